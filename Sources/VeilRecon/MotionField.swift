@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBins
+
+/// Motion of one block: MvLX, RefIdxLX; PredFlagLX is `refIdx >= 0`. Intra blocks have both -1.
+package struct MotionInfo: Equatable, Sendable {
+    package var mv0 = MotionVector()
+    package var mv1 = MotionVector()
+    package var refIdx0: Int8 = -1
+    package var refIdx1: Int8 = -1
+    @inlinable package init() {}
+    @inlinable package var isInter: Bool { (refIdx0 & refIdx1) >= 0 || refIdx0 >= 0 || refIdx1 >= 0 }
+}
+
+/// The motion of a picture on its 4x4 luma grid, with what TMVP needs to know of the slices' references.
+package final class MotionField: @unchecked Sendable {
+    /// Blocks of 4x4 luma samples per row and column.
+    package let width4: Int
+    package let height4: Int
+    package let blocks: UnsafeMutablePointer<MotionInfo>
+    /// Index into `slices` for every CTB in raster order, set when the CTU is reconstructed.
+    package let sliceIndex: UnsafeMutablePointer<UInt16>
+    package let ctbLog2Size: Int
+    package let widthInCtbs: Int
+    package let ctbCount: Int
+
+    /// What a slice's refIdx values meant: POC and marking of every reference, at the time the picture was decoded.
+    package struct SliceReferences: Sendable {
+        package var poc: ([Int32], [Int32])
+        package var isLongTerm: ([Bool], [Bool])
+        package init(poc: ([Int32], [Int32]), isLongTerm: ([Bool], [Bool])) {
+            self.poc = poc
+            self.isLongTerm = isLongTerm
+        }
+    }
+    /// Appended to (under the decoder's control, before the slice's CTUs are reconstructed). At most 600 slices a picture (level 6.2).
+    package var slices: [SliceReferences] = []
+
+    package init(width: Int, height: Int, ctbLog2Size: Int) {
+        width4 = (width + 3) / 4
+        height4 = (height + 3) / 4
+        self.ctbLog2Size = ctbLog2Size
+        let ctb = 1 << ctbLog2Size
+        widthInCtbs = (width + ctb - 1) / ctb
+        ctbCount = widthInCtbs * ((height + ctb - 1) / ctb)
+        blocks = .allocate(capacity: width4 * height4)
+        blocks.initialize(repeating: MotionInfo(), count: width4 * height4)
+        sliceIndex = .allocate(capacity: ctbCount)
+        sliceIndex.initialize(repeating: 0, count: ctbCount)
+    }
+
+    deinit {
+        blocks.deallocate()
+        sliceIndex.deallocate()
+    }
+}
