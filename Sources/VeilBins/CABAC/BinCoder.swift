@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// One side of the bin level: reads bins, writes them, counts their bits, or reads and writes at once.
+///
+/// The slice-data syntax is written once against this protocol. Every call passes the bin a writer should code and returns the
+/// bin that stands in the stream: a writer returns its argument, a reader ignores it and returns what it parsed. The compiler
+/// specialises the syntax for each coder, so a reader's unused arguments and a writer's unused results cost nothing.
+package protocol BinCoder {
+    /// True when values come from a stream, false when the caller supplies them.
+    static var reads: Bool { get }
+    /// True when a hook may replace runs. Readers with a hook parse a whole sub-block before they show its runs, because
+    /// what may change in the signs depends on the levels coded after them.
+    static var hooked: Bool { get }
+    /// Reads bypass bins without showing or writing them; only for readers, followed by `emit`.
+    mutating func take(_ count: Int) -> UInt32
+    /// Writes (if there is an output) bins got from `take`.
+    mutating func emit(_ bins: UInt32, _ count: Int)
+    /// Shows a run got from `take` to the hook, writes the replacement (if there is an output), and returns the bins that are meant.
+    mutating func emitRun(_ run: BinRun) -> UInt32
+    /// The context variables, `Context.count` bytes.
+    var contexts: UnsafeMutablePointer<UInt8> { get }
+    /// A context-coded bin (9.3.4.3.2).
+    mutating func decision(_ bin: Int, _ context: Int) -> Int
+    /// A bypass bin (9.3.4.3.4).
+    mutating func bypass(_ bin: Int) -> Int
+    /// `count` (0...32) bypass bins, the first in the most significant place.
+    mutating func bypassBits(_ bins: UInt32, _ count: Int) -> UInt32
+    /// A run of bypass bins that a hook may replace.
+    mutating func run(_ run: BinRun) -> UInt32
+    /// A bin before termination (9.3.4.3.5).
+    mutating func terminate(_ bin: Int) -> Int
+    /// After a terminating bin of 1 for pcm_flag: aligns, codes `count` raw samples of `bits` bits each, and starts the engine again.
+    mutating func pcmSamples(_ samples: UnsafeMutablePointer<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int)
+    /// After a terminating bin of 1: a writer finishes the substream up to a byte, a reader starts again at the next byte.
+    mutating func endSubstream()
+    /// A substream begins; for coders with a hook.
+    mutating func begin(_ unit: BinUnit)
+    /// Bytes written so far; empty for coders that write none.
+    var output: UnsafeBufferPointer<UInt8> { get }
+    /// Bits have been read beyond the end of the input.
+    var overrun: Bool { get }
+    /// A CTU begins; for coders with a hook.
+    mutating func beginCTU(address: Int, x: Int, y: Int)
+}
+
+extension BinCoder {
+    package static var hooked: Bool { false }
+    @inline(__always)
+    package mutating func take(_ count: Int) -> UInt32 { bypassBits(0, count) }
+    @inline(__always)
+    package mutating func emit(_ bins: UInt32, _ count: Int) {}
+    @inline(__always)
+    package mutating func emitRun(_ run: BinRun) -> UInt32 { run.bins }
+    @inline(__always)
+    package mutating func run(_ run: BinRun) -> UInt32 { bypassBits(run.bins, Int(run.count)) }
+    package mutating func endSubstream() {}
+    package mutating func begin(_ unit: BinUnit) {}
+    package var output: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: nil, count: 0) }
+    package var overrun: Bool { false }
+    @inline(__always)
+    package mutating func beginCTU(address: Int, x: Int, y: Int) {}
+}
