@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBins
+
+/// slice_type (Table 7-7).
+package enum SliceType: UInt8, Sendable {
+    case b = 0
+    case p = 1
+    case i = 2
+}
+
+/// Everything a slice's reconstruction reads from its SPS, PPS and header, by the names of their syntax elements and variables.
+///
+/// The defaults are those of a plain 8-bit intra slice, so that tests and an encoder set only what differs.
+package struct SliceParameters {
+    // SPS
+    package var bitDepthLuma = 8
+    package var bitDepthChroma = 8
+    package var log2MinCbSize = 3
+    package var strongIntraSmoothingEnabledFlag = false
+    package var pcmBitDepthLuma = 8
+    package var pcmBitDepthChroma = 8
+    package var pcmLoopFilterDisabledFlag = false
+    package var scalingFactors: ScalingFactors?
+    // PPS
+    package var constrainedIntraPredFlag = false
+    package var log2ParMrgLevel = 2
+    package var transquantBypassEnabledFlag = false
+    package var loopFilterAcrossTilesEnabledFlag = true
+    package var entropyCodingSyncEnabledFlag = false
+    // Slice header
+    package var sliceType = SliceType.i
+    /// SliceAddrRs: address of the first CTB of the slice (not of a dependent slice segment).
+    package var sliceAddrRs = 0
+    /// SliceQpY.
+    package var sliceQpY = 26
+    /// pps_cb_qp_offset + slice_cb_qp_offset, and the same for Cr.
+    package var cbQpOffset = 0
+    package var crQpOffset = 0
+    /// pps_cb_qp_offset and pps_cr_qp_offset alone: what deblocking uses.
+    package var ppsCbQpOffset = 0
+    package var ppsCrQpOffset = 0
+    package var sliceDeblockingFilterDisabledFlag = false
+    package var sliceBetaOffsetDiv2 = 0
+    package var sliceTcOffsetDiv2 = 0
+    package var sliceLoopFilterAcrossSlicesEnabledFlag = true
+    package var sliceSaoLumaFlag = false
+    package var sliceSaoChromaFlag = false
+    package var sliceTemporalMvpEnabledFlag = false
+    package var collocatedFromL0Flag = true
+    package var collocatedRefIdx = 0
+    package var mvdL1ZeroFlag = false
+    package var maxNumMergeCand = 5
+    /// Explicit weighted prediction applies: weighted_pred_flag in P slices, weighted_bipred_flag in B slices.
+    package var weightedPredFlag = false
+    package var lumaLog2WeightDenom = 0
+    package var chromaLog2WeightDenom = 0
+
+    package init() {}
+}
+
+/// One entry of a reference picture list, flattened for the hot loops.
+package struct ReferenceEntry {
+    /// Y, Cb, Cr of the reference. The slice context keeps the picture alive.
+    package var planes: (Plane, Plane, Plane)
+    package var picture: Unmanaged<CodedPicture>
+    /// Equal for two entries exactly when they are the same picture: deblocking compares pictures, not indices.
+    package var pictureId: Int
+    package var poc: Int32
+    package var isLongTerm: Bool
+    package var isInterLayer: Bool
+}
+
+/// Weight and offset of one component of one reference (7.4.7.3): the offset already shifted to the bit depth.
+package struct PredictionWeight: Equatable, Sendable {
+    package var weight: Int16
+    package var offset: Int16
+    @inlinable package init(weight: Int16, offset: Int16) {
+        self.weight = weight
+        self.offset = offset
+    }
+}
+
+/// One slice, prepared for reconstruction: its parameters as constants, its references and weights as flat tables.
+/// Immutable, hence shared by all workers. A slice and its dependent slice segments have one context.
+package final class SliceContext: @unchecked Sendable {
+    package let parameters: SliceParameters
+    package let layout: CTBLayout
+    /// Index of the slice within its picture, 0 for the first; also the index into `MotionField.slices`.
+    package let sliceIndex: Int
+    package let currPoc: Int32
+    package let sliceType: SliceType
+    /// RefPicList0 and 1 as given, `num_ref_idx_active` entries each.
+    package let refPicList: ([CodedPicture?], [CodedPicture?])
+    package let numRefIdxActive: (Int, Int)
+    /// Entry list * 16 + refIdx; every one of the 32 is valid: missing and out-of-range ones repeat the first reference present.
+    /// Nil in slices without any reference.
+    package let references: UnsafeMutablePointer<ReferenceEntry>?
+    /// Entry (list * 16 + refIdx) * 3 + cIdx; nil unless `weightedPredFlag`.
+    package let weights: UnsafeMutablePointer<PredictionWeight>?
+    package let collocatedPicture: CodedPicture?
+    /// Whether no reference has a POC beyond the current picture's: NoBackwardPredFlag of 8.5.3.2.8 (all DiffPicOrderCnt <= 0).
+    package let noBackwardPredFlag: Bool
+
+    // Copies of the scalars that hot code reads.
+    package let bitDepthLuma: Int
+    package let bitDepthChroma: Int
+    package let log2CtbSize: Int
+    package let width: Int
+    package let height: Int
+    package let widthInCtbs: Int
+    package let sliceAddrRs: Int
+    package let sliceAddrTs: Int
+    package let log2ParMrgLevel: Int
+    package let maxNumMergeCand: Int
+    package let weightedPredFlag: Bool
+
+    /// - Parameters:
+    ///   - refPicList: `num_ref_idx_active` entries each; nil where a picture is missing (the decoder should give a substitute).
+    ///   - isLongTerm, isInterLayer: marking of each entry; missing entries mean false.
+    ///   - weights: per list, per refIdx: Y, Cb, Cr; used when `parameters.weightedPredFlag`.
+    package init(
+        parameters: SliceParameters,
+        layout: CTBLayout,
+        sliceIndex: Int = 0,
+        currPoc: Int32 = 0,
+        refPicList: ([CodedPicture?], [CodedPicture?]) = ([], []),
+        isLongTerm: ([Bool], [Bool]) = ([], []),
+        isInterLayer: ([Bool], [Bool]) = ([], []),
+        weights: ([[PredictionWeight]], [[PredictionWeight]]) = ([], [])
+    ) {
+        self.parameters = parameters
+        self.layout = layout
+        self.sliceIndex = sliceIndex
+        self.currPoc = currPoc
+        sliceType = parameters.sliceType
+        self.refPicList = refPicList
+        numRefIdxActive = (min(refPicList.0.count, 16), min(refPicList.1.count, 16))
+        bitDepthLuma = parameters.bitDepthLuma
+        bitDepthChroma = parameters.bitDepthChroma
+        log2CtbSize = layout.log2CtbSize
+        width = layout.width
+        height = layout.height
+        widthInCtbs = layout.widthInCtbs
+        sliceAddrRs = parameters.sliceAddrRs
+        sliceAddrTs = Int(layout.ctbAddrRsToTs[min(max(parameters.sliceAddrRs, 0), layout.count - 1)])
+        log2ParMrgLevel = parameters.log2ParMrgLevel
+        maxNumMergeCand = parameters.maxNumMergeCand
+        weightedPredFlag = parameters.weightedPredFlag
+
+        let lists = [refPicList.0, refPicList.1]
+        let longTerm = [isLongTerm.0, isLongTerm.1]
+        let interLayer = [isInterLayer.0, isInterLayer.1]
+        let present = lists[0].compactMap { $0 }.first ?? lists[1].compactMap { $0 }.first
+        var noBackward = true
+        if let present {
+            let table = UnsafeMutablePointer<ReferenceEntry>.allocate(capacity: 32)
+            for list in 0..<2 {
+                let fallback = lists[list].compactMap { $0 }.first ?? present
+                for i in 0..<16 {
+                    let own = i < lists[list].count ? lists[list][i] : nil
+                    let picture = own ?? fallback
+                    let entry = ReferenceEntry(
+                        planes: picture.frame.planes, picture: Unmanaged.passUnretained(picture),
+                        pictureId: Int(bitPattern: ObjectIdentifier(picture)), poc: picture.poc,
+                        isLongTerm: i < longTerm[list].count && longTerm[list][i],
+                        isInterLayer: i < interLayer[list].count && interLayer[list][i])
+                    (table + (list * 16 + i)).initialize(to: entry)
+                    if own != nil && picture.poc > currPoc { noBackward = false }
+                }
+            }
+            references = table
+        } else {
+            references = nil
+        }
+        noBackwardPredFlag = noBackward
+
+        if parameters.weightedPredFlag {
+            let lumaDefault = PredictionWeight(weight: Int16(1 << parameters.lumaLog2WeightDenom), offset: 0)
+            let chromaDefault = PredictionWeight(weight: Int16(1 << parameters.chromaLog2WeightDenom), offset: 0)
+            let table = UnsafeMutablePointer<PredictionWeight>.allocate(capacity: 96)
+            let given = [weights.0, weights.1]
+            for list in 0..<2 {
+                for i in 0..<16 {
+                    for c in 0..<3 {
+                        let own = i < given[list].count && c < given[list][i].count
+                        let value = own ? given[list][i][c] : c == 0 ? lumaDefault : chromaDefault
+                        (table + ((list * 16 + i) * 3 + c)).initialize(to: value)
+                    }
+                }
+            }
+            self.weights = table
+        } else {
+            self.weights = nil
+        }
+
+        if parameters.sliceTemporalMvpEnabledFlag {
+            let list = parameters.sliceType == .b && !parameters.collocatedFromL0Flag ? refPicList.1 : refPicList.0
+            collocatedPicture = list.indices.contains(parameters.collocatedRefIdx) ? list[parameters.collocatedRefIdx] : nil
+        } else {
+            collocatedPicture = nil
+        }
+    }
+
+    deinit {
+        references?.deallocate()
+        weights?.deallocate()
+    }
+
+    /// What `MotionField.slices` is to hold for this slice.
+    package var motionReferences: MotionField.SliceReferences {
+        var poc: ([Int32], [Int32]) = ([], [])
+        var longTerm: ([Bool], [Bool]) = ([], [])
+        if let references {
+            for i in 0..<numRefIdxActive.0 {
+                poc.0.append(references[i].poc)
+                longTerm.0.append(references[i].isLongTerm)
+            }
+            for i in 0..<numRefIdxActive.1 {
+                poc.1.append(references[16 + i].poc)
+                longTerm.1.append(references[16 + i].isLongTerm)
+            }
+        }
+        return .init(poc: poc, isLongTerm: longTerm)
+    }
+
+    /// Which neighbouring CTBs are available (6.4.1) to the blocks of the CTB at raster address `rs`: in the picture, in the
+    /// same tile and in the same slice. Blocks of one CTB are available to each other in z-scan order (``ZScan``).
+    @inline(__always)
+    package func neighbours(ofCtb rs: Int) -> CTBNeighbours {
+        var n = layout.sameTile[rs]
+        let toTs = layout.ctbAddrRsToTs
+        let first = sliceAddrTs
+        // Whatever precedes the CTB in tile scan is in its slice from the slice's first CTB on.
+        if n.hasLeft && Int(toTs[rs &- 1]) < first { n.bits &= ~CTBNeighbours.left }
+        if n.hasUp && Int(toTs[rs &- widthInCtbs]) < first { n.bits &= ~CTBNeighbours.up }
+        if n.hasUpRight && Int(toTs[rs &- widthInCtbs &+ 1]) < first { n.bits &= ~CTBNeighbours.upRight }
+        if n.hasUpLeft && Int(toTs[rs &- widthInCtbs &- 1]) < first { n.bits &= ~CTBNeighbours.upLeft }
+        return n
+    }
+}
