@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBins
 
-/// slice_type (Table 7-7).
-package enum SliceType: UInt8, Sendable {
-    case b = 0
-    case p = 1
-    case i = 2
-}
-
 /// Everything a slice's reconstruction reads from its SPS, PPS and header, by the names of their syntax elements and variables.
 ///
 /// The defaults are those of a plain 8-bit intra slice, so that tests and an encoder set only what differs.
-package struct SliceParameters {
+package struct SliceConstants {
     // SPS
     package var bitDepthLuma = 8
     package var bitDepthChroma = 8
@@ -28,7 +21,7 @@ package struct SliceParameters {
     package var loopFilterAcrossTilesEnabledFlag = true
     package var entropyCodingSyncEnabledFlag = false
     // Slice header
-    package var sliceType = SliceType.i
+    package var sliceType = SliceParameters.SliceType.i
     /// SliceAddrRs: address of the first CTB of the slice (not of a dependent slice segment).
     package var sliceAddrRs = 0
     /// SliceQpY.
@@ -80,21 +73,23 @@ package struct PredictionWeight: Equatable, Sendable {
     }
 }
 
-/// One slice, prepared for reconstruction: its parameters as constants, its references and weights as flat tables.
+/// One slice, prepared for reconstruction: its constants, its references and weights as flat tables.
 /// Immutable, hence shared by all workers. A slice and its dependent slice segments have one context.
 package final class SliceContext: @unchecked Sendable {
-    package let parameters: SliceParameters
-    package let layout: CTBLayout
+    package let constants: SliceConstants
+    package let grid: CTBGrid
     /// Index of the slice within its picture, 0 for the first; also the index into `MotionField.slices`.
     package let sliceIndex: Int
     package let currPoc: Int32
-    package let sliceType: SliceType
+    package let sliceType: SliceParameters.SliceType
     /// RefPicList0 and 1 as given, `num_ref_idx_active` entries each.
     package let refPicList: ([CodedPicture?], [CodedPicture?])
     package let numRefIdxActive: (Int, Int)
     /// Entry list * 16 + refIdx; every one of the 32 is valid: missing and out-of-range ones repeat the first reference present.
     /// Nil in slices without any reference.
     package let references: UnsafeMutablePointer<ReferenceEntry>?
+    /// `pictureId` of every entry of `references`; zeros without references.
+    package let referenceIds: UnsafeMutablePointer<Int>
     /// Entry (list * 16 + refIdx) * 3 + cIdx; nil unless `weightedPredFlag`.
     package let weights: UnsafeMutablePointer<PredictionWeight>?
     package let collocatedPicture: CodedPicture?
@@ -117,10 +112,10 @@ package final class SliceContext: @unchecked Sendable {
     /// - Parameters:
     ///   - refPicList: `num_ref_idx_active` entries each; nil where a picture is missing (the decoder should give a substitute).
     ///   - isLongTerm, isInterLayer: marking of each entry; missing entries mean false.
-    ///   - weights: per list, per refIdx: Y, Cb, Cr; used when `parameters.weightedPredFlag`.
+    ///   - weights: per list, per refIdx: Y, Cb, Cr; used when `constants.weightedPredFlag`.
     package init(
-        parameters: SliceParameters,
-        layout: CTBLayout,
+        constants: SliceConstants,
+        grid: CTBGrid,
         sliceIndex: Int = 0,
         currPoc: Int32 = 0,
         refPicList: ([CodedPicture?], [CodedPicture?]) = ([], []),
@@ -128,24 +123,24 @@ package final class SliceContext: @unchecked Sendable {
         isInterLayer: ([Bool], [Bool]) = ([], []),
         weights: ([[PredictionWeight]], [[PredictionWeight]]) = ([], [])
     ) {
-        self.parameters = parameters
-        self.layout = layout
+        self.constants = constants
+        self.grid = grid
         self.sliceIndex = sliceIndex
         self.currPoc = currPoc
-        sliceType = parameters.sliceType
+        sliceType = constants.sliceType
         self.refPicList = refPicList
         numRefIdxActive = (min(refPicList.0.count, 16), min(refPicList.1.count, 16))
-        bitDepthLuma = parameters.bitDepthLuma
-        bitDepthChroma = parameters.bitDepthChroma
-        log2CtbSize = layout.log2CtbSize
-        width = layout.width
-        height = layout.height
-        widthInCtbs = layout.widthInCtbs
-        sliceAddrRs = parameters.sliceAddrRs
-        sliceAddrTs = Int(layout.ctbAddrRsToTs[min(max(parameters.sliceAddrRs, 0), layout.count - 1)])
-        log2ParMrgLevel = parameters.log2ParMrgLevel
-        maxNumMergeCand = parameters.maxNumMergeCand
-        weightedPredFlag = parameters.weightedPredFlag
+        bitDepthLuma = constants.bitDepthLuma
+        bitDepthChroma = constants.bitDepthChroma
+        log2CtbSize = grid.log2CtbSize
+        width = grid.width
+        height = grid.height
+        widthInCtbs = grid.widthInCtbs
+        sliceAddrRs = constants.sliceAddrRs
+        sliceAddrTs = Int(grid.ctbAddrRsToTs[min(max(constants.sliceAddrRs, 0), grid.count - 1)])
+        log2ParMrgLevel = constants.log2ParMrgLevel
+        maxNumMergeCand = constants.maxNumMergeCand
+        weightedPredFlag = constants.weightedPredFlag
 
         let lists = [refPicList.0, refPicList.1]
         let longTerm = [isLongTerm.0, isLongTerm.1]
@@ -173,10 +168,12 @@ package final class SliceContext: @unchecked Sendable {
             references = nil
         }
         noBackwardPredFlag = noBackward
+        referenceIds = .allocate(capacity: 32)
+        for i in 0..<32 { (referenceIds + i).initialize(to: references?[i].pictureId ?? 0) }
 
-        if parameters.weightedPredFlag {
-            let lumaDefault = PredictionWeight(weight: Int16(1 << parameters.lumaLog2WeightDenom), offset: 0)
-            let chromaDefault = PredictionWeight(weight: Int16(1 << parameters.chromaLog2WeightDenom), offset: 0)
+        if constants.weightedPredFlag {
+            let lumaDefault = PredictionWeight(weight: Int16(1 << constants.lumaLog2WeightDenom), offset: 0)
+            let chromaDefault = PredictionWeight(weight: Int16(1 << constants.chromaLog2WeightDenom), offset: 0)
             let table = UnsafeMutablePointer<PredictionWeight>.allocate(capacity: 96)
             let given = [weights.0, weights.1]
             for list in 0..<2 {
@@ -193,9 +190,9 @@ package final class SliceContext: @unchecked Sendable {
             self.weights = nil
         }
 
-        if parameters.sliceTemporalMvpEnabledFlag {
-            let list = parameters.sliceType == .b && !parameters.collocatedFromL0Flag ? refPicList.1 : refPicList.0
-            collocatedPicture = list.indices.contains(parameters.collocatedRefIdx) ? list[parameters.collocatedRefIdx] : nil
+        if constants.sliceTemporalMvpEnabledFlag {
+            let list = constants.sliceType == .b && !constants.collocatedFromL0Flag ? refPicList.1 : refPicList.0
+            collocatedPicture = list.indices.contains(constants.collocatedRefIdx) ? list[constants.collocatedRefIdx] : nil
         } else {
             collocatedPicture = nil
         }
@@ -203,6 +200,7 @@ package final class SliceContext: @unchecked Sendable {
 
     deinit {
         references?.deallocate()
+        referenceIds.deallocate()
         weights?.deallocate()
     }
 
@@ -227,8 +225,8 @@ package final class SliceContext: @unchecked Sendable {
     /// same tile and in the same slice. Blocks of one CTB are available to each other in z-scan order (``ZScan``).
     @inline(__always)
     package func neighbours(ofCtb rs: Int) -> CTBNeighbours {
-        var n = layout.sameTile[rs]
-        let toTs = layout.ctbAddrRsToTs
+        var n = grid.sameTile[rs]
+        let toTs = grid.ctbAddrRsToTs
         let first = sliceAddrTs
         // Whatever precedes the CTB in tile scan is in its slice from the slice's first CTB on.
         if n.hasLeft && Int(toTs[rs &- 1]) < first { n.bits &= ~CTBNeighbours.left }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /// The CTBs of a picture and its tiles (H.265 6.5.1), as plain tables for the hot loops. One per picture parameter set in use.
-package final class CTBLayout: @unchecked Sendable {
+package final class CTBGrid: @unchecked Sendable {
     /// Picture size in luma samples.
     package let width: Int
     package let height: Int
