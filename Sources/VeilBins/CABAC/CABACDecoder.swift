@@ -35,7 +35,6 @@ package struct CABACDecoder: BinCoder {
         value = 0
         available = -9
         refill()
-        refill()
     }
 
     @inline(__always)
@@ -43,7 +42,7 @@ package struct CABACDecoder: BinCoder {
         // available < 23 here: 32 more bits fit below bit 54.
         if position &+ 4 <= count {
             let word = UnsafeRawPointer(data + position).loadUnaligned(as: UInt32.self).bigEndian
-            value |= UInt64(word) << UInt64(truncatingIfNeeded: 22 &- available)
+            value |= UInt64(word) &<< UInt64(truncatingIfNeeded: 22 &- available)
         } else {
             refillAtEnd()
         }
@@ -58,7 +57,7 @@ package struct CABACDecoder: BinCoder {
             let at = position &+ i
             word = word << 8 | (at < count ? UInt32(data[at]) : 0)
         }
-        value |= UInt64(word) << UInt64(truncatingIfNeeded: 22 &- available)
+        value |= UInt64(word) &<< UInt64(truncatingIfNeeded: 22 &- available)
     }
 
     /// Bits consumed so far, the nine of the register included.
@@ -84,8 +83,8 @@ package struct CABACDecoder: BinCoder {
         value &-= scaled & mask
         let r = rMps ^ ((rMps ^ rLps) & mask)
         let shift = (r | 1).leadingZeroBitCount &- 55
-        range = r << UInt64(truncatingIfNeeded: shift)
-        value = value << UInt64(truncatingIfNeeded: shift)
+        range = r &<< UInt64(truncatingIfNeeded: shift)
+        value = value &<< UInt64(truncatingIfNeeded: shift)
         available &-= shift
         contexts[context] = next[state << 1 | isLps]
         return (state & 1) ^ isLps

@@ -82,10 +82,10 @@ package struct CABACEncoder: BinCoder {
     private mutating func flushWords() {
         if pending >= 32 {
             let shift = UInt64(truncatingIfNeeded: pending &- 23)
-            let top = low >> shift
+            let top = low &>> shift
             if top >> 32 != 0 { sink.propagateCarry() }
             sink.append(bigEndian: UInt32(truncatingIfNeeded: top))
-            low &= (1 << shift) &- 1
+            low &= (1 &<< shift) &- 1
             pending &-= 32
         }
     }
@@ -100,8 +100,8 @@ package struct CABACEncoder: BinCoder {
         low &+= rMps & mask
         let r = rMps ^ ((rMps ^ rLps) & mask)
         let shift = (r | 1).leadingZeroBitCount &- 55
-        range = r << UInt64(truncatingIfNeeded: shift)
-        low <<= UInt64(truncatingIfNeeded: shift)
+        range = r &<< UInt64(truncatingIfNeeded: shift)
+        low &<<= UInt64(truncatingIfNeeded: shift)
         pending &+= shift
         flushWords()
         return isLps
@@ -130,8 +130,8 @@ package struct CABACEncoder: BinCoder {
             // pending < 32 on entry: with 16 more bits and the register the window holds at most 58.
             let n = min(left, 16)
             left &-= n
-            let part = UInt64(bins >> UInt32(truncatingIfNeeded: left)) & ((1 << UInt64(truncatingIfNeeded: n)) &- 1)
-            low = low << UInt64(truncatingIfNeeded: n) &+ range &* part
+            let part = UInt64(bins &>> UInt32(truncatingIfNeeded: left)) & ((1 &<< UInt64(truncatingIfNeeded: n)) &- 1)
+            low = low &<< UInt64(truncatingIfNeeded: n) &+ range &* part
             pending &+= n
             flushWords()
         }

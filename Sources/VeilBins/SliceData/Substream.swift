@@ -39,8 +39,11 @@ package class Substream {
     /// `last` is what a writer says: the slice segment ends here.
     package func code(_ ctu: CodingTreeUnit, last: Bool = false) -> SubstreamStep { fatalError("abstract") }
 
-    /// Bytes written so far over all substreams.
-    package var output: UnsafeBufferPointer<UInt8> { fatalError("abstract") }
+    /// A copy of the bytes written so far over all substreams.
+    package func outputBytes() -> [UInt8] { fatalError("abstract") }
+
+    /// How many bytes have been written: after `endOfSubstream`, where the next substream begins.
+    package var outputCount: Int { fatalError("abstract") }
 
     /// Reads slice segment data. `data` must outlive the substream; `hook` decrypts.
     package static func reader(
@@ -174,5 +177,7 @@ final class TypedSubstream<C: BinCoder>: Substream {
         return .more
     }
 
-    override var output: UnsafeBufferPointer<UInt8> { syntax.coder.output }
+    override func outputBytes() -> [UInt8] { Array(syntax.coder.output) }
+
+    override var outputCount: Int { syntax.coder.output.count }
 }
