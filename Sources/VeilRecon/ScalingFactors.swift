@@ -23,13 +23,16 @@ package final class ScalingFactors: @unchecked Sendable {
 
     deinit { memory.deallocate() }
 
+    /// All tables, for ``table(_:log2Size:cIdx:intra:)``.
+    package var tables: UnsafePointer<UInt8> { UnsafePointer(memory) }
+
     /// The table of a block: `log2Size` 2...5, raster, row length `1 << log2Size`.
     @inline(__always)
-    package func table(log2Size: Int, cIdx: Int, intra: Bool) -> UnsafePointer<UInt8> {
+    package static func table(_ tables: UnsafePointer<UInt8>, log2Size: Int, cIdx: Int, intra: Bool) -> UnsafePointer<UInt8> {
         let sizeId = log2Size &- 2
         let samples = 16 &<< (2 &* sizeId)
         // The sizes before this one hold 6 * 16 * (4^sizeId - 1) / 3 entries.
         let offset = 32 &* ((1 &<< (2 &* sizeId)) &- 1)
-        return UnsafePointer(memory + (offset &+ ((intra ? 0 : 3) &+ cIdx) &* samples))
+        return tables + (offset &+ ((intra ? 0 : 3) &+ cIdx) &* samples)
     }
 }

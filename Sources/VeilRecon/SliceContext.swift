@@ -108,6 +108,8 @@ package final class SliceContext: @unchecked Sendable {
     package let log2ParMrgLevel: Int
     package let maxNumMergeCand: Int
     package let weightedPredFlag: Bool
+    /// `ScalingFactors.tables`, nil when scaling is flat.
+    package let scalingTables: UnsafePointer<UInt8>?
 
     /// - Parameters:
     ///   - refPicList: `num_ref_idx_active` entries each; nil where a picture is missing (the decoder should give a substitute).
@@ -141,6 +143,7 @@ package final class SliceContext: @unchecked Sendable {
         log2ParMrgLevel = constants.log2ParMrgLevel
         maxNumMergeCand = constants.maxNumMergeCand
         weightedPredFlag = constants.weightedPredFlag
+        scalingTables = constants.scalingFactors?.tables
 
         let lists = [refPicList.0, refPicList.1]
         let longTerm = [isLongTerm.0, isLongTerm.1]

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// What the reconstruction of the blocks of one CTU reads over and over, as plain words: set up once per CTU.
+package struct BlockContext {
+    package let planes: (Plane, Plane, Plane)
+    package let maps: PictureMaps
+    package let width: Int
+    package let height: Int
+    package let xCtb: Int
+    package let yCtb: Int
+    package let ctbMask: Int
+    package let log2CtbSize: Int
+    package let widthInCtbs: Int
+    package let neighbours: CTBNeighbours
+    package let bitDepthLuma: Int
+    package let bitDepthChroma: Int
+    package let strongIntraSmoothing: Bool
+    /// constrained_intra_pred_flag matters only where a neighbour may be inter predicted.
+    package let constrainedIntra: Bool
+
+    @inline(__always)
+    package init(slice: SliceContext, picture: PictureReconstruction, ctbAddrRs: Int) {
+        let frame = picture.picture.frame
+        planes = frame.planes
+        maps = picture.maps
+        width = slice.width
+        height = slice.height
+        let column = ctbAddrRs % slice.widthInCtbs
+        xCtb = column &<< slice.log2CtbSize
+        yCtb = (ctbAddrRs / slice.widthInCtbs) &<< slice.log2CtbSize
+        log2CtbSize = slice.log2CtbSize
+        widthInCtbs = slice.widthInCtbs
+        ctbMask = (1 &<< slice.log2CtbSize) &- 1
+        neighbours = slice.neighbours(ofCtb: ctbAddrRs)
+        bitDepthLuma = slice.bitDepthLuma
+        bitDepthChroma = slice.bitDepthChroma
+        strongIntraSmoothing = slice.constants.strongIntraSmoothingEnabledFlag
+        constrainedIntra = slice.constants.constrainedIntraPredFlag && slice.sliceType != .i
+    }
+
+    @inline(__always)
+    package func plane(_ cIdx: Int) -> Plane { cIdx == 0 ? planes.0 : cIdx == 1 ? planes.1 : planes.2 }
+
+    @inline(__always)
+    package func bitDepth(_ cIdx: Int) -> Int { cIdx == 0 ? bitDepthLuma : bitDepthChroma }
+}

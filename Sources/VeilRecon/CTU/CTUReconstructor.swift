@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBins
+
+/// Turns CTU records into samples: prediction, residual, and what deblocking needs to know. One per worker thread.
+package final class CTUReconstructor {
+    package let residual: ResidualDecoder
+    package let intra: IntraPredictor
+    private let qp: UnsafeMutablePointer<QpState>
+
+    private struct QpState {
+        /// QpY of the last CU in decoding order.
+        var last = 0
+        /// qPY_PRED of the current quantization group.
+        var prediction = 0
+    }
+
+    package init() {
+        residual = ResidualDecoder()
+        intra = IntraPredictor()
+        qp = .allocate(capacity: 1)
+        qp.initialize(to: QpState())
+    }
+
+    deinit {
+        qp.deallocate()
+    }
+
+    /// Reconstructs one CTU whose record is complete, up to but not including the in-loop filters.
+    ///
+    /// The CTUs that 6.4.1 makes available to it must have been reconstructed (by whichever thread): the one before it in its tile's
+    /// row and those above it as far as one to the right. The slice must have been added to the picture.
+    package func reconstruct(ctu: CodingTreeUnit, slice: SliceContext, picture: PictureReconstruction) {
+        let rs = ctu.ctbAddrRs
+        let maps = picture.maps
+        enterCTB(rs, ctu: ctu, slice: slice, picture: picture)
+        let c = BlockContext(slice: slice, picture: picture, ctbAddrRs: rs)
+        let strength = BoundaryStrength(slice: slice, picture: picture, ctbAddrRs: rs)
+        let deblock = !slice.constants.sliceDeblockingFilterDisabledFlag
+        qp.pointee.last = QuantizationParameters.previousQpY(ctbAddrRs: rs, slice: slice, maps: maps)
+        qp.pointee.prediction = qp.pointee.last
+
+        let cus = ctu.cus
+        let count = ctu.cuCount
+        var i = 0
+        while i < count {
+            let cu = cus + i
+            let x = Int(cu.pointee.x0)
+            let y = Int(cu.pointee.y0)
+            let size = 1 &<< Int(cu.pointee.log2CbSize)
+            let qpY = deriveQp(cu, c, slice)
+            markCU(cu, c, qpY: qpY, pcmLoopFilterDisabled: slice.constants.pcmLoopFilterDisabledFlag)
+            if cu.pointee.predMode == .intra {
+                clearMotion(picture.picture.motion, x: x, y: y, size: size)
+                if cu.pointee.pcmFlag {
+                    pcm(cu, ctu, c, slice)
+                    if deblock { strength.markIntra(x: x, y: y, size: size) }
+                } else {
+                    intraCU(cu, ctu, c, slice, qpY: qpY, strength: strength, deblock: deblock)
+                }
+            } else {
+                interResidual(cu, ctu, c, slice, qpY: qpY, strength: strength, deblock: deblock)
+            }
+            i &+= 1
+        }
+    }
+
+    /// Fills the CTB's record and its SAO parameters (merging resolved, 7.4.9.3.2).
+    private func enterCTB(_ rs: Int, ctu: CodingTreeUnit, slice: SliceContext, picture: PictureReconstruction) {
+        let record = picture.maps.ctbs + rs
+        let k = slice.constants
+        record.pointee.slice = Unmanaged.passUnretained(slice)
+        record.pointee.sliceAddrTs = Int32(truncatingIfNeeded: slice.sliceAddrTs)
+        record.pointee.loopFilterAcrossSlices = k.sliceLoopFilterAcrossSlicesEnabledFlag
+        record.pointee.hasNoFilter = false
+        record.pointee.betaOffset = Int8(truncatingIfNeeded: k.sliceBetaOffsetDiv2 * 2)
+        record.pointee.tcOffset = Int8(truncatingIfNeeded: k.sliceTcOffsetDiv2 * 2)
+        record.pointee.cbQpOffset = Int8(truncatingIfNeeded: k.ppsCbQpOffset)
+        record.pointee.crQpOffset = Int8(truncatingIfNeeded: k.ppsCrQpOffset)
+        let sao = ctu.sao
+        if sao.saoMergeLeftFlag && rs % slice.widthInCtbs > 0 {
+            record.pointee.sao = record[-1].sao
+        } else if sao.saoMergeUpFlag && rs >= slice.widthInCtbs {
+            record.pointee.sao = record[-slice.widthInCtbs].sao
+        } else {
+            record.pointee.sao = sao
+        }
+        picture.picture.motion.sliceIndex[rs] = UInt16(truncatingIfNeeded: slice.sliceIndex)
+    }
+
+    /// QpY of a CU (8.6.1).
+    @inline(__always)
+    private func deriveQp(_ cu: UnsafeMutablePointer<CodingUnit>, _ c: BlockContext, _ slice: SliceContext) -> Int {
+        if cu.pointee.startsQuantizationGroup {
+            qp.pointee.prediction = QuantizationParameters.prediction(
+                xQg: Int(cu.pointee.xQg), yQg: Int(cu.pointee.yQg), ctbMask: c.ctbMask, previous: qp.pointee.last, maps: c.maps)
+        }
+        let value = QuantizationParameters.qpY(
+            prediction: qp.pointee.prediction, cuQpDeltaVal: Int(cu.pointee.cuQpDeltaVal), bitDepthLuma: c.bitDepthLuma)
+        qp.pointee.last = value
+        return value
+    }
+
+    /// Writes the CU into the 8x8 maps, and for inter CUs clears the cbf of its blocks.
+    @inline(__always)
+    private func markCU(
+        _ cu: UnsafeMutablePointer<CodingUnit>, _ c: BlockContext, qpY: Int, pcmLoopFilterDisabled: Bool
+    ) {
+        let maps = c.maps
+        let x = Int(cu.pointee.x0)
+        let y = Int(cu.pointee.y0)
+        let cells = 1 &<< (Int(cu.pointee.log2CbSize) &- 3)
+        let isIntra = cu.pointee.predMode == .intra
+        var flags: UInt8 = isIntra ? PictureMaps.intra : 0
+        if cu.pointee.cuTransquantBypassFlag || (cu.pointee.pcmFlag && pcmLoopFilterDisabled) {
+            flags |= PictureMaps.noFilter
+            maps.ctbs[(y &>> c.log2CtbSize) &* c.widthInCtbs &+ (x &>> c.log2CtbSize)].hasNoFilter = true
+        }
+        var at = (y &>> 3) &* maps.width8 &+ (x &>> 3)
+        let qp8 = Int8(truncatingIfNeeded: qpY)
+        var row = 0
+        while row < cells {
+            fill(maps.qpY + at, qp8, cells)
+            fill(maps.cuFlags + at, flags, cells)
+            at &+= maps.width8
+            row &+= 1
+        }
+        if !isIntra {
+            var at = (y &>> 2) &* maps.width4 &+ (x &>> 2)
+            row = 0
+            while row < 2 &* cells {
+                fill(maps.cbfLuma + at, 0, 2 &* cells)
+                at &+= maps.width4
+                row &+= 1
+            }
+        }
+    }
+
+    /// Up to 16 equal bytes.
+    @inline(__always)
+    private func fill<T>(_ at: UnsafeMutablePointer<T>, _ value: T, _ count: Int) {
+        var i = 0
+        while i < count {
+            at[i] = value
+            i &+= 1
+        }
+    }
+
+    private func clearMotion(_ motion: MotionField, x: Int, y: Int, size: Int) {
+        var at = motion.blocks + ((y &>> 2) &* motion.width4 &+ (x &>> 2))
+        let n = size &>> 2
+        for _ in 0..<n {
+            at.update(repeating: MotionInfo(), count: n)
+            at += motion.width4
+        }
+    }
+
+    // MARK: Intra
+
+    private func intraCU(
+        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext, qpY: Int,
+        strength: BoundaryStrength, deblock: Bool
+    ) {
+        let bypass = cu.pointee.cuTransquantBypassFlag
+        let modes = cu.pointee.intraPredModeY
+        let tus = ctu.tus + Int(cu.pointee.firstTU)
+        let coefficients = UnsafePointer(ctu.coefficients)
+        let parameters = ResidualParameters(slice: slice, qpY: qpY, isIntra: true)
+        var i = 0
+        while i < Int(cu.pointee.tuCount) {
+            let tu = tus + i
+            let x = Int(tu.pointee.x0)
+            let y = Int(tu.pointee.y0)
+            let log2 = Int(tu.pointee.log2TrafoSize)
+            let partition = tu.pointee.partition
+            let mode = partition == 0 ? modes.0 : partition == 1 ? modes.1 : partition == 2 ? modes.2 : modes.3
+            intra.predict(c, cIdx: 0, x: x, y: y, log2Size: log2, mode: Int(mode))
+            if tu.pointee.cbf & 1 != 0 {
+                residual.add(
+                    tu.pointee.residual.0, coefficients, to: c.planes.0.at(x, y), stride: c.planes.0.stride, cIdx: 0, log2Size: log2,
+                    kind: kind(tu, 0, bypass), parameters)
+            }
+            if tu.pointee.hasChroma {
+                chroma(tu, c, coefficients, bypass: bypass, parameters, mode: Int(cu.pointee.intraPredModeC))
+            }
+            if deblock { strength.markIntra(x: x, y: y, size: 1 &<< log2) }
+            i &+= 1
+        }
+    }
+
+    /// The two chroma blocks of a TU; `mode` < 0 for inter CUs.
+    @inline(__always)
+    private func chroma(
+        _ tu: UnsafeMutablePointer<TransformUnit>, _ c: BlockContext, _ coefficients: UnsafePointer<CoefficientEntry>, bypass: Bool,
+        _ parameters: ResidualParameters, mode: Int
+    ) {
+        let xC = Int(tu.pointee.xBase) &>> 1
+        let yC = Int(tu.pointee.yBase) &>> 1
+        let log2C = Int(tu.pointee.log2TrafoSizeC)
+        var cIdx = 1
+        while cIdx < 3 {
+            if mode >= 0 { intra.predict(c, cIdx: cIdx, x: xC, y: yC, log2Size: log2C, mode: mode) }
+            if tu.pointee.cbf &>> UInt8(truncatingIfNeeded: cIdx) & 1 != 0 {
+                let plane = cIdx == 1 ? c.planes.1 : c.planes.2
+                residual.add(
+                    cIdx == 1 ? tu.pointee.residual.1 : tu.pointee.residual.2, coefficients, to: plane.at(xC, yC), stride: plane.stride,
+                    cIdx: cIdx, log2Size: log2C, kind: kind(tu, UInt8(truncatingIfNeeded: cIdx), bypass), parameters)
+            }
+            cIdx &+= 1
+        }
+    }
+
+    @inline(__always)
+    private func kind(_ tu: UnsafeMutablePointer<TransformUnit>, _ cIdx: UInt8, _ bypass: Bool) -> ResidualKind {
+        bypass ? .bypass : tu.pointee.transformSkip &>> cIdx & 1 != 0 ? .transformSkip : .transform
+    }
+
+    /// Samples of a PCM CU (8.4.4.1).
+    private func pcm(
+        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext
+    ) {
+        var from = ctu.pcmSamples + Int(cu.pointee.pcmStart)
+        for cIdx in 0..<3 {
+            let shift = cIdx == 0 ? 0 : 1
+            let size = (1 << Int(cu.pointee.log2CbSize)) >> shift
+            let up = cIdx == 0
+                ? slice.bitDepthLuma - slice.constants.pcmBitDepthLuma : slice.bitDepthChroma - slice.constants.pcmBitDepthChroma
+            let plane = c.plane(cIdx)
+            var to = plane.at(Int(cu.pointee.x0) >> shift, Int(cu.pointee.y0) >> shift)
+            for _ in 0..<size {
+                for x in 0..<size { to[x] = from[x] << UInt16(truncatingIfNeeded: up) }
+                from += size
+                to += plane.stride
+            }
+        }
+    }
+
+    // MARK: Inter
+
+    private func interResidual(
+        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext, qpY: Int,
+        strength: BoundaryStrength, deblock: Bool
+    ) {
+        let xCu = Int(cu.pointee.x0)
+        let yCu = Int(cu.pointee.y0)
+        let size = 1 &<< Int(cu.pointee.log2CbSize)
+        if !cu.pointee.rqtRootCbf || cu.pointee.tuCount == 0 {
+            if deblock {
+                strength.markInter(x: xCu, y: yCu, size: size, cbf: false)
+                strength.markPartitions(x: xCu, y: yCu, size: size, partMode: cu.pointee.partMode)
+            }
+            return
+        }
+        let bypass = cu.pointee.cuTransquantBypassFlag
+        let tus = ctu.tus + Int(cu.pointee.firstTU)
+        let coefficients = UnsafePointer(ctu.coefficients)
+        let parameters = ResidualParameters(slice: slice, qpY: qpY, isIntra: false)
+        var i = 0
+        while i < Int(cu.pointee.tuCount) {
+            let tu = tus + i
+            let x = Int(tu.pointee.x0)
+            let y = Int(tu.pointee.y0)
+            let log2 = Int(tu.pointee.log2TrafoSize)
+            let cbf = tu.pointee.cbf & 1 != 0
+            if cbf {
+                residual.add(
+                    tu.pointee.residual.0, coefficients, to: c.planes.0.at(x, y), stride: c.planes.0.stride, cIdx: 0, log2Size: log2,
+                    kind: kind(tu, 0, bypass), parameters)
+                let cells = 1 &<< (log2 &- 2)
+                var at = c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2))
+                var row = 0
+                while row < cells {
+                    fill(at, 1, cells)
+                    at += c.maps.width4
+                    row &+= 1
+                }
+            }
+            if tu.pointee.hasChroma && tu.pointee.cbf & 6 != 0 { chroma(tu, c, coefficients, bypass: bypass, parameters, mode: -1) }
+            if deblock { strength.markInter(x: x, y: y, size: 1 &<< log2, cbf: cbf) }
+            i &+= 1
+        }
+        if deblock { strength.markPartitions(x: xCu, y: yCu, size: size, partMode: cu.pointee.partMode) }
+    }
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilBins
+
+/// What the blocks of a picture tell each other and the in-loop filters, as plain tables.
+///
+/// Different CTUs write disjoint parts (they may run on several threads); a CTU reads those of its left and upper neighbours.
+package struct PictureMaps: @unchecked Sendable {
+    /// Bits of `cuFlags`.
+    package static let intra: UInt8 = 1
+    /// Samples the in-loop filters must leave alone: cu_transquant_bypass, or PCM with pcm_loop_filter_disabled_flag.
+    package static let noFilter: UInt8 = 2
+
+    /// 8x8 luma blocks per row and column (the picture is a multiple of 8).
+    package let width8: Int
+    package let height8: Int
+    /// Row length of the 4x4 grid.
+    package let width4: Int
+    /// QpY of each 8x8 block.
+    package let qpY: UnsafeMutablePointer<Int8>
+    /// `intra` and `noFilter` of each 8x8 block.
+    package let cuFlags: UnsafeMutablePointer<UInt8>
+    /// cbf_luma of the transform block covering each 4x4 block, 0 or 1.
+    package let cbfLuma: UnsafeMutablePointer<UInt8>
+    /// Boundary strengths of each 8x8 block: bytes 0, 1 its left edge (upper and lower half), 2, 3 its top edge (left and right half).
+    package let edges: UnsafeMutablePointer<UInt8>
+    package let ctbs: UnsafeMutablePointer<CTBRecord>
+}
+
+/// What the filters know of a CTB.
+package struct CTBRecord {
+    /// The slice, kept alive by ``PictureReconstruction``; nil while the CTB has not been reconstructed (or was lost).
+    package var slice: Unmanaged<SliceContext>?
+    package var sao = SAOParameters()
+    /// Address of the slice's first CTB in tile scan: tells slices apart.
+    package var sliceAddrTs: Int32 = -1
+    package var loopFilterAcrossSlices = true
+    /// Whether some block of the CTB has `PictureMaps.noFilter` set.
+    package var hasNoFilter = false
+    /// slice_beta_offset_div2 * 2 and slice_tc_offset_div2 * 2.
+    package var betaOffset: Int8 = 0
+    package var tcOffset: Int8 = 0
+    /// pps_cb_qp_offset and pps_cr_qp_offset (cQpPicOffset).
+    package var cbQpOffset: Int8 = 0
+    package var crQpOffset: Int8 = 0
+}
+
+/// A picture under reconstruction: the picture itself plus what its blocks and the in-loop filters share.
+///
+/// One is needed per picture being decoded; `reset` makes it ready for the next picture of the same size.
+package final class PictureReconstruction: @unchecked Sendable {
+    package private(set) var picture: CodedPicture
+    package let grid: CTBGrid
+    package let maps: PictureMaps
+    package private(set) var slices: [SliceContext] = []
+    private let lock = NSLock()
+
+    package init(picture: CodedPicture, grid: CTBGrid) {
+        precondition(picture.frame.width == grid.width && picture.frame.height == grid.height, "grid of another picture size")
+        self.picture = picture
+        self.grid = grid
+        let w8 = (grid.width + 7) / 8
+        let h8 = (grid.height + 7) / 8
+        func make<T>(_ value: T, _ count: Int) -> UnsafeMutablePointer<T> {
+            let memory = UnsafeMutablePointer<T>.allocate(capacity: count)
+            memory.initialize(repeating: value, count: count)
+            return memory
+        }
+        maps = PictureMaps(
+            width8: w8, height8: h8, width4: w8 * 2, qpY: make(0, w8 * h8), cuFlags: make(0, w8 * h8),
+            cbfLuma: make(0, w8 * h8 * 4), edges: make(0, w8 * h8 * 4), ctbs: make(CTBRecord(), grid.count))
+        picture.motion.slices.removeAll()
+    }
+
+    deinit {
+        maps.qpY.deallocate()
+        maps.cuFlags.deallocate()
+        maps.cbfLuma.deallocate()
+        maps.edges.deallocate()
+        maps.ctbs.deallocate()
+    }
+
+    /// Forgets everything and turns to another picture of the same size and grid.
+    package func reset(picture: CodedPicture) {
+        precondition(picture.frame.width == grid.width && picture.frame.height == grid.height, "grid of another picture size")
+        self.picture = picture
+        picture.motion.slices.removeAll()
+        let blocks = maps.width8 * maps.height8
+        maps.qpY.update(repeating: 0, count: blocks)
+        maps.cuFlags.update(repeating: 0, count: blocks)
+        maps.edges.update(repeating: 0, count: blocks * 4)
+        maps.ctbs.update(repeating: CTBRecord(), count: grid.count)
+        lock.withLock { slices.removeAll(keepingCapacity: true) }
+    }
+
+    /// Registers a slice before the first of its CTUs is reconstructed, and its references with the picture's motion field.
+    /// To be called in slice order, when no other thread reads `motion.slices` of this picture.
+    package func add(slice: SliceContext) {
+        lock.withLock {
+            slices.append(slice)
+            picture.motion.slices.append(slice.motionReferences)
+        }
+    }
+
+    /// Whether a CTB has been reconstructed (or was begun to be): false for CTBs of lost slices.
+    package func isReconstructed(ctb rs: Int) -> Bool { maps.ctbs[rs].slice != nil }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// The deblocking filter (8.7.2), one row of CTBs at a time.
+package struct DeblockingFilter {
+    let planes: (Plane, Plane, Plane)
+    let maps: PictureMaps
+    let log2CtbSize: Int
+    let widthInCtbs: Int
+    let height: Int
+    let bitDepthLuma: Int
+    let bitDepthChroma: Int
+
+    package init(picture: PictureReconstruction) {
+        let frame = picture.picture.frame
+        planes = frame.planes
+        maps = picture.maps
+        log2CtbSize = picture.grid.log2CtbSize
+        widthInCtbs = picture.grid.widthInCtbs
+        height = picture.grid.height
+        bitDepthLuma = frame.bitDepthLuma
+        bitDepthChroma = frame.bitDepthChroma
+    }
+
+    /// β' and tC' (Table 8-12), by Q.
+    private static let betaTable: [UInt8] = [
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 24, 26, 28, 30, 32, 34,
+        36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62, 64,
+    ]
+    private static let tcTable: [UInt8] = [
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 6, 7, 8,
+        9, 10, 11, 13, 14, 16, 18, 20, 22, 24,
+    ]
+
+    /// Filters all vertical edges of a CTB row, then all its horizontal edges, the row's top edge included. The row and, for its top
+    /// edge, the row above must be reconstructed and no longer be needed by intra prediction; the row above was filtered before.
+    package func filter(ctbRow: Int) {
+        Self.betaTable.withUnsafeBufferPointer { beta in
+            Self.tcTable.withUnsafeBufferPointer { tc in
+                let first = (ctbRow << log2CtbSize) >> 3
+                let last = min(((ctbRow + 1) << log2CtbSize) >> 3, maps.height8)
+                let run = Run(filter: self, beta: beta.baseAddress!, tc: tc.baseAddress!, ctbs: maps.ctbs + ctbRow * widthInCtbs)
+                for y8 in first..<last { run.vertical(y8) }
+                for y8 in first..<last { run.horizontal(y8) }
+            }
+        }
+    }
+
+    /// The tables and the row at hand.
+    private struct Run {
+        let filter: DeblockingFilter
+        let beta: UnsafePointer<UInt8>
+        let tc: UnsafePointer<UInt8>
+        let ctbs: UnsafeMutablePointer<CTBRecord>
+
+        /// tC of an edge of strength `bs` (0 for none).
+        @inline(__always)
+        func tcOf(_ bs: UInt8, _ qp: Int, _ offset: Int8, _ bitDepth: Int) -> Int32 {
+            if bs == 0 { return 0 }
+            let q = min(53, max(0, qp &+ 2 &* (Int(bs) &- 1) &+ Int(offset)))
+            return Int32(tc[q]) &<< Int32(truncatingIfNeeded: bitDepth &- 8)
+        }
+
+        @inline(__always)
+        func betaOf(_ qp: Int, _ offset: Int8) -> Int32 {
+            Int32(beta[min(51, max(0, qp &+ Int(offset)))]) &<< Int32(truncatingIfNeeded: filter.bitDepthLuma &- 8)
+        }
+
+        @inline(__always)
+        func vertical(_ y8: Int) { edges(y8, vertical: true) }
+        @inline(__always)
+        func horizontal(_ y8: Int) { edges(y8, vertical: false) }
+
+        @inline(__always)
+        private func edges(_ y8: Int, vertical: Bool) {
+            let maps = filter.maps
+            let width8 = maps.width8
+            let row = y8 &* width8
+            let shift = filter.log2CtbSize &- 3
+            let luma = filter.planes.0
+            let words = UnsafeRawPointer(maps.edges + row &* 4)
+            var x8 = 0
+            while x8 < width8 {
+                let word = words.loadUnaligned(fromByteOffset: x8 &* 4, as: UInt32.self)
+                let pair = vertical ? word & 0xffff : word &>> 16
+                if pair == 0 {
+                    x8 &+= 1
+                    continue
+                }
+                let bs0 = UInt8(truncatingIfNeeded: pair)
+                let bs1 = UInt8(truncatingIfNeeded: pair &>> 8)
+                let q = row &+ x8
+                let p = vertical ? q &- 1 : q &- width8
+                let ctb = ctbs + (x8 &>> shift)
+                let qpP = Int(maps.qpY[p])
+                let qpQ = Int(maps.qpY[q])
+                let qp = (qpP &+ qpQ &+ 1) &>> 1
+                let noP = maps.cuFlags[p] & PictureMaps.noFilter != 0
+                let noQ = maps.cuFlags[q] & PictureMaps.noFilter != 0
+                let tcOffset = ctb.pointee.tcOffset
+                let beta = betaOf(qp, ctb.pointee.betaOffset)
+                let tc0 = tcOf(bs0, qp, tcOffset, filter.bitDepthLuma)
+                let tc1 = tcOf(bs1, qp, tcOffset, filter.bitDepthLuma)
+                if beta != 0 && (tc0 | tc1) != 0 {
+                    Kernels.deblockLuma(
+                        luma.at(x8 &* 8, y8 &* 8), stride: luma.stride, vertical: vertical, beta: beta, tc0: tc0, tc1: tc1, noP: noP,
+                        noQ: noQ, bitDepth: filter.bitDepthLuma)
+                }
+                // Chroma: the 8x8 grid of chroma samples, strength 2 only.
+                if (vertical ? x8 : y8) & 1 == 0 && (bs0 == 2 || bs1 == 2) {
+                    chroma(filter.planes.1, x8, y8, vertical, bs0, bs1, qp &+ Int(ctb.pointee.cbQpOffset), tcOffset, noP, noQ)
+                    chroma(filter.planes.2, x8, y8, vertical, bs0, bs1, qp &+ Int(ctb.pointee.crQpOffset), tcOffset, noP, noQ)
+                }
+                x8 &+= 1
+            }
+        }
+
+        @inline(__always)
+        private func chroma(
+            _ plane: Plane, _ x8: Int, _ y8: Int, _ vertical: Bool, _ bs0: UInt8, _ bs1: UInt8, _ qPi: Int,
+            _ tcOffset: Int8, _ noP: Bool, _ noQ: Bool
+        ) {
+            let qpC = QuantizationParameters.qpC(qPi)
+            let tc0 = bs0 == 2 ? tcOf(2, qpC, tcOffset, filter.bitDepthChroma) : 0
+            let tc1 = bs1 == 2 ? tcOf(2, qpC, tcOffset, filter.bitDepthChroma) : 0
+            if tc0 | tc1 != 0 {
+                Kernels.deblockChroma(
+                    plane.at(x8 &* 4, y8 &* 4), stride: plane.stride, vertical: vertical, tc0: tc0, tc1: tc1, noP: noP, noQ: noQ,
+                    bitDepth: filter.bitDepthChroma)
+            }
+        }
+    }
+}

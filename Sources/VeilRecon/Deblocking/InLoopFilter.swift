@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// Deblocking, SAO, margins and publication of one picture, following its reconstruction row by row.
+///
+/// A row of CTBs is deblocked when the row below it is reconstructed (intra prediction reads undeblocked samples), and goes through SAO
+/// when the row below it is deblocked. Calls must come from one thread at a time.
+package final class InLoopFilter {
+    private let picture: PictureReconstruction
+    private let deblocking: DeblockingFilter
+    private let sao: SampleAdaptiveOffset?
+    private let rows: Int
+    private let log2CtbSize: Int
+    private var deblocked = 0
+    private var finished = 0
+
+    /// - Parameter saoEnabled: sample_adaptive_offset_enabled_flag; false saves the work of looking for parameters.
+    package init(picture: PictureReconstruction, saoEnabled: Bool = true) {
+        self.picture = picture
+        rows = picture.grid.heightInCtbs
+        log2CtbSize = picture.grid.log2CtbSize
+        deblocking = DeblockingFilter(picture: picture)
+        sao = saoEnabled ? SampleAdaptiveOffset(picture: picture) : nil
+    }
+
+    /// CTB rows 0 ..< count are reconstructed (or given up). Finishes what this permits and publishes it.
+    package func advance(reconstructedRows count: Int) {
+        let complete = count >= rows
+        let deblockable = complete ? rows : count - 1
+        while deblocked < deblockable {
+            deblocking.filter(ctbRow: deblocked)
+            deblocked += 1
+        }
+        let final = complete ? rows : deblocked - 1
+        let frame = picture.picture.frame
+        while finished < final {
+            sao?.filter(ctbRow: finished)
+            finished += 1
+            let first = (finished - 1) << log2CtbSize
+            let last = min(finished << log2CtbSize, frame.height)
+            frame.extendMargins(lumaRows: first..<last)
+            if finished < rows { picture.picture.publish(rows: last) }
+        }
+        if complete { picture.picture.publishAll() }
+    }
+}
+
+extension FrameBuffer {
+    /// Repeats the border samples into the margins beside the given luma rows (an even range) and the chroma rows they cover, and above
+    /// or below the picture when the range touches its top or bottom.
+    package func extendMargins(lumaRows: Range<Int>) {
+        for cIdx in 0..<3 {
+            let plane = plane(cIdx)
+            let shift = cIdx == 0 ? 0 : 1
+            let first = lumaRows.lowerBound >> shift
+            let last = lumaRows.upperBound >> shift
+            Kernels.extendMargins(plane, rows: first..<last)
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// The neighbouring samples of a block (8.4.4.2.2), substituted where unavailable, and filtered (8.4.4.2.3) when the mode asks for it.
+///
+/// `left[-1]` and `top[-1]` are both p[-1][-1]; left[y] is p[-1][y], top[x] is p[x][-1], up to twice the block size.
+package struct IntraReferences: @unchecked Sendable {
+    package let left: UnsafeMutablePointer<UInt16>
+    package let top: UnsafeMutablePointer<UInt16>
+    /// The filtered samples, valid after `filter`.
+    package let filteredLeft: UnsafeMutablePointer<UInt16>
+    package let filteredTop: UnsafeMutablePointer<UInt16>
+    /// p in the order of the substitution process, from p[-1][2N-1] by the corner to p[2N-1][-1].
+    private let path: UnsafeMutablePointer<UInt16>
+    private let memory: UnsafeMutablePointer<UInt16>
+
+    private static let side = 192
+
+    package init() {
+        memory = UnsafeMutableRawPointer.allocate(byteCount: 6 * Self.side * 2, alignment: 64)
+            .bindMemory(to: UInt16.self, capacity: 6 * Self.side)
+        memory.initialize(repeating: 0, count: 6 * Self.side)
+        // Sample 0 of every side lies on a 64-byte boundary; kernels may read some samples beyond either end.
+        left = memory + 32
+        top = memory + (Self.side + 32)
+        filteredLeft = memory + (2 * Self.side + 32)
+        filteredTop = memory + (3 * Self.side + 32)
+        path = memory + 4 * Self.side
+    }
+
+    package func deallocate() { memory.deallocate() }
+
+    /// Reads the neighbours of the block whose first sample is `at`, in a plane with the given row length. `n` is the block size.
+    @inline(__always)
+    package func gather(
+        _ at: UnsafeMutablePointer<UInt16>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int
+    ) {
+        let left = left
+        let top = top
+        let above = at - stride
+        let across = a.top &+ a.topRight
+        if a.top != 0 {
+            top.update(from: above, count: across)
+        } else if a.topRight != 0 {
+            (top + n).update(from: above + n, count: a.topRight)
+        }
+        let down = a.left &+ a.bottomLeft
+        var from = at - 1
+        var y = 0
+        while y < down {
+            left[y] = from[0]
+            left[y &+ 1] = from[stride]
+            left[y &+ 2] = from[2 &* stride]
+            left[y &+ 3] = from[3 &* stride]
+            from += 4 &* stride
+            y &+= 4
+        }
+        var corner: UInt16 = 0
+        if a.corner { corner = above[-1] }
+        // Substitution: the first sample available on the way from bottom left to top right stands for those before it, and
+        // every later gap repeats the sample before it.
+        if a.left == 0 {
+            if !a.corner {
+                corner = a.top != 0 ? top[0] : a.topRight != 0 ? top[n] : UInt16(truncatingIfNeeded: 1 &<< (bitDepth &- 1))
+            }
+            left.update(repeating: corner, count: 2 &* n)
+        } else {
+            if !a.corner { corner = left[0] }
+            if down < 2 &* n { (left + down).update(repeating: left[down &- 1], count: 2 &* n &- down) }
+        }
+        if a.top == 0 { top.update(repeating: corner, count: n) }
+        if a.topRight < n {
+            let first = n &+ a.topRight
+            (top + first).update(repeating: top[first &- 1], count: n &- a.topRight)
+        }
+        left[-1] = corner
+        top[-1] = corner
+    }
+
+    /// The same under constrained_intra_pred_flag: samples of inter-predicted blocks are not available.
+    /// `x`, `y` is the block's luma position; `shift` is 1 for chroma.
+    package func gatherConstrained(
+        _ at: UnsafeMutablePointer<UInt16>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int,
+        maps: PictureMaps, x: Int, y: Int, shift: Int
+    ) {
+        let total = 4 * n + 1
+        let path = path
+        let width8 = maps.width8
+        let flags = maps.cuFlags
+        func isIntra(_ px: Int, _ py: Int) -> Bool { flags[(py >> 3) * width8 + (px >> 3)] & PictureMaps.intra != 0 }
+        /// 4 samples cover no more than one 8x8 block in either component.
+        var first = -1
+        var last = -1
+        // Fills the gap since the last available sample, or before the first one, as soon as it is known.
+        func put(_ index: Int, _ value: UInt16) {
+            if first < 0 {
+                first = index
+                path.update(repeating: value, count: index)
+            } else if index - last > 1 {
+                (path + (last + 1)).update(repeating: path[last], count: index - last - 1)
+            }
+            path[index] = value
+            last = index
+        }
+        var unit = (2 * n) / 4 - 1
+        while unit >= 0 {
+            let row = unit * 4
+            if row < a.left + a.bottomLeft && isIntra(x - 1, y + (row << shift)) {
+                for i in (row..<row + 4).reversed() { put(2 * n - 1 - i, at[i * stride - 1]) }
+            }
+            unit -= 1
+        }
+        if a.corner && isIntra(x - 1, y - 1) { put(2 * n, at[-stride - 1]) }
+        unit = 0
+        while unit < (2 * n) / 4 {
+            let column = unit * 4
+            let available = column < n ? column < a.top : column - n < a.topRight
+            if available && isIntra(x + (column << shift), y - 1) {
+                for i in column..<column + 4 { put(2 * n + 1 + i, at[i - stride]) }
+            }
+            unit += 1
+        }
+        if first < 0 {
+            path.update(repeating: UInt16(1 << (bitDepth - 1)), count: total)
+        } else if last < total - 1 {
+            (path + (last + 1)).update(repeating: path[last], count: total - 1 - last)
+        }
+        for i in 0..<2 * n {
+            left[i] = path[2 * n - 1 - i]
+            top[i] = path[2 * n + 1 + i]
+        }
+        left[-1] = path[2 * n]
+        top[-1] = path[2 * n]
+    }
+}

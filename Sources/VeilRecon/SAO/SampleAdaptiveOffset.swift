@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBins
+
+/// Sample adaptive offset (8.7.3), one row of CTBs at a time, in place.
+///
+/// Offsets are decided on deblocked samples, so what a neighbour must still read unmodified is kept aside: the last line of
+/// the row above, and the right column of the CTB to the left.
+package final class SampleAdaptiveOffset {
+    private let picture: PictureReconstruction
+    private let grid: CTBGrid
+    private let planes: (Plane, Plane, Plane)
+    private let ctbs: UnsafeMutablePointer<CTBRecord>
+    private let maps: PictureMaps
+    private let bitDepth: (Int, Int)
+    /// Per component: deblocked last line of the previous CTB row, and of the current one. Sample -1 exists.
+    private let lines: UnsafeMutablePointer<UInt16>
+    private let lineStride: Int
+    private let state: UnsafeMutablePointer<State>
+    /// A CTB with one sample around it.
+    private let scratch: UnsafeMutablePointer<UInt16>
+    private static let scratchStride = 96
+    /// Where sample (0, 0) lies: rows begin 64-byte aligned.
+    private static let scratchOrigin = scratchStride + 32
+
+    private struct State {
+        /// Which half of `lines` holds the previous row.
+        var odd = false
+        /// Right column of the previous CTB before it was modified.
+        var column: (UnsafeMutablePointer<UInt16>)
+        var columnIsValid = false
+    }
+
+    package init(picture: PictureReconstruction) {
+        self.picture = picture
+        grid = picture.grid
+        let frame = picture.picture.frame
+        planes = frame.planes
+        maps = picture.maps
+        ctbs = maps.ctbs
+        bitDepth = (frame.bitDepthLuma, frame.bitDepthChroma)
+        lineStride = (frame.width + 64 + 31) & ~31
+        lines = .allocate(capacity: lineStride * 6)
+        lines.initialize(repeating: 0, count: lineStride * 6)
+        let samples = Self.scratchStride * 68
+        scratch = UnsafeMutableRawPointer.allocate(byteCount: samples * 2, alignment: 64)
+            .bindMemory(to: UInt16.self, capacity: samples)
+        scratch.initialize(repeating: 0, count: samples)
+        state = .allocate(capacity: 1)
+        let column = UnsafeMutablePointer<UInt16>.allocate(capacity: 64)
+        column.initialize(repeating: 0, count: 64)
+        state.initialize(to: State(column: column))
+    }
+
+    deinit {
+        lines.deallocate()
+        scratch.deallocate()
+        state.pointee.column.deallocate()
+        state.deallocate()
+    }
+
+    private func line(_ cIdx: Int, odd: Bool) -> UnsafeMutablePointer<UInt16> {
+        lines + ((cIdx * 2 + (odd ? 1 : 0)) * lineStride + 32)
+    }
+
+    /// Filters a CTB row; rows come in order. The row and the one below must be deblocked, to the last line the latter may change.
+    package func filter(ctbRow: Int) {
+        let odd = state.pointee.odd
+        for cIdx in 0..<3 {
+            let plane = cIdx == 0 ? planes.0 : cIdx == 1 ? planes.1 : planes.2
+            let log2 = grid.log2CtbSize - (cIdx == 0 ? 0 : 1)
+            let y0 = ctbRow << log2
+            let height = min(1 << log2, plane.height - y0)
+            let above = line(cIdx, odd: !odd)
+            let current = line(cIdx, odd: odd)
+            current.update(from: plane.row(y0 + height - 1), count: plane.width)
+            state.pointee.columnIsValid = false
+            for column in 0..<grid.widthInCtbs {
+                let rs = ctbRow * grid.widthInCtbs + column
+                block(rs, column, cIdx: cIdx, plane: plane, log2: log2, y0: y0, height: height, above: above)
+            }
+        }
+        state.pointee.odd = !odd
+    }
+
+    @inline(__always)
+    private func component(_ rs: Int, _ cIdx: Int) -> SAOParameters.Component {
+        cIdx == 0 ? ctbs[rs].sao.components.0 : cIdx == 1 ? ctbs[rs].sao.components.1 : ctbs[rs].sao.components.2
+    }
+
+    private func block(
+        _ rs: Int, _ column: Int, cIdx: Int, plane: Plane, log2: Int, y0: Int, height: Int, above: UnsafeMutablePointer<UInt16>
+    ) {
+        let p = component(rs, cIdx)
+        let leftIsKept = state.pointee.columnIsValid
+        state.pointee.columnIsValid = false
+        guard p.saoTypeIdx != 0, let slice = ctbs[rs].slice else { return }
+        let depth = cIdx == 0 ? bitDepth.0 : bitDepth.1
+        let up = depth - min(depth, 10)
+        let offsets = (Int(p.offsets.0) << up, Int(p.offsets.1) << up, Int(p.offsets.2) << up, Int(p.offsets.3) << up)
+        let x0 = column << log2
+        let width = min(1 << log2, plane.width - x0)
+        let at = plane.at(x0, y0)
+        let isEdge = p.saoTypeIdx == 2
+        let protects = ctbs[rs].hasNoFilter
+        let stride = plane.stride
+        let copy = scratch + Self.scratchOrigin
+        let copyStride = Self.scratchStride
+        if isEdge || protects {
+            (copy - copyStride - 1).update(from: above + x0 - 1, count: width + 2)
+            for y in 0...height {
+                (copy + y * copyStride - 1).update(from: at + y * stride - 1, count: width + 2)
+            }
+            if leftIsKept {
+                for y in 0..<height { copy[y * copyStride - 1] = state.pointee.column[y] }
+            }
+        }
+        // The next CTB may need this one's right column as it is now.
+        if column + 1 < grid.widthInCtbs && component(rs + 1, cIdx).saoTypeIdx == 2 {
+            for y in 0..<height { state.pointee.column[y] = at[y * stride + width - 1] }
+            state.pointee.columnIsValid = true
+        }
+        if isEdge {
+            Kernels.saoEdge(
+                at, stride: stride, from: copy, fromStride: copyStride, width: width, height: height, eoClass: Int(p.saoEoClass),
+                offsets: offsets, bitDepth: depth)
+            let across = slice._withUnsafeGuaranteedRef { $0.constants.loopFilterAcrossTilesEnabledFlag }
+            restoreBorders(
+                rs, column, at, stride, copy, copyStride, width, height, Int(p.saoEoClass), acrossTiles: across,
+                isLastRow: rs + grid.widthInCtbs >= grid.count)
+        } else {
+            Kernels.saoBand(
+                at, stride: stride, width: width, height: height, position: Int(p.saoBandPosition), offsets: offsets, bitDepth: depth)
+        }
+        if protects { restoreUnfiltered(cIdx, x0: x0, y0: y0, at, stride, copy, copyStride, width, height) }
+    }
+
+    /// Whether samples of CTB `other` may take part in deciding offsets of CTB `rs`.
+    private func usable(_ rs: Int, _ other: Int, _ acrossTiles: Bool) -> Bool {
+        if ctbs[other].slice == nil { return false }
+        let own = ctbs[rs].sliceAddrTs
+        let theirs = ctbs[other].sliceAddrTs
+        // Of two slices the later one's flag counts.
+        if own != theirs && !(theirs > own ? ctbs[other].loopFilterAcrossSlices : ctbs[rs].loopFilterAcrossSlices) { return false }
+        return acrossTiles || grid.tileIdRs[rs] == grid.tileIdRs[other]
+    }
+
+    /// Gives border samples whose neighbour may not be used their deblocked value again (edgeIdx 0).
+    private func restoreBorders(
+        _ rs: Int, _ column: Int, _ at: UnsafeMutablePointer<UInt16>, _ stride: Int, _ copy: UnsafeMutablePointer<UInt16>,
+        _ copyStride: Int, _ width: Int, _ height: Int, _ eoClass: Int, acrossTiles: Bool, isLastRow: Bool
+    ) {
+        let w = grid.widthInCtbs
+        let hasLeft = column > 0
+        let hasRight = column + 1 < w
+        let hasUp = rs >= w
+        let hasDown = !isLastRow
+        let left = hasLeft && usable(rs, rs - 1, acrossTiles)
+        let right = hasRight && usable(rs, rs + 1, acrossTiles)
+        let up = hasUp && usable(rs, rs - w, acrossTiles)
+        let down = hasDown && usable(rs, rs + w, acrossTiles)
+        if eoClass != 1 {
+            if !left { for y in 0..<height { at[y * stride] = copy[y * copyStride] } }
+            if !right { for y in 0..<height { at[y * stride + width - 1] = copy[y * copyStride + width - 1] } }
+        }
+        if eoClass != 0 {
+            if !up { at.update(from: copy, count: width) }
+            if !down { (at + (height - 1) * stride).update(from: copy + (height - 1) * copyStride, count: width) }
+        }
+        func restore(_ x: Int, _ y: Int) { at[y * stride + x] = copy[y * copyStride + x] }
+        if eoClass == 2 {
+            if !(hasLeft && hasUp && usable(rs, rs - w - 1, acrossTiles)) { restore(0, 0) }
+            if !(hasRight && hasDown && usable(rs, rs + w + 1, acrossTiles)) { restore(width - 1, height - 1) }
+        } else if eoClass == 3 {
+            if !(hasRight && hasUp && usable(rs, rs - w + 1, acrossTiles)) { restore(width - 1, 0) }
+            if !(hasLeft && hasDown && usable(rs, rs + w - 1, acrossTiles)) { restore(0, height - 1) }
+        }
+    }
+
+    /// Restores lossless and unfiltered PCM blocks.
+    private func restoreUnfiltered(
+        _ cIdx: Int, x0: Int, y0: Int, _ at: UnsafeMutablePointer<UInt16>, _ stride: Int, _ copy: UnsafeMutablePointer<UInt16>,
+        _ copyStride: Int, _ width: Int, _ height: Int
+    ) {
+        let log2 = cIdx == 0 ? 3 : 2
+        let size = 1 << log2
+        for y in Swift.stride(from: 0, to: height, by: size) {
+            for x in Swift.stride(from: 0, to: width, by: size) {
+                let cell = ((y0 + y) >> log2) * maps.width8 + ((x0 + x) >> log2)
+                if maps.cuFlags[cell] & PictureMaps.noFilter == 0 { continue }
+                for i in 0..<size { (at + (y + i) * stride + x).update(from: copy + (y + i) * copyStride + x, count: size) }
+            }
+        }
+    }
+}
