@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilRecon
+
+/// Marking of a picture as a reference (8.3.2).
+package enum ReferenceMarking: UInt8, Sendable {
+    case unused
+    case shortTerm
+    case longTerm
+}
+
+/// A picture in the DPB of one layer, with what output and reference marking need (C.5.2).
+package final class DPBEntry {
+    package let picture: CodedPicture
+    package let poc: Int32
+    package var marking = ReferenceMarking.shortTerm
+    package var neededForOutput: Bool
+    /// PicLatencyCount (C.5.2.3).
+    package var latencyCount = 0
+    /// True for pictures made up for missing references (8.3.3).
+    package let isGenerated: Bool
+    package let temporalId: Int
+    package let output: OutputInfo
+
+    package init(
+        picture: CodedPicture, poc: Int32, neededForOutput: Bool, isGenerated: Bool, temporalId: Int, output: OutputInfo
+    ) {
+        self.picture = picture
+        self.poc = poc
+        self.neededForOutput = neededForOutput
+        self.isGenerated = isGenerated
+        self.temporalId = temporalId
+        self.output = output
+    }
+}
+
+/// What a consumer is told of an output picture besides its samples.
+package struct OutputInfo: Sendable {
+    package var nuhLayerId = 0
+    package var poc: Int32 = 0
+    /// Conformance window in luma samples: left, right, top, bottom.
+    package var window = (left: 0, right: 0, top: 0, bottom: 0)
+    /// How many access units came before in decoding order.
+    package var accessUnit = 0
+    package init() {}
+}
+
+/// The decoded picture buffer of one layer: storage, removal and "bumping" output (C.5.2). Touched by one thread only.
+package struct DecodedPictureBuffer {
+    package private(set) var entries: [DPBEntry] = []
+    /// Limits of the highest sub-layer of the active SPS.
+    package var maxNumReorderPics = 0
+    package var maxLatencyPictures = 0
+    package var maxDecPicBuffering = 16
+
+    package init() {}
+
+    package mutating func insert(_ entry: DPBEntry) { entries.append(entry) }
+
+    /// Removes what is neither referenced nor waits for output.
+    package mutating func removeUnused() {
+        entries.removeAll { $0.marking == .unused && !$0.neededForOutput }
+    }
+
+    package mutating func removeAll() { entries.removeAll() }
+
+    /// All pictures still to be output, by POC; they stay in the buffer only as references.
+    package mutating func flush() -> [DPBEntry] {
+        var result: [DPBEntry] = []
+        while let next = bumpOne() { result.append(next) }
+        return result
+    }
+
+    /// The picture of the smallest POC that waits for output.
+    private func bumpOne() -> DPBEntry? {
+        guard let first = entries.filter(\.neededForOutput).min(by: { $0.poc < $1.poc }) else { return nil }
+        first.neededForOutput = false
+        return first
+    }
+
+    private var outputCount: Int { entries.reduce(0) { $0 + ($1.neededForOutput ? 1 : 0) } }
+
+    private var latencyReached: Bool {
+        maxLatencyPictures > 0 && entries.contains { $0.neededForOutput && $0.latencyCount >= maxLatencyPictures }
+    }
+
+    /// Before the current picture is decoded (C.5.2.2): output until it fits.
+    package mutating func bumpBeforeDecoding() -> [DPBEntry] {
+        removeUnused()
+        var result: [DPBEntry] = []
+        while outputCount > maxNumReorderPics || latencyReached || entries.count >= maxDecPicBuffering {
+            guard let next = bumpOne() else { break }
+            result.append(next)
+            removeUnused()
+        }
+        return result
+    }
+
+    /// After the current picture is in the buffer (C.5.2.3).
+    package mutating func bumpAfterDecoding(currentIsOutput: Bool) -> [DPBEntry] {
+        if currentIsOutput, let current = entries.last {
+            for entry in entries where entry !== current && entry.neededForOutput { entry.latencyCount += 1 }
+        }
+        var result: [DPBEntry] = []
+        while outputCount > maxNumReorderPics || latencyReached {
+            guard let next = bumpOne() else { break }
+            result.append(next)
+        }
+        return result
+    }
+}

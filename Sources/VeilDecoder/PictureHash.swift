@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Crypto
+import VeilRecon
+
+/// The hashes of the decoded picture hash SEI message (D.3.19) over one component.
+package enum PictureHash {
+    /// Bytes of a row as pictureData lays them out: one byte a sample at 8 bits, two (little endian) above.
+    private static func forEachRow(_ plane: Plane, bitDepth: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
+        if bitDepth > 8 {
+            for y in 0..<plane.height {
+                body(UnsafeRawBufferPointer(start: plane.row(y), count: plane.width * 2))
+            }
+            return
+        }
+        let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: plane.width)
+        defer { bytes.deallocate() }
+        for y in 0..<plane.height {
+            let row = plane.row(y)
+            for x in 0..<plane.width { bytes[x] = UInt8(truncatingIfNeeded: row[x]) }
+            body(UnsafeRawBufferPointer(start: bytes, count: plane.width))
+        }
+    }
+
+    /// picture_md5.
+    package static func md5(_ plane: Plane, bitDepth: Int) -> [UInt8] {
+        var hash = Insecure.MD5()
+        forEachRow(plane, bitDepth: bitDepth) { hash.update(bufferPointer: $0) }
+        return Array(hash.finalize())
+    }
+
+    /// picture_crc: CRC-16 of polynomial 0x1021 over the bits of each sample, low byte first.
+    package static func crc(_ plane: Plane, bitDepth: Int) -> UInt16 {
+        var crc: UInt32 = 0xFFFF
+        func push(_ byte: UInt32) {
+            for bit in 0..<8 {
+                let msb = crc >> 15 & 1
+                let value = byte >> UInt32(7 - bit) & 1
+                crc = ((crc << 1) + value & 0xFFFF) ^ (msb * 0x1021)
+            }
+        }
+        for y in 0..<plane.height {
+            let row = plane.row(y)
+            for x in 0..<plane.width {
+                push(UInt32(row[x]) & 0xFF)
+                if bitDepth > 8 { push(UInt32(row[x]) >> 8) }
+            }
+        }
+        for _ in 0..<16 {
+            let msb = crc >> 15 & 1
+            crc = (crc << 1 & 0xFFFF) ^ (msb * 0x1021)
+        }
+        return UInt16(crc)
+    }
+
+    /// picture_checksum.
+    package static func checksum(_ plane: Plane, bitDepth: Int) -> UInt32 {
+        var sum: UInt32 = 0
+        for y in 0..<plane.height {
+            let row = plane.row(y)
+            for x in 0..<plane.width {
+                let mask = UInt32((x & 0xFF) ^ (y & 0xFF) ^ (x >> 8) ^ (y >> 8))
+                sum &+= (UInt32(row[x]) & 0xFF) ^ mask
+                if bitDepth > 8 { sum &+= (UInt32(row[x]) >> 8) ^ mask }
+            }
+        }
+        return sum
+    }
+}
