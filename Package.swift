@@ -18,7 +18,8 @@ let package = Package(
         .target(name: "VeilSyntax"),
         .target(name: "VeilBins", dependencies: ["VeilSyntax"]),
         .target(name: "VeilRecon", dependencies: ["VeilBins", "CVeilKernels"]),
-        .target(name: "VeilDecoder", dependencies: ["VeilRecon"]),
+        .target(
+            name: "VeilDecoder", dependencies: ["VeilRecon", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "VeilEncoder", dependencies: ["VeilRecon"]),
         .target(
             name: "VeilCrypto",
