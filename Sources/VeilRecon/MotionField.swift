@@ -48,6 +48,15 @@ package final class MotionField: @unchecked Sendable {
         sliceIndex.initialize(repeating: 0, count: ctbCount)
     }
 
+    /// POC and long-term marking of what a refIdx of a slice meant; nil for what no slice has said.
+    package func reference(slice: Int, list: Int, refIdx: Int) -> (poc: Int32, isLongTerm: Bool)? {
+        guard slice < slices.count else { return nil }
+        let pocs = list == 0 ? slices[slice].poc.0 : slices[slice].poc.1
+        guard refIdx >= 0 && refIdx < pocs.count else { return nil }
+        let marks = list == 0 ? slices[slice].isLongTerm.0 : slices[slice].isLongTerm.1
+        return (pocs[refIdx], marks[refIdx])
+    }
+
     deinit {
         blocks.deallocate()
         sliceIndex.deallocate()

@@ -5,6 +5,7 @@ import VeilBins
 package final class CTUReconstructor {
     package let residual: ResidualDecoder
     package let intra: IntraPredictor
+    package let inter: InterPredictor
     private let qp: UnsafeMutablePointer<QpState>
 
     private struct QpState {
@@ -17,6 +18,7 @@ package final class CTUReconstructor {
     package init() {
         residual = ResidualDecoder()
         intra = IntraPredictor()
+        inter = InterPredictor()
         qp = .allocate(capacity: 1)
         qp.initialize(to: QpState())
     }
@@ -39,6 +41,8 @@ package final class CTUReconstructor {
         qp.pointee.last = QuantizationParameters.previousQpY(ctbAddrRs: rs, slice: slice, maps: maps)
         qp.pointee.prediction = qp.pointee.last
 
+        if slice.sliceType != .i { inter.enter(ctbAddrRs: rs, slice: slice, picture: picture.picture) }
+
         let cus = ctu.cus
         let count = ctu.cuCount
         var i = 0
@@ -58,6 +62,12 @@ package final class CTUReconstructor {
                     intraCU(cu, ctu, c, slice, qpY: qpY, strength: strength, deblock: deblock)
                 }
             } else {
+                var k = 0
+                while k < Int(cu.pointee.puCount) {
+                    inter.predict(
+                        cu: cu, pu: ctu.pus + (Int(cu.pointee.firstPU) &+ k), partIdx: k, slice: slice, picture: picture.picture)
+                    k &+= 1
+                }
                 interResidual(cu, ctu, c, slice, qpY: qpY, strength: strength, deblock: deblock)
             }
             i &+= 1
