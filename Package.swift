@@ -37,6 +37,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins"]),
+        .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon"]),
     ],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .gnucxx17

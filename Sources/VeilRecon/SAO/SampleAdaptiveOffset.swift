@@ -158,13 +158,19 @@ package final class SampleAdaptiveOffset {
         let right = hasRight && usable(rs, rs + 1, acrossTiles)
         let up = hasUp && usable(rs, rs - w, acrossTiles)
         let down = hasDown && usable(rs, rs + w, acrossTiles)
+        // A corner whose diagonal leads into the diagonal CTB does not depend on the CTB beside it.
+        let topLeft = eoClass == 2 ? 1 : 0
+        let topRight = eoClass == 3 ? 1 : 0
         if eoClass != 1 {
-            if !left { for y in 0..<height { at[y * stride] = copy[y * copyStride] } }
-            if !right { for y in 0..<height { at[y * stride + width - 1] = copy[y * copyStride + width - 1] } }
+            if !left { for y in topLeft..<height - topRight { at[y * stride] = copy[y * copyStride] } }
+            if !right { for y in topRight..<height - topLeft { at[y * stride + width - 1] = copy[y * copyStride + width - 1] } }
         }
         if eoClass != 0 {
-            if !up { at.update(from: copy, count: width) }
-            if !down { (at + (height - 1) * stride).update(from: copy + (height - 1) * copyStride, count: width) }
+            let count = width - topLeft - topRight
+            if !up { (at + topLeft).update(from: copy + topLeft, count: count) }
+            if !down {
+                (at + (height - 1) * stride + topRight).update(from: copy + (height - 1) * copyStride + topRight, count: count)
+            }
         }
         func restore(_ x: Int, _ y: Int) { at[y * stride + x] = copy[y * copyStride + x] }
         if eoClass == 2 {
