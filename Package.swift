@@ -6,6 +6,7 @@ let cKernels: [CSetting] = [.define("NDEBUG", .when(configuration: .release))]
 
 let package = Package(
     name: "Veil",
+    platforms: [.macOS(.v15)],
     products: [
         .executable(name: "veil", targets: ["veil"]),
     ],
@@ -36,6 +37,9 @@ let package = Package(
                 "VeilDecoder", "VeilEncoder", "VeilCrypto", "VeilTranscoder", "VeilMedia",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+        .testTarget(
+            name: "VeilDecoderTests",
+            dependencies: ["VeilDecoder", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins"]),
         .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon"]),
     ],

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import Synchronization
 
 /// One decoded (or being decoded) picture of one layer: samples, motion, and how far it has got.
 package final class CodedPicture: @unchecked Sendable {
@@ -10,7 +11,8 @@ package final class CodedPicture: @unchecked Sendable {
     package var temporalId = 0
 
     private let condition = NSCondition()
-    private nonisolated(unsafe) var rowsDone = 0
+    /// Written under the lock, read without it first: waiting for rows that are there costs one load.
+    private let rowsDone = Atomic<Int>(0)
 
     package init(frame: FrameBuffer, motion: MotionField) {
         self.frame = frame
@@ -20,8 +22,8 @@ package final class CodedPicture: @unchecked Sendable {
     /// Luma rows 0 ..< count have their final samples and motion, margins included; called in increasing order.
     package func publish(rows count: Int) {
         condition.lock()
-        if count > rowsDone {
-            rowsDone = count
+        if count > rowsDone.load(ordering: .relaxed) {
+            rowsDone.store(count, ordering: .releasing)
             condition.broadcast()
         }
         condition.unlock()
@@ -30,18 +32,30 @@ package final class CodedPicture: @unchecked Sendable {
     /// The whole picture is final.
     package func publishAll() { publish(rows: Int.max) }
 
+    /// Whether the whole picture is final.
+    package var isFinished: Bool { rowsDone.load(ordering: .acquiring) == Int.max }
+
     /// Waits until luma rows 0 ..< count are final. Rows beyond the picture are met by `publishAll`.
+    @inline(__always)
     package func wait(rows count: Int) {
         let wanted = min(max(count, 1), frame.height)
+        if rowsDone.load(ordering: .acquiring) < wanted { block(until: wanted) }
+    }
+
+    @inline(never)
+    private func block(until wanted: Int) {
         condition.lock()
-        while rowsDone < wanted { condition.wait() }
+        while rowsDone.load(ordering: .acquiring) < wanted { condition.wait() }
         condition.unlock()
     }
+
+    /// Waits until the whole picture is final.
+    package func waitUntilFinished() { block(until: Int.max) }
 
     /// Makes a recycled picture unfinished again.
     package func resetProgress() {
         condition.lock()
-        rowsDone = 0
+        rowsDone.store(0, ordering: .releasing)
         condition.unlock()
     }
 }

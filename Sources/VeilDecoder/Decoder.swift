@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilBins
+import VeilRecon
+import VeilSyntax
+
+/// A picture in output order.
+package struct DecodedFrame: @unchecked Sendable {
+    package let picture: CodedPicture
+    package let info: OutputInfo
+    /// Nominal frames per second from the VUI or VPS, as (time scale, units in tick), when given.
+    package let timing: (timeScale: Int, numUnitsInTick: Int)?
+
+    /// Cropped size in luma samples.
+    package var width: Int { picture.frame.width - info.window.left - info.window.right }
+    package var height: Int { picture.frame.height - info.window.top - info.window.bottom }
+}
+
+/// What happened during decoding.
+package struct DecodeReport: Sendable {
+    package var picturesDecoded = 0
+    package var picturesOutput = 0
+    package var hashesChecked = 0
+    package var hashMismatches = 0
+    package var failedSlices = 0
+    package var concealedCTUs = 0
+    package var missingReferences = 0
+    package var skippedRasl = 0
+    package var damagedUnits = 0
+    /// The first few messages about damage, one line each.
+    package var messages: [String] = []
+    package init() {}
+
+    /// Whether everything decoded as it was meant to.
+    package var isClean: Bool {
+        hashMismatches == 0 && failedSlices == 0 && concealedCTUs == 0 && missingReferences == 0 && damagedUnits == 0
+    }
+
+    mutating func note(_ message: String) { if messages.count < 20 { messages.append(message) } }
+}
+
+/// Decodes HEVC version 1 and SHVC streams NAL unit by NAL unit and delivers pictures in output order.
+///
+/// Picture headers, reference marking and output order are handled on the caller's thread; slice data is decoded by workers,
+/// picture-parallel and with layers pipelined. Output does not depend on the number of threads.
+package final class Decoder {
+    package enum OutputLayers: Sendable, Equatable {
+        /// The highest layer of the stream.
+        case highest
+        case layer(Int)
+        /// Every layer (the frames say which they are of).
+        case all
+    }
+
+    package struct Options {
+        package var output = OutputLayers.highest
+        package var threads = 1
+        /// Check decoded picture hash SEI messages.
+        package var verify = false
+        /// Decrypts while decoding.
+        package var hooks: (any BinHookProvider)?
+        /// Ignore sub-layers above this.
+        package var maxTemporalId = 6
+        package init() {}
+    }
+
+    package private(set) var report = DecodeReport()
+    let options: Options
+    let sets = ParameterSetStore()
+    var layers: [Int: LayerState] = [:]
+    private let deliver: (DecodedFrame) throws -> Void
+    private let pool: WorkerPool
+    private let workspaces = WorkspacePool()
+    /// Pictures whose jobs were given to the pool and whose outcome has not been read.
+    private var inFlight: [PictureDecoding] = []
+    private var outputQueue: [DecodedFrame] = []
+    /// The picture being collected.
+    private var current: PictureDecoding?
+    private var currentHeader: SliceSegmentHeader?
+    private var currentEntry: DPBEntry?
+    /// Pictures of the access unit by layer.
+    private var accessUnit: [Int: CodedPicture] = [:]
+    private var accessUnitPoc: Int32?
+    private var accessUnitCount = 0
+    private var lastVclLayer = -1
+    private var neededLayers: Set<Int>?
+    private var targetLayer: Int?
+
+    package init(options: Options, deliver: @escaping (DecodedFrame) throws -> Void) {
+        self.options = options
+        self.deliver = deliver
+        pool = WorkerPool(threads: options.threads)
+    }
+
+    deinit { pool.stop() }
+
+    /// Takes the next NAL unit in decoding order. Throws what the stream asks for and Veil does not support, and what `deliver` throws;
+    /// damage is concealed and counted.
+    package func push(_ nal: NALUnit) throws {
+        let type = nal.header.nalUnitType
+        if nal.header.temporalId > options.maxTemporalId && type.isVCL { return }
+        do {
+            switch type {
+            case .vps, .sps, .pps:
+                try finishPicture()
+                if nal.header.nuhLayerId == 0 { lastVclLayer = 64 }
+                try sets.take(nal)
+                neededLayers = nil
+            case .endOfSequence, .endOfBitstream:
+                try finishPicture()
+                for (id, layer) in layers where id >= nal.header.nuhLayerId { layer.isFirstPicture = true }
+                lastVclLayer = 64
+            case .accessUnitDelimiter:
+                try finishPicture()
+                lastVclLayer = 64
+            case .prefixSEI:
+                try finishPicture()
+                if nal.header.nuhLayerId == 0 { lastVclLayer = 64 }
+            case .suffixSEI:
+                if options.verify { try takeHash(nal) }
+            default:
+                if type.isSlice { try takeSlice(nal) }
+            }
+        } catch let error as SyntaxError {
+            if case .unsupported = error { throw error }
+            report.damagedUnits += 1
+            report.note("\(type) at byte \(nal.offset), layer \(nal.header.nuhLayerId): \(error)")
+        }
+    }
+
+    /// Ends the stream: decodes and delivers all that is left.
+    package func finish() throws {
+        try finishPicture()
+        for id in layers.keys.sorted() {
+            guard let layer = layers[id] else { continue }
+            queue(layer.dpb.flush())
+            layer.dpb.removeAll()
+        }
+        pool.wait(unfinishedAtMost: 0)
+        collectOutcomes()
+        try drain(all: true)
+    }
+
+    // MARK: Layers
+
+    private func isNeeded(_ layerId: Int) -> Bool {
+        if options.output == .all { return true }
+        if neededLayers == nil {
+            let vps = sets.anyVps
+            switch options.output {
+            case .layer(let id): targetLayer = id
+            default: targetLayer = vps?.layerIds.last ?? 0
+            }
+            neededLayers = Set(vps?.layersNeeded(for: targetLayer ?? 0) ?? [0])
+        }
+        return neededLayers?.contains(layerId) ?? false
+    }
+
+    private func isOutput(_ layerId: Int) -> Bool { options.output == .all || layerId == targetLayer }
+
+    // MARK: Slices
+
+    private func takeHash(_ nal: NALUnit) throws {
+        guard let current, current.unit.layer == nal.header.nuhLayerId else { return }
+        for message in try SEIMessage.messages(rbsp: nal.rbsp) where message.payloadType == SEIMessage.decodedPictureHash {
+            current.hash = try DecodedPictureHash(payload: message.payload)
+        }
+    }
+
+    private func takeSlice(_ nal: NALUnit) throws {
+        let layerId = nal.header.nuhLayerId
+        guard isNeeded(layerId) else {
+            if layerId == 0 || layerId <= lastVclLayer { try finishPicture() }
+            return
+        }
+        let rbsp = nal.rbsp
+        let isFirst = (rbsp.first ?? 0) & 0x80 != 0
+        if isFirst { try finishPicture() }
+        let previous = current != nil && current?.unit.layer == layerId ? currentHeader : nil
+        let header = try SliceSegmentHeader(nal: nal.header, rbsp: rbsp, sets: sets, previous: previous)
+        if header.firstSliceSegmentInPicFlag {
+            try beginPicture(header)
+        } else if current == nil || current?.unit.layer != layerId {
+            // The picture's first slice was lost or skipped.
+            if layers[layerId]?.skipsRasl == true && nal.header.nalUnitType.isRASL { return }
+            guard !header.dependentSliceSegmentFlag, layers[layerId] != nil else { return }
+            try finishPicture()
+            try beginPicture(header)
+        }
+        guard let current, let layer = layers[layerId] else { return }
+        var context: SliceContext
+        if header.dependentSliceSegmentFlag, let last = current.segments.last {
+            context = last.context
+        } else {
+            context = try makeContext(header, current, layer)
+        }
+        currentHeader = header
+        current.segments.append(
+            SliceSegmentJob(
+                header: header,
+                parameters: SliceParameters(header: header, sps: current.sets.sps, pps: current.sets.pps, layout: current.sets.layout),
+                context: context, rbsp: rbsp, beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty))
+    }
+
+    private var currentReferences = LayerState.ReferenceSets()
+
+    private func beginPicture(_ h: SliceSegmentHeader) throws {
+        let layerId = h.nuhLayerId
+        if layerId <= lastVclLayer {
+            accessUnit.removeAll()
+            accessUnitPoc = nil
+            accessUnitCount += 1
+        }
+        lastVclLayer = layerId
+        let active = try sets.activeSets(ppsId: h.slicePicParameterSetId, layerId: layerId)
+        let sps = active.sps
+        let layer = layers[layerId] ?? LayerState(layerId: layerId)
+        let type = h.nalUnitType
+        if layer.isFirstPicture && !type.isIRAP {
+            // Decoding can only begin at an IRAP picture.
+            if layers[layerId] == nil || layer.dpb.entries.isEmpty {
+                report.note("layer \(layerId): \(type) before any IRAP picture, skipped")
+                return
+            }
+        }
+        layers[layerId] = layer
+        let noRaslOutput = type.isIRAP && (type.isIDR || type.isBLA || layer.isFirstPicture)
+        if type.isIRAP { layer.skipsRasl = noRaslOutput }
+        if type.isRASL && layer.skipsRasl {
+            report.skippedRasl += 1
+            return
+        }
+        var poc = layer.pictureOrderCount(h, log2MaxLsb: sps.log2MaxPicOrderCntLsb, resets: noRaslOutput)
+        if layerId > 0, let shared = accessUnitPoc { poc = shared }
+        accessUnitPoc = accessUnitPoc ?? poc
+        if h.temporalId == 0 && !type.isRASL && !type.isRADL && !type.isSubLayerNonReference { layer.prevTid0Poc = poc }
+        if type.isIRAP {
+            layer.irapPoc = poc
+            layer.irapCount += 1
+        }
+        if noRaslOutput {
+            for entry in layer.dpb.entries { entry.marking = .unused }
+        }
+        currentReferences = layer.referenceSets(h, poc: poc, log2MaxLsb: sps.log2MaxPicOrderCntLsb)
+        if noRaslOutput && !layer.isFirstPictureEver {
+            let discard = type == .cra || h.noOutputOfPriorPicsFlag
+            if !discard { queue(layer.dpb.flush()) }
+            layer.dpb.removeAll()
+        }
+        layer.isFirstPicture = false
+        layer.isFirstPictureEver = false
+        layer.sps = sps
+        let limits = sps.subLayerOrdering.last ?? .init()
+        layer.dpb.maxDecPicBuffering = limits.maxDecPicBufferingMinus1 + 1
+        layer.dpb.maxNumReorderPics = limits.maxNumReorderPics
+        layer.dpb.maxLatencyPictures =
+            limits.maxLatencyIncreasePlus1 > 0 ? limits.maxNumReorderPics + min(limits.maxLatencyIncreasePlus1, 1 << 20) - 1 : 0
+        if !noRaslOutput { queue(layer.dpb.bumpBeforeDecoding()) }
+
+        let picture = CodedPicture(
+            frame: FrameBuffer(
+                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, bitDepthLuma: sps.bitDepthY,
+                bitDepthChroma: sps.bitDepthC),
+            motion: MotionField(width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY))
+        picture.poc = poc
+        picture.nuhLayerId = layerId
+        picture.temporalId = h.temporalId
+        var info = OutputInfo()
+        info.nuhLayerId = layerId
+        info.poc = poc
+        info.window = sps.window
+        info.accessUnit = accessUnitCount
+        let output = h.picOutputFlag && isOutput(layerId)
+        let entry = DPBEntry(
+            picture: picture, poc: poc, neededForOutput: output, isGenerated: false, temporalId: h.temporalId, output: info)
+        let unit = BinUnit(
+            layer: layerId, irapIndex: max(layer.irapCount - 1, 0), pocDelta: Int(poc) - Int(layer.irapPoc), ctuAddress: 0,
+            temporalId: h.temporalId, isIRAP: type.isIRAP)
+        let decoding = PictureDecoding(
+            picture: picture, sets: active, unit: unit, hook: options.hooks?.makeHook(layer: layerId).map { HookBox($0) })
+        try prepareInterLayer(h, decoding, layer)
+        decoding.concealment = layer.dpb.entries.filter { !$0.isGenerated }.min {
+            abs(Int($0.poc) - Int(poc)) < abs(Int($1.poc) - Int(poc))
+        }?.picture
+        layer.dpb.insert(entry)
+        currentEntry = entry
+        current = decoding
+        accessUnit[layerId] = picture
+        queue(layer.dpb.bumpAfterDecoding(currentIsOutput: output))
+    }
+
+    // MARK: Inter-layer references
+
+    private func prepareInterLayer(_ h: SliceSegmentHeader, _ decoding: PictureDecoding, _ layer: LayerState) throws {
+        let sps = decoding.sets.sps
+        let vps = sets.videoParameterSet(id: sps.spsVideoParameterSetId)
+        for id in h.refPicLayerId {
+            let type = vps?.dependencyType(of: h.nuhLayerId, on: id) ?? (samples: true, motion: true)
+            guard let source = accessUnit[id] else {
+                report.missingReferences += 1
+                report.note("layer \(h.nuhLayerId), POC \(decoding.picture.poc): no picture of layer \(id) in the access unit")
+                continue
+            }
+            var parameters = ResamplingParameters(
+                refWidth: source.frame.width, refHeight: source.frame.height, width: sps.picWidthInLumaSamples,
+                height: sps.picHeightInLumaSamples)
+            if let offsets = decoding.sets.pps.refLocOffsets.first(where: { $0.refLocOffsetLayerId == id }) {
+                if let s = offsets.scaledRefLayerOffset { parameters.scaledRefLayer = (2 * s[0], 2 * s[1], 2 * s[2], 2 * s[3]) }
+                if let s = offsets.refRegionOffset { parameters.refRegion = (2 * s[0], 2 * s[1], 2 * s[2], 2 * s[3]) }
+                if let p = offsets.resamplePhaseSet { parameters.phases = (p[0], p[1], p[2] - 8, p[3] - 8) }
+            }
+            guard parameters.isValid else {
+                throw SyntaxError.outOfRange(element: "scaled_ref_layer_offset", value: parameters.scaledRefRegionWidth)
+            }
+            if layer.ilrp[id]?.parameters != parameters { layer.ilrp[id] = InterLayerReference(parameters: parameters) }
+            guard let reference = layer.ilrp[id] else { continue }
+            let target = InterLayerReference.target(
+                width: parameters.width, height: parameters.height, bitDepthLuma: sps.bitDepthY, bitDepthChroma: sps.bitDepthC)
+            target.poc = decoding.picture.poc
+            decoding.interLayer.append((reference, source, target, type.samples, type.motion))
+        }
+    }
+
+    private func makeContext(_ h: SliceSegmentHeader, _ decoding: PictureDecoding, _ layer: LayerState) throws -> SliceContext {
+        var lists: [[CodedPicture?]] = [[], []]
+        var longTerm: [[Bool]] = [[], []]
+        var interLayer: [[Bool]] = [[], []]
+        if h.sliceType != .i {
+            for list in 0..<2 {
+                for source in h.refPicList(list) {
+                    lists[list].append(resolve(source, decoding, layer))
+                    longTerm[list].append(source.isLongTerm)
+                    if case .interLayer = source { interLayer[list].append(true) } else { interLayer[list].append(false) }
+                }
+            }
+        }
+        return SliceContext(
+            constants: SliceConstants(header: h, sets: decoding.sets), grid: decoding.sets.grid,
+            sliceIndex: decoding.segments.filter(\.beginsSlice).count, currPoc: decoding.picture.poc,
+            refPicList: (lists[0], lists[1]), isLongTerm: (longTerm[0], longTerm[1]), isInterLayer: (interLayer[0], interLayer[1]),
+            weights: SliceContext.weights(h, sps: decoding.sets.sps))
+    }
+
+    /// The picture behind a reference list entry; a made-up one where it is missing.
+    private func resolve(_ source: SliceSegmentHeader.ReferenceSource, _ decoding: PictureDecoding, _ layer: LayerState) -> CodedPicture? {
+        func entry(_ list: inout [(entry: DPBEntry?, poc: Int32)], _ i: Int) -> CodedPicture? {
+            guard i < list.count else { return nil }
+            if let found = list[i].entry,
+                found.picture.frame.width == decoding.picture.frame.width, found.picture.frame.height == decoding.picture.frame.height,
+                found.picture.frame.bitDepthLuma == decoding.picture.frame.bitDepthLuma
+            {
+                return found.picture
+            }
+            report.missingReferences += 1
+            report.note("layer \(layer.layerId), POC \(decoding.picture.poc): reference picture POC \(list[i].poc) is missing")
+            let poc = list[i].poc
+            let picture = Concealment.missingReference(like: decoding.sets, poc: poc, source: decoding.concealment)
+            let made = DPBEntry(
+                picture: picture, poc: poc, neededForOutput: false, isGenerated: true, temporalId: 0, output: OutputInfo())
+            layer.dpb.insert(made)
+            list[i].entry = made
+            return picture
+        }
+        switch source {
+        case .stCurrBefore(let i): return entry(&currentReferences.stCurrBefore, i)
+        case .stCurrAfter(let i): return entry(&currentReferences.stCurrAfter, i)
+        case .ltCurr(let i): return entry(&currentReferences.ltCurr, i)
+        case .interLayer(let i): return i < decoding.interLayer.count ? decoding.interLayer[i].target : decoding.concealment
+        }
+    }
+
+    // MARK: Jobs and output
+
+    /// Gives the collected picture to the workers.
+    private func finishPicture() throws {
+        guard let decoding = current else { return }
+        current = nil
+        currentHeader = nil
+        currentEntry = nil
+        report.picturesDecoded += 1
+        inFlight.append(decoding)
+        let workspaces = workspaces
+        pool.submit { decoding.run(workspaces: workspaces) }
+        // Bounds memory: no more pictures wait for a worker than there are workers.
+        pool.wait(unfinishedAtMost: 2 * pool.threadCount)
+        collectOutcomes()
+        try drain(all: false)
+    }
+
+    private func collectOutcomes() {
+        while let first = inFlight.first, first.isDone {
+            let o = first.outcome
+            inFlight.removeFirst()
+            report.hashesChecked += o.hashesChecked
+            report.hashMismatches += o.hashMismatches
+            report.failedSlices += o.failedSlices
+            report.concealedCTUs += o.concealedCTUs
+            if o.hashMismatches > 0 { report.note("layer \(first.unit.layer), POC \(first.picture.poc): picture hash differs") }
+            if o.concealedCTUs > 0 {
+                report.note("layer \(first.unit.layer), POC \(first.picture.poc): \(o.concealedCTUs) CTUs lost and concealed")
+            }
+        }
+    }
+
+    private func queue(_ entries: [DPBEntry]) {
+        for entry in entries {
+            let sps = layers[entry.output.nuhLayerId]?.sps
+            let vps = sets.anyVps
+            let timing = sps?.vui?.timing ?? vps?.timing
+            outputQueue.append(
+                DecodedFrame(
+                    picture: entry.picture, info: entry.output,
+                    timing: timing.map { (timeScale: $0.timeScale, numUnitsInTick: $0.numUnitsInTick) }))
+        }
+    }
+
+    private func drain(all: Bool) throws {
+        while let first = outputQueue.first, all || first.picture.isFinished {
+            first.picture.waitUntilFinished()
+            outputQueue.removeFirst()
+            report.picturesOutput += 1
+            try deliver(first)
+        }
+    }
+}
