@@ -1,2 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "veil_kernels.h"
+// The choice of a path.
+#include "kernels_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+veil_kernels veil_kernels_active;
+
+static veil_kernels tables[2];
+static int best;
+
+// Before main(), hence before any thread could read a table.
+__attribute__((constructor)) static void fill_tables(void) {
+    for (int level = 0; level < 2; level++) {
+        veil_kernels *k = &tables[level];
+        k->level = level;
+        veil_fill_mc_luma(k);
+        veil_fill_mc_chroma(k);
+        veil_fill_weighted(k);
+        veil_fill_transform(k);
+        veil_fill_forward_transform(k);
+        veil_fill_quant(k);
+        veil_fill_intra(k);
+        veil_fill_deblock(k);
+        veil_fill_sao(k);
+        veil_fill_resample(k);
+        veil_fill_cost(k);
+        veil_fill_block(k);
+    }
+#ifdef VEIL_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx2")) best = VEIL_SIMD_AVX2;
+#endif
+    const char *wish = getenv("VEIL_SIMD");
+    veil_kernels_active = tables[wish && !strcmp(wish, "plain") ? VEIL_SIMD_PLAIN : best];
+}
+
+const veil_kernels *veil_kernels_get(void) { return &veil_kernels_active; }
+
+const veil_kernels *veil_kernels_of(veil_simd_level level) {
+    return (int)level >= 0 && (int)level <= best ? &tables[level] : NULL;
+}
+
+int veil_kernels_select(veil_simd_level level) {
+    const veil_kernels *k = veil_kernels_of(level);
+    if (!k) return -1;
+    veil_kernels_active = *k;
+    return 0;
+}
