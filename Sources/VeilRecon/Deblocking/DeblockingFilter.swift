@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 
 /// The deblocking filter (8.7.2), one row of CTBs at a time.
 package struct DeblockingFilter {
@@ -94,16 +95,20 @@ package struct DeblockingFilter {
                 let qpP = Int(maps.qpY[p])
                 let qpQ = Int(maps.qpY[q])
                 let qp = (qpP &+ qpQ &+ 1) &>> 1
-                let noP = maps.cuFlags[p] & PictureMaps.noFilter != 0
-                let noQ = maps.cuFlags[q] & PictureMaps.noFilter != 0
+                let noP = Int32((maps.cuFlags[p] & PictureMaps.noFilter) &>> 1)
+                let noQ = Int32((maps.cuFlags[q] & PictureMaps.noFilter) &>> 1)
                 let tcOffset = ctb.pointee.tcOffset
                 let beta = betaOf(qp, ctb.pointee.betaOffset)
                 let tc0 = tcOf(bs0, qp, tcOffset, filter.bitDepthLuma)
                 let tc1 = tcOf(bs1, qp, tcOffset, filter.bitDepthLuma)
                 if beta != 0 && (tc0 | tc1) != 0 {
-                    Kernels.deblockLuma(
-                        luma.at(x8 &* 8, y8 &* 8), stride: luma.stride, vertical: vertical, beta: beta, tc0: tc0, tc1: tc1, noP: noP,
-                        noQ: noQ, bitDepth: filter.bitDepthLuma)
+                    let at = luma.at(x8 &* 8, y8 &* 8)
+                    let depth = Int32(truncatingIfNeeded: filter.bitDepthLuma)
+                    if vertical {
+                        veil_deblock_luma_v(at, luma.stride, beta, tc0, tc1, noP, noQ, depth)
+                    } else {
+                        veil_deblock_luma_h(at, luma.stride, beta, tc0, tc1, noP, noQ, depth)
+                    }
                 }
                 // Chroma: the 8x8 grid of chroma samples, strength 2 only.
                 if (vertical ? x8 : y8) & 1 == 0 && (bs0 == 2 || bs1 == 2) {
@@ -117,15 +122,19 @@ package struct DeblockingFilter {
         @inline(__always)
         private func chroma(
             _ plane: Plane, _ x8: Int, _ y8: Int, _ vertical: Bool, _ bs0: UInt8, _ bs1: UInt8, _ qPi: Int,
-            _ tcOffset: Int8, _ noP: Bool, _ noQ: Bool
+            _ tcOffset: Int8, _ noP: Int32, _ noQ: Int32
         ) {
             let qpC = QuantizationParameters.qpC(qPi)
             let tc0 = bs0 == 2 ? tcOf(2, qpC, tcOffset, filter.bitDepthChroma) : 0
             let tc1 = bs1 == 2 ? tcOf(2, qpC, tcOffset, filter.bitDepthChroma) : 0
             if tc0 | tc1 != 0 {
-                Kernels.deblockChroma(
-                    plane.at(x8 &* 4, y8 &* 4), stride: plane.stride, vertical: vertical, tc0: tc0, tc1: tc1, noP: noP, noQ: noQ,
-                    bitDepth: filter.bitDepthChroma)
+                let at = plane.at(x8 &* 4, y8 &* 4)
+                let depth = Int32(truncatingIfNeeded: filter.bitDepthChroma)
+                if vertical {
+                    veil_deblock_chroma_v(at, plane.stride, tc0, tc1, noP, noQ, depth)
+                } else {
+                    veil_deblock_chroma_h(at, plane.stride, tc0, tc1, noP, noQ, depth)
+                }
             }
         }
     }

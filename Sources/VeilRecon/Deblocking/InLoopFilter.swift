@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 
 /// Deblocking, SAO, margins and publication of one picture, following its reconstruction row by row.
 ///
@@ -53,7 +54,12 @@ extension FrameBuffer {
             let shift = cIdx == 0 ? 0 : 1
             let first = lumaRows.lowerBound >> shift
             let last = lumaRows.upperBound >> shift
-            Kernels.extendMargins(plane, rows: first..<last)
+            let margin = Int32(plane.margin)
+            veil_extend_rows(plane.row(first), plane.stride, Int32(plane.width), Int32(last - first), margin)
+            if first == 0 { veil_extend_top(plane.origin, plane.stride, Int32(plane.width), margin, margin) }
+            if last == plane.height {
+                veil_extend_bottom(plane.origin, plane.stride, Int32(plane.width), Int32(plane.height), margin, margin)
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 import VeilBins
 
 /// What scaling needs to know of a CU: quantization parameters of the three components and scaling factors.
@@ -187,14 +188,20 @@ package final class ResidualDecoder {
     private func transform(used: Int, isDST: Bool, to: UnsafeMutablePointer<UInt16>, stride: Int, log2Size: Int, bitDepth: Int) {
         let size = 1 &<< log2Size
         if used == 0 && !isDST {
-            Kernels.addDC(coefficient: block[0], to: to, stride: stride, log2Size: log2Size, bitDepth: bitDepth)
+            veil_idct_dc_add(to, stride, Int32(block[0]), Int32(truncatingIfNeeded: size), Int32(truncatingIfNeeded: bitDepth))
             block[0] = 0
             return
         }
-        let rows = (used &>> log2Size) &+ 1
-        let columns = (used & (size &- 1)) &+ 1
-        Kernels.addTransform(
-            block, columns: columns, rows: rows, isDST: isDST, to: to, stride: stride, log2Size: log2Size, bitDepth: bitDepth)
-        block.update(repeating: 0, count: rows &<< log2Size)
+        let maxY = used &>> log2Size
+        let maxX = used & (size &- 1)
+        let x = Int32(truncatingIfNeeded: maxX)
+        let y = Int32(truncatingIfNeeded: maxY)
+        let depth = Int32(truncatingIfNeeded: bitDepth)
+        if isDST {
+            veil_idst4_add(to, stride, block, x, y, depth)
+        } else {
+            veil_idct_add(to, stride, block, Int32(truncatingIfNeeded: log2Size), x, y, depth)
+        }
+        block.update(repeating: 0, count: (maxY &+ 1) &<< log2Size)
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 import VeilBins
 
 /// Sample adaptive offset (8.7.3), one row of CTBs at a time, in place.
@@ -26,8 +27,10 @@ package final class SampleAdaptiveOffset {
         /// Which half of `lines` holds the previous row.
         var odd = false
         /// Right column of the previous CTB before it was modified.
-        var column: (UnsafeMutablePointer<UInt16>)
+        var column: UnsafeMutablePointer<UInt16>
         var columnIsValid = false
+        /// SaoOffsetVal[1...4] of the block at hand.
+        var offsets: UnsafeMutablePointer<Int16>
     }
 
     package init(picture: PictureReconstruction) {
@@ -48,13 +51,16 @@ package final class SampleAdaptiveOffset {
         state = .allocate(capacity: 1)
         let column = UnsafeMutablePointer<UInt16>.allocate(capacity: 64)
         column.initialize(repeating: 0, count: 64)
-        state.initialize(to: State(column: column))
+        let offsets = UnsafeMutablePointer<Int16>.allocate(capacity: 4)
+        offsets.initialize(repeating: 0, count: 4)
+        state.initialize(to: State(column: column, offsets: offsets))
     }
 
     deinit {
         lines.deallocate()
         scratch.deallocate()
         state.pointee.column.deallocate()
+        state.pointee.offsets.deallocate()
         state.deallocate()
     }
 
@@ -96,7 +102,11 @@ package final class SampleAdaptiveOffset {
         guard p.saoTypeIdx != 0, let slice = ctbs[rs].slice else { return }
         let depth = cIdx == 0 ? bitDepth.0 : bitDepth.1
         let up = depth - min(depth, 10)
-        let offsets = (Int(p.offsets.0) << up, Int(p.offsets.1) << up, Int(p.offsets.2) << up, Int(p.offsets.3) << up)
+        let offsets = state.pointee.offsets
+        offsets[0] = p.offsets.0 << Int16(up)
+        offsets[1] = p.offsets.1 << Int16(up)
+        offsets[2] = p.offsets.2 << Int16(up)
+        offsets[3] = p.offsets.3 << Int16(up)
         let x0 = column << log2
         let width = min(1 << log2, plane.width - x0)
         let at = plane.at(x0, y0)
@@ -120,16 +130,15 @@ package final class SampleAdaptiveOffset {
             state.pointee.columnIsValid = true
         }
         if isEdge {
-            Kernels.saoEdge(
-                at, stride: stride, from: copy, fromStride: copyStride, width: width, height: height, eoClass: Int(p.saoEoClass),
-                offsets: offsets, bitDepth: depth)
+            veil_sao_edge(
+                at, stride, copy, copyStride, Int32(width), Int32(height), Int32(p.saoEoClass), offsets, Int32(depth))
             let across = slice._withUnsafeGuaranteedRef { $0.constants.loopFilterAcrossTilesEnabledFlag }
             restoreBorders(
                 rs, column, at, stride, copy, copyStride, width, height, Int(p.saoEoClass), acrossTiles: across,
                 isLastRow: rs + grid.widthInCtbs >= grid.count)
         } else {
-            Kernels.saoBand(
-                at, stride: stride, width: width, height: height, position: Int(p.saoBandPosition), offsets: offsets, bitDepth: depth)
+            veil_sao_band(
+                at, stride, at, stride, Int32(width), Int32(height), Int32(p.saoBandPosition), offsets, Int32(depth))
         }
         if protects { restoreUnfiltered(cIdx, x0: x0, y0: y0, at, stride, copy, copyStride, width, height) }
     }
