@@ -40,6 +40,7 @@ let package = Package(
         .testTarget(
             name: "VeilDecoderTests",
             dependencies: ["VeilDecoder", .product(name: "Crypto", package: "swift-crypto")]),
+        .testTarget(name: "KernelTests", dependencies: ["CVeilKernels"]),
         .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins"]),
         .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon"]),
     ],
