@@ -14,14 +14,24 @@ package struct BlockContext {
     package let neighbours: CTBNeighbours
     package let bitDepthLuma: Int
     package let bitDepthChroma: Int
+    /// pps_cX_qp_offset + slice_cX_qp_offset.
+    package let cbQpOffset: Int
+    package let crQpOffset: Int
+    /// See `SliceContext.scalingTables`.
+    package let scalingTables: UnsafePointer<UInt8>?
+    package let motion: UnsafeMutablePointer<MotionInfo>
+    package let motionStride: Int
+    package let pcmLoopFilterDisabled: Bool
     package let strongIntraSmoothing: Bool
     /// constrained_intra_pred_flag matters only where a neighbour may be inter predicted.
     package let constrainedIntra: Bool
 
     @inline(__always)
     package init(slice: SliceContext, picture: PictureReconstruction, ctbAddrRs: Int) {
-        let frame = picture.picture.frame
-        planes = frame.planes
+        let coded = picture.picture
+        planes = coded.frame.planes
+        motion = coded.motion.blocks
+        motionStride = coded.motion.width4
         maps = picture.maps
         width = slice.width
         height = slice.height
@@ -34,6 +44,10 @@ package struct BlockContext {
         neighbours = slice.neighbours(ofCtb: ctbAddrRs)
         bitDepthLuma = slice.bitDepthLuma
         bitDepthChroma = slice.bitDepthChroma
+        cbQpOffset = slice.constants.cbQpOffset
+        crQpOffset = slice.constants.crQpOffset
+        scalingTables = slice.scalingTables
+        pcmLoopFilterDisabled = slice.constants.pcmLoopFilterDisabledFlag
         strongIntraSmoothing = slice.constants.strongIntraSmoothingEnabledFlag
         constrainedIntra = slice.constants.constrainedIntraPredFlag && slice.sliceType != .i
     }

@@ -41,7 +41,8 @@ package final class CTUReconstructor {
         qp.pointee.last = QuantizationParameters.previousQpY(ctbAddrRs: rs, slice: slice, maps: maps)
         qp.pointee.prediction = qp.pointee.last
 
-        if slice.sliceType != .i { inter.enter(ctbAddrRs: rs, slice: slice, picture: picture.picture) }
+        let coded = picture.picture
+        if slice.sliceType != .i { inter.enter(ctbAddrRs: rs, slice: slice, picture: coded) }
 
         let cus = ctu.cus
         let count = ctu.cuCount
@@ -51,24 +52,24 @@ package final class CTUReconstructor {
             let x = Int(cu.pointee.x0)
             let y = Int(cu.pointee.y0)
             let size = 1 &<< Int(cu.pointee.log2CbSize)
-            let qpY = deriveQp(cu, c, slice)
-            markCU(cu, c, qpY: qpY, pcmLoopFilterDisabled: slice.constants.pcmLoopFilterDisabledFlag)
+            let qpY = deriveQp(cu, c)
+            markCU(cu, c, qpY: qpY)
             if cu.pointee.predMode == .intra {
-                clearMotion(picture.picture.motion, x: x, y: y, size: size)
+                clearMotion(c, x: x, y: y, size: size)
                 if cu.pointee.pcmFlag {
                     pcm(cu, ctu, c, slice)
                     if deblock { strength.markIntra(x: x, y: y, size: size) }
                 } else {
-                    intraCU(cu, ctu, c, slice, qpY: qpY, strength: strength, deblock: deblock)
+                    intraCU(cu, ctu, c, qpY: qpY, strength: strength, deblock: deblock)
                 }
             } else {
                 var k = 0
                 while k < Int(cu.pointee.puCount) {
                     inter.predict(
-                        cu: cu, pu: ctu.pus + (Int(cu.pointee.firstPU) &+ k), partIdx: k, slice: slice, picture: picture.picture)
+                        cu: cu, pu: ctu.pus + (Int(cu.pointee.firstPU) &+ k), partIdx: k, slice: slice, picture: coded)
                     k &+= 1
                 }
-                interResidual(cu, ctu, c, slice, qpY: qpY, strength: strength, deblock: deblock)
+                interResidual(cu, ctu, c, qpY: qpY, strength: strength, deblock: deblock)
             }
             i &+= 1
         }
@@ -77,15 +78,14 @@ package final class CTUReconstructor {
     /// Fills the CTB's record and its SAO parameters (merging resolved, 7.4.9.3.2).
     private func enterCTB(_ rs: Int, ctu: CodingTreeUnit, slice: SliceContext, picture: PictureReconstruction) {
         let record = picture.maps.ctbs + rs
-        let k = slice.constants
         record.pointee.slice = Unmanaged.passUnretained(slice)
         record.pointee.sliceAddrTs = Int32(truncatingIfNeeded: slice.sliceAddrTs)
-        record.pointee.loopFilterAcrossSlices = k.sliceLoopFilterAcrossSlicesEnabledFlag
+        record.pointee.loopFilterAcrossSlices = slice.constants.sliceLoopFilterAcrossSlicesEnabledFlag
         record.pointee.hasNoFilter = false
-        record.pointee.betaOffset = Int8(truncatingIfNeeded: k.sliceBetaOffsetDiv2 * 2)
-        record.pointee.tcOffset = Int8(truncatingIfNeeded: k.sliceTcOffsetDiv2 * 2)
-        record.pointee.cbQpOffset = Int8(truncatingIfNeeded: k.ppsCbQpOffset)
-        record.pointee.crQpOffset = Int8(truncatingIfNeeded: k.ppsCrQpOffset)
+        record.pointee.betaOffset = Int8(truncatingIfNeeded: slice.constants.sliceBetaOffsetDiv2 * 2)
+        record.pointee.tcOffset = Int8(truncatingIfNeeded: slice.constants.sliceTcOffsetDiv2 * 2)
+        record.pointee.cbQpOffset = Int8(truncatingIfNeeded: slice.constants.ppsCbQpOffset)
+        record.pointee.crQpOffset = Int8(truncatingIfNeeded: slice.constants.ppsCrQpOffset)
         let sao = ctu.sao
         if sao.saoMergeLeftFlag && rs % slice.widthInCtbs > 0 {
             record.pointee.sao = record[-1].sao
@@ -99,7 +99,7 @@ package final class CTUReconstructor {
 
     /// QpY of a CU (8.6.1).
     @inline(__always)
-    private func deriveQp(_ cu: UnsafeMutablePointer<CodingUnit>, _ c: BlockContext, _ slice: SliceContext) -> Int {
+    private func deriveQp(_ cu: UnsafeMutablePointer<CodingUnit>, _ c: BlockContext) -> Int {
         if cu.pointee.startsQuantizationGroup {
             qp.pointee.prediction = QuantizationParameters.prediction(
                 xQg: Int(cu.pointee.xQg), yQg: Int(cu.pointee.yQg), ctbMask: c.ctbMask, previous: qp.pointee.last, maps: c.maps)
@@ -112,16 +112,14 @@ package final class CTUReconstructor {
 
     /// Writes the CU into the 8x8 maps, and for inter CUs clears the cbf of its blocks.
     @inline(__always)
-    private func markCU(
-        _ cu: UnsafeMutablePointer<CodingUnit>, _ c: BlockContext, qpY: Int, pcmLoopFilterDisabled: Bool
-    ) {
+    private func markCU(_ cu: UnsafeMutablePointer<CodingUnit>, _ c: BlockContext, qpY: Int) {
         let maps = c.maps
         let x = Int(cu.pointee.x0)
         let y = Int(cu.pointee.y0)
         let cells = 1 &<< (Int(cu.pointee.log2CbSize) &- 3)
         let isIntra = cu.pointee.predMode == .intra
         var flags: UInt8 = isIntra ? PictureMaps.intra : 0
-        if cu.pointee.cuTransquantBypassFlag || (cu.pointee.pcmFlag && pcmLoopFilterDisabled) {
+        if cu.pointee.cuTransquantBypassFlag || (cu.pointee.pcmFlag && c.pcmLoopFilterDisabled) {
             flags |= PictureMaps.noFilter
             maps.ctbs[(y &>> c.log2CtbSize) &* c.widthInCtbs &+ (x &>> c.log2CtbSize)].hasNoFilter = true
         }
@@ -155,26 +153,26 @@ package final class CTUReconstructor {
         }
     }
 
-    private func clearMotion(_ motion: MotionField, x: Int, y: Int, size: Int) {
-        var at = motion.blocks + ((y &>> 2) &* motion.width4 &+ (x &>> 2))
+    private func clearMotion(_ c: BlockContext, x: Int, y: Int, size: Int) {
+        var at = c.motion + ((y &>> 2) &* c.motionStride &+ (x &>> 2))
         let n = size &>> 2
         for _ in 0..<n {
             at.update(repeating: MotionInfo(), count: n)
-            at += motion.width4
+            at += c.motionStride
         }
     }
 
     // MARK: Intra
 
     private func intraCU(
-        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext, qpY: Int,
+        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, qpY: Int,
         strength: BoundaryStrength, deblock: Bool
     ) {
         let bypass = cu.pointee.cuTransquantBypassFlag
         let modes = cu.pointee.intraPredModeY
         let tus = ctu.tus + Int(cu.pointee.firstTU)
         let coefficients = UnsafePointer(ctu.coefficients)
-        let parameters = ResidualParameters(slice: slice, qpY: qpY, isIntra: true)
+        let parameters = ResidualParameters(c, qpY: qpY, isIntra: true)
         var i = 0
         while i < Int(cu.pointee.tuCount) {
             let tu = tus + i
@@ -247,7 +245,7 @@ package final class CTUReconstructor {
     // MARK: Inter
 
     private func interResidual(
-        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext, qpY: Int,
+        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, qpY: Int,
         strength: BoundaryStrength, deblock: Bool
     ) {
         let xCu = Int(cu.pointee.x0)
@@ -263,7 +261,7 @@ package final class CTUReconstructor {
         let bypass = cu.pointee.cuTransquantBypassFlag
         let tus = ctu.tus + Int(cu.pointee.firstTU)
         let coefficients = UnsafePointer(ctu.coefficients)
-        let parameters = ResidualParameters(slice: slice, qpY: qpY, isIntra: false)
+        let parameters = ResidualParameters(c, qpY: qpY, isIntra: false)
         var i = 0
         while i < Int(cu.pointee.tuCount) {
             let tu = tus + i

@@ -16,8 +16,19 @@ package struct ResidualParameters {
 
     /// The parameters of a CU with luma quantization parameter `qpY` (QpY, without the bit depth's offset).
     @inline(__always)
+    package init(_ c: BlockContext, qpY: Int, isIntra: Bool) {
+        qpLuma = qpY &+ 6 &* (c.bitDepthLuma &- 8)
+        qpCb = QuantizationParameters.qpChroma(qpY: qpY, offset: c.cbQpOffset, bitDepthChroma: c.bitDepthChroma)
+        qpCr = QuantizationParameters.qpChroma(qpY: qpY, offset: c.crQpOffset, bitDepthChroma: c.bitDepthChroma)
+        bitDepthLuma = c.bitDepthLuma
+        bitDepthChroma = c.bitDepthChroma
+        self.isIntra = isIntra
+        scalingTables = c.scalingTables
+    }
+
+    /// The same outside a CTU's reconstruction.
     package init(slice: SliceContext, qpY: Int, isIntra: Bool) {
-        qpLuma = qpY &+ 6 &* (slice.bitDepthLuma &- 8)
+        qpLuma = qpY + 6 * (slice.bitDepthLuma - 8)
         qpCb = QuantizationParameters.qpChroma(
             qpY: qpY, offset: slice.constants.cbQpOffset, bitDepthChroma: slice.bitDepthChroma)
         qpCr = QuantizationParameters.qpChroma(
