@@ -335,10 +335,12 @@ package final class Decoder {
             }
         }
         return SliceContext(
-            constants: SliceConstants(header: h, sets: decoding.sets), grid: decoding.sets.grid,
+            constants: SliceConstants(
+                sps: decoding.sets.sps, pps: decoding.sets.pps, header: h, scalingFactors: decoding.sets.scalingFactors),
+            grid: decoding.sets.grid,
             sliceIndex: decoding.segments.filter(\.beginsSlice).count, currPoc: decoding.picture.poc,
             refPicList: (lists[0], lists[1]), isLongTerm: (longTerm[0], longTerm[1]), isInterLayer: (interLayer[0], interLayer[1]),
-            weights: SliceContext.weights(h, sps: decoding.sets.sps))
+            weights: SliceContext.weights(h, bitDepthLuma: decoding.sets.sps.bitDepthY, bitDepthChroma: decoding.sets.sps.bitDepthC))
     }
 
     /// The picture behind a reference list entry; a made-up one where it is missing.

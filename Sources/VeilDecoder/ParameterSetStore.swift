@@ -15,17 +15,8 @@ package final class ActiveSets: @unchecked Sendable {
         self.sps = sps
         self.pps = pps
         layout = try CTBLayout(sps: sps, pps: pps)
-        let tiles = try pps.tileBoundaries(picWidthInCtbs: sps.picWidthInCtbsY, picHeightInCtbs: sps.picHeightInCtbsY)
-        func widths(_ b: [Int]) -> [Int] { zip(b.dropFirst(), b).map { $0 - $1 } }
-        grid = CTBGrid(
-            width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, log2CtbSize: sps.ctbLog2SizeY,
-            columnWidths: widths(tiles.columns), rowHeights: widths(tiles.rows))
-        if sps.scalingListEnabledFlag {
-            let list = pps.scalingList ?? sps.scalingList ?? inherited ?? .defaults
-            scalingFactors = ScalingFactors { sizeId, matrixId in list.factors(log2Size: sizeId + 2, matrixId: matrixId) }
-        } else {
-            scalingFactors = nil
-        }
+        grid = try CTBGrid(sps: sps, pps: pps)
+        scalingFactors = ScalingFactors(sps: sps, pps: pps, inherited: inherited)
     }
 }
 

@@ -3,7 +3,7 @@ import VeilBins
 import VeilSyntax
 
 extension SliceConstants {
-    /// The constants of a slice. `scalingFactors`: `ScalingFactors(sps:pps:)`, made once per pair of parameter sets.
+    /// The constants of a slice. `scalingFactors`: `ScalingFactors(sps:pps:inherited:)`, made once per pair of parameter sets.
     package init(
         sps: SequenceParameterSet, pps: PictureParameterSet, header: SliceSegmentHeader, scalingFactors: ScalingFactors?
     ) {
@@ -58,9 +58,10 @@ extension CTBGrid {
 
 extension ScalingFactors {
     /// The factors in force for pictures that use the parameter sets; nil when scaling is flat (scaling_list_enabled_flag 0).
-    package convenience init?(sps: SequenceParameterSet, pps: PictureParameterSet) {
+    /// `inherited`: the list of a reference layer, where the sets infer theirs (sps_infer_scaling_list_flag).
+    package convenience init?(sps: SequenceParameterSet, pps: PictureParameterSet, inherited: ScalingList? = nil) {
         guard sps.scalingListEnabledFlag else { return nil }
-        let list = pps.scalingList ?? sps.scalingList ?? ScalingList.defaults
+        let list = pps.scalingList ?? sps.scalingList ?? inherited ?? ScalingList.defaults
         self.init { sizeId, matrixId in list.factors(log2Size: sizeId + 2, matrixId: matrixId) }
     }
 }
