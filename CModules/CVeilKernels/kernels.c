@@ -29,6 +29,8 @@ __attribute__((constructor)) static void fill_tables(void) {
         veil_fill_block(k);
     }
 #ifdef VEIL_X86
+    veil_fill_mc_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_weighted_avx2(&tables[VEIL_SIMD_AVX2]);
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) best = VEIL_SIMD_AVX2;
 #endif

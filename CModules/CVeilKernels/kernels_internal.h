@@ -14,8 +14,8 @@
 
 #define VEIL_INLINE static inline __attribute__((always_inline))
 
-extern const int8_t veil_luma_taps[4][8];
-extern const int8_t veil_chroma_taps[8][4];
+extern const int16_t veil_luma_taps[4][8];
+extern const int16_t veil_chroma_taps[8][4];
 extern const int16_t veil_dct_matrix[32][32];
 extern const int16_t veil_dst_matrix[4][4];
 extern const int8_t veil_intra_angles[35];
@@ -34,6 +34,19 @@ void veil_fill_sao(veil_kernels *k);
 void veil_fill_resample(veil_kernels *k);
 void veil_fill_cost(veil_kernels *k);
 void veil_fill_block(veil_kernels *k);
+
+// And its AVX2 kernels, over the plain ones.
+void veil_fill_mc_avx2(veil_kernels *k);
+void veil_fill_weighted_avx2(veil_kernels *k);
+void veil_fill_transform_avx2(veil_kernels *k);
+void veil_fill_forward_transform_avx2(veil_kernels *k);
+void veil_fill_quant_avx2(veil_kernels *k);
+void veil_fill_intra_avx2(veil_kernels *k);
+void veil_fill_deblock_avx2(veil_kernels *k);
+void veil_fill_sao_avx2(veil_kernels *k);
+void veil_fill_resample_avx2(veil_kernels *k);
+void veil_fill_cost_avx2(veil_kernels *k);
+void veil_fill_block_avx2(veil_kernels *k);
 
 VEIL_INLINE int veil_min(int a, int b) { return a < b ? a : b; }
 VEIL_INLINE int veil_max(int a, int b) { return a > b ? a : b; }

@@ -3,7 +3,7 @@
 #include "kernels_internal.h"
 
 // Table 8-12: fC[fraction][tap], and no change for fraction 0.
-const int8_t veil_chroma_taps[8][4] = {
+const int16_t veil_chroma_taps[8][4] = {
     {0, 64, 0, 0},     {-2, 58, 10, -2}, {-4, 54, 16, -2}, {-6, 46, 28, -4},
     {-4, 36, 36, -4}, {-4, 28, 46, -6}, {-2, 16, 54, -4}, {-2, 10, 58, -2},
 };

@@ -3,7 +3,7 @@
 #include "kernels_internal.h"
 
 // Table 8-11: fL[fraction][tap], and no change for fraction 0.
-const int8_t veil_luma_taps[4][8] = {
+const int16_t veil_luma_taps[4][8] = {
     {0, 0, 0, 64, 0, 0, 0, 0},
     {-1, 4, -10, 58, 17, -5, 1, 0},
     {-1, 4, -11, 40, 40, -11, 4, -1},

@@ -19,12 +19,12 @@ VEIL_INLINE void emit(
     }
 }
 
-VEIL_INLINE int filter16(const uint16_t *s, ptrdiff_t step, const int8_t *c) {
+VEIL_INLINE int filter16(const uint16_t *s, ptrdiff_t step, const int16_t *c) {
     int sum = 0;
     for (int i = 0; i < TAPS; i++) sum += c[i] * s[i * step];
     return sum;
 }
-VEIL_INLINE int filter_signed(const int16_t *s, ptrdiff_t step, const int8_t *c) {
+VEIL_INLINE int filter_signed(const int16_t *s, ptrdiff_t step, const int16_t *c) {
     int sum = 0;
     for (int i = 0; i < TAPS; i++) sum += c[i] * s[i * step];
     return sum;
@@ -41,7 +41,7 @@ VEIL_INLINE int filter_signed(const int16_t *s, ptrdiff_t step, const int8_t *c)
 VEIL_INLINE void interpolate(
     destination to, int16_t *pred, uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src,
     ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) {
-    const int8_t *cx = taps_of(mx), *cy = taps_of(my);
+    const int16_t *cx = taps_of(mx), *cy = taps_of(my);
     int shift1 = veil_min(4, bitDepth - 8);
     int shift3 = 14 - bitDepth;
     if (mx && my) {
@@ -57,14 +57,24 @@ VEIL_INLINE void interpolate(
         }
         return;
     }
-    if (mx) src -= BEFORE;
-    if (my) src -= BEFORE * srcStride;
-    for (int y = 0; y < h; y++, src += srcStride) {
-        for (int x = 0; x < w; x++) {
-            int v = mx ? filter16(src + x, 1, cx) >> shift1 : my ? filter16(src + x, srcStride, cy) >> shift1 : src[x] << shift3;
-            emit(to, pred, dst, pred0, x, v, bitDepth);
+    // One loop for each case, so that compilers vectorise them.
+    if (mx) {
+        src -= BEFORE;
+        for (int y = 0; y < h; y++, src += srcStride) {
+            for (int x = 0; x < w; x++) emit(to, pred, dst, pred0, x, filter16(src + x, 1, cx) >> shift1, bitDepth);
+            ADVANCE;
         }
-        ADVANCE;
+    } else if (my) {
+        src -= BEFORE * srcStride;
+        for (int y = 0; y < h; y++, src += srcStride) {
+            for (int x = 0; x < w; x++) emit(to, pred, dst, pred0, x, filter16(src + x, srcStride, cy) >> shift1, bitDepth);
+            ADVANCE;
+        }
+    } else {
+        for (int y = 0; y < h; y++, src += srcStride) {
+            for (int x = 0; x < w; x++) emit(to, pred, dst, pred0, x, src[x] << shift3, bitDepth);
+            ADVANCE;
+        }
     }
 }
 
