@@ -8,6 +8,14 @@ package struct MotionInfo: Equatable, Sendable {
     package var refIdx0: Int8 = -1
     package var refIdx1: Int8 = -1
     @inlinable package init() {}
+
+    /// Spelt out: the comparison of vectors is another module's and would be called each time.
+    @inline(__always)
+    package static func == (a: Self, b: Self) -> Bool {
+        a.mv0.x == b.mv0.x && a.mv0.y == b.mv0.y && a.mv1.x == b.mv1.x && a.mv1.y == b.mv1.y && a.refIdx0 == b.refIdx0
+            && a.refIdx1 == b.refIdx1
+    }
+
     @inlinable package var isInter: Bool { (refIdx0 & refIdx1) >= 0 || refIdx0 >= 0 || refIdx1 >= 0 }
 }
 

@@ -110,46 +110,41 @@ package final class CTUReconstructor {
         return value
     }
 
-    /// Writes the CU into the 8x8 maps, and for inter CUs clears the cbf of its blocks.
+    /// Writes the CU into the 8x8 maps. They are zero to begin with, as an inter CU that may be filtered has them.
     @inline(__always)
     private func markCU(_ cu: UnsafeMutablePointer<CodingUnit>, _ c: BlockContext, qpY: Int) {
         let maps = c.maps
         let x = Int(cu.pointee.x0)
         let y = Int(cu.pointee.y0)
         let cells = 1 &<< (Int(cu.pointee.log2CbSize) &- 3)
-        let isIntra = cu.pointee.predMode == .intra
-        var flags: UInt8 = isIntra ? PictureMaps.intra : 0
+        let at = (y &>> 3) &* maps.width8 &+ (x &>> 3)
+        var flags: UInt8 = cu.pointee.predMode == .intra ? PictureMaps.intra : 0
         if cu.pointee.cuTransquantBypassFlag || (cu.pointee.pcmFlag && c.pcmLoopFilterDisabled) {
             flags |= PictureMaps.noFilter
             maps.ctbs[(y &>> c.log2CtbSize) &* c.widthInCtbs &+ (x &>> c.log2CtbSize)].hasNoFilter = true
         }
-        var at = (y &>> 3) &* maps.width8 &+ (x &>> 3)
-        let qp8 = Int8(truncatingIfNeeded: qpY)
-        var row = 0
-        while row < cells {
-            fill(maps.qpY + at, qp8, cells)
-            fill(maps.cuFlags + at, flags, cells)
-            at &+= maps.width8
-            row &+= 1
-        }
-        if !isIntra {
-            var at = (y &>> 2) &* maps.width4 &+ (x &>> 2)
-            row = 0
-            while row < 2 &* cells {
-                fill(maps.cbfLuma + at, 0, 2 &* cells)
-                at &+= maps.width4
-                row &+= 1
-            }
-        }
+        Self.fillSquare(maps.qpY + at, UInt8(truncatingIfNeeded: qpY), cells, maps.width8)
+        if flags != 0 { Self.fillSquare(maps.cuFlags + at, flags, cells, maps.width8) }
     }
 
-    /// Up to 16 equal bytes.
+    /// Fills a square of bytes; `side` is a power of two up to 16.
     @inline(__always)
-    private func fill<T>(_ at: UnsafeMutablePointer<T>, _ value: T, _ count: Int) {
-        var i = 0
-        while i < count {
-            at[i] = value
-            i &+= 1
+    private static func fillSquare(_ at: UnsafeMutableRawPointer, _ value: UInt8, _ side: Int, _ stride: Int) {
+        let word = UInt64(value) &* 0x0101_0101_0101_0101
+        var row = at
+        var left = side
+        while left > 0 {
+            switch side {
+            case 1: row.storeBytes(of: value, as: UInt8.self)
+            case 2: row.storeBytes(of: UInt16(truncatingIfNeeded: word), as: UInt16.self)
+            case 4: row.storeBytes(of: UInt32(truncatingIfNeeded: word), as: UInt32.self)
+            case 8: row.storeBytes(of: word, as: UInt64.self)
+            default:
+                row.storeBytes(of: word, as: UInt64.self)
+                row.storeBytes(of: word, toByteOffset: 8, as: UInt64.self)
+            }
+            row += stride
+            left &-= 1
         }
     }
 
@@ -273,14 +268,8 @@ package final class CTUReconstructor {
                 residual.add(
                     tu.pointee.residual.0, coefficients, to: c.planes.0.at(x, y), stride: c.planes.0.stride, cIdx: 0, log2Size: log2,
                     kind: kind(tu, 0, bypass), parameters)
-                let cells = 1 &<< (log2 &- 2)
-                var at = c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2))
-                var row = 0
-                while row < cells {
-                    fill(at, 1, cells)
-                    at += c.maps.width4
-                    row &+= 1
-                }
+                Self.fillSquare(
+                    c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2)), 1, 1 &<< (log2 &- 2), c.maps.width4)
             }
             if tu.pointee.hasChroma && tu.pointee.cbf & 6 != 0 { chroma(tu, c, coefficients, bypass: bypass, parameters, mode: -1) }
             if deblock { strength.markInter(x: x, y: y, size: 1 &<< log2, cbf: cbf) }

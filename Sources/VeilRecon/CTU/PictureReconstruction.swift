@@ -88,6 +88,7 @@ package final class PictureReconstruction: @unchecked Sendable {
         let blocks = maps.width8 * maps.height8
         maps.qpY.update(repeating: 0, count: blocks)
         maps.cuFlags.update(repeating: 0, count: blocks)
+        maps.cbfLuma.update(repeating: 0, count: blocks * 4)
         maps.edges.update(repeating: 0, count: blocks * 4)
         maps.ctbs.update(repeating: CTBRecord(), count: grid.count)
         lock.withLock { slices.removeAll(keepingCapacity: true) }

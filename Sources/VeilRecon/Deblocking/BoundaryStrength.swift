@@ -177,10 +177,16 @@ package struct BoundaryStrength {
         _ p: UnsafeMutablePointer<MotionInfo>, _ pIds: UnsafeMutablePointer<Int>, _ q: UnsafeMutablePointer<MotionInfo>,
         _ qIds: UnsafeMutablePointer<Int>
     ) -> UInt8 {
-        let a = p.pointee
-        let b = q.pointee
-        if a == b && pIds == qIds { return 0 }
-        return differ(a, pIds, b, qIds) ? 1 : 0
+        // Most neighbours share one motion: compare it as words first.
+        let a = UnsafeRawPointer(p)
+        let b = UnsafeRawPointer(q)
+        if a.loadUnaligned(as: UInt64.self) == b.loadUnaligned(as: UInt64.self)
+            && a.loadUnaligned(fromByteOffset: 8, as: UInt16.self) == b.loadUnaligned(fromByteOffset: 8, as: UInt16.self)
+            && pIds == qIds
+        {
+            return 0
+        }
+        return differ(p.pointee, pIds, q.pointee, qIds) ? 1 : 0
     }
 
     private static func differ(_ a: MotionInfo, _ pIds: UnsafeMutablePointer<Int>, _ b: MotionInfo, _ qIds: UnsafeMutablePointer<Int>) -> Bool {
