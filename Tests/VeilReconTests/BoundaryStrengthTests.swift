@@ -54,4 +54,43 @@ import VeilBins
         }
         #expect(counts[0] > 1000 && counts[1] > 1000)
     }
+
+    /// The comparison reads motion as one 8-byte and one 2-byte word.
+    @Test func motionLayout() {
+        #expect(MemoryLayout<MotionInfo>.offset(of: \.mv0) == 0 && MemoryLayout<MotionInfo>.offset(of: \.mv1) == 4)
+        #expect(MemoryLayout<MotionInfo>.offset(of: \.refIdx0) == 8 && MemoryLayout<MotionInfo>.offset(of: \.refIdx1) == 9)
+    }
+
+    /// filterEdgeFlag (8.7.2.3) at the borders of the picture, of slices and of tiles, for intra CUs of 16x16.
+    @Test(arguments: [(true, true), (false, true), (true, false), (false, false)])
+    func edgesOfSlicesAndTiles(acrossSlices: Bool, acrossTiles: Bool) {
+        // 4 x 2 CTBs of 16: two tile columns; slices begin at tile-scan addresses 0, 3 and 4.
+        let grid = CTBGrid(width: 64, height: 32, log2CtbSize: 4, columnWidths: [2, 2], rowHeights: [2])
+        let picture = PictureReconstruction(grid: grid)
+        let starts = [0, 3, 4]
+        let slices = starts.enumerated().map { i, ts in
+            var k = SliceConstants()
+            k.sliceAddrRs = Int(grid.ctbAddrTsToRs[ts])
+            // The first slice's flag never counts: its left and upper borders are the picture's.
+            k.sliceLoopFilterAcrossSlicesEnabledFlag = i == 0 ? !acrossSlices : acrossSlices
+            k.loopFilterAcrossTilesEnabledFlag = acrossTiles
+            return SliceContext(constants: k, grid: grid, sliceIndex: i)
+        }
+        picture.assign(slices)
+        let slice = (0..<8).map { rs in starts.lastIndex { $0 <= Int(grid.ctbAddrRsToTs[rs]) }! }
+        for rs in 0..<8 {
+            BoundaryStrength(slice: slices[slice[rs]], picture: picture, ctbAddrRs: rs)
+                .markIntra(x: rs % 4 * 16, y: rs / 4 * 16, size: 16)
+        }
+        func passes(_ a: Int, _ b: Int) -> Bool {
+            let tile = { (rs: Int) in rs % 4 / 2 }
+            return (tile(a) == tile(b) || acrossTiles) && (slice[a] == slice[b] || slices[slice[a]].constants.sliceLoopFilterAcrossSlicesEnabledFlag)
+        }
+        for rs in 0..<8 {
+            let cell = picture.maps.edges + ((rs / 4 * 2) * picture.maps.width8 + rs % 4 * 2) * 4
+            let left: UInt8 = rs % 4 > 0 && passes(rs, rs - 1) ? 2 : 0
+            let top: UInt8 = rs >= 4 && passes(rs, rs - 4) ? 2 : 0
+            #expect((0..<4).map { cell[$0] } == [left, left, top, top], "CTB \(rs)")
+        }
+    }
 }
