@@ -1,6 +1,11 @@
 // swift-tools-version: 6.0
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
 import PackageDescription
+
+/// The base layer encoder is built in when libx265's header is there.
+let hasX265 = ["/usr/include/x265.h", "/usr/local/include/x265.h", "/opt/homebrew/include/x265.h"]
+    .contains { FileManager.default.fileExists(atPath: $0) }
 
 let cKernels: [CSetting] = [.define("NDEBUG", .when(configuration: .release))]
 
@@ -21,7 +26,10 @@ let package = Package(
         .target(name: "VeilRecon", dependencies: ["VeilBins", "CVeilKernels"]),
         .target(
             name: "VeilDecoder", dependencies: ["VeilRecon", .product(name: "Crypto", package: "swift-crypto")]),
-        .target(name: "VeilEncoder", dependencies: ["VeilRecon"]),
+        .target(
+            name: "VeilBaseLayer", dependencies: ["VeilRecon"] + (hasX265 ? ["CX265"] : []),
+            swiftSettings: hasX265 ? [.define("VEIL_X265")] : []),
+        .target(name: "VeilEncoder", dependencies: ["VeilRecon", "CVeilKernels", "VeilBaseLayer"]),
         .target(
             name: "VeilCrypto",
             dependencies: [
@@ -47,3 +55,8 @@ let package = Package(
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .gnucxx17
 )
+
+if hasX265 {
+    package.targets.append(
+        .target(name: "CX265", path: "CModules/CX265", linkerSettings: [.linkedLibrary("x265")]))
+}

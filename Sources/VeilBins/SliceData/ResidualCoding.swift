@@ -2,7 +2,7 @@
 
 extension SliceDataSyntax {
     /// residual_coding() (7.3.8.11) of one transform block of 1 << log2 samples a side.
-    mutating func residualCoding(
+    package mutating func residualCoding(
         _ ctu: CodingTreeUnit, _ block: inout ResidualBlock, _ transformSkip: inout UInt8, log2: Int, cIdx: Int, scanIdx: Int
     ) {
         var c = coder

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "veil_x265.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <x265.h>
+
+struct veil_x265 {
+    const x265_api *api;
+    x265_param *param;
+    x265_encoder *encoder;
+    x265_picture in;
+    x265_picture recon;
+    int64_t frames;
+    uint8_t *bytes;
+    size_t capacity;
+};
+
+const char *veil_x265_version(void) { return x265_version_str; }
+
+// Puts all NAL units of one call into one buffer.
+static int gather(veil_x265 *e, const x265_nal *nals, uint32_t count, size_t *size) {
+    size_t total = 0;
+    for (uint32_t i = 0; i < count; i++) total += nals[i].sizeBytes;
+    if (total > e->capacity) {
+        uint8_t *more = realloc(e->bytes, total * 2);
+        if (!more) return -1;
+        e->bytes = more;
+        e->capacity = total * 2;
+    }
+    size_t at = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy(e->bytes + at, nals[i].payload, nals[i].sizeBytes);
+        at += nals[i].sizeBytes;
+    }
+    *size = total;
+    return 0;
+}
+
+veil_x265 *veil_x265_open(
+    int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset, const char *tune, const char *const *names,
+    const char *const *values, int count, char *error, size_t errorSize) {
+    const x265_api *api = x265_api_get(bitDepth);
+    if (!api) {
+        snprintf(error, errorSize, "libx265 has no %d-bit encoder", bitDepth);
+        return NULL;
+    }
+    veil_x265 *e = calloc(1, sizeof *e);
+    if (!e) {
+        snprintf(error, errorSize, "out of memory");
+        return NULL;
+    }
+    e->api = api;
+    e->param = api->param_alloc();
+    if (!e->param || api->param_default_preset(e->param, preset, tune) < 0) {
+        snprintf(error, errorSize, "libx265 does not know preset '%s'%s%s", preset, tune ? " or tune " : "", tune ? tune : "");
+        veil_x265_close(e);
+        return NULL;
+    }
+    e->param->logLevel = X265_LOG_NONE;
+    e->param->sourceWidth = width;
+    e->param->sourceHeight = height;
+    e->param->fpsNum = (uint32_t)fpsNum;
+    e->param->fpsDenom = (uint32_t)fpsDenom;
+    e->param->internalCsp = X265_CSP_I420;
+    e->param->bAnnexB = 1;
+    e->param->bRepeatHeaders = 1;
+    e->param->bEmitInfoSEI = 0;
+    for (int i = 0; i < count; i++) {
+        if (api->param_parse(e->param, names[i], values[i]) != 0) {
+            snprintf(error, errorSize, "libx265 refuses option %s=%s", names[i], values[i] ? values[i] : "");
+            veil_x265_close(e);
+            return NULL;
+        }
+    }
+    e->encoder = api->encoder_open(e->param);
+    if (!e->encoder) {
+        snprintf(error, errorSize, "libx265 refuses these settings (%dx%d)", width, height);
+        veil_x265_close(e);
+        return NULL;
+    }
+    api->picture_init(e->param, &e->in);
+    api->picture_init(e->param, &e->recon);
+    e->in.bitDepth = bitDepth;
+    return e;
+}
+
+int veil_x265_headers(veil_x265 *e, const uint8_t **bytes, size_t *size) {
+    x265_nal *nals;
+    uint32_t count;
+    if (e->api->encoder_headers(e->encoder, &nals, &count) < 0) return -1;
+    if (gather(e, nals, count, size) < 0) return -1;
+    *bytes = e->bytes;
+    return 0;
+}
+
+int veil_x265_encode(veil_x265 *e, const void *const planes[3], const int strides[3], veil_x265_output *out) {
+    x265_nal *nals;
+    uint32_t count = 0;
+    x265_picture *in = NULL;
+    if (planes) {
+        in = &e->in;
+        for (int i = 0; i < 3; i++) {
+            in->planes[i] = (void *)planes[i];
+            in->stride[i] = strides[i];
+        }
+        in->pts = e->frames++;
+    }
+    int got = e->api->encoder_encode(e->encoder, &nals, &count, in, &e->recon);
+    if (got < 0) return -1;
+    if (got == 0 || count == 0) return 0;
+    if (gather(e, nals, count, &out->size) < 0) return -1;
+    out->bytes = e->bytes;
+    out->poc = e->recon.poc;
+    out->sliceType = e->recon.sliceType;
+    for (int i = 0; i < 3; i++) {
+        out->planes[i] = e->recon.planes[i];
+        out->strides[i] = e->recon.stride[i];
+    }
+    return 1;
+}
+
+void veil_x265_close(veil_x265 *e) {
+    if (!e) return;
+    if (e->encoder) e->api->encoder_close(e->encoder);
+    if (e->param) e->api->param_free(e->param);
+    free(e->bytes);
+    free(e);
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilRecon
+import VeilSyntax
+
+#if VEIL_X265
+    import CX265
+#endif
+
+/// Why a base layer could not be coded.
+public enum BaseLayerError: Error, Sendable, CustomStringConvertible {
+    case unavailable
+    case settings(String)
+    case failed(String)
+
+    public var description: String {
+        switch self {
+        case .unavailable:
+            return "built without libx265: install its development package (libx265-dev) and build again to encode"
+        case .settings(let reason): return reason
+        case .failed(let reason): return "base layer: \(reason)"
+        }
+    }
+}
+
+/// How the base layer is to be coded.
+package struct BaseLayerSettings: Sendable {
+    package var width = 0
+    package var height = 0
+    package var fps = (numerator: 25, denominator: 1)
+    package var bitDepth = 8
+    package var preset = "medium"
+    package var tune: String?
+    /// Further options by the names of the x265 command line.
+    package var options: [(name: String, value: String?)] = []
+    package init() {}
+}
+
+/// A coded base layer picture in decoding order.
+package struct BaseLayerPicture {
+    /// Its access unit's NAL units (parameter sets included where they were repeated).
+    package let nals: [NALUnit]
+    package let picture: CodedPicture
+    /// Position in display order, counted over the whole clip.
+    package let displayIndex: Int
+}
+
+/// The base layer encoder: libx265.
+package final class BaseLayerEncoder {
+    /// Whether this build has an encoder.
+    package static var isAvailable: Bool {
+        #if VEIL_X265
+            return true
+        #else
+            return false
+        #endif
+    }
+
+    /// Whether encryption can run inside the encoder's own loop.
+    package static var hasHook: Bool {
+        #if VEIL_X265_HOOK
+            return true
+        #else
+            return false
+        #endif
+    }
+
+    #if VEIL_X265
+        private let encoder: OpaquePointer
+        private let settings: BaseLayerSettings
+        private let narrow: [UnsafeMutablePointer<UInt8>]
+
+        package init(settings: BaseLayerSettings) throws {
+            self.settings = settings
+            let names = settings.options.map { strdup($0.name) }
+            let values = settings.options.map { $0.value.map { strdup($0) } ?? nil }
+            defer {
+                for n in names { free(n) }
+                for v in values { free(v) }
+            }
+            var reason = [CChar](repeating: 0, count: 256)
+            let cNames = names.map { UnsafePointer<CChar>($0) }
+            let cValues = values.map { UnsafePointer<CChar>($0) }
+            let opened = veil_x265_open(
+                Int32(settings.width), Int32(settings.height), Int32(settings.fps.numerator), Int32(settings.fps.denominator),
+                Int32(settings.bitDepth), settings.preset, settings.tune, cNames, cValues, Int32(cNames.count), &reason, reason.count)
+            guard let opened else {
+                throw BaseLayerError.settings(String(decoding: reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+            }
+            encoder = opened
+            narrow = settings.bitDepth == 8
+                ? (0..<3).map { c in
+                    .allocate(capacity: (((settings.width + 7) & ~7) * ((settings.height + 7) & ~7)) >> (c == 0 ? 0 : 2))
+                } : []
+        }
+
+        deinit {
+            veil_x265_close(encoder)
+            for plane in narrow { plane.deallocate() }
+        }
+
+        /// VPS, SPS and PPS.
+        package func headers() throws -> [NALUnit] {
+            var bytes: UnsafePointer<UInt8>?
+            var size = 0
+            guard veil_x265_headers(encoder, &bytes, &size) == 0, let bytes else {
+                throw BaseLayerError.failed("libx265 gave no headers")
+            }
+            return try AnnexBReader.units(of: Array(UnsafeBufferPointer(start: bytes, count: size)))
+        }
+
+        /// Pushes the next picture in display order, or flushes with nil. Returns the next coded picture, if there is one yet.
+        package func encode(_ source: FrameBuffer?) throws -> BaseLayerPicture? {
+            var out = veil_x265_output()
+            let got: Int32
+            if let source {
+                var strides: [Int32] = []
+                var planes: [UnsafeRawPointer?] = []
+                for c in 0..<3 {
+                    let plane = source.plane(c)
+                    if settings.bitDepth == 8 {
+                        let to = narrow[c]
+                        for y in 0..<plane.height {
+                            let row = plane.row(y)
+                            let line = to + y * plane.width
+                            for x in 0..<plane.width { line[x] = UInt8(truncatingIfNeeded: row[x]) }
+                        }
+                        planes.append(UnsafeRawPointer(to))
+                        strides.append(Int32(plane.width))
+                    } else {
+                        planes.append(UnsafeRawPointer(plane.origin))
+                        strides.append(Int32(plane.stride * 2))
+                    }
+                }
+                got = veil_x265_encode(encoder, planes, strides, &out)
+            } else {
+                got = veil_x265_encode(encoder, nil, nil, &out)
+            }
+            if got < 0 { throw BaseLayerError.failed("libx265 stopped with error \(got)") }
+            if got == 0 { return nil }
+            let nals = try AnnexBReader.units(of: Array(UnsafeBufferPointer(start: out.bytes, count: out.size)))
+            return BaseLayerPicture(nals: nals, picture: reconstruction(out), displayIndex: Int(out.poc))
+        }
+
+        private func reconstruction(_ out: veil_x265_output) -> CodedPicture {
+            let depth = settings.bitDepth
+            // Padded to whole coding blocks like the decoder's picture; what the encoder does not show lies outside the window.
+            let width = (settings.width + 7) & ~7
+            let height = (settings.height + 7) & ~7
+            let frame = FrameBuffer(width: width, height: height, bitDepthLuma: depth, bitDepthChroma: depth)
+            let planes = [out.planes.0, out.planes.1, out.planes.2]
+            let strides = [Int(out.strides.0), Int(out.strides.1), Int(out.strides.2)]
+            for c in 0..<3 {
+                let to = frame.plane(c)
+                guard let from = planes[c] else { continue }
+                for y in 0..<to.height {
+                    let row = to.row(y)
+                    let line = from + y * strides[c]
+                    if depth == 8 {
+                        let bytes = line.assumingMemoryBound(to: UInt8.self)
+                        for x in 0..<to.width { row[x] = UInt16(bytes[x]) }
+                    } else {
+                        row.update(from: line.assumingMemoryBound(to: UInt16.self), count: to.width)
+                    }
+                }
+            }
+            frame.extendMargins(lumaRows: 0..<height)
+            let picture = CodedPicture(frame: frame, motion: MotionField(width: width, height: height, ctbLog2Size: 6))
+            picture.publishAll()
+            return picture
+        }
+    #else
+        package init(settings: BaseLayerSettings) throws { throw BaseLayerError.unavailable }
+        package func headers() throws -> [NALUnit] { throw BaseLayerError.unavailable }
+        package func encode(_ source: FrameBuffer?) throws -> BaseLayerPicture? { throw BaseLayerError.unavailable }
+    #endif
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSyntax
+
+/// One layer of a scalable stream, as its parameter sets describe it.
+package struct LayerFormat: Equatable, Sendable {
+    /// Source size in luma samples; may be odd.
+    package var width: Int
+    package var height: Int
+    package var bitDepth: Int
+
+    package init(width: Int, height: Int, bitDepth: Int = 8) {
+        self.width = width
+        self.height = height
+        self.bitDepth = bitDepth
+    }
+
+    /// Size in whole minimum coding blocks of 8 samples.
+    package var codedWidth: Int { (width + 7) & ~7 }
+    package var codedHeight: Int { (height + 7) & ~7 }
+
+    /// conf_win offsets in chroma units, nil when nothing is cropped. An odd size keeps one sample more than the source has
+    /// pairs for: 4:2:0 windows are even.
+    package var conformanceWindow: [Int]? {
+        let right = (codedWidth - width) / 2
+        let bottom = (codedHeight - height) / 2
+        return right == 0 && bottom == 0 ? nil : [0, right, 0, bottom]
+    }
+}
+
+/// Makes the parameter sets of a two-layer stream out of the base layer's.
+package enum LayerParameterSets {
+    /// The VPS with its extension for layers of the given formats (the first is the base layer's, from whose VPS it is made).
+    /// `levelIdc`: general_level_idc of the whole.
+    package static func vps(base: VideoParameterSet, formats: [LayerFormat], levelIdc: Int, maxDecPicBufferingMinus1: Int) -> VideoParameterSet {
+        let vps = VideoParameterSet()
+        vps.vpsVideoParameterSetId = base.vpsVideoParameterSetId
+        vps.vpsMaxLayersMinus1 = formats.count - 1
+        vps.vpsMaxSubLayersMinus1 = base.vpsMaxSubLayersMinus1
+        vps.vpsTemporalIdNestingFlag = base.vpsTemporalIdNestingFlag
+        vps.profileTierLevel = base.profileTierLevel
+        vps.vpsSubLayerOrderingInfoPresentFlag = base.vpsSubLayerOrderingInfoPresentFlag
+        vps.subLayerOrdering = base.subLayerOrdering
+        for i in vps.subLayerOrdering.indices {
+            vps.subLayerOrdering[i].maxDecPicBufferingMinus1 = max(
+                vps.subLayerOrdering[i].maxDecPicBufferingMinus1, min(maxDecPicBufferingMinus1, 15))
+        }
+        vps.vpsMaxLayerId = formats.count - 1
+        vps.layerSets = formats.indices.map { Array(0...$0) }
+        vps.timing = base.timing
+        vps.ext = extensionOf(formats: formats, base: base, levelIdc: levelIdc)
+        return vps
+    }
+
+    /// general_profile_idc 7: Scalable Main and Scalable Main 10 (H.11.1).
+    private static func scalableProfile(bitDepth: Int, levelIdc: Int, base: ProfileTierLevel) -> ProfileTierLevel {
+        var ptl = ProfileTierLevel()
+        ptl.generalProfileIdc = 7
+        ptl.generalTierFlag = base.generalTierFlag
+        ptl.generalProfileCompatibilityFlags = 1 << UInt32(31 - 7)
+        ptl.generalLevelIdc = levelIdc
+        // progressive, frame only; then the format constraints: max 14, 12, 10 and 8 bit, max 4:2:2, 4:2:0.
+        var flags: UInt64 = 0
+        func set(_ bit: Int) { flags |= 1 << UInt64(47 - bit) }
+        set(0)
+        set(3)
+        set(4)
+        set(5)
+        if bitDepth <= 8 { set(6) }
+        set(7)
+        set(8)
+        set(12)
+        ptl.generalConstraintFlags = flags
+        return ptl
+    }
+
+    private static func extensionOf(formats: [LayerFormat], base: VideoParameterSet, levelIdc: Int) -> VPSExtension {
+        var ext = VPSExtension()
+        let last = formats.count - 1
+        var baseLevel = base.profileTierLevel
+        baseLevel.subLayers = []
+        ext.firstProfileTierLevel = baseLevel
+        // Scalability dimension 2 is "spatial or quality"; dimension_id counts the layers.
+        ext.scalabilityMask = 1 << 2
+        ext.dimensionIdLenMinus1 = [2]
+        ext.layerIdInNuh = Array(0...last)
+        ext.dimensionId = (0...last).map { [$0] }
+        ext.directDependencyFlag = (0...last).map { i in (0..<i).map { $0 == i - 1 } }
+        ext.defaultRefLayersActiveFlag = true
+        let depth = formats.map(\.bitDepth).max() ?? 8
+        ext.furtherProfileTierLevels = [(true, scalableProfile(bitDepth: depth, levelIdc: levelIdc, base: base.profileTierLevel))]
+        ext.defaultOutputLayerIdc = 1
+        ext.outputLayerSets = (0...last).map { i in
+            var ols = VPSExtension.OutputLayerSet()
+            ols.layerSetIdx = i
+            ols.outputLayerFlags = (0...i).map { $0 == i }
+            // profile_tier_level 1 is the base layer's, 2 the scalable one.
+            ols.profileTierLevelIdx = i == 0 ? [] : (0...i).map { $0 == 0 ? 1 : 2 }
+            return ols
+        }
+        for format in formats {
+            var rep = VPSExtension.RepFormat()
+            rep.picWidthVpsInLumaSamples = format.codedWidth
+            rep.picHeightVpsInLumaSamples = format.codedHeight
+            rep.bitDepthVpsLumaMinus8 = format.bitDepth - 8
+            rep.bitDepthVpsChromaMinus8 = format.bitDepth - 8
+            rep.conformanceWindow = format.conformanceWindow
+            ext.repFormats.append(rep)
+        }
+        ext.maxOneActiveRefLayerFlag = true
+        ext.vpsPocLsbAlignedFlag = false
+        ext.pocLsbNotPresentFlag = Array(repeating: false, count: formats.count)
+        // Samples only: the motion of the base layer is not used (direct_dependency_type 0).
+        ext.directDependencyType = (0...last).map { i in Array(repeating: 0, count: i) }
+        return ext
+    }
+
+    /// The SPS of an enhancement layer: size and depth come from the VPS.
+    package static func sps(base: SequenceParameterSet, layerId: Int, id: Int, tools: LayerTools) -> SequenceParameterSet {
+        let sps = SequenceParameterSet()
+        sps.nuhLayerId = layerId
+        sps.spsVideoParameterSetId = base.spsVideoParameterSetId
+        sps.multiLayerExtSpsFlag = true
+        sps.spsSeqParameterSetId = id
+        sps.log2MaxPicOrderCntLsbMinus4 = base.log2MaxPicOrderCntLsbMinus4
+        sps.log2MinLumaCodingBlockSizeMinus3 = 0
+        sps.log2DiffMaxMinLumaCodingBlockSize = tools.ctbLog2SizeY - 3
+        sps.log2MinLumaTransformBlockSizeMinus2 = 0
+        sps.log2DiffMaxMinLumaTransformBlockSize = min(5, tools.ctbLog2SizeY) - 2
+        sps.maxTransformHierarchyDepthInter = tools.maxTransformHierarchyDepthInter
+        sps.maxTransformHierarchyDepthIntra = tools.maxTransformHierarchyDepthIntra
+        sps.ampEnabledFlag = false
+        sps.sampleAdaptiveOffsetEnabledFlag = tools.sao
+        sps.spsTemporalMvpEnabledFlag = tools.temporalMvp
+        sps.strongIntraSmoothingEnabledFlag = true
+        sps.spsMultilayerExtensionFlag = true
+        return sps
+    }
+
+    /// The PPS of an enhancement layer.
+    package static func pps(layerId: Int, id: Int, spsId: Int, qp: Int, tools: LayerTools) -> PictureParameterSet {
+        let pps = PictureParameterSet()
+        pps.nuhLayerId = layerId
+        pps.ppsPicParameterSetId = id
+        pps.ppsSeqParameterSetId = spsId
+        pps.initQpMinus26 = qp - 26
+        pps.entropyCodingSyncEnabledFlag = tools.wavefront
+        pps.signDataHidingEnabledFlag = tools.signDataHiding
+        pps.ppsLoopFilterAcrossSlicesEnabledFlag = true
+        pps.log2ParallelMergeLevelMinus2 = 0
+        return pps
+    }
+}
+
+/// Coding tools of an enhancement layer.
+package struct LayerTools: Equatable, Sendable {
+    package var ctbLog2SizeY = 6
+    package var maxTransformHierarchyDepthInter = 0
+    package var maxTransformHierarchyDepthIntra = 0
+    package var sao = false
+    package var temporalMvp = true
+    package var wavefront = true
+    package var signDataHiding = false
+    package init() {}
+}
