@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+
+/// A file that appears whole or not at all: bytes go to a temporary sibling, which takes the name when finished. "-" is standard output.
+public final class OutputFile {
+    private let path: String
+    private let temporary: String?
+    private var descriptor: Int32
+    private var buffer: [UInt8] = []
+    public private(set) var bytesWritten = 0
+
+    /// `mode`: permissions of the new file.
+    public init(path: String, mode: mode_t = 0o644) throws {
+        signal(SIGPIPE, SIG_IGN)
+        self.path = path == "-" ? "standard output" : path
+        if path == "-" {
+            temporary = nil
+            descriptor = 1
+            return
+        }
+        // Devices and pipes are written as they are.
+        var info = stat()
+        if stat(path, &info) == 0, info.st_mode & S_IFMT != S_IFREG {
+            temporary = nil
+            descriptor = Glibc.open(path, O_WRONLY)
+        } else {
+            let name = path + ".part\(getpid())"
+            temporary = name
+            descriptor = Glibc.open(name, O_WRONLY | O_CREAT | O_TRUNC, mode)
+        }
+        if descriptor < 0 { throw MediaError.writeFailed(path: path, reason: String(cString: strerror(errno))) }
+    }
+
+    deinit {
+        if descriptor > 2 { close(descriptor) }
+        if descriptor >= 0, let temporary { unlink(temporary) }
+    }
+
+    public func write<S: Sequence>(_ bytes: S) throws where S.Element == UInt8 {
+        buffer.append(contentsOf: bytes)
+        if buffer.count >= 1 << 20 { try flush() }
+    }
+
+    /// Hands everything to the system.
+    public func flush() throws {
+        var at = 0
+        while at < buffer.count {
+            let written = buffer.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + at, $0.count - at) }
+            if written < 0 {
+                if errno == EINTR { continue }
+                throw MediaError.writeFailed(path: path, reason: String(cString: strerror(errno)))
+            }
+            at += written
+        }
+        bytesWritten += buffer.count
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    /// Completes the file and gives it its name.
+    public func finish() throws {
+        try flush()
+        guard let temporary else { return }
+        if close(descriptor) != 0 {
+            descriptor = -1
+            unlink(temporary)
+            throw MediaError.writeFailed(path: path, reason: String(cString: strerror(errno)))
+        }
+        descriptor = -1
+        if rename(temporary, path) != 0 {
+            unlink(temporary)
+            throw MediaError.writeFailed(path: path, reason: String(cString: strerror(errno)))
+        }
+    }
+}
+
+/// Writes frames as y4m, or raw when the name ends in .yuv.
+public final class VideoWriter {
+    private let file: OutputFile
+    private let isY4M: Bool
+    private var begun = false
+    private let format: VideoFormat
+
+    public init(path: String, format: VideoFormat) throws {
+        file = try OutputFile(path: path)
+        isY4M = !path.lowercased().hasSuffix(".yuv")
+        self.format = format
+    }
+
+    /// One row at a time: `row(component, y)` gives the samples, `width` of the component at least.
+    public func writeFrame(row: (Int, Int) -> UnsafePointer<UInt16>) throws {
+        if isY4M {
+            if !begun {
+                let colour = format.bitDepth > 8 ? "420p10 XYSCSS=420P10" : "420jpeg"
+                try file.write("YUV4MPEG2 W\(format.width) H\(format.height) F\(format.fps.numerator):\(format.fps.denominator) Ip A1:1 C\(colour)\n".utf8)
+                begun = true
+            }
+            try file.write("FRAME\n".utf8)
+        }
+        var line: [UInt8] = []
+        for c in 0..<3 {
+            let s = format.size(ofComponent: c)
+            line.removeAll(keepingCapacity: true)
+            line.reserveCapacity(s.width * s.height * format.bytesPerSample)
+            for y in 0..<s.height {
+                let samples = row(c, y)
+                if format.bitDepth == 8 {
+                    for x in 0..<s.width { line.append(UInt8(truncatingIfNeeded: samples[x])) }
+                } else {
+                    for x in 0..<s.width {
+                        line.append(UInt8(truncatingIfNeeded: samples[x]))
+                        line.append(UInt8(truncatingIfNeeded: samples[x] >> 8))
+                    }
+                }
+            }
+            try file.write(line)
+        }
+    }
+
+    public func write(_ frame: VideoFrame) throws {
+        try writeFrame { c, y in
+            frame.planes[c].withUnsafeBufferPointer { $0.baseAddress! + y * frame.format.size(ofComponent: c).width }
+        }
+    }
+
+    public func finish() throws { try file.finish() }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// Size, rate and depth of 4:2:0 video.
+public struct VideoFormat: Equatable, Sendable {
+    /// Luma samples; may be odd (chroma planes then have the half rounded up).
+    public var width: Int
+    public var height: Int
+    public var fps: (numerator: Int, denominator: Int)
+    /// Bits per sample, 8 or 10.
+    public var bitDepth: Int
+
+    public init(width: Int, height: Int, fps: (numerator: Int, denominator: Int) = (25, 1), bitDepth: Int = 8) {
+        self.width = width
+        self.height = height
+        self.fps = fps
+        self.bitDepth = bitDepth
+    }
+
+    public static func == (a: Self, b: Self) -> Bool {
+        a.width == b.width && a.height == b.height && a.fps == b.fps && a.bitDepth == b.bitDepth
+    }
+
+    var bytesPerSample: Int { bitDepth > 8 ? 2 : 1 }
+
+    /// Width and height of a component.
+    public func size(ofComponent c: Int) -> (width: Int, height: Int) {
+        c == 0 ? (width, height) : ((width + 1) / 2, (height + 1) / 2)
+    }
+
+    /// Bytes of one raw frame.
+    public var frameBytes: Int {
+        (0..<3).reduce(0) { sum, c in
+            let s = size(ofComponent: c)
+            return sum + s.width * s.height * bytesPerSample
+        }
+    }
+}
+
+/// One 4:2:0 picture: planes of UInt16 samples in row order, without gaps.
+public final class VideoFrame: @unchecked Sendable {
+    public let format: VideoFormat
+    /// Y, Cb, Cr.
+    public var planes: [[UInt16]]
+
+    public init(format: VideoFormat, planes: [[UInt16]]) {
+        self.format = format
+        self.planes = planes
+    }
+
+    public convenience init(format: VideoFormat) {
+        self.init(
+            format: format,
+            planes: (0..<3).map { c in
+                let s = format.size(ofComponent: c)
+                return [UInt16](repeating: 0, count: s.width * s.height)
+            })
+    }
+}
+
+/// What is wrong with video input or output, in one line.
+public enum MediaError: Error, Sendable, CustomStringConvertible {
+    case cannotOpen(path: String, reason: String)
+    case notSupported(path: String, what: String)
+    case truncated(path: String, frame: Int, offset: Int)
+    case writeFailed(path: String, reason: String)
+    case needsSize(path: String)
+    case noFFmpeg(path: String)
+    case ffmpegFailed(path: String, reason: String)
+
+    public var description: String {
+        switch self {
+        case .cannotOpen(let path, let reason): return "\(path): \(reason)"
+        case .notSupported(let path, let what): return "\(path): \(what)"
+        case .truncated(let path, let frame, let offset): return "\(path): ends inside frame \(frame), at byte \(offset)"
+        case .writeFailed(let path, let reason): return "\(path): cannot write: \(reason)"
+        case .needsSize(let path): return "\(path): raw video needs --size WxH (and --fps)"
+        case .noFFmpeg(let path): return "\(path): is neither y4m nor raw yuv, and ffmpeg, which would read it, is not installed"
+        case .ffmpegFailed(let path, let reason): return "\(path): ffmpeg: \(reason)"
+        }
+    }
+}
