@@ -45,6 +45,13 @@ package struct SliceDataSyntax<C: BinCoder> {
     }
 
     /// coding_tree_unit() (7.3.8.2). The record must have been reset to the CTU's address.
+    ///
+    /// `Substream`'s kinds reach this through a class's method table, which the compiler does not specialise by itself.
+    @_specialize(where C == CABACDecoder)
+    @_specialize(where C == HookedCoder<CABACDecoder>)
+    @_specialize(where C == CABACEncoder)
+    @_specialize(where C == HookedCoder<CABACEncoder>)
+    @_specialize(where C == RecodingCoder)
     package mutating func codingTreeUnit(_ ctu: CodingTreeUnit) {
         let rs = ctu.ctbAddrRs
         let rx = rs % p.picWidthInCtbsY

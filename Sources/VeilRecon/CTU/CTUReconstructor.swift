@@ -8,6 +8,9 @@ package final class CTUReconstructor {
     package let inter: InterPredictor
     private let qp: UnsafeMutablePointer<QpState>
 
+    /// A CTB's width of blocks without motion.
+    private let noMotion: UnsafeMutablePointer<MotionInfo>
+
     private struct QpState {
         /// QpY of the last CU in decoding order.
         var last = 0
@@ -21,10 +24,13 @@ package final class CTUReconstructor {
         inter = InterPredictor()
         qp = .allocate(capacity: 1)
         qp.initialize(to: QpState())
+        noMotion = .allocate(capacity: 16)
+        noMotion.initialize(repeating: MotionInfo(), count: 16)
     }
 
     deinit {
         qp.deallocate()
+        noMotion.deallocate()
     }
 
     /// Reconstructs one CTU whose record is complete, up to but not including the in-loop filters.
@@ -152,7 +158,7 @@ package final class CTUReconstructor {
         var at = c.motion + ((y &>> 2) &* c.motionStride &+ (x &>> 2))
         let n = size &>> 2
         for _ in 0..<n {
-            at.update(repeating: MotionInfo(), count: n)
+            at.update(from: noMotion, count: n)
             at += c.motionStride
         }
     }
