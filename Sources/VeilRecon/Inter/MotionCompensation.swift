@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 import VeilBins
 
 /// Fractional sample interpolation and weighted prediction (8.5.3.3) of whole prediction blocks. One per worker thread.
@@ -6,13 +7,16 @@ package final class MotionCompensation {
     /// predSamplesL0 and L1 of one component, 64 samples a row.
     private let samples0: UnsafeMutablePointer<Int16>
     private let samples1: UnsafeMutablePointer<Int16>
-    static let stride = 64
 
     package init() {
-        samples0 = .allocate(capacity: 64 * 64)
-        samples0.initialize(repeating: 0, count: 64 * 64)
-        samples1 = .allocate(capacity: 64 * 64)
-        samples1.initialize(repeating: 0, count: 64 * 64)
+        func make() -> UnsafeMutablePointer<Int16> {
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: 64 * 64 * 2, alignment: 64)
+                .bindMemory(to: Int16.self, capacity: 64 * 64)
+            memory.initialize(repeating: 0, count: 64 * 64)
+            return memory
+        }
+        samples0 = make()
+        samples1 = make()
     }
 
     deinit {
@@ -29,35 +33,54 @@ package final class MotionCompensation {
         let second = motion.refIdx1 >= 0 ? references + (16 &+ Int(motion.refIdx1)) : nil
         if let first { Self.wait(first, motion.mv0, y: y, height: height, frame: frame) }
         if let second { Self.wait(second, motion.mv1, y: y, height: height, frame: frame) }
+        var a = first ?? references
+        var mvA = motion.mv0
+        var both = false
+        if first == nil {
+            guard let second else { return }
+            a = second
+            mvA = motion.mv1
+        } else if let second, slice.weights != nil || second.pointee.pictureId != a.pointee.pictureId || motion.mv1 != mvA {
+            // Without explicit weights the mean of a prediction and itself is the prediction.
+            both = true
+        }
         for cIdx in 0..<3 {
             let shift = cIdx == 0 ? 0 : 1
-            let bitDepth = frame.bitDepth(cIdx)
             let plane = frame.plane(cIdx)
-            let w = width &>> shift
-            let h = height &>> shift
-            let to = plane.at(x &>> shift, y &>> shift)
-            let weights = slice.weights
-            if let first, let second {
-                interpolate(first, motion.mv0, cIdx, x &>> shift, y &>> shift, w, h, bitDepth, into: samples0)
-                interpolate(second, motion.mv1, cIdx, x &>> shift, y &>> shift, w, h, bitDepth, into: samples1)
-                if let weights {
-                    let w0 = weights[Int(motion.refIdx0) &* 3 &+ cIdx]
+            let xC = x &>> shift
+            let yC = y &>> shift
+            let w = Int32(truncatingIfNeeded: width &>> shift)
+            let h = Int32(truncatingIfNeeded: height &>> shift)
+            let depth = Int32(truncatingIfNeeded: frame.bitDepth(cIdx))
+            let to = plane.at(xC, yC)
+            let from = Source(a, mvA, cIdx, xC, yC, Int(w), Int(h))
+            if let weights = slice.weights {
+                let log2WD = Int32(
+                    truncatingIfNeeded: cIdx == 0 ? slice.constants.lumaLog2WeightDenom : slice.constants.chromaLog2WeightDenom)
+                    &+ 14 &- depth
+                let w0 = weights[(first != nil ? Int(motion.refIdx0) : 16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
+                from.predict(into: samples0, cIdx, w, h, depth)
+                if both, let second {
                     let w1 = weights[(16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
-                    let denom = cIdx == 0 ? slice.constants.lumaLog2WeightDenom : slice.constants.chromaLog2WeightDenom
-                    Kernels.weightedBi(to, plane.stride, samples0, samples1, w, h, w0, w1, denom, bitDepth)
+                    Source(second, motion.mv1, cIdx, xC, yC, Int(w), Int(h)).predict(into: samples1, cIdx, w, h, depth)
+                    veil_pred_weighted_bi(
+                        to, plane.stride, samples0, samples1, w, h, log2WD, Int32(w0.weight), Int32(w1.weight), Int32(w0.offset),
+                        Int32(w1.offset), depth)
                 } else {
-                    Kernels.averageBi(to, plane.stride, samples0, samples1, w, h, bitDepth)
+                    veil_pred_weighted(to, plane.stride, samples0, w, h, log2WD, Int32(w0.weight), Int32(w0.offset), depth)
                 }
-            } else if let reference = first ?? second {
-                let mv = first != nil ? motion.mv0 : motion.mv1
-                interpolate(reference, mv, cIdx, x &>> shift, y &>> shift, w, h, bitDepth, into: samples0)
-                if let weights {
-                    let index = first != nil ? Int(motion.refIdx0) : 16 &+ Int(motion.refIdx1)
-                    let denom = cIdx == 0 ? slice.constants.lumaLog2WeightDenom : slice.constants.chromaLog2WeightDenom
-                    Kernels.weightedUni(to, plane.stride, samples0, w, h, weights[index &* 3 &+ cIdx], denom, bitDepth)
+            } else if both, let second {
+                from.predict(into: samples0, cIdx, w, h, depth)
+                let other = Source(second, motion.mv1, cIdx, xC, yC, Int(w), Int(h))
+                if cIdx == 0 {
+                    veil_luma_bi(to, plane.stride, samples0, other.at, other.stride, w, h, other.mx, other.my, depth)
                 } else {
-                    Kernels.putUni(to, plane.stride, samples0, w, h, bitDepth)
+                    veil_chroma_bi(to, plane.stride, samples0, other.at, other.stride, w, h, other.mx, other.my, depth)
                 }
+            } else if cIdx == 0 {
+                veil_luma_put(to, plane.stride, from.at, from.stride, w, h, from.mx, from.my, depth)
+            } else {
+                veil_chroma_put(to, plane.stride, from.at, from.stride, w, h, from.mx, from.my, depth)
             }
         }
     }
@@ -71,23 +94,36 @@ package final class MotionCompensation {
         reference.pointee.picture._withUnsafeGuaranteedRef { $0.wait(rows: min(max(last, 1), frame.height)) }
     }
 
-    /// predSamplesLX of one component. Positions are clamped into the margins, where all samples repeat the border.
-    @inline(__always)
-    private func interpolate(
-        _ reference: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector, _ cIdx: Int, _ x: Int, _ y: Int, _ w: Int, _ h: Int,
-        _ bitDepth: Int, into out: UnsafeMutablePointer<Int16>
-    ) {
-        let plane = cIdx == 0 ? reference.pointee.planes.0 : cIdx == 1 ? reference.pointee.planes.1 : reference.pointee.planes.2
-        let fractionBits = cIdx == 0 ? 2 : 3
-        let mask = (1 &<< fractionBits) &- 1
-        let limit = plane.margin &- 8
-        let xInt = min(max(x &+ (Int(mv.x) &>> fractionBits), 0 &- limit), plane.width &+ limit &- w)
-        let yInt = min(max(y &+ (Int(mv.y) &>> fractionBits), 0 &- limit), plane.height &+ limit &- h)
-        let from = plane.at(xInt, yInt)
-        if cIdx == 0 {
-            Kernels.interpolateLuma(out, from, plane.stride, w, h, Int(mv.x) & mask, Int(mv.y) & mask, bitDepth)
-        } else {
-            Kernels.interpolateChroma(out, from, plane.stride, w, h, Int(mv.x) & mask, Int(mv.y) & mask, bitDepth)
+    /// Where a component's block is read in its reference, and the fractional vector.
+    private struct Source {
+        let at: UnsafeMutablePointer<UInt16>
+        let stride: Int
+        let mx: Int32
+        let my: Int32
+
+        /// Positions are clamped into the margins, where all samples repeat the border.
+        @inline(__always)
+        init(_ reference: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector, _ cIdx: Int, _ x: Int, _ y: Int, _ w: Int, _ h: Int) {
+            let plane = cIdx == 0 ? reference.pointee.planes.0 : cIdx == 1 ? reference.pointee.planes.1 : reference.pointee.planes.2
+            let fractionBits = cIdx == 0 ? 2 : 3
+            let mask = (1 &<< fractionBits) &- 1
+            let limit = plane.margin &- 8
+            let xInt = min(max(x &+ (Int(mv.x) &>> fractionBits), 0 &- limit), plane.width &+ limit &- w)
+            let yInt = min(max(y &+ (Int(mv.y) &>> fractionBits), 0 &- limit), plane.height &+ limit &- h)
+            at = plane.at(xInt, yInt)
+            stride = plane.stride
+            mx = Int32(truncatingIfNeeded: Int(mv.x) & mask)
+            my = Int32(truncatingIfNeeded: Int(mv.y) & mask)
+        }
+
+        /// predSamplesLX as the kernels keep it between them.
+        @inline(__always)
+        func predict(into out: UnsafeMutablePointer<Int16>, _ cIdx: Int, _ w: Int32, _ h: Int32, _ depth: Int32) {
+            if cIdx == 0 {
+                veil_luma_pred(out, at, stride, w, h, mx, my, depth)
+            } else {
+                veil_chroma_pred(out, at, stride, w, h, mx, my, depth)
+            }
         }
     }
 }
