@@ -50,8 +50,11 @@ package final class MotionField: @unchecked Sendable {
         let ctb = 1 << ctbLog2Size
         widthInCtbs = (width + ctb - 1) / ctb
         ctbCount = widthInCtbs * ((height + ctb - 1) / ctb)
-        blocks = .allocate(capacity: width4 * height4)
-        blocks.initialize(repeating: MotionInfo(), count: width4 * height4)
+        blocks = MemoryPool.shared.take(byteCount: width4 * height4 * MemoryLayout<MotionInfo>.stride)
+            .bindMemory(to: MotionInfo.self, capacity: width4 * height4)
+        // One row is filled, the others copied: the pattern is no multiple of a machine word.
+        blocks.initialize(repeating: MotionInfo(), count: width4)
+        for y in 1..<max(height4, 1) { (blocks + y * width4).initialize(from: blocks, count: width4) }
         sliceIndex = .allocate(capacity: ctbCount)
         sliceIndex.initialize(repeating: 0, count: ctbCount)
     }
@@ -66,7 +69,7 @@ package final class MotionField: @unchecked Sendable {
     }
 
     deinit {
-        blocks.deallocate()
+        MemoryPool.shared.giveBack(blocks, byteCount: width4 * height4 * MemoryLayout<MotionInfo>.stride)
         sliceIndex.deallocate()
     }
 }

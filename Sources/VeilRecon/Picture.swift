@@ -27,6 +27,7 @@ package final class FrameBuffer: @unchecked Sendable {
     /// Y, Cb, Cr.
     package let planes: (Plane, Plane, Plane)
     private let memory: UnsafeMutableRawPointer
+    private let byteCount: Int
 
     /// `width` and `height` in luma samples, both even (pic_width_in_luma_samples is a multiple of MinCbSizeY).
     package init(width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int) {
@@ -42,7 +43,8 @@ package final class FrameBuffer: @unchecked Sendable {
         let luma = layout(width, height, Self.lumaMargin)
         let chroma = layout(width / 2, height / 2, Self.chromaMargin)
         let total = (luma.samples + 2 * chroma.samples) * 2
-        memory = UnsafeMutableRawPointer.allocate(byteCount: total, alignment: 64)
+        byteCount = total
+        memory = MemoryPool.shared.take(byteCount: total)
         let base = memory.bindMemory(to: UInt16.self, capacity: total / 2)
         func plane(_ start: Int, _ l: (stride: Int, samples: Int), _ w: Int, _ h: Int, _ margin: Int) -> Plane {
             Plane(origin: base + start + margin * l.stride + margin, stride: l.stride, width: w, height: h, margin: margin)
@@ -54,7 +56,7 @@ package final class FrameBuffer: @unchecked Sendable {
         )
     }
 
-    deinit { memory.deallocate() }
+    deinit { MemoryPool.shared.giveBack(memory, byteCount: byteCount) }
 
     @inlinable package func plane(_ cIdx: Int) -> Plane {
         cIdx == 0 ? planes.0 : cIdx == 1 ? planes.1 : planes.2

@@ -52,6 +52,7 @@ package final class PictureReconstruction: @unchecked Sendable {
     package private(set) var picture: CodedPicture
     package let grid: CTBGrid
     package let maps: PictureMaps
+    private let memory: UnsafeMutableRawPointer
     package private(set) var slices: [SliceContext] = []
     private let lock = NSLock()
 
@@ -61,23 +62,28 @@ package final class PictureReconstruction: @unchecked Sendable {
         self.grid = grid
         let w8 = (grid.width + 7) / 8
         let h8 = (grid.height + 7) / 8
-        func make<T>(_ value: T, _ count: Int) -> UnsafeMutablePointer<T> {
-            let memory = UnsafeMutablePointer<T>.allocate(capacity: count)
-            memory.initialize(repeating: value, count: count)
-            return memory
-        }
+        memory = MemoryPool.shared.take(byteCount: Self.byteCount(grid))
+        // Bytes first filled with zero, then the records of the CTBs.
+        let cells = w8 * h8
+        _ = memory.initializeMemory(as: UInt8.self, repeating: 0, count: cells * 10)
+        let qpY = memory.bindMemory(to: Int8.self, capacity: cells)
+        let bytes = (memory + cells).bindMemory(to: UInt8.self, capacity: cells * 9)
+        let ctbs = (memory + Self.bytesOfMaps(grid)).initializeMemory(as: CTBRecord.self, repeating: CTBRecord(), count: grid.count)
         maps = PictureMaps(
-            width8: w8, height8: h8, width4: w8 * 2, qpY: make(0, w8 * h8), cuFlags: make(0, w8 * h8),
-            cbfLuma: make(0, w8 * h8 * 4), edges: make(0, w8 * h8 * 4), ctbs: make(CTBRecord(), grid.count))
+            width8: w8, height8: h8, width4: w8 * 2, qpY: qpY, cuFlags: bytes, cbfLuma: bytes + cells, edges: bytes + 5 * cells,
+            ctbs: ctbs)
         picture.motion.slices.removeAll()
     }
 
-    deinit {
-        maps.qpY.deallocate()
-        maps.cuFlags.deallocate()
-        maps.cbfLuma.deallocate()
-        maps.edges.deallocate()
-        maps.ctbs.deallocate()
+    deinit { MemoryPool.shared.giveBack(memory, byteCount: Self.byteCount(grid)) }
+
+    private static func bytesOfMaps(_ grid: CTBGrid) -> Int {
+        let cells = ((grid.width + 7) / 8) * ((grid.height + 7) / 8)
+        return (cells * 10 + 63) & ~63
+    }
+
+    private static func byteCount(_ grid: CTBGrid) -> Int {
+        bytesOfMaps(grid) + grid.count * MemoryLayout<CTBRecord>.stride
     }
 
     /// Forgets everything and turns to another picture of the same size and grid.

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+
+/// Keeps the memory of pictures that are done with for the next ones of the same size: a fresh block of megabytes costs the
+/// kernel a page fault for every 4 KiB. What is kept is bounded in number and size.
+final class MemoryPool: @unchecked Sendable {
+    static let shared = MemoryPool()
+
+    private static let maxBlocks = 24
+    private static let maxBytes = 384 << 20
+
+    private let lock = NSLock()
+    /// Oldest first.
+    private var blocks: [(byteCount: Int, memory: UnsafeMutableRawPointer)] = []
+    private var bytes = 0
+
+    /// Uninitialised memory on a 64-byte boundary.
+    func take(byteCount: Int) -> UnsafeMutableRawPointer {
+        let kept: UnsafeMutableRawPointer? = lock.withLock {
+            guard let i = blocks.lastIndex(where: { $0.byteCount == byteCount }) else { return nil }
+            bytes -= byteCount
+            return blocks.remove(at: i).memory
+        }
+        return kept ?? .allocate(byteCount: max(byteCount, 64), alignment: 64)
+    }
+
+    /// Takes back what `take` gave.
+    func giveBack(_ memory: UnsafeMutableRawPointer, byteCount: Int) {
+        let dropped: [UnsafeMutableRawPointer] = lock.withLock {
+            blocks.append((byteCount, memory))
+            bytes += byteCount
+            var dropped: [UnsafeMutableRawPointer] = []
+            while blocks.count > Self.maxBlocks || bytes > Self.maxBytes {
+                let oldest = blocks.removeFirst()
+                bytes -= oldest.byteCount
+                dropped.append(oldest.memory)
+            }
+            return dropped
+        }
+        for memory in dropped { memory.deallocate() }
+    }
+}
