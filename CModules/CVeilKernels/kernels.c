@@ -31,6 +31,7 @@ __attribute__((constructor)) static void fill_tables(void) {
 #ifdef VEIL_X86
     veil_fill_mc_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_weighted_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_transform_avx2(&tables[VEIL_SIMD_AVX2]);
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) best = VEIL_SIMD_AVX2;
 #endif
