@@ -32,6 +32,10 @@ __attribute__((constructor)) static void fill_tables(void) {
     veil_fill_mc_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_weighted_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_transform_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_deblock_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_sao_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_cost_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_block_avx2(&tables[VEIL_SIMD_AVX2]);
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) best = VEIL_SIMD_AVX2;
 #endif

@@ -46,6 +46,7 @@ void veil_fill_deblock_avx2(veil_kernels *k);
 void veil_fill_sao_avx2(veil_kernels *k);
 void veil_fill_resample_avx2(veil_kernels *k);
 void veil_fill_cost_avx2(veil_kernels *k);
+void veil_fill_satd_avx2(veil_kernels *k);
 void veil_fill_block_avx2(veil_kernels *k);
 
 VEIL_INLINE int veil_min(int a, int b) { return a < b ? a : b; }

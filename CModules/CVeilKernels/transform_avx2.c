@@ -372,18 +372,31 @@ static void skip_residual(int16_t *residual, ptrdiff_t stride, const int16_t *co
 static void add_residual(
     uint16_t *dst, ptrdiff_t dstStride, const int16_t *residual, ptrdiff_t stride, int w, int h, int bitDepth) {
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
-    for (int y = 0; y < h; y++, dst += dstStride, residual += stride) {
-        int x = 0;
-        for (; x + 16 <= w; x += 16) STORE(dst + x, clip_16(_mm256_adds_epi16(LOAD(dst + x), LOAD(residual + x)), maximum));
-        if (x + 8 <= w) {
-            STORE128(dst + x, clip_8(_mm_adds_epi16(LOAD128(dst + x), LOAD128(residual + x)), LOW(maximum)));
-            x += 8;
+    int x = 0;
+    for (; x + 16 <= w; x += 16) {
+        for (int y = 0; y < h; y++) {
+            uint16_t *d = dst + y * dstStride + x;
+            STORE(d, clip_16(_mm256_adds_epi16(LOAD(d), LOAD(residual + y * stride + x)), maximum));
         }
-        if (x + 4 <= w) {
-            STORE64(dst + x, clip_8(_mm_adds_epi16(LOAD64(dst + x), LOAD64(residual + x)), LOW(maximum)));
-            x += 4;
+    }
+    if (x + 8 <= w) {
+        for (int y = 0; y < h; y++) {
+            uint16_t *d = dst + y * dstStride + x;
+            STORE128(d, clip_8(_mm_adds_epi16(LOAD128(d), LOAD128(residual + y * stride + x)), LOW(maximum)));
         }
-        for (; x < w; x++) dst[x] = veil_clip_sample(dst[x] + residual[x], bitDepth);
+        x += 8;
+    }
+    if (x + 4 <= w) {
+        for (int y = 0; y < h; y++) {
+            uint16_t *d = dst + y * dstStride + x;
+            STORE64(d, clip_8(_mm_adds_epi16(LOAD64(d), LOAD64(residual + y * stride + x)), LOW(maximum)));
+        }
+        x += 4;
+    }
+    for (; x < w; x++) {
+        for (int y = 0; y < h; y++) {
+            dst[y * dstStride + x] = veil_clip_sample(dst[y * dstStride + x] + residual[y * stride + x], bitDepth);
+        }
     }
 }
 
