@@ -4,25 +4,33 @@ import VeilBins
 /// Decoding of prediction units in inter mode (8.5.3): derives the motion, stores it, predicts the samples. One per worker thread.
 package final class InterPredictor {
     private let compensation = MotionCompensation()
-    private var candidates: MotionCandidates?
+    /// The CTB's view of its neighbours' motion, initialised while `isEntered`.
+    private let candidates: UnsafeMutablePointer<MotionCandidates>
+    @exclusivity(unchecked) private var isEntered = false
 
-    package init() {}
+    package init() { candidates = .allocate(capacity: 1) }
+
+    // The view holds plain words only: nothing to deinitialise.
+    deinit { candidates.deallocate() }
 
     /// Turns to the CTB at a raster address.
     package func enter(ctbAddrRs: Int, slice: SliceContext, picture: CodedPicture) {
-        candidates = MotionCandidates(slice: slice, picture: picture, ctbAddrRs: ctbAddrRs)
+        isEntered = false
+        guard let view = MotionCandidates(slice: slice, picture: picture, ctbAddrRs: ctbAddrRs) else { return }
+        candidates.initialize(to: view)
+        isEntered = true
     }
 
     /// Predicts one PU of the CTB entered, partition `partIdx` of its CU.
     package func predict(
         cu: UnsafePointer<CodingUnit>, pu: UnsafePointer<PredictionUnit>, partIdx: Int, slice: SliceContext, picture: CodedPicture
     ) {
-        guard let candidates else { return }
+        if !isEntered { return }
         let block = MotionBlock(
             xCb: Int(cu.pointee.x0), yCb: Int(cu.pointee.y0), nCbS: 1 &<< Int(cu.pointee.log2CbSize), xPb: Int(pu.pointee.x0),
             yPb: Int(pu.pointee.y0), nPbW: Int(pu.pointee.width), nPbH: Int(pu.pointee.height), partIdx: partIdx,
             partMode: cu.pointee.partMode)
-        let motion = Self.motion(of: pu.pointee, block, candidates)
+        let motion = Self.motion(of: pu.pointee, block, candidates.pointee)
         Self.store(motion, block, picture.motion)
         compensation.predict(motion, x: block.xPb, y: block.yPb, width: block.nPbW, height: block.nPbH, slice: slice, into: picture.frame)
     }
@@ -55,10 +63,22 @@ package final class InterPredictor {
 
     /// Writes a block's motion to the 4x4 grid.
     package static func store(_ motion: MotionInfo, _ block: MotionBlock, _ field: MotionField) {
-        var row = field.blocks + ((block.yPb &>> 2) &* field.width4 &+ (block.xPb &>> 2))
         let columns = block.nPbW &>> 2
-        for _ in 0..<(block.nPbH &>> 2) {
-            row.update(repeating: motion, count: columns)
+        let rows = block.nPbH &>> 2
+        let first = field.blocks + ((block.yPb &>> 2) &* field.width4 &+ (block.xPb &>> 2))
+        // A row is written in two words a block, the others are copies of it.
+        let (low, high) = withUnsafeBytes(of: motion) {
+            ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt16.self))
+        }
+        var at = UnsafeMutableRawPointer(first)
+        for _ in 0..<columns {
+            at.storeBytes(of: low, as: UInt64.self)
+            at.storeBytes(of: high, toByteOffset: 8, as: UInt16.self)
+            at += MemoryLayout<MotionInfo>.stride
+        }
+        var row = first + field.width4
+        for _ in 1..<max(rows, 1) {
+            row.update(from: first, count: columns)
             row += field.width4
         }
     }
