@@ -152,13 +152,14 @@ package struct SAOParameters: Equatable, Sendable {
     package static func == (a: SAOParameters, b: SAOParameters) -> Bool { a.components == b.components }
 }
 
-/// The records of one CTU. Capacities fit a 64x64 CTU of the smallest blocks. Not thread-safe: one per worker.
+/// The records of one CTU. Capacities fit a 64x64 CTU of the smallest blocks. Not thread-safe: one per worker, which is also why the
+/// counters go without run-time exclusivity checks (they are touched for every block).
 package final class CodingTreeUnit {
     /// Raster-scan address and luma position.
-    package var ctbAddrRs = 0
-    package var xCtb = 0
-    package var yCtb = 0
-    package var sao = SAOParameters()
+    @exclusivity(unchecked) package var ctbAddrRs = 0
+    @exclusivity(unchecked) package var xCtb = 0
+    @exclusivity(unchecked) package var yCtb = 0
+    @exclusivity(unchecked) package var sao = SAOParameters()
 
     package let cus: UnsafeMutablePointer<CodingUnit>
     package let pus: UnsafeMutablePointer<PredictionUnit>
@@ -168,13 +169,13 @@ package final class CodingTreeUnit {
     /// Dense levels (writers).
     package let levels: UnsafeMutablePointer<Int16>
     package let pcmSamples: UnsafeMutablePointer<UInt16>
-    package var cuCount = 0
-    package var puCount = 0
-    package var tuCount = 0
-    package var coefficientCount = 0
+    @exclusivity(unchecked) package var cuCount = 0
+    @exclusivity(unchecked) package var puCount = 0
+    @exclusivity(unchecked) package var tuCount = 0
+    @exclusivity(unchecked) package var coefficientCount = 0
     /// Entries of `levels` in use.
-    package var levelCount = 0
-    package var pcmCount = 0
+    @exclusivity(unchecked) package var levelCount = 0
+    @exclusivity(unchecked) package var pcmCount = 0
 
     package static let maxCUs = 64
     package static let maxPUs = 256

@@ -94,7 +94,7 @@ package class Substream {
 
 /// A `Substream` with its coder known, so that the compiler specialises the syntax.
 final class TypedSubstream<C: BinCoder>: Substream {
-    private var syntax: SliceDataSyntax<C>
+    @exclusivity(unchecked) private var syntax: SliceDataSyntax<C>
     private let unit: BinUnit?
     private let lines: SyntaxLines
     private let scratch: SyntaxScratch

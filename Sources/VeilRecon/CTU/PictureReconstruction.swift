@@ -49,7 +49,7 @@ package struct CTBRecord {
 ///
 /// One is needed per picture being decoded; `reset` makes it ready for the next picture of the same size.
 package final class PictureReconstruction: @unchecked Sendable {
-    package private(set) var picture: CodedPicture
+    @exclusivity(unchecked) package private(set) var picture: CodedPicture
     package let grid: CTBGrid
     package let maps: PictureMaps
     private let memory: UnsafeMutableRawPointer
