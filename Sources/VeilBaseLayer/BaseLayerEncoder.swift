@@ -69,6 +69,9 @@ package final class BaseLayerEncoder {
         private let encoder: OpaquePointer
         private let settings: BaseLayerSettings
         private let narrow: [UnsafeMutablePointer<UInt8>]
+        /// Size of the coded pictures, which is a multiple of the encoder's smallest coding block.
+        private var codedWidth = 0
+        private var codedHeight = 0
 
         package init(settings: BaseLayerSettings) throws {
             self.settings = settings
@@ -92,6 +95,11 @@ package final class BaseLayerEncoder {
                 ? (0..<3).map { c in
                     .allocate(capacity: (((settings.width + 7) & ~7) * ((settings.height + 7) & ~7)) >> (c == 0 ? 0 : 2))
                 } : []
+            for nal in try headers() where nal.header.nalUnitType == .sps {
+                let sps = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: 0)
+                codedWidth = sps.picWidthInLumaSamples
+                codedHeight = sps.picHeightInLumaSamples
+            }
         }
 
         deinit {
@@ -144,9 +152,9 @@ package final class BaseLayerEncoder {
 
         private func reconstruction(_ out: veil_x265_output) -> CodedPicture {
             let depth = settings.bitDepth
-            // Padded to whole coding blocks like the decoder's picture; what the encoder does not show lies outside the window.
-            let width = (settings.width + 7) & ~7
-            let height = (settings.height + 7) & ~7
+            // Like the decoder's picture: with what lies outside the conformance window.
+            let width = codedWidth
+            let height = codedHeight
             let frame = FrameBuffer(width: width, height: height, bitDepthLuma: depth, bitDepthChroma: depth)
             let planes = [out.planes.0, out.planes.1, out.planes.2]
             let strides = [Int(out.strides.0), Int(out.strides.1), Int(out.strides.2)]

@@ -301,14 +301,10 @@ package final class Decoder {
                 report.note("layer \(h.nuhLayerId), POC \(decoding.picture.poc): no picture of layer \(id) in the access unit")
                 continue
             }
-            var parameters = ResamplingParameters(
+            let parameters = ResamplingParameters(
                 refWidth: source.frame.width, refHeight: source.frame.height, width: sps.picWidthInLumaSamples,
-                height: sps.picHeightInLumaSamples)
-            if let offsets = decoding.sets.pps.refLocOffsets.first(where: { $0.refLocOffsetLayerId == id }) {
-                if let s = offsets.scaledRefLayerOffset { parameters.scaledRefLayer = (2 * s[0], 2 * s[1], 2 * s[2], 2 * s[3]) }
-                if let s = offsets.refRegionOffset { parameters.refRegion = (2 * s[0], 2 * s[1], 2 * s[2], 2 * s[3]) }
-                if let p = offsets.resamplePhaseSet { parameters.phases = (p[0], p[1], p[2] - 8, p[3] - 8) }
-            }
+                height: sps.picHeightInLumaSamples,
+                offsets: decoding.sets.pps.refLocOffsets.first { $0.refLocOffsetLayerId == id })
             guard parameters.isValid else {
                 throw SyntaxError.outOfRange(element: "scaled_ref_layer_offset", value: parameters.scaledRefRegionWidth)
             }

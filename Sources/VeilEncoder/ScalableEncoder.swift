@@ -156,16 +156,24 @@ package final class ScalableEncoder {
         guard let baseVps = sets.videoParameterSet(id: baseSps.spsVideoParameterSetId) else {
             throw EncoderError.baseLayer("no VPS")
         }
-        var baseFormat = LayerFormat(width: baseSps.picWidthInLumaSamples, height: baseSps.picHeightInLumaSamples, bitDepth: baseSps.bitDepthY)
-        baseFormat.width -= baseSps.window.left + baseSps.window.right
-        baseFormat.height -= baseSps.window.top + baseSps.window.bottom
+        let window = baseSps.window
+        var baseFormat = LayerFormat(
+            width: baseSps.picWidthInLumaSamples - window.left - window.right,
+            height: baseSps.picHeightInLumaSamples - window.top - window.bottom, bitDepth: baseSps.bitDepthY)
+        baseFormat.codedWidth = baseSps.picWidthInLumaSamples
+        baseFormat.codedHeight = baseSps.picHeightInLumaSamples
         let fps = Double(settings.base.fps.numerator) / Double(settings.base.fps.denominator)
         let level = Levels.idc(width: format.codedWidth, height: format.codedHeight, framesPerSecond: fps)
         let vps = LayerParameterSets.vps(
             base: baseVps, formats: [baseFormat, format], levelIdc: level,
             maxDecPicBufferingMinus1: baseSps.subLayerOrdering.last?.maxDecPicBufferingMinus1 ?? 4)
-        let sps = LayerParameterSets.sps(base: baseSps, layerId: 1, id: 1, tools: settings.tools)
-        let pps = LayerParameterSets.pps(layerId: 1, id: 1, spsId: 1, qp: settings.enhancementQp, tools: settings.tools)
+        // Both layers use one CTB size: decoders may lay their tables out for one (the reference software does).
+        var tools = settings.tools
+        tools.ctbLog2SizeY = max(baseSps.ctbLog2SizeY, 4)
+        let sps = LayerParameterSets.sps(base: baseSps, layerId: 1, id: 1, tools: tools)
+        let pps = LayerParameterSets.pps(
+            layerId: 1, id: 1, spsId: 1, qp: settings.enhancementQp, tools: tools,
+            referencePadding: baseFormat.padding, padding: format.padding)
         self.vps = vps
         enhancementSets = [
             NALUnit(header: NALUnitHeader(nalUnitType: .sps, nuhLayerId: 1), rbsp: sps.rbsp()),

@@ -78,7 +78,7 @@ extension SliceDataSyntax {
             place(&pu, x0, y0, 1 << log2CbSize, 1 << log2CbSize)
             pu.mergeFlag = true
             pu.mergeIdx = mergeIdx(pu.mergeIdx)
-            if C.reads { append(pu, to: ctu) }
+            if C.reads { append(pu, to: ctu) } else { ctu.pus[Int(cu.firstPU)] = pu }
         } else {
             if p.sliceType != .i {
                 cu.predMode = coder.decision(cu.predMode == .intra ? 1 : 0, Context.predModeFlag) != 0 ? .intra : .inter
@@ -127,6 +127,7 @@ extension SliceDataSyntax {
             ctu.cus[ctu.cuCount] = cu
             ctu.cuCount += 1
         } else {
+            ctu.cus[cuCursor] = cu
             cuCursor += 1
         }
     }

@@ -93,7 +93,7 @@ extension SliceDataSyntax {
                 pu.refIdxL1 = -1
             }
         }
-        if C.reads { append(pu, to: ctu) }
+        if C.reads { append(pu, to: ctu) } else { ctu.pus[index] = pu }
     }
 
     /// inter_pred_idc (9.3.3.7, 9.3.4.2): PRED_BI is not allowed for 8x4 and 4x8.

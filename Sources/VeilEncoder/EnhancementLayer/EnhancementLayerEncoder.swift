@@ -31,7 +31,8 @@ package final class EnhancementLayerEncoder {
         resampler = InterLayerReference(
             parameters: ResamplingParameters(
                 refWidth: referenceWidth, refHeight: referenceHeight, width: settings.sps.picWidthInLumaSamples,
-                height: settings.sps.picHeightInLumaSamples))
+                height: settings.sps.picHeightInLumaSamples,
+                offsets: settings.pps.refLocOffsets.first { $0.refLocOffsetLayerId == settings.layerId - 1 }))
     }
 
     /// A coded picture of the layer: its slice NAL unit and its reconstruction.

@@ -12,11 +12,19 @@ package struct LayerFormat: Equatable, Sendable {
         self.width = width
         self.height = height
         self.bitDepth = bitDepth
+        codedWidth = (width + 7) & ~7
+        codedHeight = (height + 7) & ~7
     }
 
-    /// Size in whole minimum coding blocks of 8 samples.
-    package var codedWidth: Int { (width + 7) & ~7 }
-    package var codedHeight: Int { (height + 7) & ~7 }
+    /// Luma samples of the coded picture right of and below its conformance window.
+    package var padding: (right: Int, bottom: Int) {
+        let w = conformanceWindow ?? [0, 0, 0, 0]
+        return (2 * w[1], 2 * w[3])
+    }
+
+    /// Coded size: whole minimum coding blocks, of 8 samples unless the layer's encoder has larger ones.
+    package var codedWidth: Int
+    package var codedHeight: Int
 
     /// conf_win offsets in chroma units, nil when nothing is cropped. An odd size keeps one sample more than the source has
     /// pairs for: 4:2:0 windows are even.
@@ -136,8 +144,13 @@ package enum LayerParameterSets {
         return sps
     }
 
-    /// The PPS of an enhancement layer.
-    package static func pps(layerId: Int, id: Int, spsId: Int, qp: Int, tools: LayerTools) -> PictureParameterSet {
+    /// The PPS of an enhancement layer. `referencePadding` and `padding`: luma samples right of and below the conformance windows of
+    /// the layer below and of this one; where there are any, the windows are made the regions that inter-layer prediction maps onto
+    /// each other.
+    package static func pps(
+        layerId: Int, id: Int, spsId: Int, qp: Int, tools: LayerTools, referencePadding: (right: Int, bottom: Int) = (0, 0),
+        padding: (right: Int, bottom: Int) = (0, 0)
+    ) -> PictureParameterSet {
         let pps = PictureParameterSet()
         pps.nuhLayerId = layerId
         pps.ppsPicParameterSetId = id
@@ -147,6 +160,16 @@ package enum LayerParameterSets {
         pps.signDataHidingEnabledFlag = tools.signDataHiding
         pps.ppsLoopFilterAcrossSlicesEnabledFlag = true
         pps.log2ParallelMergeLevelMinus2 = 0
+        if referencePadding != (0, 0) || padding != (0, 0) {
+            pps.ppsMultilayerExtensionFlag = true
+            var offset = PictureParameterSet.RefLocOffset()
+            offset.refLocOffsetLayerId = layerId - 1
+            if padding != (0, 0) { offset.scaledRefLayerOffset = [0, 0, padding.right / 2, padding.bottom / 2] }
+            if referencePadding != (0, 0) {
+                offset.refRegionOffset = [0, 0, referencePadding.right / 2, referencePadding.bottom / 2]
+            }
+            pps.refLocOffsets = [offset]
+        }
         return pps
     }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
+import VeilSyntax
+
 /// How a reference layer picture maps onto the current layer's (H.8.1.4, F.7.4.3.3): regions, scale factors, phases.
 package struct ResamplingParameters: Equatable, Sendable {
     /// Size of the reference layer picture and of the current picture in luma samples.
@@ -65,5 +67,15 @@ package struct ResamplingParameters: Equatable, Sendable {
         }
         let add = (1 << 11) - ((phase * scale + 8) >> 4)
         return (0..<count).map { Int32(truncatingIfNeeded: (((($0 - offset) * scale + add) >> 12) + (region << 4))) }
+    }
+}
+
+extension ResamplingParameters {
+    /// The parameters that a PPS gives for a reference layer (F.7.4.3.3): offsets in its units of two luma samples.
+    package init(refWidth: Int, refHeight: Int, width: Int, height: Int, offsets: PictureParameterSet.RefLocOffset?) {
+        self.init(refWidth: refWidth, refHeight: refHeight, width: width, height: height)
+        if let s = offsets?.scaledRefLayerOffset { scaledRefLayer = (2 * s[0], 2 * s[1], 2 * s[2], 2 * s[3]) }
+        if let s = offsets?.refRegionOffset { refRegion = (2 * s[0], 2 * s[1], 2 * s[2], 2 * s[3]) }
+        if let p = offsets?.resamplePhaseSet { phases = (p[0], p[1], p[2] - 8, p[3] - 8) }
     }
 }

@@ -69,8 +69,9 @@ extension VPSExtension {
         if let t = tailBits {
             w.copy(t.bytes, from: t.start, count: t.count)
         } else {
-            // vps_non_vui_extension_length, vps_vui_present_flag.
+            // vps_non_vui_extension_length, vps_vui_present_flag, and after the extension vps_extension2_flag.
             w.ue(0)
+            w.flag(false)
             w.flag(false)
         }
     }
