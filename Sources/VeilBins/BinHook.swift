@@ -92,6 +92,8 @@ public struct BinUnit: Sendable, Hashable {
     public var temporalId: Int
     /// Whether the picture is an IRAP picture.
     public var isIRAP: Bool
+    /// Width and height of a CTB in luma samples.
+    public var ctbSize = 64
 
     public init(layer: Int, irapIndex: Int, pocDelta: Int, ctuAddress: Int, temporalId: Int = 0, isIRAP: Bool = false) {
         self.layer = layer
@@ -123,4 +125,11 @@ extension BinHook {
 public protocol BinHookProvider: AnyObject, Sendable {
     /// A hook for substreams of `layer`, or nil when that layer is left alone.
     func makeHook(layer: Int) -> (any BinHook)?
+    /// The index of the IRAP picture of `layer` that comes next in decoding order, where something outside the pictures tells it;
+    /// nil: one more than the last. Called once for each IRAP picture, in decoding order.
+    func irapIndex(layer: Int) -> Int?
+}
+
+extension BinHookProvider {
+    public func irapIndex(layer: Int) -> Int? { nil }
 }

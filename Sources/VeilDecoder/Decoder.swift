@@ -59,6 +59,9 @@ package final class Decoder {
         package var verify = false
         /// Decrypts while decoding.
         package var hooks: (any BinHookProvider)?
+        /// Shown each prefix SEI unit before the pictures it belongs to: what decrypting hooks learn their stream from. What it throws ends
+        /// decoding.
+        package var prefixSEI: ((NALUnit) throws -> Void)?
         /// Ignore sub-layers above this.
         package var maxTemporalId = 6
         package init() {}
@@ -116,6 +119,7 @@ package final class Decoder {
             case .prefixSEI:
                 try finishPicture()
                 if nal.header.nuhLayerId == 0 { lastVclLayer = 64 }
+                try options.prefixSEI?(nal)
             case .suffixSEI:
                 if options.verify { try takeHash(nal) }
             default:
@@ -236,7 +240,7 @@ package final class Decoder {
         if h.temporalId == 0 && !type.isRASL && !type.isRADL && !type.isSubLayerNonReference { layer.prevTid0Poc = poc }
         if type.isIRAP {
             layer.irapPoc = poc
-            layer.irapCount += 1
+            layer.irapIndex = options.hooks?.irapIndex(layer: layerId) ?? layer.irapIndex + 1
         }
         if noRaslOutput {
             for entry in layer.dpb.entries { entry.marking = .unused }
@@ -273,9 +277,10 @@ package final class Decoder {
         let output = h.picOutputFlag && isOutput(layerId)
         let entry = DPBEntry(
             picture: picture, poc: poc, neededForOutput: output, isGenerated: false, temporalId: h.temporalId, output: info)
-        let unit = BinUnit(
-            layer: layerId, irapIndex: max(layer.irapCount - 1, 0), pocDelta: Int(poc) - Int(layer.irapPoc), ctuAddress: 0,
+        var unit = BinUnit(
+            layer: layerId, irapIndex: layer.irapIndex, pocDelta: Int(poc) - Int(layer.irapPoc), ctuAddress: 0,
             temporalId: h.temporalId, isIRAP: type.isIRAP)
+        unit.ctbSize = 1 << sps.ctbLog2SizeY
         let decoding = PictureDecoding(
             picture: picture, sets: active, unit: unit, hook: options.hooks?.makeHook(layer: layerId).map { HookBox($0) })
         try prepareInterLayer(h, decoding, layer)

@@ -14,9 +14,9 @@ final class LayerState {
     var skipsRasl = false
     /// PicOrderCntVal of prevTid0Pic.
     var prevTid0Poc: Int32 = 0
-    /// POC of the last IRAP picture in decoding order and how many there have been.
+    /// POC of the last IRAP picture in decoding order and how many came before it.
     var irapPoc: Int32 = 0
-    var irapCount = 0
+    var irapIndex = -1
     /// The active SPS, to see size changes.
     var sps: SequenceParameterSet?
     var ilrp: [Int: InterLayerReference] = [:]

@@ -30,10 +30,10 @@ package struct ScalableSettings {
     package var maxReferences = 2
     /// Hooks of the enhancement layer (and, where the base layer encoder has the hook, of the base layer).
     package var hooks: (any BinHookProvider)?
-    /// Applied to the base layer's slice NAL units after coding: encryption where the base encoder has no hook.
+    /// Applied to the base layer's NAL units of each access unit after coding: encryption where the base encoder has no hook.
     package var protectBase: (([NALUnit]) throws -> [NALUnit])?
-    /// SEI messages to put before the pictures of an IRAP access unit, by the number of IRAP access units before it.
-    package var messages: ((Int) -> [SEIMessage])?
+    /// A prefix SEI unit to put before the slices of an IRAP picture, by layer and the number of IRAP pictures before it.
+    package var message: ((_ layer: Int, _ irapIndex: Int) -> NALUnit?)?
     package init() {}
 }
 
@@ -56,11 +56,11 @@ package final class ScalableEncoder {
     private var enhancement: EnhancementLayerEncoder?
     private var enhancementSets: [NALUnit] = []
     private var vps: VideoParameterSet?
-    private let sets = BaseSets()
+    private let sets = ParameterSetCollection()
     private var waiting: [Int: FrameBuffer] = [:]
     private var pushed = 0
     private var irapCount = 0
-    private var prevTid0Poc: Int32 = 0
+    private var order = PictureOrder()
 
     package init(settings: ScalableSettings) throws {
         self.settings = settings
@@ -81,12 +81,14 @@ package final class ScalableEncoder {
         var parameterSets: [NALUnit] = []
         var slices: [NALUnit] = []
         var others: [NALUnit] = []
-        for nal in coded.nals {
+        var suffixes: [NALUnit] = []
+        for nal in try settings.protectBase?(coded.nals) ?? coded.nals {
             switch nal.header.nalUnitType {
             case .vps, .sps, .pps:
                 try sets.take(nal)
                 if nal.header.nalUnitType != .vps || settings.enhancement == nil { parameterSets.append(nal) }
             case let type where type.isSlice: slices.append(nal)
+            case .suffixSEI: suffixes.append(nal)
             default: others.append(nal)
             }
         }
@@ -110,17 +112,15 @@ package final class ScalableEncoder {
                 nals.append(NALUnit(header: NALUnitHeader(nalUnitType: .vps), rbsp: vps.rbsp()))
             }
             nals += parameterSets + enhancementSets
-            if let messages = settings.messages?(irapCount - 1), !messages.isEmpty {
-                nals.append(NALUnit(header: NALUnitHeader(nalUnitType: .prefixSEI), rbsp: SEIMessage.rbsp(messages)))
-            }
         } else {
             nals += parameterSets
         }
         nals += others
-        if let protect = settings.protectBase { slices = try protect(slices) }
-        nals += slices
+        if isIRAP, let message = settings.message?(0, irapCount - 1) { nals.append(message) }
+        nals += slices + suffixes
         var bytes = [slices.reduce(0) { $0 + $1.bytes.count }]
         if let output {
+            if isIRAP, let message = settings.message?(1, irapCount - 1) { nals.append(message) }
             nals.append(output.nal)
             bytes.append(output.nal.bytes.count)
         }
@@ -132,20 +132,10 @@ package final class ScalableEncoder {
     private func pictureOrderCount(_ h: SliceSegmentHeader) throws -> Int32 {
         let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: 0)
-        let maxLsb = Int32(1) << Int32(sps.log2MaxPicOrderCntLsb)
-        let lsb = Int32(h.slicePicOrderCntLsb)
-        var poc = lsb
-        if !(h.nalUnitType.isIDR || h.nalUnitType.isBLA || irapCount == 0) {
-            let prevLsb = prevTid0Poc & (maxLsb - 1)
-            var msb = prevTid0Poc - prevLsb
-            if lsb < prevLsb && prevLsb - lsb >= maxLsb / 2 { msb += maxLsb }
-            if lsb > prevLsb && lsb - prevLsb > maxLsb / 2 { msb -= maxLsb }
-            poc = msb + lsb
+        guard let position = order.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) else {
+            throw EncoderError.baseLayer("the first picture is no IRAP picture")
         }
-        if h.temporalId == 0 && !h.nalUnitType.isRASL && !h.nalUnitType.isRADL && !h.nalUnitType.isSubLayerNonReference {
-            prevTid0Poc = poc
-        }
-        return poc
+        return position.poc
     }
 
     /// Makes the VPS and the enhancement layer's sets from the base layer's, once.
@@ -185,37 +175,4 @@ package final class ScalableEncoder {
             settings: layer, qp: settings.enhancementQp, referenceWidth: baseWidth, referenceHeight: baseHeight,
             interLayerPrediction: settings.interLayerPrediction, maxReferences: settings.maxReferences, hooks: settings.hooks)
     }
-}
-
-/// The base layer's parameter sets, for reading its slice headers.
-private final class BaseSets: ParameterSetSource {
-    private var vpss: [Int: VideoParameterSet] = [:]
-    private var spss: [Int: SequenceParameterSet] = [:]
-    private var ppss: [Int: PictureParameterSet] = [:]
-
-    func take(_ nal: NALUnit) throws {
-        switch nal.header.nalUnitType {
-        case .vps:
-            let vps = try VideoParameterSet(rbsp: nal.rbsp)
-            vpss[vps.vpsVideoParameterSetId] = vps
-        case .sps:
-            let sps = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: 0)
-            spss[sps.spsSeqParameterSetId] = sps
-        default:
-            let pps = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: 0)
-            ppss[pps.ppsPicParameterSetId] = pps
-        }
-    }
-
-    func pictureParameterSet(id: Int) throws -> PictureParameterSet {
-        guard let pps = ppss[id] else { throw SyntaxError.missing(set: "PPS", id: id) }
-        return pps
-    }
-
-    func sequenceParameterSet(id: Int, layerId: Int) throws -> SequenceParameterSet {
-        guard let sps = spss[id] else { throw SyntaxError.missing(set: "SPS", id: id) }
-        return sps
-    }
-
-    func videoParameterSet(id: Int) -> VideoParameterSet? { vpss[id] }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Foundation
+import VeilCrypto
 import VeilDecoder
 import VeilMedia
 import VeilRecon
 import VeilSyntax
+import VeilTranscoder
 
 struct DecodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,6 +19,8 @@ struct DecodeCommand: ParsableCommand {
     var output: String
     @Option(help: "nuh_layer_id to decode; the highest by default.")
     var layer: Int?
+    @Option(help: "Decrypt with these keys: key file, env:NAME or fd:N.")
+    var keys: String?
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Check decoded picture hashes and fail when one differs.")
@@ -27,6 +31,11 @@ struct DecodeCommand: ParsableCommand {
         options.output = layer.map { .layer($0) } ?? .highest
         options.threads = max(threads, 1)
         options.verify = verify
+        let decryption = try keys.map {
+            // Only the layers that are decoded need keys; which those are, the layer asked for bounds.
+            Decryption(keys: try KeyRing(reference: $0), wanted: layer.map { Set(0...max($0, 0)) })
+        }
+        options.hooks = decryption
         var writer: VideoWriter?
         var writerFormat: VideoFormat?
         let decoder = Decoder(options: options) { [output] frame in
@@ -48,7 +57,13 @@ struct DecodeCommand: ParsableCommand {
                 return UnsafePointer(buffer.plane(c).at(window.left >> s, y + (window.top >> s)))
             }
         }
-        try StreamInput.read(input) { try decoder.push($0) }
+        if let decryption {
+            let input = DecryptingInput(decryption, threads: options.threads) { try decoder.push($0) }
+            try StreamInput.read(self.input) { try input.push($0) }
+            try input.finish()
+        } else {
+            try StreamInput.read(input) { try decoder.push($0) }
+        }
         try decoder.finish()
         for message in decoder.report.messages { warn("\(input): \(message)") }
         guard let writer else { throw ValidationError("\(input): no pictures of the layer asked for") }
@@ -59,6 +74,52 @@ struct DecodeCommand: ParsableCommand {
             if report.hashMismatches > 0 { throw ExitCode(2) }
         }
     }
+}
+
+/// Shows a decoder's decrypting hooks the messages of the stream. Layers whose keystream never restarts cannot be decrypted picture by
+/// picture while decoding: from the first message that says so, the stream is decrypted before it reaches the decoder.
+private final class DecryptingInput {
+    private let decryption: Decryption
+    private let threads: Int
+    private let deliver: (NALUnit) throws -> Void
+    private var parameterSets: [NALUnit] = []
+    private var transcoder: StreamTranscoder?
+    private var replays = false
+
+    init(_ decryption: Decryption, threads: Int, deliver: @escaping (NALUnit) throws -> Void) {
+        self.decryption = decryption
+        self.threads = threads
+        self.deliver = deliver
+    }
+
+    func push(_ nal: NALUnit) throws {
+        if let transcoder {
+            try transcoder.push(nal)
+            return
+        }
+        switch nal.header.nalUnitType {
+        case .vps, .sps, .pps: parameterSets.append(nal)
+        case .prefixSEI:
+            if let message = try ProtectionSEI.message(in: nal) {
+                if message.resynchronisation == .stream {
+                    let made = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { [unowned self] in
+                        if !self.replays { try self.deliver($0) }
+                    }
+                    replays = true
+                    for set in parameterSets { try made.push(set) }
+                    replays = false
+                    transcoder = made
+                    try made.push(nal)
+                    return
+                }
+                try decryption.take(message)
+            }
+        default: break
+        }
+        try deliver(nal)
+    }
+
+    func finish() throws { try transcoder?.finish() }
 }
 
 /// Streams from files and standard input.

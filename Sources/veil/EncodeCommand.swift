@@ -37,6 +37,7 @@ struct EncodeCommand: ParsableCommand {
     var layers: LayerStructure = .double
     @Option(help: "QP of base and enhancement layer.")
     var qp: String = "28,28"
+    @OptionGroup var protection: ProtectionOptions
     @Option(help: "Code at most this many frames.")
     var frames: Int?
     @Option(help: "x265 preset of the base layer.")
@@ -79,6 +80,7 @@ struct EncodeCommand: ParsableCommand {
         settings.enhancementQp = qps.last ?? 28
         settings.threads = max(threads, 1)
         settings.interLayerPrediction = !noInterLayer
+        let encryption = try protect(&settings)
         let encoder = try ScalableEncoder(settings: settings)
         let file = try OutputFile(path: output)
         let downsampler = Downsampler(source: format, target: baseFormat)
@@ -107,6 +109,7 @@ struct EncodeCommand: ParsableCommand {
         if count == 0 { throw ValidationError("\(input.input): no frames") }
         try file.finish()
         try recons?.finish()
+        if let encryption { report(encryption, totals) }
         warn("\(count) frames, base layer \(totals[0]) bytes, enhancement layer \(totals[1]) bytes, stream \(file.bytesWritten) bytes")
     }
 }

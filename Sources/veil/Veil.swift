@@ -8,7 +8,10 @@ struct Veil: ParsableCommand {
         commandName: "veil",
         abstract: "Encrypted scalable video: HEVC and SHVC, selectively encrypted, decrypted, decoded, measured.",
         version: "0.1.0",
-        subcommands: [EncodeCommand.self, DecodeCommand.self, MeasureCommand.self])
+        subcommands: [
+            KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, DecodeCommand.self, InspectCommand.self,
+            MeasureCommand.self,
+        ])
 }
 
 /// A size given as WxH.

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
+import Foundation
+import VeilBins
+import VeilCrypto
+import VeilMedia
+import VeilSyntax
+import VeilTranscoder
+
+struct InspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect", abstract: "Show what a stream holds: layers, pictures, sizes, encryption.",
+        discussion: "veil inspect out.hevc --json")
+
+    @Argument(help: "Annex B stream, '-' for standard input.")
+    var input: String
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        var inspection = StreamInspection()
+        try StreamInput.read(input) { try inspection.take($0) }
+        let summary = inspection.summary
+        if summary.layers.isEmpty { throw MediaError.notSupported(path: input, what: "no pictures") }
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+            return
+        }
+        print("\(input): \(summary.bytes) bytes, \(summary.nalUnits) NAL units, \(summary.layers.count) layer\(summary.layers.count == 1 ? "" : "s")")
+        for layer in summary.layers {
+            print(
+                "layer \(layer.layer): \(layer.width)x\(layer.height), \(layer.bitDepth) bit, \(layer.pictures) pictures "
+                    + "(\(layer.irapPictures) IRAP), \(layer.slices) slices, \(layer.bytes) bytes")
+            if let e = layer.encryption {
+                print(
+                    "  encrypted: scheme \(e.scheme), \(e.cipher), \(e.profile) profile, elements \(e.elements.joined(separator: ",")), "
+                        + "restart \(e.resynchronisation), key id \(e.keyId), \(e.messages) messages")
+            } else {
+                print("  clear")
+            }
+        }
+        for message in summary.notes { warn("\(input): \(message)") }
+    }
+}
+
+/// What a stream holds.
+struct StreamSummary: Codable {
+    struct Encryption: Codable {
+        var scheme: String
+        var cipher: String
+        var profile: String
+        var elements: [String]
+        var resynchronisation: String
+        var feedback: Bool
+        var keyId: String
+        var messages: Int
+    }
+    struct Layer: Codable {
+        var layer: Int
+        var width = 0
+        var height = 0
+        var bitDepth = 8
+        var pictures = 0
+        var irapPictures = 0
+        var slices = 0
+        /// Bytes of slice NAL units, start codes excluded.
+        var bytes = 0
+        var encryption: Encryption?
+    }
+    var bytes = 0
+    var nalUnits = 0
+    var layers: [Layer] = []
+    var notes: [String] = []
+}
+
+/// Gathers a summary from the headers of a stream.
+struct StreamInspection {
+    private(set) var summary = StreamSummary()
+    private let sets = ParameterSetCollection()
+
+    mutating func take(_ nal: NALUnit) throws {
+        summary.nalUnits += 1
+        summary.bytes += nal.bytes.count + nal.startCodeLength + nal.trailingZeros
+        do {
+            switch nal.header.nalUnitType {
+            case .vps, .sps, .pps: try sets.take(nal)
+            case .prefixSEI:
+                if let message = try ProtectionSEI.message(in: nal) { update(message.layer) { $0.take(message) } }
+            default:
+                if nal.header.nalUnitType.isSlice { try takeSlice(nal) }
+            }
+        } catch let error as SyntaxError {
+            if summary.notes.count < 20 { summary.notes.append("\(nal.header.nalUnitType) at byte \(nal.offset): \(error)") }
+        }
+    }
+
+    private mutating func takeSlice(_ nal: NALUnit) throws {
+        let rbsp = nal.rbsp
+        var r = BitReader(Array(rbsp.prefix(32)))
+        let first = try r.flag("first_slice_segment_in_pic_flag")
+        if nal.header.nalUnitType.isIRAP { _ = try r.flag("no_output_of_prior_pics_flag") }
+        let ppsId = try r.ue("slice_pic_parameter_set_id", in: 0...63)
+        let pps = try sets.pictureParameterSet(id: ppsId)
+        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: nal.header.nuhLayerId)
+        update(nal.header.nuhLayerId) { layer in
+            layer.width = sps.picWidthInLumaSamples - sps.window.left - sps.window.right
+            layer.height = sps.picHeightInLumaSamples - sps.window.top - sps.window.bottom
+            layer.bitDepth = sps.bitDepthY
+            layer.slices += 1
+            layer.bytes += nal.bytes.count
+            if first {
+                layer.pictures += 1
+                if nal.header.nalUnitType.isIRAP { layer.irapPictures += 1 }
+            }
+        }
+    }
+
+    private mutating func update(_ id: Int, _ change: (inout StreamSummary.Layer) -> Void) {
+        let index = summary.layers.firstIndex { $0.layer == id } ?? {
+            let at = summary.layers.firstIndex { $0.layer > id } ?? summary.layers.count
+            summary.layers.insert(StreamSummary.Layer(layer: id), at: at)
+            return at
+        }()
+        change(&summary.layers[index])
+    }
+}
+
+extension StreamSummary.Layer {
+    fileprivate mutating func take(_ message: ProtectionMessage) {
+        let count = (encryption?.messages ?? 0) + 1
+        encryption = StreamSummary.Encryption(
+            scheme: message.scheme.name, cipher: message.cipher.name, profile: message.profile.name, elements: message.elements.names,
+            resynchronisation: message.resynchronisation.name, feedback: message.feedback, keyId: message.keyId, messages: count)
+    }
+}
