@@ -51,6 +51,10 @@ let package = Package(
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels"]),
         .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins"]),
         .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon"]),
+        .testTarget(name: "VeilCryptoTests", dependencies: ["VeilCrypto"]),
+        .testTarget(
+            name: "VeilTranscoderTests",
+            dependencies: ["VeilTranscoder", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto"]),
     ],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .gnucxx17

@@ -67,6 +67,11 @@ veil_x265 *veil_x265_open(
     e->param->bAnnexB = 1;
     e->param->bRepeatHeaders = 1;
     e->param->bEmitInfoSEI = 0;
+    // Pictures smaller than the preset's CTU are refused: take a smaller one.
+    while (e->param->maxCUSize > 16 && (width < (int)e->param->maxCUSize || height < (int)e->param->maxCUSize)) {
+        e->param->maxCUSize /= 2;
+        if (e->param->maxTUSize > e->param->maxCUSize) e->param->maxTUSize = e->param->maxCUSize;
+    }
     for (int i = 0; i < count; i++) {
         if (api->param_parse(e->param, names[i], values[i]) != 0) {
             snprintf(error, errorSize, "libx265 refuses option %s=%s", names[i], values[i] ? values[i] : "");

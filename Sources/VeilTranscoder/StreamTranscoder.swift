@@ -28,6 +28,8 @@ package final class StreamTranscoder {
     package enum Mode {
         case encrypt(Encryption)
         case decrypt(Decryption)
+        /// Recodes with other hooks: a watermark, statistics.
+        case hooks(any BinHookProvider)
     }
 
     private enum Slot {
@@ -61,6 +63,7 @@ package final class StreamTranscoder {
         switch mode {
         case .encrypt(let encryption): return encryption
         case .decrypt(let decryption): return decryption
+        case .hooks(let provider): return provider
         }
     }
 
@@ -76,6 +79,11 @@ package final class StreamTranscoder {
             case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: nal.header.nuhLayerId)
             case .prefixSEI:
                 if nal.header.nuhLayerId == 0 { order.boundary() }
+                if case .encrypt(let encryption) = mode, let message = try ProtectionSEI.message(in: nal),
+                    encryption.encryptedLayers.contains(message.layer)
+                {
+                    throw KeyError.unsupported(layer: message.layer, reason: "is encrypted already, with key id \(message.keyId)")
+                }
                 if case .decrypt(let decryption) = mode, let message = try ProtectionSEI.message(in: nal) {
                     try decryption.take(message)
                     // A layer that stays locked keeps its message.
@@ -165,6 +173,7 @@ package final class StreamTranscoder {
         switch mode {
         case .encrypt(let encryption): return encryption.options.resynchronisation == .stream
         case .decrypt(let decryption): return decryption.hasChains
+        case .hooks: return false
         }
     }
 

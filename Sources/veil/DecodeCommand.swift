@@ -35,7 +35,7 @@ struct DecodeCommand: ParsableCommand {
             // Only the layers that are decoded need keys; which those are, the layer asked for bounds.
             Decryption(keys: try KeyRing(reference: $0), wanted: layer.map { Set(0...max($0, 0)) })
         }
-        options.hooks = decryption
+        options.hooks = decryption?.restarting
         var writer: VideoWriter?
         var writerFormat: VideoFormat?
         let decoder = Decoder(options: options) { [output] frame in

@@ -28,7 +28,7 @@ struct DecryptCommand: ParsableCommand {
         let transcoder = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { try writer.write($0) }
         try StreamInput.read(input) { try transcoder.push($0) }
         try transcoder.finish()
-        if decryption.signalledLayers.isEmpty { throw KeyError.notEncrypted }
+        if decryption.signalledLayers.isEmpty { throw KeyError.notEncrypted(stream: input) }
         try writer.finish()
         transcoder.report.warn(input)
         for layer in decryption.lockedLayers { warn("\(input): layer \(layer) stays encrypted") }
@@ -85,9 +85,6 @@ struct EncryptCommand: ParsableCommand {
             if let transcoder {
                 try transcoder.push(nal)
                 return
-            }
-            if nal.header.nalUnitType == .prefixSEI, try ProtectionSEI.message(in: nal) != nil {
-                throw KeyError.unsupported(layer: nal.header.nuhLayerId, reason: "the stream is encrypted already")
             }
             if nal.header.nalUnitType == .vps {
                 let layers = try VideoParameterSet(rbsp: nal.rbsp).layerIds

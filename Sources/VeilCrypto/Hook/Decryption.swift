@@ -83,4 +83,19 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
 
     /// Whether some layer's keystream never restarts, so that its units must be decrypted in order, all of them.
     public var hasChains: Bool { lock.withLock { layers.values.contains { $0.message.resynchronisation == .stream } } }
+
+    /// The provider for a decoder that decodes pictures in any order: it leaves layers alone whose keystream never restarts, which must
+    /// be decrypted before.
+    public var restarting: any BinHookProvider { RestartingLayers(decryption: self) }
+
+    fileprivate func restarts(_ layer: Int) -> Bool {
+        lock.withLock { layers[layer]?.message.resynchronisation == .substream }
+    }
+}
+
+private final class RestartingLayers: BinHookProvider {
+    let decryption: Decryption
+    init(decryption: Decryption) { self.decryption = decryption }
+    func makeHook(layer: Int) -> (any BinHook)? { decryption.restarts(layer) ? decryption.makeHook(layer: layer) : nil }
+    func irapIndex(layer: Int) -> Int? { decryption.restarts(layer) ? decryption.irapIndex(layer: layer) : nil }
 }

@@ -75,7 +75,7 @@ public enum KeyError: Error, Equatable, Sendable, CustomStringConvertible {
     case wrong(layer: Int, id: String, source: String)
     case malformed(source: String, reason: String)
     case exists(path: String)
-    case notEncrypted
+    case notEncrypted(stream: String)
     case unsupported(layer: Int, reason: String)
 
     public var description: String {
@@ -87,7 +87,7 @@ public enum KeyError: Error, Equatable, Sendable, CustomStringConvertible {
             return "\(source): wrong key for layer \(layer): key id \(id) does not match the stream's key check value"
         case .malformed(let source, let reason): return "\(source): \(reason)"
         case .exists(let path): return "\(path): exists already; key files are not overwritten"
-        case .notEncrypted: return "the stream signals no encrypted layer"
+        case .notEncrypted(let stream): return "\(stream): no layer is encrypted"
         case .unsupported(let layer, let reason): return "layer \(layer): \(reason)"
         }
     }
