@@ -7,6 +7,11 @@ import PackageDescription
 let hasX265 = ["/usr/include/x265.h", "/usr/local/include/x265.h", "/opt/homebrew/include/x265.h"]
     .contains { FileManager.default.fileExists(atPath: $0) }
 
+/// libx265's entropy coder with the bin hook was prepared (`make x265-hook`): it is linked in front of the static archive.
+let hasHook = hasX265
+    && FileManager.default.fileExists(atPath: Context.packageDirectory + "/CModules/CX265Hook/vendor/entropy.cpp")
+    && FileManager.default.fileExists(atPath: "/usr/lib/x86_64-linux-gnu/libx265.a")
+
 let cKernels: [CSetting] = [.define("NDEBUG", .when(configuration: .release))]
 
 let package = Package(
@@ -27,8 +32,9 @@ let package = Package(
         .target(
             name: "VeilDecoder", dependencies: ["VeilRecon", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
-            name: "VeilBaseLayer", dependencies: ["VeilRecon"] + (hasX265 ? ["CX265"] : []),
-            swiftSettings: hasX265 ? [.define("VEIL_X265")] : []),
+            name: "VeilBaseLayer",
+            dependencies: ["VeilRecon"] + (hasX265 ? ["CX265"] : []) + (hasHook ? ["CX265Hook"] : []),
+            swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])),
         .target(name: "VeilEncoder", dependencies: ["VeilRecon", "CVeilKernels", "VeilBaseLayer"]),
         .target(
             name: "VeilCrypto",
@@ -61,6 +67,21 @@ let package = Package(
 )
 
 if hasX265 {
+    // libx265's archive needs what libx265.so brings along by itself.
+    let libraries = hasHook ? [":libx265.a", ":libnuma.so.1", "stdc++", "dl"] : ["x265"]
     package.targets.append(
-        .target(name: "CX265", path: "CModules/CX265", linkerSettings: [.linkedLibrary("x265")]))
+        .target(name: "CX265", path: "CModules/CX265", linkerSettings: libraries.map { .linkedLibrary($0) }))
+}
+
+if hasHook {
+    // As libx265's own 8-bit objects are compiled.
+    let defines = [
+        "X265_NS": "x265", "X265_DEPTH": "8", "HIGH_BIT_DEPTH": "0", "EXPORT_C_API": "1", "X265_ARCH_X86": "1", "X86_64": "1",
+        "ENABLE_ASSEMBLY": "1", "HAVE_INT_TYPES_H": "1", "__STDC_LIMIT_MACROS": "1",
+    ]
+    package.targets.append(
+        .target(
+            name: "CX265Hook", path: "CModules/CX265Hook", sources: ["veil_hook.cpp", "vendor/entropy.cpp"],
+            cxxSettings: defines.sorted { $0.key < $1.key }.map { .define($0.key, to: $0.value) }
+                + [.headerSearchPath("vendor"), .headerSearchPath(".")]))
 }

@@ -91,6 +91,8 @@ veil_x265 *veil_x265_open(
     return e;
 }
 
+void *veil_x265_handle(veil_x265 *e) { return e->encoder; }
+
 int veil_x265_headers(veil_x265 *e, const uint8_t **bytes, size_t *size) {
     x265_nal *nals;
     uint32_t count;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilBins
 import VeilRecon
 import VeilSyntax
 
@@ -31,6 +32,8 @@ package struct BaseLayerSettings: Sendable {
     package var bitDepth = 8
     package var preset = "medium"
     package var tune: String?
+    /// Sees and replaces bins inside libx265's own loop; only where ``BaseLayerEncoder/hasHook``.
+    package var hooks: (any BinHookProvider)?
     /// Further options by the names of the x265 command line.
     package var options: [(name: String, value: String?)] = []
     package init() {}
@@ -43,6 +46,8 @@ package struct BaseLayerPicture {
     package let picture: CodedPicture
     /// Position in display order, counted over the whole clip.
     package let displayIndex: Int
+    /// The unit that its bins were shown to hooks as (its first CTU's), to be compared with what the stream itself says.
+    package var unit: BinUnit?
 }
 
 /// The base layer encoder: libx265.
@@ -69,6 +74,9 @@ package final class BaseLayerEncoder {
         private let encoder: OpaquePointer
         private let settings: BaseLayerSettings
         private let narrow: [UnsafeMutablePointer<UInt8>]
+        #if VEIL_X265_HOOK
+            private var hooks: BaseLayerHooks?
+        #endif
         /// Size of the coded pictures, which is a multiple of the encoder's smallest coding block.
         private var codedWidth = 0
         private var codedHeight = 0
@@ -95,6 +103,12 @@ package final class BaseLayerEncoder {
                 ? (0..<3).map { c in
                     .allocate(capacity: (((settings.width + 7) & ~7) * ((settings.height + 7) & ~7)) >> (c == 0 ? 0 : 2))
                 } : []
+            #if VEIL_X265_HOOK
+                if let provider = settings.hooks {
+                    guard settings.bitDepth == 8 else { throw BaseLayerError.settings("libx265's bin hook is there for 8 bit only") }
+                    hooks = try BaseLayerHooks(provider: provider, encoder: veil_x265_handle(opened))
+                }
+            #endif
             for nal in try headers() where nal.header.nalUnitType == .sps {
                 let sps = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: 0)
                 codedWidth = sps.picWidthInLumaSamples
@@ -103,6 +117,9 @@ package final class BaseLayerEncoder {
         }
 
         deinit {
+            #if VEIL_X265_HOOK
+                hooks?.remove()
+            #endif
             veil_x265_close(encoder)
             for plane in narrow { plane.deallocate() }
         }
@@ -147,7 +164,11 @@ package final class BaseLayerEncoder {
             if got < 0 { throw BaseLayerError.failed("libx265 stopped with error \(got)") }
             if got == 0 { return nil }
             let nals = try AnnexBReader.units(of: Array(UnsafeBufferPointer(start: out.bytes, count: out.size)))
-            return BaseLayerPicture(nals: nals, picture: reconstruction(out), displayIndex: Int(out.poc))
+            var coded = BaseLayerPicture(nals: nals, picture: reconstruction(out), displayIndex: Int(out.poc))
+            #if VEIL_X265_HOOK
+                coded.unit = hooks?.finish(poc: Int(out.poc))
+            #endif
+            return coded
         }
 
         private func reconstruction(_ out: veil_x265_output) -> CodedPicture {

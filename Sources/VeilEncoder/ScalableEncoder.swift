@@ -28,7 +28,7 @@ package struct ScalableSettings {
     package var threads = 1
     package var interLayerPrediction = true
     package var maxReferences = 2
-    /// Hooks of the enhancement layer (and, where the base layer encoder has the hook, of the base layer).
+    /// Hooks of the enhancement layer; those of the base layer are its own.
     package var hooks: (any BinHookProvider)?
     /// Applied to the base layer's NAL units of each access unit after coding: encryption where the base encoder has no hook.
     package var protectBase: (([NALUnit]) throws -> [NALUnit])?
@@ -94,7 +94,11 @@ package final class ScalableEncoder {
         }
         guard let first = slices.first else { throw EncoderError.baseLayer("an access unit without slices") }
         let header = try SliceSegmentHeader(nal: first.header, rbsp: first.rbsp, sets: sets, previous: nil)
-        let poc = try pictureOrderCount(header)
+        let position = try position(header)
+        if let unit = coded.unit, unit.irapIndex != position.irapIndex || unit.pocDelta != Int(position.poc) - Int(position.irapPoc) {
+            throw EncoderError.baseLayer("picture \(coded.displayIndex) was encrypted as that of another position (libx265's order changed)")
+        }
+        let poc = position.poc
         let isIRAP = header.nalUnitType.isIRAP
         if isIRAP { irapCount += 1 }
         var nals: [NALUnit] = []
@@ -129,13 +133,13 @@ package final class ScalableEncoder {
             layerBytes: bytes)
     }
 
-    private func pictureOrderCount(_ h: SliceSegmentHeader) throws -> Int32 {
+    private func position(_ h: SliceSegmentHeader) throws -> PicturePosition {
         let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: 0)
         guard let position = order.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) else {
             throw EncoderError.baseLayer("the first picture is no IRAP picture")
         }
-        return position.poc
+        return position
     }
 
     /// Makes the VPS and the enhancement layer's sets from the base layer's, once.

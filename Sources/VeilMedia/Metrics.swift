@@ -2,7 +2,7 @@
 import Foundation
 
 /// Distances between two videos of one format.
-public struct Measurement: Codable, Sendable {
+public struct VideoMeasurement: Codable, Sendable {
     public var frames = 0
     /// PSNR of each component in dB over all frames (from the mean squared error of the whole clip); equal videos give 99.
     public var psnrY = 0.0
@@ -20,7 +20,7 @@ public struct Measurement: Codable, Sendable {
     public var framePsnrY: [Double] = []
 }
 
-/// Accumulates a `Measurement` frame by frame.
+/// Accumulates a `VideoMeasurement` frame by frame.
 public struct Metrics: Sendable {
     private let format: VideoFormat
     private var squares = [0.0, 0.0, 0.0]
@@ -67,8 +67,8 @@ public struct Metrics: Sendable {
         quality += counts.reduce(0.0) { $0 + Double(abs($1)) } / Double(counts.count)
     }
 
-    public var result: Measurement {
-        var m = Measurement()
+    public var result: VideoMeasurement {
+        var m = VideoMeasurement()
         m.frames = framePsnr.count
         guard m.frames > 0 else { return m }
         func value(_ c: Int) -> Double {

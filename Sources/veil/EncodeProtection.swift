@@ -15,11 +15,17 @@ extension EncodeCommand {
             encryption.message(layer: layer, irapIndex: irapIndex).map { ProtectionSEI.unit($0) }
         }
         let chained = encryption.options.resynchronisation == .stream
-        if encryption.encryptedLayers.contains(0), chained || !BaseLayerEncoder.hasHook {
-            if !BaseLayerEncoder.hasHook {
-                warn("libx265 is built without the bin hook: the base layer is encrypted after it, not inside it (the bytes are the same)")
+        if let message = encryption.message(layer: 0, irapIndex: 0) {
+            let sao: ElementSet = [ElementSet(.saoOffsetSign), ElementSet(.saoBandPosition), ElementSet(.saoEoClass)]
+            if BaseLayerEncoder.hasHook && !chained && message.elements.isDisjoint(with: sao) && settings.base.bitDepth == 8 {
+                settings.base.hooks = encryption
+            } else {
+                let reason = !BaseLayerEncoder.hasHook
+                    ? "libx265 is built without the bin hook" : chained
+                        ? "a single chain runs in coding order" : "libx265's bin hook does not show SAO or 10-bit pictures"
+                warn("\(reason): the base layer is encrypted after it, not inside it (the bytes are the same)")
+                settings.protectBase = Self.baseProtection(encryption, threads: threads)
             }
-            settings.protectBase = Self.baseProtection(encryption, threads: threads)
         }
         // A single chain runs in coding order.
         if chained { settings.threads = 1 }

@@ -74,7 +74,9 @@ private func encode(_ structure: Structure, preset: String, encryption: Encrypti
     if let encryption {
         settings.hooks = encryption
         settings.message = { layer, index in encryption.message(layer: layer, irapIndex: index).map { ProtectionSEI.unit($0) } }
-        if !BaseLayerEncoder.hasHook {
+        if BaseLayerEncoder.hasHook && encryption.message(layer: 0, irapIndex: 0)?.elements == .paper {
+            settings.base.hooks = encryption
+        } else {
             var result: [NALUnit] = []
             let transcoder = StreamTranscoder(mode: .encrypt(encryption), threads: 1, signals: false) { result.append($0) }
             settings.protectBase = { nals in

@@ -36,6 +36,9 @@ veil_x265 *veil_x265_open(
     int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset, const char *tune, const char *const *names,
     const char *const *values, int count, char *error, size_t errorSize);
 
+/// The `x265_encoder *` inside.
+void *veil_x265_handle(veil_x265 *encoder);
+
 /// VPS, SPS and PPS in Annex B form; the pointer is valid until the next call. Returns 0 or a negative number.
 int veil_x265_headers(veil_x265 *encoder, const uint8_t **bytes, size_t *size);
 

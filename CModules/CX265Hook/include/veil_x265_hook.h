@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The bin hook of libx265's entropy coder: what the patched entropy.cpp hands over, and what it gets back. It decides nothing: which bins
+// change is the business of whoever is called.
+#ifndef VEIL_X265_HOOK_H
+#define VEIL_X265_HOOK_H
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Elements, numbered as Veil's BinElement.
+enum {
+    VEIL_BIN_MVD_SUFFIX = 0,
+    VEIL_BIN_MVD_SIGN = 1,
+    VEIL_BIN_COEFF_SIGN = 2,
+    VEIL_BIN_COEFF_SUFFIX = 3,
+    VEIL_BIN_DQP_SIGN = 4,
+};
+
+/// A run of bypass bins of one element; the fields are those of Veil's BinRun.
+typedef struct veil_bin_run {
+    uint8_t element;
+    uint8_t count;
+    uint8_t rice_param;
+    uint8_t base_level;
+    uint8_t prefix;
+    uint8_t last_in_sub_block;
+    int32_t value;
+    uint32_t bins;
+    uint32_t frozen;
+} veil_bin_run;
+
+/// Where a CTU that is being written stands.
+typedef struct veil_x265_ctu {
+    /// libx265's own count of pictures in display order, which runs on across IDR pictures.
+    int poc;
+    int nal_unit_type;
+    int address;
+    /// Luma position.
+    int x, y;
+    /// Which of the substreams that are written at the same time it belongs to: the CTU row with WPP, otherwise 0.
+    int lane;
+    /// It begins a substream.
+    int begins;
+} veil_x265_ctu;
+
+/// Called from libx265's threads, several at once.
+typedef struct veil_x265_hooks {
+    void *user;
+    /// A picture's coding begins: before any of its CTUs is written.
+    void (*begin_picture)(void *user, int poc, int nal_unit_type);
+    /// A CTU is about to be written. Returns what `replace` is to be called with, or NULL to leave the CTU's bins alone.
+    void *(*begin_ctu)(void *user, const veil_x265_ctu *ctu);
+    /// The bins to write in place of the run's.
+    uint32_t (*replace)(void *bins, const veil_bin_run *run);
+} veil_x265_hooks;
+
+/// Sets the hooks of an open encoder (`x265_encoder *`), before its first picture; they are copied. Returns 0, or -1 when too many
+/// encoders have hooks.
+int veil_x265_set_hooks(void *encoder, const veil_x265_hooks *hooks);
+
+/// Takes the hooks of an encoder away, before it is closed.
+void veil_x265_remove_hooks(void *encoder);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

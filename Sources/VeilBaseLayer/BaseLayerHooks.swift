@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#if VEIL_X265_HOOK
+    import CX265Hook
+    import Foundation
+    import VeilBins
+    import VeilSyntax
+
+    /// Takes what libx265's threads hand over to one `BinHook` per substream being written.
+    ///
+    /// libx265 writes rows of several pictures at the same time. It counts pictures in display order over the whole clip; which IRAP
+    /// picture one belongs to follows from that count and the picture's type: leading pictures belong to the next IRAP picture in
+    /// display order, all others to the last. IRAP pictures are announced before their rows are coded, and coding begins in decoding
+    /// order, so that the one a picture belongs to is known by then; the encoder compares afterwards.
+    final class BaseLayerHooks: @unchecked Sendable {
+        /// A hook reachable from C for as long as its picture is being coded.
+        private final class Lane {
+            let hook: any BinHook
+            init(_ hook: any BinHook) { self.hook = hook }
+        }
+
+        private struct Picture {
+            let unit: BinUnit
+            var lanes: [Int: Lane] = [:]
+        }
+
+        private let provider: any BinHookProvider
+        private let encoder: UnsafeMutableRawPointer
+        private let lock = NSLock()
+        /// Display positions of the IRAP pictures so far, ascending.
+        private var iraps: [Int] = []
+        private var pictures: [Int: Picture] = [:]
+
+        init(provider: any BinHookProvider, encoder: UnsafeMutableRawPointer?) throws {
+            guard let encoder else { throw BaseLayerError.failed("libx265 gave no encoder") }
+            self.provider = provider
+            self.encoder = encoder
+            var hooks = veil_x265_hooks(
+                user: Unmanaged.passUnretained(self).toOpaque(),
+                begin_picture: { user, poc, type in
+                    BaseLayerHooks.at(user)?.beginPicture(poc: Int(poc), type: NALUnitType(rawValue: UInt8(truncatingIfNeeded: type)))
+                },
+                begin_ctu: { user, ctu in
+                    guard let ctu else { return nil }
+                    return BaseLayerHooks.at(user)?.beginCTU(ctu.pointee)
+                },
+                replace: { lane, run in
+                    guard let lane, let run else { return 0 }
+                    return Unmanaged<Lane>.fromOpaque(lane)._withUnsafeGuaranteedRef { BaseLayerHooks.replace($0, run.pointee) }
+                })
+            guard veil_x265_set_hooks(encoder, &hooks) == 0 else { throw BaseLayerError.failed("too many encoders with hooks at once") }
+        }
+
+        /// Before the encoder is closed.
+        func remove() { veil_x265_remove_hooks(encoder) }
+
+        private static func at(_ user: UnsafeMutableRawPointer?) -> BaseLayerHooks? {
+            user.map { Unmanaged<BaseLayerHooks>.fromOpaque($0).takeUnretainedValue() }
+        }
+
+        private func beginPicture(poc: Int, type: NALUnitType) {
+            guard type.isIRAP else { return }
+            lock.withLock {
+                if !iraps.contains(poc) { iraps.insert(poc, at: iraps.firstIndex { $0 > poc } ?? iraps.count) }
+            }
+        }
+
+        private func unit(poc: Int, type: NALUnitType) -> BinUnit {
+            let isLeading = type.isRASL || type.isRADL
+            let index = (isLeading ? iraps.firstIndex { $0 > poc } : iraps.lastIndex { $0 <= poc }) ?? max(iraps.count - 1, 0)
+            let irap = iraps.indices.contains(index) ? iraps[index] : 0
+            return BinUnit(layer: 0, irapIndex: index, pocDelta: poc - irap, ctuAddress: 0, isIRAP: type.isIRAP)
+        }
+
+        private func beginCTU(_ ctu: veil_x265_ctu) -> UnsafeMutableRawPointer? {
+            let poc = Int(ctu.poc)
+            let lane: Lane? = lock.withLock {
+                if pictures[poc] == nil {
+                    pictures[poc] = Picture(
+                        unit: unit(poc: poc, type: NALUnitType(rawValue: UInt8(truncatingIfNeeded: ctu.nal_unit_type))))
+                }
+                guard ctu.begins != 0 else { return pictures[poc]?.lanes[Int(ctu.lane)] }
+                // A substream that is coded once more begins again.
+                guard let lane = pictures[poc]?.lanes[Int(ctu.lane)] ?? provider.makeHook(layer: 0).map(Lane.init) else { return nil }
+                pictures[poc]?.lanes[Int(ctu.lane)] = lane
+                if var unit = pictures[poc]?.unit {
+                    unit.ctuAddress = Int(ctu.address)
+                    lane.hook.begin(unit)
+                }
+                return lane
+            }
+            guard let lane else { return nil }
+            lane.hook.beginCTU(address: Int(ctu.address), x: Int(ctu.x), y: Int(ctu.y))
+            return Unmanaged.passUnretained(lane).toOpaque()
+        }
+
+        @inline(__always)
+        private static func replace(_ lane: Lane, _ r: veil_bin_run) -> UInt32 {
+            var run = BinRun(
+                BinElement(rawValue: r.element) ?? .coeffSign, bins: r.bins, count: Int(r.count), value: r.value, riceParam: r.rice_param,
+                baseLevel: r.base_level, prefix: r.prefix, flags: r.last_in_sub_block != 0 ? .lastInSubBlock : [], frozen: r.frozen)
+            run.complete()
+            return lane.hook.replace(run)
+        }
+
+        /// The picture has left the encoder: its hooks go. Returns the unit it was coded as.
+        func finish(poc: Int) -> BinUnit? { lock.withLock { pictures.removeValue(forKey: poc)?.unit } }
+    }
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// A picture of 8-bit RGB samples.
+public struct RGBImage: Sendable {
+    public let width: Int
+    public let height: Int
+    /// Rows of R, G, B.
+    public var samples: [UInt8]
+
+    public init(width: Int, height: Int, samples: [UInt8]? = nil) {
+        self.width = width
+        self.height = height
+        self.samples = samples ?? Array(repeating: 255, count: width * height * 3)
+    }
+
+    /// A frame as RGB: limited range, BT.709 from 720 lines up and BT.601 below, chroma repeated.
+    public init(_ frame: VideoFrame) {
+        let f = frame.format
+        self.init(width: f.width, height: f.height)
+        let shift = f.bitDepth - 8
+        let chroma = f.size(ofComponent: 1)
+        // Coefficients in 1/65536.
+        let (rv, gu, gv, bu) = f.height >= 720 ? (117489, 13975, 34925, 138438) : (104597, 25675, 53279, 132201)
+        for y in 0..<f.height {
+            for x in 0..<f.width {
+                let luma = (Int(frame.planes[0][y * f.width + x] >> UInt16(shift)) - 16) * 76309
+                let at = (y / 2) * chroma.width + x / 2
+                let u = Int(frame.planes[1][at] >> UInt16(shift)) - 128
+                let v = Int(frame.planes[2][at] >> UInt16(shift)) - 128
+                let to = (y * f.width + x) * 3
+                samples[to] = UInt8(clamping: (luma + rv * v + 32768) >> 16)
+                samples[to + 1] = UInt8(clamping: (luma - gu * u - gv * v + 32768) >> 16)
+                samples[to + 2] = UInt8(clamping: (luma + bu * u + 32768) >> 16)
+            }
+        }
+    }
+
+    /// Images on a grid of `columns`, each cell as large as the largest, with gaps of `gap` samples.
+    public static func sheet(_ images: [RGBImage], columns: Int, gap: Int = 4) -> RGBImage {
+        let cellWidth = images.map(\.width).max() ?? 0
+        let cellHeight = images.map(\.height).max() ?? 0
+        let rows = (images.count + columns - 1) / columns
+        var sheet = RGBImage(width: columns * cellWidth + (columns - 1) * gap, height: rows * cellHeight + max(rows - 1, 0) * gap)
+        for (i, image) in images.enumerated() {
+            let left = (i % columns) * (cellWidth + gap)
+            let top = (i / columns) * (cellHeight + gap)
+            for y in 0..<image.height {
+                let to = ((top + y) * sheet.width + left) * 3
+                sheet.samples.replaceSubrange(
+                    to..<(to + image.width * 3), with: image.samples[(y * image.width * 3)..<((y + 1) * image.width * 3)])
+            }
+        }
+        return sheet
+    }
+
+    /// The image as a PNG file (ISO/IEC 15948), without compression.
+    public var png: [UInt8] {
+        func word(_ v: UInt32) -> [UInt8] { [UInt8(v >> 24), UInt8(v >> 16 & 255), UInt8(v >> 8 & 255), UInt8(v & 255)] }
+        func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
+            let body = Array(name.utf8) + data
+            return word(UInt32(data.count)) + body + word(Checksums.crc32(body))
+        }
+        var raw: [UInt8] = []
+        raw.reserveCapacity((width * 3 + 1) * height)
+        for y in 0..<height {
+            raw.append(0)
+            raw += samples[(y * width * 3)..<((y + 1) * width * 3)]
+        }
+        // A zlib stream of stored blocks.
+        var stream: [UInt8] = [0x78, 0x01]
+        var at = 0
+        repeat {
+            let count = min(raw.count - at, 65535)
+            stream += [at + count == raw.count ? 1 : 0, UInt8(count & 255), UInt8(count >> 8), UInt8(~count & 255), UInt8(~count >> 8 & 255)]
+            stream += raw[at..<(at + count)]
+            at += count
+        } while at < raw.count
+        stream += word(Checksums.adler32(raw))
+        return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+            + chunk("IHDR", word(UInt32(width)) + word(UInt32(height)) + [8, 2, 0, 0, 0]) + chunk("IDAT", stream) + chunk("IEND", [])
+    }
+}
+
+enum Checksums {
+    private static let table: [UInt32] = (0..<256).map { n in
+        (0..<8).reduce(UInt32(n)) { c, _ in c & 1 != 0 ? 0xEDB8_8320 ^ (c >> 1) : c >> 1 }
+    }
+
+    static func crc32(_ bytes: [UInt8]) -> UInt32 {
+        ~bytes.reduce(UInt32.max) { table[Int(($0 ^ UInt32($1)) & 255)] ^ ($0 >> 8) }
+    }
+
+    static func adler32(_ bytes: [UInt8]) -> UInt32 {
+        var a: UInt32 = 1
+        var b: UInt32 = 0
+        for byte in bytes {
+            a = (a + UInt32(byte)) % 65521
+            b = (b + a) % 65521
+        }
+        return b << 16 | a
+    }
+}
