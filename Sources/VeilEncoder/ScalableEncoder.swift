@@ -28,6 +28,9 @@ package struct ScalableSettings {
     package var threads = 1
     package var interLayerPrediction = true
     package var maxReferences = 2
+    /// Send parameter sets before every IRAP picture, for receivers that join, and not only before the first. The reference decoder (SHM)
+    /// does not survive a second VPS or base layer SPS.
+    package var repeatsHeaders = false
     /// Hooks of the enhancement layer; those of the base layer are its own.
     package var hooks: (any BinHookProvider)?
     /// Applied to the base layer's NAL units of each access unit after coding: encryption where the base encoder has no hook.
@@ -59,6 +62,7 @@ package final class ScalableEncoder {
     private let sets = ParameterSetCollection()
     private var waiting: [Int: FrameBuffer] = [:]
     private var pushed = 0
+    private var sentSets: Set<[UInt8]> = []
     private var irapCount = 0
     private var order = PictureOrder()
 
@@ -112,12 +116,10 @@ package final class ScalableEncoder {
                 base: header, poc: poc, basePicture: coded.picture, source: source, threads: settings.threads)
         }
         if isIRAP {
-            if let vps {
-                nals.append(NALUnit(header: NALUnitHeader(nalUnitType: .vps), rbsp: vps.rbsp()))
-            }
-            nals += parameterSets + enhancementSets
+            let vpss = vps.map { [NALUnit(header: NALUnitHeader(nalUnitType: .vps), rbsp: $0.rbsp())] } ?? []
+            nals += (vpss + parameterSets + enhancementSets).filter(isNew)
         } else {
-            nals += parameterSets
+            nals += parameterSets.filter(isNew)
         }
         nals += others
         if isIRAP, let message = settings.message?(0, irapCount - 1) { nals.append(message) }
@@ -132,6 +134,9 @@ package final class ScalableEncoder {
             nals: nals, displayIndex: coded.displayIndex, isIRAP: isIRAP, base: coded.picture, enhancement: output?.picture,
             layerBytes: bytes)
     }
+
+    /// Whether a parameter set is to be sent: it is new, or all are repeated.
+    private func isNew(_ set: NALUnit) -> Bool { sentSets.insert(set.bytes).inserted || settings.repeatsHeaders }
 
     private func position(_ h: SliceSegmentHeader) throws -> PicturePosition {
         let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)

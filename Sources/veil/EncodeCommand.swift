@@ -48,6 +48,8 @@ struct EncodeCommand: ParsableCommand {
     var recon: String?
     @Option(help: "Further x265 options for the base layer, as name=value, comma separated.")
     var x265Options: String?
+    @Flag(help: "Send parameter sets before every IRAP picture, for receivers that join (the reference decoder, SHM, does not survive it).")
+    var repeatHeaders = false
     @Flag(help: "Code the enhancement layer without inter-layer prediction, for comparison.")
     var noInterLayer = false
 
@@ -79,6 +81,7 @@ struct EncodeCommand: ParsableCommand {
         }
         settings.enhancementQp = qps.last ?? 28
         settings.threads = max(threads, 1)
+        settings.repeatsHeaders = repeatHeaders
         settings.interLayerPrediction = !noInterLayer
         let encryption = try protect(&settings)
         let encoder = try ScalableEncoder(settings: settings)
