@@ -166,6 +166,7 @@ package final class ScalableEncoder {
         let vps = LayerParameterSets.vps(
             base: baseVps, formats: [baseFormat, format], levelIdc: level,
             maxDecPicBufferingMinus1: baseSps.subLayerOrdering.last?.maxDecPicBufferingMinus1 ?? 4)
+        vps.timing = vps.timing ?? baseSps.vui?.timing ?? (settings.base.fps.denominator, settings.base.fps.numerator)
         // Both layers use one CTB size: decoders may lay their tables out for one (the reference software does).
         var tools = settings.tools
         tools.ctbLog2SizeY = max(baseSps.ctbLog2SizeY, 4)

@@ -112,7 +112,18 @@ package final class VideoParameterSet: @unchecked Sendable {
         for set in layerSets.dropFirst() {
             for id in 0...vpsMaxLayerId { w.flag(set.contains(id)) }
         }
-        if let t = timingBits { w.copy(t.bytes, from: t.start, count: t.count) } else { w.flag(false) }
+        if let t = timingBits {
+            w.copy(t.bytes, from: t.start, count: t.count)
+        } else {
+            w.flag(timing != nil)
+            if let timing {
+                w.u(timing.numUnitsInTick, 32)
+                w.u(timing.timeScale, 32)
+                // vps_poc_proportional_to_timing_flag, vps_num_hrd_parameters
+                w.flag(false)
+                w.ue(0)
+            }
+        }
         w.flag(ext != nil)
         if let ext {
             while w.bitCount & 7 != 0 { w.u(1, 1) }
