@@ -32,6 +32,8 @@ __attribute__((constructor)) static void fill_tables(void) {
     veil_fill_mc_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_weighted_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_transform_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_forward_transform_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_quant_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_deblock_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_sao_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_cost_avx2(&tables[VEIL_SIMD_AVX2]);
