@@ -44,7 +44,7 @@ let package = Package(
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ]),
         .target(name: "VeilTranscoder", dependencies: ["VeilBins", "VeilCrypto"]),
-        .target(name: "VeilMedia"),
+        .target(name: "VeilMedia", dependencies: ["CVeilKernels"]),
         .executableTarget(
             name: "veil",
             dependencies: [

@@ -36,6 +36,7 @@ __attribute__((constructor)) static void fill_tables(void) {
     veil_fill_quant_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_deblock_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_sao_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_resample_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_cost_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_block_avx2(&tables[VEIL_SIMD_AVX2]);
     __builtin_cpu_init();

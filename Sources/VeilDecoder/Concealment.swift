@@ -23,7 +23,11 @@ enum Concealment {
         let usable = source.flatMap { s in
             s.frame.width == frame.width && s.frame.height == frame.height && s.frame.bitDepthLuma == frame.bitDepthLuma ? s : nil
         }
-        usable?.wait(rows: y + height)
+        if let producer = usable?.producer {
+            producer.makeAll()
+        } else {
+            usable?.wait(rows: y + height)
+        }
         for cIdx in 0..<3 {
             let shift = cIdx == 0 ? 0 : 1
             let to = frame.plane(cIdx)

@@ -315,10 +315,10 @@ package final class Decoder {
             }
             if layer.ilrp[id]?.parameters != parameters { layer.ilrp[id] = InterLayerReference(parameters: parameters) }
             guard let reference = layer.ilrp[id] else { continue }
-            let target = InterLayerReference.target(
-                width: parameters.width, height: parameters.height, bitDepthLuma: sps.bitDepthY, bitDepthChroma: sps.bitDepthC)
-            target.poc = decoding.picture.poc
-            decoding.interLayer.append((reference, source, target, type.samples, type.motion))
+            decoding.interLayer.append(
+                InterLayerProducer.picture(
+                    reference, from: source, grid: decoding.sets.grid, poc: decoding.picture.poc, bitDepthLuma: sps.bitDepthY,
+                    bitDepthChroma: sps.bitDepthC, motion: type.motion))
         }
     }
 
@@ -368,7 +368,7 @@ package final class Decoder {
         case .stCurrBefore(let i): return entry(&currentReferences.stCurrBefore, i)
         case .stCurrAfter(let i): return entry(&currentReferences.stCurrAfter, i)
         case .ltCurr(let i): return entry(&currentReferences.ltCurr, i)
-        case .interLayer(let i): return i < decoding.interLayer.count ? decoding.interLayer[i].target : decoding.concealment
+        case .interLayer(let i): return i < decoding.interLayer.count ? decoding.interLayer[i] : decoding.concealment
         }
     }
 

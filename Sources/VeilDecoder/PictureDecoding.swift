@@ -43,8 +43,8 @@ final class PictureDecoding: @unchecked Sendable {
     let picture: CodedPicture
     let sets: ActiveSets
     var segments: [SliceSegmentJob] = []
-    /// What every inter-layer reference of the picture is made from, in the order of RefPicLayerId.
-    var interLayer: [(InterLayerReference, source: CodedPicture, target: CodedPicture, samples: Bool, motion: Bool)] = []
+    /// The inter-layer references of the picture, in the order of RefPicLayerId.
+    var interLayer: [CodedPicture] = []
     var hash: DecodedPictureHash?
     let unit: BinUnit
     let hook: HookBox?
@@ -71,9 +71,6 @@ final class PictureDecoding: @unchecked Sendable {
     func run(workspaces: WorkspacePool) {
         let workspace = workspaces.take()
         defer { workspaces.giveBack(workspace) }
-        for (reference, source, target, samples, motion) in interLayer {
-            reference.make(from: source, into: target, samples: samples, motion: motion)
-        }
         let reconstruction = PictureReconstruction(picture: picture, grid: sets.grid)
         for segment in segments where segment.beginsSlice { reconstruction.add(slice: segment.context) }
         let filter = InLoopFilter(picture: reconstruction, saoEnabled: sets.sps.sampleAdaptiveOffsetEnabledFlag)
@@ -87,10 +84,14 @@ final class PictureDecoding: @unchecked Sendable {
             }
             if !ok { result.failedSlices += 1 }
         }
-        result.concealedCTUs = Concealment.fill(reconstruction, from: concealment)
+        result.concealedCTUs = Concealment.fill(reconstruction, from: interLayer.first ?? concealment)
         filter.advance(reconstructedRows: sets.grid.heightInCtbs)
         picture.publishAll()
         if let hash { verify(hash, &result) }
+        // What was only needed for this goes at once, however late the outcome is read.
+        segments.removeAll()
+        interLayer.removeAll()
+        concealment = nil
         lock.withLock {
             outcomeStorage = result
             done = true

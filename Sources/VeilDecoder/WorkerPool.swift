@@ -7,7 +7,7 @@ import Foundation
 /// started, and the pool cannot lock up. With one thread jobs run at once, on the caller's.
 package final class WorkerPool: @unchecked Sendable {
     private let condition = NSCondition()
-    private var queue: [@Sendable () -> Void] = []
+    private var queue: [(@Sendable () -> Void)?] = []
     private var head = 0
     private var unfinished = 0
     private var stopping = false
@@ -60,14 +60,17 @@ package final class WorkerPool: @unchecked Sendable {
                 condition.unlock()
                 return
             }
-            let job = queue[head]
+            // The slot is emptied: a job holds on to its picture.
+            var job = queue[head]
+            queue[head] = nil
             head += 1
             if head > 64 && head * 2 > queue.count {
                 queue.removeFirst(head)
                 head = 0
             }
             condition.unlock()
-            job()
+            job?()
+            job = nil
             condition.lock()
             unfinished -= 1
             condition.broadcast()

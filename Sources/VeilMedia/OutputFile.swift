@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 import Foundation
 
 /// A file that appears whole or not at all: bytes go to a temporary sibling, which takes the name when finished. "-" is standard output.
@@ -56,6 +57,21 @@ public final class OutputFile {
         buffer.removeAll(keepingCapacity: true)
     }
 
+    /// Hands bytes over without a copy, after what was written before.
+    public func write(_ bytes: UnsafeRawBufferPointer) throws {
+        try flush()
+        var at = 0
+        while at < bytes.count {
+            let written = Glibc.write(descriptor, bytes.baseAddress! + at, bytes.count - at)
+            if written < 0 {
+                if errno == EINTR { continue }
+                throw MediaError.writeFailed(path: path, reason: String(cString: strerror(errno)))
+            }
+            at += written
+        }
+        bytesWritten += bytes.count
+    }
+
     /// Completes the file and gives it its name.
     public func finish() throws {
         try flush()
@@ -96,24 +112,23 @@ public final class VideoWriter {
             }
             try file.write("FRAME\n".utf8)
         }
-        var line: [UInt8] = []
+        // One write a frame: samples of 8 bits are packed, others stored as they are (little endian).
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: format.frameBytes, alignment: 64)
+        defer { bytes.deallocate() }
+        guard var at = bytes.baseAddress else { return }
         for c in 0..<3 {
             let s = format.size(ofComponent: c)
-            line.removeAll(keepingCapacity: true)
-            line.reserveCapacity(s.width * s.height * format.bytesPerSample)
             for y in 0..<s.height {
                 let samples = row(c, y)
                 if format.bitDepth == 8 {
-                    for x in 0..<s.width { line.append(UInt8(truncatingIfNeeded: samples[x])) }
+                    veil_narrow(at.assumingMemoryBound(to: UInt8.self), s.width, samples, s.width, Int32(s.width), 1, 0)
                 } else {
-                    for x in 0..<s.width {
-                        line.append(UInt8(truncatingIfNeeded: samples[x]))
-                        line.append(UInt8(truncatingIfNeeded: samples[x] >> 8))
-                    }
+                    at.copyMemory(from: samples, byteCount: s.width * 2)
                 }
+                at += s.width * format.bytesPerSample
             }
-            try file.write(line)
         }
+        try file.write(UnsafeRawBufferPointer(bytes))
     }
 
     public func write(_ frame: VideoFrame) throws {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Synchronization
+import VeilBins
 
 /// One decoded (or being decoded) picture of one layer: samples, motion, and how far it has got.
 package final class CodedPicture: @unchecked Sendable {
@@ -9,6 +10,9 @@ package final class CodedPicture: @unchecked Sendable {
     package var poc: Int32 = 0
     package var nuhLayerId = 0
     package var temporalId = 0
+
+    /// Of inter-layer reference pictures: makes their parts when they are needed. Such pictures are never published.
+    package internal(set) var producer: InterLayerProducer?
 
     private let condition = NSCondition()
     /// Written under the lock, read without it first: waiting for rows that are there costs one load.
@@ -40,6 +44,26 @@ package final class CodedPicture: @unchecked Sendable {
     package func wait(rows count: Int) {
         let wanted = min(max(count, 1), frame.height)
         if rowsDone.load(ordering: .acquiring) < wanted { block(until: wanted) }
+    }
+
+    /// Waits until what a block is predicted from is there: rows 0 ..< count, or its part of an inter-layer reference.
+    @inline(__always)
+    func prepare(rows count: Int, mv: MotionVector, x: Int, y: Int, height: Int) {
+        if let producer {
+            producer.prepare(mv: mv, x: x, y: y, height: height)
+        } else {
+            wait(rows: count)
+        }
+    }
+
+    /// Waits until the motion of luma rows 0 ..< count is there.
+    @inline(__always)
+    func prepareMotion(rows count: Int) {
+        if let producer {
+            producer.prepareMotion(rows: count)
+        } else {
+            wait(rows: count)
+        }
     }
 
     @inline(never)

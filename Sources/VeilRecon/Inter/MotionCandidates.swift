@@ -336,7 +336,7 @@ package struct MotionCandidates {
     private func collocated(_ picture: CodedPicture, _ x: Int, _ y: Int, _ list: Int, _ refIdx: Int) -> MotionVector? {
         let field = picture.motion
         if field.width4 != width4 { return nil }
-        picture.wait(rows: y &+ 16)
+        picture.prepareMotion(rows: y &+ 16)
         let m = field.blocks[(y &>> 2) &* field.width4 &+ (x &>> 2)]
         if !m.isInter { return nil }
         let useL1: Bool

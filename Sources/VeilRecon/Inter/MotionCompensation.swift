@@ -31,8 +31,8 @@ package final class MotionCompensation {
         guard let references = slice.references else { return }
         let first = motion.refIdx0 >= 0 ? references + Int(motion.refIdx0) : nil
         let second = motion.refIdx1 >= 0 ? references + (16 &+ Int(motion.refIdx1)) : nil
-        if let first { Self.wait(first, motion.mv0, y: y, height: height, frame: frame) }
-        if let second { Self.wait(second, motion.mv1, y: y, height: height, frame: frame) }
+        if let first { Self.wait(first, motion.mv0, x: x, y: y, height: height, frame: frame) }
+        if let second { Self.wait(second, motion.mv1, x: x, y: y, height: height, frame: frame) }
         var a = first ?? references
         var mvA = motion.mv0
         var both = false
@@ -88,10 +88,12 @@ package final class MotionCompensation {
     /// The rows a vector reaches, interpolation taps included.
     @inline(__always)
     private static func wait(
-        _ reference: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector, y: Int, height: Int, frame: FrameBuffer
+        _ reference: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector, x: Int, y: Int, height: Int, frame: FrameBuffer
     ) {
         let last = y &+ height &+ (Int(mv.y) &>> 2) &+ 5
-        reference.pointee.picture._withUnsafeGuaranteedRef { $0.wait(rows: min(max(last, 1), frame.height)) }
+        reference.pointee.picture._withUnsafeGuaranteedRef { 
+            $0.prepare(rows: min(max(last, 1), frame.height), mv: mv, x: x, y: y, height: height)
+        }
     }
 
     /// Where a component's block is read in its reference, and the fractional vector.

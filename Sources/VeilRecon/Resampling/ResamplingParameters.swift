@@ -47,9 +47,11 @@ package struct ResamplingParameters: Equatable, Sendable {
 
     /// Equal sizes and regions: samples and motion are taken over position by position.
     package var isIdentity: Bool {
-        refWidth == width && refHeight == height && scaledRefLayer == (0, 0, 0, 0) && refRegion == (0, 0, 0, 0)
-            && (phases.map { $0 == (0, 0, 0, 0) } ?? true)
+        keepsMotion && (phases.map { $0 == (0, 0, 0, 0) } ?? true)
     }
+
+    /// Equal sizes and regions, whatever the phases: motion is taken over block by block.
+    var keepsMotion: Bool { refWidth == width && refHeight == height && scaledRefLayer == (0, 0, 0, 0) && refRegion == (0, 0, 0, 0) }
 
     /// Reference position in 1/16 sample of every column (or row) of a component of the current picture.
     func positions(horizontal: Bool, chroma: Bool) -> [Int32] {

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import Synchronization
+import VeilBins
+
+/// Fills an inter-layer reference picture piece by piece, when a block of the current picture first asks for the piece.
+///
+/// Vectors to an inter-layer reference are zero (a constraint of Annex H), so a CTU needs of it only the samples at its own place: they are
+/// made by the thread that decodes the CTU, just before they are used, and never where nothing refers to them.
+package final class InterLayerProducer: @unchecked Sendable {
+    private let reference: InterLayerReference
+    private let source: CodedPicture
+    private let frame: FrameBuffer
+    private let motion: MotionField
+    private let hasMotion: Bool
+    /// The picture *is* the source: equal sizes and depths.
+    private let isAlias: Bool
+    private let log2CtbSize: Int
+    private let widthInCtbs: Int
+    private let ctbCount: Int
+    /// One byte a CTB; each is written by the thread that decodes the CTU.
+    private let made: UnsafeMutablePointer<UInt8>
+    private let lock = NSLock()
+    private let motionRowsMade = Atomic<Int>(0)
+    private let isWhole = Atomic<Bool>(false)
+
+    private init(
+        reference: InterLayerReference, source: CodedPicture, frame: FrameBuffer, motion: MotionField, hasMotion: Bool, isAlias: Bool,
+        grid: CTBGrid
+    ) {
+        self.reference = reference
+        self.source = source
+        self.frame = frame
+        self.motion = motion
+        self.hasMotion = hasMotion
+        self.isAlias = isAlias
+        log2CtbSize = grid.log2CtbSize
+        widthInCtbs = grid.widthInCtbs
+        ctbCount = grid.count
+        made = .allocate(capacity: grid.count)
+        made.initialize(repeating: 0, count: grid.count)
+    }
+
+    deinit { made.deallocate() }
+
+    /// An inter-layer reference picture of the size of `grid` that takes what it needs from `source` as it goes. `motion` off: the layers
+    /// have no inter-layer motion prediction.
+    package static func picture(
+        _ reference: InterLayerReference, from source: CodedPicture, grid: CTBGrid, poc: Int32, bitDepthLuma: Int, bitDepthChroma: Int,
+        motion hasMotion: Bool
+    ) -> CodedPicture {
+        let p = reference.parameters
+        let isAlias = p.isIdentity && source.frame.bitDepthLuma == bitDepthLuma && source.frame.bitDepthChroma == bitDepthChroma
+        let frame = isAlias
+            ? source.frame : FrameBuffer(width: p.width, height: p.height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma)
+        let motion = isAlias && hasMotion ? source.motion : MotionField(width: p.width, height: p.height, ctbLog2Size: 4)
+        let picture = CodedPicture(frame: frame, motion: motion)
+        picture.poc = poc
+        picture.producer = InterLayerProducer(
+            reference: reference, source: source, frame: frame, motion: motion, hasMotion: hasMotion, isAlias: isAlias, grid: grid)
+        return picture
+    }
+
+    /// Makes the samples that a block of the current picture is predicted from.
+    @inline(__always)
+    func prepare(mv: MotionVector, x: Int, y: Int, height: Int) {
+        let ctb = (y &>> log2CtbSize) &* widthInCtbs &+ (x &>> log2CtbSize)
+        if made[ctb] != 0 && mv.x | mv.y == 0 { return }
+        make(ctb: ctb, mv: mv)
+    }
+
+    @inline(never)
+    private func make(ctb: Int, mv: MotionVector) {
+        if mv.x | mv.y != 0 {
+            // No conforming stream does this; what it then reads should at least be the same each time.
+            makeAll()
+            return
+        }
+        let x = (ctb % widthInCtbs) << log2CtbSize
+        let y = (ctb / widthInCtbs) << log2CtbSize
+        let width = min(1 << log2CtbSize, frame.width - x)
+        let height = min(1 << log2CtbSize, frame.height - y)
+        if isAlias {
+            source.wait(rows: y + height)
+        } else {
+            reference.resample(source, frame, x: x, y: y, width: width, height: height)
+        }
+        made[ctb] = 1
+    }
+
+    /// Makes the whole picture and its margins.
+    package func makeAll() {
+        if isWhole.load(ordering: .acquiring) { return }
+        lock.lock()
+        defer { lock.unlock() }
+        if isWhole.load(ordering: .relaxed) { return }
+        if isAlias {
+            source.wait(rows: frame.height)
+        } else {
+            reference.resampleAll(source, frame)
+        }
+        made.update(repeating: 1, count: ctbCount)
+        isWhole.store(true, ordering: .releasing)
+    }
+
+    /// Makes the motion of luma rows 0 ..< `rows`.
+    @inline(__always)
+    func prepareMotion(rows: Int) {
+        let wanted = (rows &+ 15) &>> 4
+        if motionRowsMade.load(ordering: .acquiring) < wanted { makeMotion(wanted) }
+    }
+
+    @inline(never)
+    private func makeMotion(_ wanted: Int) {
+        lock.lock()
+        defer { lock.unlock() }
+        let made = motionRowsMade.load(ordering: .relaxed)
+        let wanted = min(wanted, reference.motionRows)
+        if made >= wanted { return }
+        if hasMotion {
+            source.wait(rows: reference.sourceRows(motionRow: wanted - 1))
+            if !isAlias {
+                if made == 0 { motion.slices = source.motion.slices }
+                reference.resampleMotion(source.motion, motion, rows: made..<wanted)
+            }
+        }
+        motionRowsMade.store(wanted, ordering: .releasing)
+    }
+}
