@@ -183,7 +183,8 @@ package final class CodingTreeUnit {
     /// 64x64 luma plus two 32x32 chroma blocks.
     package static let maxSamples = 6144
 
-    package init() {
+    /// `levelCapacity`: entries of `levels`, more than a CTU's samples where alternatives are kept beside each other.
+    package init(levelCapacity: Int = CodingTreeUnit.maxSamples) {
         cus = .allocate(capacity: Self.maxCUs)
         cus.initialize(repeating: .init(), count: Self.maxCUs)
         pus = .allocate(capacity: Self.maxPUs)
@@ -192,8 +193,8 @@ package final class CodingTreeUnit {
         tus.initialize(repeating: .init(), count: Self.maxTUs)
         coefficients = .allocate(capacity: Self.maxSamples)
         coefficients.initialize(repeating: .init(position: 0, level: 0), count: Self.maxSamples)
-        levels = .allocate(capacity: Self.maxSamples)
-        levels.initialize(repeating: 0, count: Self.maxSamples)
+        levels = .allocate(capacity: levelCapacity)
+        levels.initialize(repeating: 0, count: levelCapacity)
         pcmSamples = .allocate(capacity: Self.maxSamples)
         pcmSamples.initialize(repeating: 0, count: Self.maxSamples)
     }

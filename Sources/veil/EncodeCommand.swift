@@ -40,8 +40,10 @@ struct EncodeCommand: ParsableCommand {
     @OptionGroup var protection: ProtectionOptions
     @Option(help: "Code at most this many frames.")
     var frames: Int?
-    @Option(help: "x265 preset of the base layer.")
+    @Option(help: "Speed against efficiency: ultrafast to veryslow, as x265 has them.")
     var preset: String = "medium"
+    @Option(help: "Preset of the enhancement layer where it is another.")
+    var elPreset: String?
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Option(help: "Write the reconstruction of each layer to this folder (layer0.y4m, layer1.y4m).")
@@ -80,6 +82,10 @@ struct EncodeCommand: ParsableCommand {
             settings.enhancement = LayerFormat(width: format.width, height: format.height, bitDepth: format.bitDepth)
         }
         settings.enhancementQp = qps.last ?? 28
+        if let preset = EncoderPreset(name: elPreset ?? preset) {
+            settings.effort = preset.effort
+            settings.tools = preset.tools
+        }
         settings.threads = max(threads, 1)
         settings.repeatsHeaders = repeatHeaders
         settings.interLayerPrediction = !noInterLayer

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
+import VeilBins
 import VeilRecon
 
 /// Samples of one coding block in all three components: luma rows of 64, chroma rows of 32 samples.
@@ -30,7 +31,9 @@ final class BlockSamples {
         for cIdx in 0..<3 {
             let s = cIdx == 0 ? 0 : 1
             let plane = frame.plane(cIdx)
-            veil_copy(plane.at(x >> s, y >> s), plane.stride, self.plane(cIdx), Self.stride(cIdx), Int32(size >> s), Int32(size >> s))
+            veil_copy(
+                plane.at(x &>> s, y &>> s), plane.stride, self.plane(cIdx), Self.stride(cIdx), Int32(truncatingIfNeeded: size &>> s),
+                Int32(truncatingIfNeeded: size &>> s))
         }
     }
 
@@ -39,7 +42,147 @@ final class BlockSamples {
         for cIdx in 0..<3 {
             let s = cIdx == 0 ? 0 : 1
             let plane = frame.plane(cIdx)
-            veil_copy(self.plane(cIdx), Self.stride(cIdx), plane.at(x >> s, y >> s), plane.stride, Int32(size >> s), Int32(size >> s))
+            veil_copy(
+                self.plane(cIdx), Self.stride(cIdx), plane.at(x &>> s, y &>> s), plane.stride, Int32(truncatingIfNeeded: size &>> s),
+                Int32(truncatingIfNeeded: size &>> s))
         }
+    }
+}
+
+/// A prediction unit under consideration.
+struct InterChoice {
+    var motion = MotionInfo()
+    var pu = PredictionUnit()
+    /// Bits of prediction_unit(), merge_flag included.
+    var bits = 0.0
+    /// Hadamard cost plus rate.
+    var cost = Double.infinity
+}
+
+/// Buffers of one quadtree level: the coding unit being tried and the best one so far.
+final class DecisionWorkspace {
+    @exclusivity(unchecked) var prediction = BlockSamples()
+    @exclusivity(unchecked) var work = BlockSamples()
+    @exclusivity(unchecked) var best = BlockSamples()
+    @exclusivity(unchecked) var workRecord = CodingTreeUnit(levelCapacity: 4 * CodingTreeUnit.maxSamples)
+    @exclusivity(unchecked) var bestRecord = CodingTreeUnit(levelCapacity: 4 * CodingTreeUnit.maxSamples)
+    @exclusivity(unchecked) var bestCost = Double.infinity
+    /// Hadamard cost of the best inter unit's partitions, and whether nothing was left to code of it.
+    @exclusivity(unchecked) var bestSatd = Double.infinity
+    @exclusivity(unchecked) var bestIsZero = false
+    /// Motion of the best unit's partitions.
+    let bestMotion: UnsafeMutablePointer<MotionInfo>
+    let choices: UnsafeMutablePointer<InterChoice>
+    @exclusivity(unchecked) var choiceCount = 0
+    static let maxChoices = 12
+
+    init() {
+        bestMotion = .allocate(capacity: 4)
+        bestMotion.initialize(repeating: MotionInfo(), count: 4)
+        choices = .allocate(capacity: Self.maxChoices)
+        choices.initialize(repeating: InterChoice(), count: Self.maxChoices)
+    }
+
+    deinit {
+        bestMotion.deallocate()
+        choices.deallocate()
+    }
+
+    /// Adds a choice in order of cost, dropping the most expensive one where there is no room.
+    @inline(__always)
+    func insert(_ choice: InterChoice) {
+        if choiceCount == Self.maxChoices {
+            if choices[choiceCount &- 1].cost <= choice.cost { return }
+            choiceCount &-= 1
+        }
+        var i = choiceCount
+        while i > 0 && choices[i &- 1].cost > choice.cost {
+            choices[i] = choices[i &- 1]
+            i &-= 1
+        }
+        choices[i] = choice
+        choiceCount &+= 1
+    }
+}
+
+/// Skip flags, quadtree depths and intra modes of a picture, for the contexts and predictions that costs are estimated with.
+final class DecisionMaps: @unchecked Sendable {
+    private let width8: Int
+    private let skip: UnsafeMutablePointer<UInt8>
+    private let depth: UnsafeMutablePointer<UInt8>
+    private let modes: UnsafeMutablePointer<UInt8>
+
+    init(width: Int, height: Int) {
+        width8 = (width + 7) / 8
+        let count = width8 * ((height + 7) / 8)
+        skip = .allocate(capacity: count)
+        skip.initialize(repeating: 0, count: count)
+        depth = .allocate(capacity: count)
+        depth.initialize(repeating: 0, count: count)
+        modes = .allocate(capacity: count * 4)
+        modes.initialize(repeating: 1, count: count * 4)
+    }
+
+    deinit {
+        skip.deallocate()
+        depth.deallocate()
+        modes.deallocate()
+    }
+
+    @inline(__always)
+    func skipContext(_ x: Int, _ y: Int) -> Int {
+        let at = (y &>> 3) &* width8 &+ (x &>> 3)
+        return (x > 0 ? Int(skip[at &- 1]) : 0) &+ (y > 0 ? Int(skip[at &- width8]) : 0)
+    }
+
+    @inline(__always)
+    func splitContext(_ x: Int, _ y: Int, depth d: Int) -> Int {
+        let at = (y &>> 3) &* width8 &+ (x &>> 3)
+        return (x > 0 && Int(depth[at &- 1]) > d ? 1 : 0) &+ (y > 0 && Int(depth[at &- width8]) > d ? 1 : 0)
+    }
+
+    /// Depths left of and above a block, 255 where there is none.
+    @inline(__always)
+    func neighbourDepths(_ x: Int, _ y: Int) -> (Int, Int) {
+        let at = (y &>> 3) &* width8 &+ (x &>> 3)
+        return (x > 0 ? Int(depth[at &- 1]) : 255, y > 0 ? Int(depth[at &- width8]) : 255)
+    }
+
+    @inline(__always)
+    func set(_ x: Int, _ y: Int, size: Int, skip s: Bool, depth d: Int) {
+        let cells = size &>> 3
+        var at = (y &>> 3) &* width8 &+ (x &>> 3)
+        for _ in 0..<cells {
+            for i in 0..<cells {
+                skip[at &+ i] = s ? 1 : 0
+                depth[at &+ i] = UInt8(truncatingIfNeeded: d)
+            }
+            at &+= width8
+        }
+    }
+
+    /// Sets the intra mode (1 for other blocks) of a block of `size` samples, a multiple of 4.
+    @inline(__always)
+    func set(mode: UInt8, _ x: Int, _ y: Int, size: Int) {
+        let cells = size &>> 2
+        var at = (y &>> 2) &* width8 &* 2 &+ (x &>> 2)
+        for _ in 0..<cells {
+            for i in 0..<cells { modes[at &+ i] = mode }
+            at &+= width8 &* 2
+        }
+    }
+
+    /// candModeList (8.4.2) of a block; `yCtb`: first luma row of its CTB.
+    @inline(__always)
+    func candidateModes(_ x: Int, _ y: Int, yCtb: Int) -> (UInt8, UInt8, UInt8) {
+        let at = (y &>> 2) &* width8 &* 2 &+ (x &>> 2)
+        let a = x > 0 ? modes[at &- 1] : 1
+        let b = y > yCtb ? modes[at &- width8 &* 2] : 1
+        if a == b {
+            if a < 2 { return (0, 1, 26) }
+            return (a, 2 &+ ((a &+ 29) & 31), 2 &+ ((a &- 2 &+ 1) & 31))
+        }
+        let third: UInt8 = a != 0 && b != 0 ? 0 : a != 1 && b != 1 ? 1 : 26
+        return (a, b, third)
     }
 }

@@ -3,174 +3,241 @@ import CVeilKernels
 import VeilBins
 import VeilRecon
 
-/// Inter prediction into block buffers and the search for motion vectors. One per worker.
+/// How hard to search for motion.
+package struct SearchEffort: Equatable, Sendable {
+    package enum Pattern: Equatable, Sendable {
+        case diamond
+        case hexagon
+    }
+    package var pattern = Pattern.hexagon
+    /// Most moves of the pattern.
+    package var steps = 16
+    /// Rounds with eight instead of four neighbours at half and quarter samples.
+    package var square = false
+    /// Stops at half samples.
+    package var quarter = true
+    package init() {}
+}
+
+/// The search for motion vectors. One per worker.
 final class MotionSearch {
-    private let pred0: UnsafeMutablePointer<Int16>
     private let block: UnsafeMutablePointer<UInt16>
+    private let pointers: UnsafeMutablePointer<UnsafePointer<UInt16>?>
+    private let sums: UnsafeMutablePointer<UInt32>
+    /// Cost of a component of a vector difference, by its magnitude in quarter samples.
+    private let rates: UnsafeMutablePointer<Float>
+    private static let rateCount = 2048
+    private var ratesLambda = -1.0
 
     init() {
-        pred0 = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(to: Int16.self, capacity: 4096)
-        pred0.initialize(repeating: 0, count: 4096)
         block = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(to: UInt16.self, capacity: 4096)
         block.initialize(repeating: 0, count: 4096)
+        pointers = .allocate(capacity: 4)
+        pointers.initialize(repeating: nil, count: 4)
+        sums = .allocate(capacity: 4)
+        sums.initialize(repeating: 0, count: 4)
+        rates = .allocate(capacity: Self.rateCount)
+        rates.initialize(repeating: 0, count: Self.rateCount)
     }
 
     deinit {
-        pred0.deallocate()
         block.deallocate()
+        pointers.deallocate()
+        sums.deallocate()
+        rates.deallocate()
     }
+
+    /// Prepares for searches with a Lagrangian multiplier of SAD and SATD, and the context states at hand.
+    func begin(lambda: Double, rate: RateEstimator) {
+        for i in 0..<Self.rateCount { rates[i] = Float(lambda * Double(rate.mvd(i, 0) &- rate.mvd(0, 0)) / 32768) }
+        let zero = Float(lambda * Double(rate.mvd(0, 0)) / 65536)
+        for i in 0..<Self.rateCount { rates[i] += zero }
+        ratesLambda = lambda
+    }
+
+    @inline(__always)
+    private func rate(_ d: Int) -> Float { rates[min(abs(d), Self.rateCount &- 1)] }
 
     /// First sample of a block displaced by whole samples, clamped into the margins as the decoder does.
     @inline(__always)
-    private static func at(_ plane: Plane, _ x: Int, _ y: Int, _ w: Int, _ h: Int) -> UnsafeMutablePointer<UInt16> {
+    static func at(_ plane: Plane, _ x: Int, _ y: Int, _ w: Int, _ h: Int) -> UnsafeMutablePointer<UInt16> {
         let limit = plane.margin &- 8
         return plane.at(min(max(x, 0 &- limit), plane.width &+ limit &- w), min(max(y, 0 &- limit), plane.height &+ limit &- h))
     }
 
-    @inline(__always)
-    private static func plane(_ r: UnsafeMutablePointer<ReferenceEntry>, _ cIdx: Int) -> Plane {
-        cIdx == 0 ? r.pointee.planes.0 : cIdx == 1 ? r.pointee.planes.1 : r.pointee.planes.2
+    /// What to search for, and where.
+    struct Target {
+        var source: UnsafePointer<UInt16>
+        var sourceStride: Int
+        var plane: Plane
+        var x: Int
+        var y: Int
+        var width: Int
+        var height: Int
+        var predictors: (MotionVector, MotionVector)
+        var bitDepth: Int
+        /// Greatest vertical component in whole samples.
+        var maxY: Int
     }
 
-    /// Predicts `components` (the first so many of Y, Cb, Cr) of a block of a CU into `out`.
-    func predict(
-        _ motion: MotionInfo, slice: SliceContext, x: Int, y: Int, width: Int, height: Int, components: Int, into out: BlockSamples
-    ) {
-        guard let references = slice.references else { return }
-        let first = motion.refIdx0 >= 0 ? references + Int(motion.refIdx0) : nil
-        let second = motion.refIdx1 >= 0 ? references + (16 + Int(motion.refIdx1)) : nil
-        for cIdx in 0..<components {
-            let s = cIdx == 0 ? 0 : 1
-            let bits = cIdx == 0 ? 2 : 3
-            let mask = (1 << bits) - 1
-            let depth = Int32(cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma)
-            let w = width >> s
-            let h = height >> s
-            let to = out.plane(cIdx)
-            let stride = BlockSamples.stride(cIdx)
-            func source(_ r: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector) -> (UnsafeMutablePointer<UInt16>, Int, Int32, Int32) {
-                let plane = Self.plane(r, cIdx)
-                let from = Self.at(plane, (x >> s) + (Int(mv.x) >> bits), (y >> s) + (Int(mv.y) >> bits), w, h)
-                return (from, plane.stride, Int32(Int(mv.x) & mask), Int32(Int(mv.y) & mask))
-            }
-            if let first, let second {
-                let (a, aStride, ax, ay) = source(first, motion.mv0)
-                let (b, bStride, bx, by) = source(second, motion.mv1)
-                if cIdx == 0 {
-                    veil_luma_pred(pred0, a, aStride, Int32(w), Int32(h), ax, ay, depth)
-                    veil_luma_bi(to, stride, pred0, b, bStride, Int32(w), Int32(h), bx, by, depth)
-                } else {
-                    veil_chroma_pred(pred0, a, aStride, Int32(w), Int32(h), ax, ay, depth)
-                    veil_chroma_bi(to, stride, pred0, b, bStride, Int32(w), Int32(h), bx, by, depth)
-                }
-            } else if let one = first ?? second {
-                let (a, aStride, ax, ay) = source(one, first != nil ? motion.mv0 : motion.mv1)
-                if cIdx == 0 {
-                    veil_luma_put(to, stride, a, aStride, Int32(w), Int32(h), ax, ay, depth)
-                } else {
-                    veil_chroma_put(to, stride, a, aStride, Int32(w), Int32(h), ax, ay, depth)
-                }
-            }
-        }
-    }
-
-    /// A search's outcome: vector, its predictor's flag, and its SATD plus rate.
+    /// A search's outcome: vector, its predictor's flag, and its SATD plus the rate of its difference.
     struct Result {
         var mv = MotionVector()
         var mvpFlag = 0
         var cost = Double.infinity
     }
 
-    /// Finds a vector for a block: predictors and given starts, a hexagon on whole samples, then half and quarter samples by SATD.
-    func search(
-        source: UnsafePointer<UInt16>, sourceStride: Int, reference: UnsafeMutablePointer<ReferenceEntry>, x: Int, y: Int, size: Int,
-        predictors: (MotionVector, MotionVector), starts: [MotionVector], bitDepth: Int, lambda: Double, rate: RateEstimator,
-        effort: SearchEffort
-    ) -> Result {
-        let plane = reference.pointee.planes.0
-        let n = Int32(size)
-        func rateOf(_ mv: MotionVector) -> (Double, Int) {
-            let a = rate.mvd(Int(mv.x) - Int(predictors.0.x), Int(mv.y) - Int(predictors.0.y))
-            let b = rate.mvd(Int(mv.x) - Int(predictors.1.x), Int(mv.y) - Int(predictors.1.y))
-            return a <= b ? (Double(a) / 32768, 0) : (Double(b) / 32768, 1)
+    @inline(__always)
+    private func rate(_ t: Target, _ x: Int, _ y: Int) -> (Float, Int) {
+        let a = rate(x &- Int(t.predictors.0.x)) + rate(y &- Int(t.predictors.0.y))
+        let b = rate(x &- Int(t.predictors.1.x)) + rate(y &- Int(t.predictors.1.y))
+        return a <= b ? (a, 0) : (b, 1)
+    }
+
+    @inline(__always)
+    private func integerCost(_ t: Target, _ mx: Int, _ my: Int) -> Float {
+        let from = Self.at(t.plane, t.x &+ mx, t.y &+ my, t.width, t.height)
+        let sad = veil_sad(
+            t.source, t.sourceStride, from, t.plane.stride, Int32(truncatingIfNeeded: t.width), Int32(truncatingIfNeeded: t.height))
+        return Float(sad) + rate(t, mx &* 4, my &* 4).0
+    }
+
+    private struct Best {
+        var x = 0
+        var y = 0
+        var cost = Float.infinity
+    }
+
+    /// Four neighbours at once; returns whether one is better.
+    @inline(__always)
+    private func four(
+        _ t: Target, _ best: inout Best, _ cx: Int, _ cy: Int, _ a: (Int, Int), _ b: (Int, Int), _ c: (Int, Int), _ d: (Int, Int)
+    ) -> Bool {
+        @inline(__always)
+        func set(_ i: Int, _ o: (Int, Int)) {
+            pointers[i] = UnsafePointer(Self.at(t.plane, t.x &+ cx &+ o.0, t.y &+ cy &+ o.1, t.width, t.height))
         }
-        func integerCost(_ mx: Int, _ my: Int) -> Double {
-            let from = Self.at(plane, x + mx, y + my, size, size)
-            let sad = veil_sad(source, sourceStride, from, plane.stride, n, n)
-            return Double(sad) + lambda * rateOf(MotionVector(x: Int16(clamping: mx * 4), y: Int16(clamping: my * 4))).0
-        }
-        var bestX = 0
-        var bestY = 0
-        var best = integerCost(0, 0)
-        func consider(_ mx: Int, _ my: Int) -> Bool {
-            let cost = integerCost(mx, my)
-            if cost < best {
-                best = cost
-                bestX = mx
-                bestY = my
-                return true
+        set(0, a)
+        set(1, b)
+        set(2, c)
+        set(3, d)
+        veil_sad_x4(
+            sums, t.source, t.sourceStride, pointers, t.plane.stride, Int32(truncatingIfNeeded: t.width),
+            Int32(truncatingIfNeeded: t.height))
+        var moved = false
+        @inline(__always)
+        func consider(_ i: Int, _ o: (Int, Int)) {
+            let x = cx &+ o.0
+            let y = cy &+ o.1
+            let sad = Float(sums[i])
+            if sad >= best.cost || y > t.maxY { return }
+            let cost = sad + rate(t, x &* 4, y &* 4).0
+            if cost < best.cost {
+                best = Best(x: x, y: y, cost: cost)
+                moved = true
             }
-            return false
         }
-        for mv in [predictors.0, predictors.1] + starts {
-            let mx = (Int(mv.x) + 2) >> 2
-            let my = (Int(mv.y) + 2) >> 2
-            if mx != bestX || my != bestY { _ = consider(mx, my) }
+        consider(0, a)
+        consider(1, b)
+        consider(2, c)
+        consider(3, d)
+        return moved
+    }
+
+    /// Finds a vector for a block: predictors and given starts, a pattern on whole samples, then half and quarter samples by SATD.
+    ///
+    /// `bound`: cost of what is known already; a search that stays far above it is not refined.
+    func search(_ t: Target, starts: UnsafePointer<MotionVector>, startCount: Int, bound: Double, effort: SearchEffort) -> Result {
+        var best = Best()
+        best.cost = integerCost(t, 0, 0)
+        @inline(__always)
+        func start(_ mv: MotionVector) {
+            let mx = (Int(mv.x) &+ 2) &>> 2
+            let my = (Int(mv.y) &+ 2) &>> 2
+            if (mx == 0 && my == 0) || (mx == best.x && my == best.y) || my > t.maxY { return }
+            let cost = integerCost(t, mx, my)
+            if cost < best.cost { best = Best(x: mx, y: my, cost: cost) }
         }
-        // Hexagon until the centre is best, then the eight neighbours.
+        start(t.predictors.0)
+        if t.predictors.1 != t.predictors.0 { start(t.predictors.1) }
+        for i in 0..<startCount { start(starts[i]) }
         var steps = 0
-        var moved = true
-        while moved && steps < effort.hexagonSteps {
-            moved = false
-            let cx = bestX
-            let cy = bestY
-            for (dx, dy) in [(-2, 0), (-1, -2), (1, -2), (2, 0), (1, 2), (-1, 2)] where consider(cx + dx, cy + dy) { moved = true }
-            steps += 1
-        }
-        let cx = bestX
-        let cy = bestY
-        for (dx, dy) in [(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1)] { _ = consider(cx + dx, cy + dy) }
-        // Fractions.
-        var result = Result()
-        func fractional(_ mv: MotionVector) {
-            let from = Self.at(plane, x + (Int(mv.x) >> 2), y + (Int(mv.y) >> 2), size, size)
-            let fx = Int32(Int(mv.x) & 3)
-            let fy = Int32(Int(mv.y) & 3)
-            let satd: UInt32
-            if fx == 0 && fy == 0 {
-                satd = veil_satd(source, sourceStride, from, plane.stride, n, n)
+        // Nothing to gain where the difference is rounding noise.
+        let enough = Float(t.width &* t.height) * 0.5
+        if best.cost > enough {
+            if effort.pattern == .diamond {
+                while steps < effort.steps,
+                    four(t, &best, best.x, best.y, (0, -1), (-1, 0), (1, 0), (0, 1))
+                { steps &+= 1 }
             } else {
-                veil_luma_put(block, 64, from, plane.stride, n, n, fx, fy, Int32(bitDepth))
-                satd = veil_satd(source, sourceStride, block, 64, n, n)
-            }
-            let (bits, flag) = rateOf(mv)
-            let cost = Double(satd) + lambda * bits
-            if cost < result.cost { result = Result(mv: mv, mvpFlag: flag, cost: cost) }
-        }
-        fractional(MotionVector(x: Int16(clamping: bestX * 4), y: Int16(clamping: bestY * 4)))
-        for step in effort.fractionalSteps {
-            let centre = result.mv
-            for (dx, dy) in effort.diamond
-                ? [(-1, 0), (1, 0), (0, -1), (0, 1)] : [(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1)]
-            {
-                fractional(
-                    MotionVector(x: Int16(clamping: Int(centre.x) + dx * step), y: Int16(clamping: Int(centre.y) + dy * step)))
+                while steps < effort.steps {
+                    let cx = best.x
+                    let cy = best.y
+                    let a = four(t, &best, cx, cy, (-2, 0), (2, 0), (-1, -2), (1, 2))
+                    let b = four(t, &best, cx, cy, (1, -2), (-1, 2), (0, -3), (0, 3))
+                    if !a && !b { break }
+                    steps &+= 1
+                }
+                let cx = best.x
+                let cy = best.y
+                _ = four(t, &best, cx, cy, (0, -1), (-1, 0), (1, 0), (0, 1))
+                _ = four(t, &best, cx, cy, (-1, -1), (1, -1), (-1, 1), (1, 1))
             }
         }
+        var result = Result()
+        fractional(t, best.x &* 4, best.y &* 4, &result)
+        if result.cost > bound * 2 && result.cost > Double(enough) { return result }
+        refine(t, 2, &result, square: effort.square)
+        if effort.quarter { refine(t, 1, &result, square: effort.square) }
         return result
     }
-}
 
-/// How hard to search for motion.
-package struct SearchEffort: Equatable, Sendable {
-    package var hexagonSteps = 8
-    /// Steps in quarter samples, one refinement round each.
-    package var fractionalSteps = [2, 1]
-    /// Four instead of eight neighbours in fractional rounds.
-    package var diamond = false
-    package init(hexagonSteps: Int = 8, fractionalSteps: [Int] = [2, 1], diamond: Bool = false) {
-        self.hexagonSteps = hexagonSteps
-        self.fractionalSteps = fractionalSteps
-        self.diamond = diamond
+    @inline(__always)
+    private func refine(_ t: Target, _ step: Int, _ result: inout Result, square: Bool) {
+        let x = Int(result.mv.x)
+        let y = Int(result.mv.y)
+        fractional(t, x &- step, y, &result)
+        fractional(t, x &+ step, y, &result)
+        fractional(t, x, y &- step, &result)
+        fractional(t, x, y &+ step, &result)
+        if square {
+            fractional(t, x &- step, y &- step, &result)
+            fractional(t, x &+ step, y &- step, &result)
+            fractional(t, x &- step, y &+ step, &result)
+            fractional(t, x &+ step, y &+ step, &result)
+        } else if Int(result.mv.x) != x || Int(result.mv.y) != y {
+            // The diagonal between the two better neighbours.
+            let dx = Int(result.mv.x) &- x
+            let dy = Int(result.mv.y) &- y
+            if dx != 0 {
+                fractional(t, x &+ dx, y &- step, &result)
+                fractional(t, x &+ dx, y &+ step, &result)
+            } else {
+                fractional(t, x &- step, y &+ dy, &result)
+                fractional(t, x &+ step, y &+ dy, &result)
+            }
+        }
+    }
+
+    private func fractional(_ t: Target, _ x: Int, _ y: Int, _ result: inout Result) {
+        if y > t.maxY &* 4 || abs(x) > 32000 || abs(y) > 32000 { return }
+        let (rate, flag) = rate(t, x, y)
+        if Double(rate) >= result.cost { return }
+        let from = Self.at(t.plane, t.x &+ (x &>> 2), t.y &+ (y &>> 2), t.width, t.height)
+        let fx = Int32(truncatingIfNeeded: x & 3)
+        let fy = Int32(truncatingIfNeeded: y & 3)
+        let w = Int32(truncatingIfNeeded: t.width)
+        let h = Int32(truncatingIfNeeded: t.height)
+        let satd: UInt32
+        if fx | fy == 0 {
+            satd = veil_satd(t.source, t.sourceStride, from, t.plane.stride, w, h)
+        } else {
+            veil_luma_put(block, 64, from, t.plane.stride, w, h, fx, fy, Int32(truncatingIfNeeded: t.bitDepth))
+            satd = veil_satd(t.source, t.sourceStride, block, 64, w, h)
+        }
+        let cost = Double(satd) + Double(rate)
+        if cost < result.cost {
+            result = Result(mv: MotionVector(x: Int16(clamping: x), y: Int16(clamping: y)), mvpFlag: flag, cost: cost)
+        }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
+import Foundation
 import VeilBins
 import VeilRecon
 
@@ -10,65 +11,102 @@ struct Quantiser {
     let bitDepth: (Int, Int)
     /// Rounding of the quantiser in 1/512 of a step: about a third for intra, a sixth for inter blocks.
     let rounding: Int
+    /// Size of a luma quantisation step.
+    let step: Double
+    private let scale: (Int, Int, Int)
+    private let shift: (Int, Int, Int)
+    private let levelScale: (Int32, Int32, Int32)
+    private let sixth: (Int, Int, Int)
     let residual: UnsafeMutablePointer<Int16>
     let coefficients: UnsafeMutablePointer<Int16>
+    let remainders: UnsafeMutablePointer<Int32>
 
-    private static func quantScale(_ rem: Int) -> Int {
-        switch rem {
-        case 0: return 26214
-        case 1: return 23302
-        case 2: return 20560
-        case 3: return 18396
-        case 4: return 16384
-        default: return 14564
-        }
+    init(qp: (Int, Int, Int), bitDepth: (Int, Int), rounding: Int, memory: DecisionMemory) {
+        self.qp = qp
+        self.bitDepth = bitDepth
+        self.rounding = rounding
+        residual = memory.residual
+        coefficients = memory.coefficients
+        remainders = memory.remainders
+        step = exp2(Double(qp.0 - 4) / 6)
+        func forward(_ q: Int) -> Int { [26214, 23302, 20560, 18396, 16384, 14564][q % 6] }
+        func inverse(_ q: Int) -> Int32 { [40, 45, 51, 57, 64, 72][q % 6] }
+        scale = (forward(qp.0), forward(qp.1), forward(qp.2))
+        shift = (29 - bitDepth.0 + qp.0 / 6, 29 - bitDepth.1 + qp.1 / 6, 29 - bitDepth.1 + qp.2 / 6)
+        levelScale = (inverse(qp.0), inverse(qp.1), inverse(qp.2))
+        sixth = (qp.0 / 6, qp.1 / 6, qp.2 / 6)
     }
 
-    private static func levelScale(_ rem: Int) -> Int {
-        switch rem {
-        case 0: return 40
-        case 1: return 45
-        case 2: return 51
-        case 3: return 57
-        case 4: return 64
-        default: return 72
-        }
-    }
-
-    @inline(__always)
-    private func qp(_ cIdx: Int) -> Int { cIdx == 0 ? qp.0 : cIdx == 1 ? qp.1 : qp.2 }
-
-    /// Quantises source - prediction into `levels`; returns how many levels are not zero.
+    /// Quantises source - prediction into `levels`; returns how many levels are not zero. The coefficients stay in `coefficients`.
+    /// `remains` keeps what the levels leave of each coefficient in `remainders`, in 1/256 step.
     @inline(__always)
     func quantise(
         source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int, log2: Int,
-        cIdx: Int, isDST: Bool, levels: UnsafeMutablePointer<Int16>
+        cIdx: Int, isDST: Bool, levels: UnsafeMutablePointer<Int16>, remains: Bool = false
     ) -> Int {
-        let n = 1 << log2
-        let depth = cIdx == 0 ? bitDepth.0 : bitDepth.1
-        veil_residual(residual, n, source, sourceStride, prediction, predictionStride, Int32(n), Int32(n))
+        let n = 1 &<< log2
+        let n32 = Int32(truncatingIfNeeded: n)
+        let depth = Int32(truncatingIfNeeded: cIdx == 0 ? bitDepth.0 : bitDepth.1)
+        veil_residual(residual, n, source, sourceStride, prediction, predictionStride, n32, n32)
         if isDST {
-            veil_fdst4(coefficients, residual, n, Int32(depth))
+            veil_fdst4(coefficients, residual, n, depth)
         } else {
-            veil_fdct(coefficients, residual, n, Int32(log2), Int32(depth))
+            veil_fdct(coefficients, residual, n, Int32(truncatingIfNeeded: log2), depth)
         }
-        let q = qp(cIdx)
-        let shift = 14 + q / 6 + 15 - depth - log2
+        let shift = (cIdx == 0 ? shift.0 : cIdx == 1 ? shift.1 : shift.2) &- log2
         return Int(
-            veil_quant(levels, nil, coefficients, Int32(n * n), Int32(Self.quantScale(q % 6)), Int32(rounding << (shift - 9)), Int32(shift)))
+            veil_quant(
+                levels, remains ? remainders : nil, coefficients, n32 &* n32,
+                Int32(truncatingIfNeeded: cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2),
+                Int32(truncatingIfNeeded: rounding &<< (shift &- 9)), Int32(truncatingIfNeeded: shift)))
     }
 
     /// Adds the residual that `levels` stand for to the prediction at `to`.
     @inline(__always)
     func reconstruct(levels: UnsafePointer<Int16>, to: UnsafeMutablePointer<UInt16>, stride: Int, log2: Int, cIdx: Int, isDST: Bool) {
-        let n = 1 << log2
+        let n = 1 &<< log2
         let depth = cIdx == 0 ? bitDepth.0 : bitDepth.1
-        let q = qp(cIdx)
-        veil_dequant(coefficients, levels, Int32(n * n), Int32(Self.levelScale(q % 6)), Int32(depth + log2 - 5 - 4 - q / 6))
+        let scale = cIdx == 0 ? levelScale.0 : cIdx == 1 ? levelScale.1 : levelScale.2
+        let sixth = cIdx == 0 ? sixth.0 : cIdx == 1 ? sixth.1 : sixth.2
+        // Most blocks have levels in their first corner only.
+        var rows = n
+        var columns = n
+        if n >= 16 { (columns, rows) = Self.extent(levels, n) }
+        veil_dequant(coefficients, levels, Int32(truncatingIfNeeded: n &* rows), scale, Int32(truncatingIfNeeded: depth &+ log2 &- 9 &- sixth))
+        let depth32 = Int32(truncatingIfNeeded: depth)
+        let x = Int32(truncatingIfNeeded: columns &- 1)
+        let y = Int32(truncatingIfNeeded: rows &- 1)
         if isDST {
-            veil_idst4_add(to, stride, coefficients, Int32(n - 1), Int32(n - 1), Int32(depth))
+            veil_idst4_add(to, stride, coefficients, x, y, depth32)
         } else {
-            veil_idct_add(to, stride, coefficients, Int32(log2), Int32(n - 1), Int32(n - 1), Int32(depth))
+            if rows < n { (coefficients + n &* rows).update(repeating: 0, count: n &* (n &- rows)) }
+            veil_idct_add(to, stride, coefficients, Int32(truncatingIfNeeded: log2), x, y, depth32)
         }
+    }
+
+    /// Columns and rows, multiples of 4, that hold all levels of a block of 16 or 32 samples a side.
+    @inline(__always)
+    private static func extent(_ levels: UnsafePointer<Int16>, _ n: Int) -> (Int, Int) {
+        let words = UnsafeRawPointer(levels)
+        let perRow = n &>> 2
+        var across: (UInt64, UInt64, UInt64) = (0, 0, 0)
+        var lastRow = 0
+        for y in 0..<n {
+            let row = words + y &* n &* 2
+            var any: UInt64 = row.load(as: UInt64.self)
+            let second = row.load(fromByteOffset: 8, as: UInt64.self)
+            across.0 |= second
+            any |= second
+            var i = 2
+            while i < perRow {
+                let v = row.load(fromByteOffset: i &* 8, as: UInt64.self)
+                if i < 4 { across.1 |= v } else { across.2 |= v }
+                any |= v
+                i &+= 1
+            }
+            if any != 0 { lastRow = y }
+        }
+        let columns = across.2 != 0 ? n : across.1 != 0 ? 16 : across.0 != 0 ? 8 : 4
+        return (columns, min(n, (lastRow &+ 4) & ~3))
     }
 }

@@ -136,7 +136,7 @@ package enum LayerParameterSets {
         sps.log2DiffMaxMinLumaTransformBlockSize = min(5, tools.ctbLog2SizeY) - 2
         sps.maxTransformHierarchyDepthInter = tools.maxTransformHierarchyDepthInter
         sps.maxTransformHierarchyDepthIntra = tools.maxTransformHierarchyDepthIntra
-        sps.ampEnabledFlag = false
+        sps.ampEnabledFlag = tools.asymmetricPartitions
         sps.sampleAdaptiveOffsetEnabledFlag = tools.sao
         sps.spsTemporalMvpEnabledFlag = tools.temporalMvp
         sps.strongIntraSmoothingEnabledFlag = true
@@ -183,5 +183,6 @@ package struct LayerTools: Equatable, Sendable {
     package var temporalMvp = true
     package var wavefront = true
     package var signDataHiding = false
+    package var asymmetricPartitions = false
     package init() {}
 }

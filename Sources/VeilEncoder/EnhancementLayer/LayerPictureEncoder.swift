@@ -13,6 +13,12 @@ package final class LayerSettings: @unchecked Sendable {
     package let effort: DecisionEffort
     package let grid: CTBGrid
     package let layout: CTBLayout
+    private let lock = NSLock()
+    private nonisolated(unsafe) var memories: [DecisionMemory] = []
+
+    /// Working memory for one worker; to be given back.
+    func takeMemory() -> DecisionMemory { lock.withLock { memories.popLast() } ?? DecisionMemory() }
+    func giveBack(_ memory: DecisionMemory) { lock.withLock { memories.append(memory) } }
 
     /// `sps` must be resolved for the layer.
     package init(
@@ -45,10 +51,8 @@ package final class LayerPictureEncoder {
     private let hooks: (any BinHookProvider)?
     private let unit: BinUnit
 
-    private let condition = NSCondition()
-    /// CTUs finished in each row.
-    private var done: [Int]
-    private var nextRow = 0
+    private let progress: RowProgress
+    private let lock = NSLock()
     private var rowsFiltered = 0
     private var rows: [[UInt8]]
 
@@ -70,7 +74,7 @@ package final class LayerPictureEncoder {
         lines = SyntaxLines(picWidthInMinCbs: settings.sps.picWidthInMinCbsY)
         maps = DecisionMaps(width: settings.grid.width, height: settings.grid.height)
         filter = InLoopFilter(picture: reconstruction, saoEnabled: settings.sps.sampleAdaptiveOffsetEnabledFlag)
-        done = Array(repeating: 0, count: settings.grid.heightInCtbs)
+        progress = RowProgress(rows: settings.grid.heightInCtbs)
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
     }
 
@@ -102,94 +106,69 @@ package final class LayerPictureEncoder {
             hook: hooks?.makeHook(layer: settings.layerId).map { HookBox($0) }, unit: unit)
     }
 
-    private func makeDecision() -> CTUDecision {
+    private func makeDecision(_ memory: DecisionMemory) -> CTUDecision {
         CTUDecision(
             source: source, slice: slice, picture: reconstruction, parameters: parameters, maps: maps, effort: settings.effort,
-            memory: DecisionMemory())
+            memory: memory)
     }
 
     /// One worker of a wavefront: takes rows until none is left.
     private func work() {
-        let decision = makeDecision()
-        let reconstructor = CTUReconstructor()
-        let ctu = CodingTreeUnit()
-        let grid = settings.grid
-        while let row = takeRow() {
+        let memory = settings.takeMemory()
+        let decision = makeDecision(memory)
+        let width = settings.grid.widthInCtbs
+        while let row = progress.take() {
             let contexts = ContextSet()
             let writer = makeWriter(contexts)
-            for column in 0..<grid.widthInCtbs {
-                waitForRow(above: row, column: column)
-                let rs = row * grid.widthInCtbs + column
+            for column in 0..<width {
+                if row > 0 { progress.wait(row: row - 1, count: min(column + 2, width)) }
+                let rs = row * width + column
                 if column == 0 { writer.begin(ctbAddrRs: rs, first: row == 0) }
-                code(rs, ctu, contexts, writer, decision, reconstructor, last: rs == grid.count - 1)
-                finished(row: row)
+                code(rs, memory, contexts, writer, decision, last: rs == settings.grid.count - 1)
+                progress.advance(row: row)
             }
             finish(row: row, bytes: writer.outputBytes())
         }
+        settings.giveBack(memory)
     }
 
     /// Without wavefronts: one substream, one worker.
     private func encodeWhole() {
-        let decision = makeDecision()
-        let reconstructor = CTUReconstructor()
-        let ctu = CodingTreeUnit()
+        let memory = settings.takeMemory()
+        let decision = makeDecision(memory)
         let contexts = ContextSet()
         let writer = makeWriter(contexts)
         writer.begin(ctbAddrRs: 0, first: true)
         let grid = settings.grid
         for rs in 0..<grid.count {
-            code(rs, ctu, contexts, writer, decision, reconstructor, last: rs == grid.count - 1)
+            code(rs, memory, contexts, writer, decision, last: rs == grid.count - 1)
             if (rs + 1) % grid.widthInCtbs == 0 { filter.advance(reconstructedRows: (rs + 1) / grid.widthInCtbs) }
         }
         rows[0] = writer.outputBytes()
+        settings.giveBack(memory)
     }
 
     private func code(
-        _ rs: Int, _ ctu: CodingTreeUnit, _ contexts: ContextSet, _ writer: Substream, _ decision: CTUDecision,
-        _ reconstructor: CTUReconstructor, last: Bool
+        _ rs: Int, _ memory: DecisionMemory, _ contexts: ContextSet, _ writer: Substream, _ decision: CTUDecision, last: Bool
     ) {
         let grid = settings.grid
+        let ctu = memory.record
         ctu.reset(
             ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize, yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
         decision.decide(ctu, contexts: contexts.states)
         _ = writer.code(ctu, last: last)
-        ctu.fillSparse()
-        reconstructor.reconstruct(ctu: ctu, slice: slice, picture: reconstruction)
+        memory.marker.mark(ctu: ctu, slice: slice, picture: reconstruction)
     }
 
-    // MARK: Wavefront
-
-    private func takeRow() -> Int? {
-        condition.lock()
-        defer { condition.unlock() }
-        guard nextRow < settings.grid.heightInCtbs else { return nil }
-        nextRow += 1
-        return nextRow - 1
-    }
-
-    private func waitForRow(above row: Int, column: Int) {
-        if row == 0 { return }
-        let wanted = min(column + 2, settings.grid.widthInCtbs)
-        condition.lock()
-        while done[row - 1] < wanted { condition.wait() }
-        condition.unlock()
-    }
-
-    private func finished(row: Int) {
-        condition.lock()
-        done[row] += 1
-        condition.broadcast()
-        condition.unlock()
-    }
-
+    /// A row is coded: filters what can be.
     private func finish(row: Int, bytes: [UInt8]) {
-        condition.lock()
+        lock.lock()
         rows[row] = bytes
-        while rowsFiltered < done.count && done[rowsFiltered] == settings.grid.widthInCtbs {
+        while rowsFiltered < rows.count && progress.count(row: rowsFiltered) == settings.grid.widthInCtbs {
             rowsFiltered += 1
             filter.advance(reconstructedRows: rowsFiltered)
         }
-        condition.unlock()
+        lock.unlock()
     }
 }
 

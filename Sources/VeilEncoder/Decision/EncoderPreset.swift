@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// How much time an enhancement layer may take: x265's names, fastest first.
+package enum EncoderPreset: String, CaseIterable, Sendable {
+    case ultrafast, superfast, veryfast, faster, fast, medium, slow, slower, veryslow
+
+    /// The preset of an x265 preset's name (`placebo` counts as the slowest), nil for other names.
+    package init?(name: String) {
+        if name == "placebo" { self = .veryslow } else { self.init(rawValue: name) }
+    }
+
+    private var rank: Int { Self.allCases.firstIndex(of: self)! }
+
+    /// What the mode decision tries.
+    package var effort: DecisionEffort {
+        var e = DecisionEffort()
+        let rank = rank
+        switch self {
+        case .ultrafast, .superfast, .veryfast:
+            e.rateDistortion = false
+            e.countsBits = false
+            e.maxCbLog2 = 5
+            e.minCbLog2 = self == .ultrafast ? 4 : 3
+            e.mergeCandidates = self == .veryfast ? 3 : 2
+            e.references = 1
+            e.bidirectional = self != .ultrafast
+            e.intra = 1
+            e.search.pattern = .diamond
+            e.search.steps = self == .ultrafast ? 4 : 12
+        case .faster, .fast:
+            e.mergeCandidates = 3
+            e.mergeChecks = 1
+            e.references = 1
+            e.intra = 1
+            e.countsBits = self == .fast
+        case .medium:
+            e.mergeCandidates = 4
+            e.references = 2
+        case .slow, .slower, .veryslow:
+            e.search.square = true
+            e.search.steps = 32
+            e.references = self == .slow ? 2 : 3
+            e.partitions = self == .slow ? 1 : 2
+            e.mergeChecks = rank - 4
+            e.intra = 3
+            e.earlySkip = self != .veryslow
+        }
+        return e
+    }
+
+    /// The coding tools that the layer's parameter sets allow.
+    package var tools: LayerTools {
+        var t = LayerTools()
+        t.signDataHiding = rank >= Self.fast.rank
+        t.maxTransformHierarchyDepthInter = rank >= Self.slow.rank ? 2 : rank >= Self.medium.rank ? 1 : 0
+        t.maxTransformHierarchyDepthIntra = rank >= Self.slow.rank ? 1 : 0
+        t.asymmetricPartitions = rank >= Self.slower.rank
+        return t
+    }
+}

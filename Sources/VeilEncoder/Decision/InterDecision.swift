@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
+import VeilBins
+import VeilRecon
+
+/// Motion of prediction units, and the rate and distortion of inter coding units.
+extension CTUDecision {
+    // MARK: Candidates by Hadamard cost
+
+    /// Adds the merge candidates of a block to a workspace's choices.
+    func gatherMerge(_ w: DecisionWorkspace, _ block: MotionBlock) {
+        guard let references else { return }
+        let at = source.planes.0.at(block.xPb, block.yPb)
+        let stride = source.planes.0.stride
+        let flag = bits(rate.bin(1, Context.mergeFlag))
+        let small = block.nPbW &+ block.nPbH == 12
+        let first = w.choiceCount
+        _ = candidates.pointee.mergeList(block, until: min(p.maxNumMergeCand, effort.mergeCandidates) &- 1) { index, info in
+            var choice = InterChoice()
+            choice.motion = info
+            if small && info.refIdx0 >= 0 && info.refIdx1 >= 0 {
+                choice.motion.refIdx1 = -1
+                choice.motion.mv1 = MotionVector()
+            }
+            for i in first..<w.choiceCount where w.choices[i].motion == choice.motion { return }
+            awaitMotion(choice.motion, bottom: block.yPb &+ block.nPbH)
+            choice.bits = flag + bits(rate.mergeIdx(index, maxNumMergeCand: p.maxNumMergeCand))
+            choice.pu.mergeFlag = true
+            choice.pu.mergeIdx = UInt8(truncatingIfNeeded: index)
+            let satd = predictor.satd(
+                choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb, width: block.nPbW,
+                height: block.nPbH, source: at, stride: stride)
+            choice.cost = Double(satd) + lambdaSatd * choice.bits
+            w.insert(choice)
+        }
+    }
+
+    /// Merged motion may reach further than searches do.
+    @inline(__always)
+    private func awaitMotion(_ motion: MotionInfo, bottom: Int) {
+        guard let references, lastRow < slice.height else { return }
+        if motion.refIdx0 >= 0 { waitFor(references + Int(motion.refIdx0), bottom &+ Int(motion.mv0.y) &>> 2) }
+        if motion.refIdx1 >= 0 { waitFor(references + (16 &+ Int(motion.refIdx1)), bottom &+ Int(motion.mv1.y) &>> 2) }
+    }
+
+    @inline(__always)
+    private func waitFor(_ entry: UnsafeMutablePointer<ReferenceEntry>, _ row: Int) {
+        if row > lastRow { entry.pointee.picture._withUnsafeGuaranteedRef { $0.wait(rows: min(row &+ 8, slice.height)) } }
+    }
+
+    /// Adds searched motion and the inter-layer reference to a workspace's choices. `bound`: cost of the best candidate so far.
+    func gatherSearch(_ w: DecisionWorkspace, _ block: MotionBlock, depth: Int, bound: Double) {
+        guard let references else { return }
+        let at = source.planes.0.at(block.xPb, block.yPb)
+        let stride = source.planes.0.stride
+        let isB = slice.sliceType == .b
+        let small = block.nPbW &+ block.nPbH == 12
+        let flag = bits(rate.bin(0, Context.mergeFlag)) + bits(rate.bin(0, Context.mvpFlag))
+        var best = (InterChoice(), InterChoice())
+        var bound = bound
+        for pass in 0..<2 {
+            // The inter-layer reference costs nothing to try, and bounds the searches.
+            for list in 0..<(isB ? 2 : 1) {
+                let active = list == 0 ? slice.numRefIdxActive.0 : slice.numRefIdxActive.1
+                var searched = 0
+                for refIdx in 0..<active {
+                    let entry = references + (list &* 16 &+ refIdx)
+                    if entry.pointee.isInterLayer != (pass == 0) { continue }
+                    if entry.pointee.isInterLayer && list == 1 { continue }
+                    if searched >= effort.references { continue }
+                    searched += 1
+                    var choice = InterChoice()
+                    let predictors = candidates.pointee.amvp(block, list: list, refIdx: refIdx)
+                    var refBits = flag + bits(rate.refIdx(refIdx, active: active))
+                    if isB {
+                        if !small { refBits += bits(rate.bin(0, Context.interPredIdc + depth)) }
+                        refBits += bits(rate.bin(list, Context.interPredIdc + 4))
+                    }
+                    if pass == 0 {
+                        // A vector into the inter-layer reference must be zero.
+                        let mvd = MotionVector(x: 0 &- predictors.0.x, y: 0 &- predictors.0.y)
+                        choice.pu.mvdL0 = mvd
+                        choice.pu.refIdxL0 = Int8(truncatingIfNeeded: refIdx)
+                        choice.pu.refIdxL1 = -1
+                        choice.motion.refIdx0 = Int8(truncatingIfNeeded: refIdx)
+                        choice.bits = refBits + bits(rate.mvd(Int(mvd.x), Int(mvd.y)))
+                        let satd = predictor.satd(
+                            choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb,
+                            width: block.nPbW, height: block.nPbH, source: at, stride: stride)
+                        choice.cost = Double(satd) + lambdaSatd * choice.bits
+                        bound = min(bound, choice.cost)
+                        w.insert(choice)
+                        continue
+                    }
+                    let target = MotionSearch.Target(
+                        source: UnsafePointer(at), sourceStride: stride, plane: entry.pointee.planes.0, x: block.xPb, y: block.yPb,
+                        width: block.nPbW, height: block.nPbH, predictors: predictors, bitDepth: slice.bitDepthLuma,
+                        maxY: lastRow &- block.yPb &- block.nPbH)
+                    let startCount = collectStarts(w, list: list, refIdx: refIdx)
+                    let result = search.search(target, starts: starts, startCount: startCount, bound: bound, effort: effort.search)
+                    let mvp = result.mvpFlag == 0 ? predictors.0 : predictors.1
+                    let mvd = MotionVector(x: result.mv.x &- mvp.x, y: result.mv.y &- mvp.y)
+                    choice.bits = refBits + bits(rate.mvd(Int(mvd.x), Int(mvd.y)))
+                    choice.cost = result.cost + lambdaSatd * refBits
+                    bound = min(bound, choice.cost)
+                    choice.pu.interPredIdc = UInt8(truncatingIfNeeded: list)
+                    if list == 0 {
+                        choice.pu.refIdxL0 = Int8(truncatingIfNeeded: refIdx)
+                        choice.pu.refIdxL1 = -1
+                        choice.pu.mvdL0 = mvd
+                        choice.pu.mvpL0Flag = UInt8(truncatingIfNeeded: result.mvpFlag)
+                        choice.motion.mv0 = result.mv
+                        choice.motion.refIdx0 = Int8(truncatingIfNeeded: refIdx)
+                        if choice.cost < best.0.cost { best.0 = choice }
+                    } else {
+                        choice.pu.refIdxL0 = -1
+                        choice.pu.refIdxL1 = Int8(truncatingIfNeeded: refIdx)
+                        choice.pu.mvdL1 = mvd
+                        choice.pu.mvpL1Flag = UInt8(truncatingIfNeeded: result.mvpFlag)
+                        choice.motion.mv1 = result.mv
+                        choice.motion.refIdx1 = Int8(truncatingIfNeeded: refIdx)
+                        if choice.cost < best.1.cost { best.1 = choice }
+                    }
+                }
+            }
+        }
+        if best.0.cost < .infinity { w.insert(best.0) }
+        if best.1.cost < .infinity { w.insert(best.1) }
+        if effort.bidirectional && best.0.cost < .infinity && best.1.cost < .infinity && !small {
+            var both = best.0
+            both.pu.interPredIdc = 2
+            both.pu.refIdxL1 = best.1.pu.refIdxL1
+            both.pu.mvdL1 = best.1.pu.mvdL1
+            both.pu.mvpL1Flag = best.1.pu.mvpL1Flag
+            both.motion.mv1 = best.1.motion.mv1
+            both.motion.refIdx1 = best.1.motion.refIdx1
+            both.bits = best.0.bits + best.1.bits - bits(rate.bin(0, Context.mergeFlag))
+            let satd = predictor.satd(
+                both.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb, width: block.nPbW,
+                height: block.nPbH, source: at, stride: stride)
+            both.cost = Double(satd) + lambdaSatd * both.bits
+            w.insert(both)
+        }
+    }
+
+    /// Vectors of the merge candidates into the same picture.
+    @inline(__always)
+    private func collectStarts(_ w: DecisionWorkspace, list: Int, refIdx: Int) -> Int {
+        var count = 0
+        for i in 0..<w.choiceCount where w.choices[i].pu.mergeFlag && count < 4 {
+            let m = w.choices[i].motion
+            if list == 0 ? Int(m.refIdx0) == refIdx : Int(m.refIdx1) == refIdx {
+                starts[count] = list == 0 ? m.mv0 : m.mv1
+                count &+= 1
+            }
+        }
+        return count
+    }
+
+    // MARK: Partitions
+
+    /// Tries the partitions of a coding unit into two: each part with its best motion by Hadamard cost.
+    func checkPartitions(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, depth: Int) {
+        let size = 1 << log2
+        func attempt(_ mode: PartMode) {
+            var cost = 0.0
+            for i in 0..<2 {
+                let block = Self.block(x, y, size, mode, i)
+                w.choiceCount = 0
+                gatherMerge(w, block)
+                gatherSearch(w, block, depth: depth, bound: w.choiceCount > 0 ? w.choices[0].cost : .infinity)
+                if w.choiceCount == 0 { return }
+                parts[i] = w.choices[0]
+                cost += w.choices[0].cost
+                InterPredictor.store(parts[i].motion, block, picture.picture.motion)
+            }
+            if parts[0].motion == parts[1].motion || cost > w.bestSatd * 1.05 { return }
+            checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: mode, count: 2)
+        }
+        attempt(.part2NxN)
+        attempt(.partNx2N)
+        if effort.partitions > 1 && p.ampEnabledFlag && log2 > p.minCbLog2SizeY {
+            let best = w.bestRecord.cus[0].partMode
+            if best == .part2NxN {
+                attempt(.part2NxnU)
+                attempt(.part2NxnD)
+            } else if best == .partNx2N {
+                attempt(.partnLx2N)
+                attempt(.partnRx2N)
+            }
+        }
+    }
+
+    /// Bits of part_mode of an inter unit.
+    private func partModeBits(_ mode: PartMode, log2: Int) -> Double {
+        if mode == .part2Nx2N { return bits(rate.bin(1, Context.partMode)) }
+        let isHorizontal = mode == .part2NxN || mode == .part2NxnU || mode == .part2NxnD
+        var total = bits(rate.bin(0, Context.partMode)) + bits(rate.bin(isHorizontal ? 1 : 0, Context.partMode + 1))
+        if log2 == p.minCbLog2SizeY {
+            if !isHorizontal && log2 > 3 { total += bits(rate.bin(1, Context.partMode + 2)) }
+        } else if p.ampEnabledFlag {
+            let symmetric = mode == .part2NxN || mode == .partNx2N
+            total += bits(rate.bin(symmetric ? 1 : 0, Context.partMode + 3)) + (symmetric ? 0 : 1)
+        }
+        return total
+    }
+
+    // MARK: Rate and distortion
+
+    /// Codes an inter unit of `count` partitions (`parts`), skipped (where it may be) and with residual, and keeps it when it is the best so far.
+    func checkInter(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, depth: Int, partMode: PartMode, count: Int) {
+        guard let references else { return }
+        let size = 1 << log2
+        predict(w, references, x: x, y: y, size: size, partMode: partMode, count: count)
+        let skipContext = Context.cuSkipFlag + maps.skipContext(x, y)
+        var header = bits(rate.bin(0, skipContext)) + bits(rate.bin(0, Context.predModeFlag)) + partModeBits(partMode, log2: log2)
+        for i in 0..<count { header += parts[i].bits }
+        let merged = count == 1 && parts[0].pu.mergeFlag
+        let record = w.workRecord
+        record.levelCount = 0
+        record.tuCount = 0
+        let tree = interTree(
+            w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0,
+            forcesSplit: partMode != .part2Nx2N && p.maxTransformHierarchyDepthInter == 0)
+        var cu = CodingUnit()
+        cu.x0 = Int32(truncatingIfNeeded: x)
+        cu.y0 = Int32(truncatingIfNeeded: y)
+        cu.log2CbSize = UInt8(truncatingIfNeeded: log2)
+        cu.predMode = .inter
+        cu.partMode = partMode
+        cu.puCount = Int32(truncatingIfNeeded: count)
+        var cost = Double.infinity
+        if tree.cbf != 0 {
+            cu.rqtRootCbf = true
+            cu.tuCount = Int32(truncatingIfNeeded: record.tuCount)
+            cost = tree.distortion + lambda * (header + tree.bits + (merged ? 0 : bits(rate.bin(1, Context.rqtRootCbf))))
+        }
+        // Without residual: skipped, or what cannot be skipped with rqt_root_cbf 0.
+        let bare: Double
+        if merged {
+            bare = tree.zero + lambda * (bits(rate.bin(1, skipContext)) + parts[0].bits - bits(rate.bin(1, Context.mergeFlag)))
+        } else {
+            bare = tree.zero + lambda * (header + bits(rate.bin(0, Context.rqtRootCbf)))
+        }
+        if bare <= cost {
+            if bare >= w.bestCost { return }
+            cu.rqtRootCbf = false
+            cu.cuSkipFlag = merged
+            cu.tuCount = 0
+            swap(&w.prediction, &w.best)
+            w.bestCost = bare
+        } else {
+            if cost >= w.bestCost { return }
+            swap(&w.work, &w.best)
+            w.bestCost = cost
+        }
+        w.bestIsZero = tree.cbf == 0
+        w.bestSatd = 0
+        for i in 0..<count {
+            record.pus[i] = parts[i].pu
+            w.bestMotion[i] = parts[i].motion
+            w.bestSatd += parts[i].cost
+        }
+        record.cus[0] = cu
+        swap(&w.workRecord, &w.bestRecord)
+    }
+
+    @inline(__always)
+    private func predict(
+        _ w: DecisionWorkspace, _ references: UnsafeMutablePointer<ReferenceEntry>, x: Int, y: Int, size: Int, partMode: PartMode, count: Int
+    ) {
+        for i in 0..<count {
+            let b = Self.block(x, y, size, partMode, i)
+            for cIdx in 0..<3 {
+                let s = cIdx == 0 ? 0 : 1
+                let stride = BlockSamples.stride(cIdx)
+                predictor.predict(
+                    parts[i].motion, references: references, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma, cIdx: cIdx,
+                    x: b.xPb, y: b.yPb, width: b.nPbW, height: b.nPbH,
+                    to: w.prediction.plane(cIdx) + (((b.yPb &- y) &>> s) &* stride &+ ((b.xPb &- x) &>> s)), stride: stride)
+            }
+        }
+    }
+
+    /// Makes the skipped unit with the motion of `parts[0]` the best one.
+    func takeSkipped(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int) {
+        guard let references else { return }
+        let size = 1 << log2
+        predict(w, references, x: x, y: y, size: size, partMode: .part2Nx2N, count: 1)
+        var cu = CodingUnit()
+        cu.x0 = Int32(truncatingIfNeeded: x)
+        cu.y0 = Int32(truncatingIfNeeded: y)
+        cu.log2CbSize = UInt8(truncatingIfNeeded: log2)
+        cu.predMode = .inter
+        cu.cuSkipFlag = true
+        cu.puCount = 1
+        w.bestRecord.cus[0] = cu
+        w.bestRecord.pus[0] = parts[0].pu
+        w.bestMotion[0] = parts[0].motion
+        swap(&w.prediction, &w.best)
+    }
+
+    /// Whether a merged block's residual would be quantised to nothing.
+    func isWithoutResidual(_ w: DecisionWorkspace, _ choice: InterChoice, x: Int, y: Int, log2: Int) -> Bool {
+        guard let references else { return false }
+        let size = 1 << log2
+        if choice.cost > Double(size * size) * interQuantiser.step * 0.5 { return false }
+        parts[0] = choice
+        let log2Tu = min(log2, 5)
+        for cIdx in 0..<3 {
+            let s = cIdx == 0 ? 0 : 1
+            let stride = BlockSamples.stride(cIdx)
+            let to = w.prediction.plane(cIdx)
+            predictor.predict(
+                choice.motion, references: references, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma, cIdx: cIdx, x: x,
+                y: y, width: size, height: size, to: to, stride: stride)
+            let plane = source.plane(cIdx)
+            let n = 1 << (log2Tu - s)
+            var dy = 0
+            while dy < size >> s {
+                var dx = 0
+                while dx < size >> s {
+                    let count = interQuantiser.quantise(
+                        source: plane.at((x >> s) + dx, (y >> s) + dy), sourceStride: plane.stride, prediction: to + (dy * stride + dx),
+                        predictionStride: stride, log2: log2Tu - s, cIdx: cIdx, isDST: false, levels: w.workRecord.levels)
+                    if count > 0 { return false }
+                    dx += n
+                }
+                dy += n
+            }
+        }
+        return true
+    }
+}

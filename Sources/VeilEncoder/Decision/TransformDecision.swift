@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
+import VeilBins
+import VeilRecon
+
+/// Residual of coding units: transform trees, coded block flags, levels.
+extension CTUDecision {
+    /// What a transform block costs.
+    struct BlockOutcome {
+        var distortion = 0.0
+        /// Distortion of the prediction alone.
+        var zeroDistortion = 0.0
+        var bits = 0.0
+        var coded = false
+        var residual = ResidualBlock()
+    }
+
+    /// What a transform tree costs; `zero` is the distortion without any residual.
+    struct TreeOutcome {
+        var distortion = 0.0
+        var bits = 0.0
+        var zero = 0.0
+        var cbf: UInt8 = 0
+    }
+
+    /// Transforms one block and decides whether its residual is worth coding. `out` gets the reconstruction; levels go to the record.
+    @inline(__always)
+    func codeBlock(
+        _ q: Quantiser, _ record: CodingTreeUnit, source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>,
+        predictionStride: Int, out: UnsafeMutablePointer<UInt16>, outStride: Int, log2: Int, cIdx: Int, isDST: Bool, scanIdx: Int,
+        trafoDepth: Int
+    ) -> BlockOutcome {
+        let n = Int32(truncatingIfNeeded: 1 &<< log2)
+        var outcome = BlockOutcome()
+        outcome.zeroDistortion = Double(veil_sse(source, sourceStride, prediction, predictionStride, n, n))
+        let levels = record.levels + record.levelCount
+        let cbfContext = cIdx == 0 ? Context.cbfLuma &+ (trafoDepth == 0 ? 1 : 0) : Context.cbfChroma &+ trafoDepth
+        let zeroBits = bits(rate.bin(0, cbfContext))
+        outcome.distortion = outcome.zeroDistortion
+        outcome.bits = zeroBits
+        let hides = p.signDataHidingEnabledFlag
+        let count = q.quantise(
+            source: source, sourceStride: sourceStride, prediction: prediction, predictionStride: predictionStride, log2: log2,
+            cIdx: cIdx, isDST: isDST, levels: levels, remains: hides)
+        veil_copy(out, outStride, prediction, predictionStride, n, n)
+        if count == 0 { return outcome }
+        if hides {
+            SignHiding.apply(
+                levels: levels, coefficients: q.coefficients, remainders: q.remainders, log2: log2, scanIdx: scanIdx)
+        }
+        var rateBits = bits(rate.bin(1, cbfContext))
+        if effort.countsBits {
+            rateBits += bits(rate.residual(record, start: record.levelCount, log2: log2, cIdx: cIdx, scanIdx: scanIdx))
+        } else {
+            // A few bits for the place of the last level, then for each level its place, sign and size.
+            let sum = Int(veil_level_sum(levels, n &* n))
+            rateBits += 4 + 3.2 * Double(count) + 1.3 * Double(sum &- count)
+        }
+        q.reconstruct(levels: levels, to: out, stride: outStride, log2: log2, cIdx: cIdx, isDST: isDST)
+        let distortion = Double(veil_sse(source, sourceStride, out, outStride, n, n))
+        if distortion + lambda * rateBits < outcome.zeroDistortion + lambda * zeroBits {
+            outcome.distortion = distortion
+            outcome.bits = rateBits
+            outcome.coded = true
+            outcome.residual.start = Int32(truncatingIfNeeded: record.levelCount)
+            record.levelCount &+= 1 &<< (2 &* log2)
+        } else {
+            veil_copy(out, outStride, prediction, predictionStride, n, n)
+        }
+        return outcome
+    }
+
+    /// Codes the residual of an inter unit (or a part of it of at least 8x8, at (dx, dy) of its buffers) into the work buffers and record of
+    /// a workspace.
+    func interTree(
+        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, forcesSplit: Bool
+    ) -> TreeOutcome {
+        let forced = forcesSplit && trafoDepth == 0
+        if log2 > p.maxTbLog2SizeY || (forced && log2 > 3) {
+            return splitTree(w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth)
+        }
+        let record = w.workRecord
+        let size = 1 << log2
+        var tu = transformUnit(x &+ dx, y &+ dy, log2)
+        var outcome = TreeOutcome()
+        for cIdx in 1..<3 {
+            let block = interBlock(w, x: x, y: y, dx: dx, dy: dy, log2: log2, cIdx: cIdx, trafoDepth: trafoDepth)
+            outcome.distortion += block.distortion
+            outcome.zero += block.zeroDistortion
+            outcome.bits += block.bits
+            if block.coded {
+                tu.cbf |= 1 &<< UInt8(truncatingIfNeeded: cIdx)
+                if cIdx == 1 { tu.residual.1 = block.residual } else { tu.residual.2 = block.residual }
+            }
+        }
+        let firstTU = record.tuCount
+        let splitContext = Context.splitTransformFlag + 5 - log2
+        let canSplit = trafoDepth < p.maxTransformHierarchyDepthInter
+        if forced {
+            let luma = splitLuma(w, x: x, y: y, dx: dx, dy: dy, trafoDepth: trafoDepth, chroma: tu)
+            outcome.distortion += luma.distortion
+            outcome.zero += luma.zero
+            outcome.bits += luma.bits
+            outcome.cbf = luma.cbf | tu.cbf
+            return outcome
+        }
+        let whole = interBlock(w, x: x, y: y, dx: dx, dy: dy, log2: log2, cIdx: 0, trafoDepth: trafoDepth)
+        let chroma = outcome
+        outcome.distortion += whole.distortion
+        outcome.zero += whole.zeroDistortion
+        outcome.bits += whole.bits
+        if canSplit { outcome.bits += bits(rate.bin(0, splitContext)) }
+        if whole.coded {
+            tu.cbf |= 1
+            tu.residual.0 = whole.residual
+        }
+        outcome.cbf = tu.cbf
+        record.tus[firstTU] = tu
+        record.tuCount = firstTU &+ 1
+        // Where the whole has nothing to code its parts hardly do.
+        if !canSplit || !whole.coded { return outcome }
+        let levelCount = record.levelCount
+        let spare = treeSamples[trafoDepth]
+        copyBlock(w.work, spare, dx: dx, dy: dy, size: size)
+        record.tuCount = firstTU
+        var split: TreeOutcome
+        if log2 == 3 {
+            split = splitLuma(w, x: x, y: y, dx: dx, dy: dy, trafoDepth: trafoDepth, chroma: tu)
+            split.distortion += chroma.distortion
+            split.bits += chroma.bits
+            split.cbf |= tu.cbf & 6
+        } else {
+            split = splitTree(w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth)
+        }
+        split.bits += bits(rate.bin(1, splitContext))
+        if split.cbf != 0 && split.distortion + lambda * split.bits < outcome.distortion + lambda * outcome.bits {
+            split.zero = outcome.zero
+            return split
+        }
+        record.tus[firstTU] = tu
+        record.tuCount = firstTU &+ 1
+        record.levelCount = levelCount
+        copyBlock(spare, w.work, dx: dx, dy: dy, size: size)
+        return outcome
+    }
+
+    @inline(__always)
+    func transformUnit(_ x: Int, _ y: Int, _ log2: Int) -> TransformUnit {
+        var tu = TransformUnit()
+        tu.x0 = Int32(truncatingIfNeeded: x)
+        tu.y0 = Int32(truncatingIfNeeded: y)
+        tu.log2TrafoSize = UInt8(truncatingIfNeeded: log2)
+        tu.hasChroma = log2 > 2
+        tu.log2TrafoSizeC = UInt8(truncatingIfNeeded: max(2, log2 &- 1))
+        tu.xBase = tu.x0
+        tu.yBase = tu.y0
+        return tu
+    }
+
+    /// One block of an inter unit; `log2` is that of its luma.
+    private func interBlock(
+        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, cIdx: Int, trafoDepth: Int
+    ) -> BlockOutcome {
+        let s = cIdx == 0 ? 0 : 1
+        let stride = BlockSamples.stride(cIdx)
+        let plane = source.plane(cIdx)
+        let offset = (dy &>> s) &* stride &+ (dx &>> s)
+        return codeBlock(
+            interQuantiser, w.workRecord, source: plane.at((x &+ dx) &>> s, (y &+ dy) &>> s), sourceStride: plane.stride,
+            prediction: w.prediction.plane(cIdx) + offset, predictionStride: stride, out: w.work.plane(cIdx) + offset,
+            outStride: stride, log2: log2 &- s, cIdx: cIdx, isDST: false, scanIdx: 0, trafoDepth: trafoDepth)
+    }
+
+    private func splitTree(_ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int) -> TreeOutcome {
+        let half = 1 << (log2 - 1)
+        var total = TreeOutcome()
+        for i in 0..<4 {
+            let part = interTree(
+                w, x: x, y: y, dx: dx + (i & 1) * half, dy: dy + (i >> 1) * half, log2: log2 - 1, trafoDepth: trafoDepth + 1,
+                forcesSplit: false)
+            total.distortion += part.distortion
+            total.bits += part.bits
+            total.zero += part.zero
+            total.cbf |= part.cbf
+        }
+        return total
+    }
+
+    /// Four 4x4 luma blocks of an 8x8 one; the last of the units carries the chroma of `chroma`.
+    private func splitLuma(
+        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, trafoDepth: Int, chroma: TransformUnit
+    ) -> TreeOutcome {
+        let record = w.workRecord
+        var total = TreeOutcome()
+        for i in 0..<4 {
+            let dx4 = dx + (i & 1) * 4
+            let dy4 = dy + (i >> 1) * 4
+            let block = interBlock(w, x: x, y: y, dx: dx4, dy: dy4, log2: 2, cIdx: 0, trafoDepth: trafoDepth + 1)
+            total.distortion += block.distortion
+            total.zero += block.zeroDistortion
+            total.bits += block.bits
+            var tu = transformUnit(x + dx4, y + dy4, 2)
+            tu.xBase = chroma.x0
+            tu.yBase = chroma.y0
+            if block.coded {
+                tu.cbf = 1
+                tu.residual.0 = block.residual
+            }
+            if i == 3 {
+                tu.hasChroma = true
+                tu.cbf |= chroma.cbf & 6
+                tu.residual.1 = chroma.residual.1
+                tu.residual.2 = chroma.residual.2
+            }
+            total.cbf |= tu.cbf
+            record.tus[record.tuCount] = tu
+            record.tuCount += 1
+        }
+        return total
+    }
+
+    private func copyBlock(_ from: BlockSamples, _ to: BlockSamples, dx: Int, dy: Int, size: Int) {
+        for cIdx in 0..<3 {
+            let s = cIdx == 0 ? 0 : 1
+            let stride = BlockSamples.stride(cIdx)
+            let offset = (dy >> s) * stride + (dx >> s)
+            veil_copy(to.plane(cIdx) + offset, stride, from.plane(cIdx) + offset, stride, Int32(size >> s), Int32(size >> s))
+        }
+    }
+}
