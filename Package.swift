@@ -45,10 +45,13 @@ let package = Package(
             ]),
         .target(name: "VeilTranscoder", dependencies: ["VeilBins", "VeilCrypto"]),
         .target(name: "VeilMedia", dependencies: ["CVeilKernels"]),
+        .target(
+            name: "VeilEvaluation",
+            dependencies: ["VeilDecoder", "VeilTranscoder", "VeilCrypto", "VeilBaseLayer", "VeilMedia", .product(name: "Crypto", package: "swift-crypto")]),
         .executableTarget(
             name: "veil",
             dependencies: [
-                "VeilDecoder", "VeilEncoder", "VeilCrypto", "VeilTranscoder", "VeilMedia",
+                "VeilDecoder", "VeilEncoder", "VeilCrypto", "VeilTranscoder", "VeilMedia", "VeilEvaluation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .testTarget(
@@ -61,6 +64,9 @@ let package = Package(
         .testTarget(
             name: "VeilTranscoderTests",
             dependencies: ["VeilTranscoder", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto"]),
+        .testTarget(
+            name: "VeilEvaluationTests",
+            dependencies: ["VeilEvaluation", "VeilTranscoder", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto", "VeilMedia"]),
     ],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .gnucxx17

@@ -10,7 +10,7 @@ struct Veil: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, DecodeCommand.self, InspectCommand.self,
-            MeasureCommand.self, DemoCommand.self,
+            MeasureCommand.self, EvaluateCommand.self, DemoCommand.self,
         ])
 }
 
