@@ -18,7 +18,9 @@ let package = Package(
     name: "Veil",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "veil", targets: ["veil"]),
+        .executable(name: "veil", targets: ["VeilCommand"]),
+        .library(name: "Veil", targets: ["Veil"]),
+        .library(name: "VeilC", type: .dynamic, targets: ["VeilC"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -44,20 +46,34 @@ let package = Package(
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ]),
         .target(name: "VeilTranscoder", dependencies: ["VeilBins", "VeilCrypto"]),
+        .target(name: "VeilLayers", dependencies: ["VeilSyntax"]),
         .target(name: "VeilMedia", dependencies: ["CVeilKernels"]),
         .target(
             name: "VeilEvaluation",
             dependencies: ["VeilDecoder", "VeilTranscoder", "VeilCrypto", "VeilBaseLayer", "VeilMedia", .product(name: "Crypto", package: "swift-crypto")]),
+        .target(
+            name: "VeilPipeline",
+            dependencies: ["VeilRecon", "VeilEncoder", "VeilBaseLayer", "VeilCrypto", "VeilTranscoder", "VeilMedia"]),
+        .target(
+            name: "Veil",
+            dependencies: ["VeilPipeline", "VeilDecoder", "VeilEncoder", "VeilCrypto", "VeilTranscoder", "VeilLayers", "VeilMedia"]),
+        .target(name: "CVeil", path: "CModules/CVeil"),
+        // libx265's assembly refers to its own tables directly, which a shared library must promise not to redirect.
+        .target(name: "VeilC", dependencies: ["CVeil", "Veil"], linkerSettings: [.unsafeFlags(["-Xlinker", "-Bsymbolic"], .when(platforms: [.linux]))]),
+        .executableTarget(name: "veil-examples", dependencies: ["Veil"], path: "Examples/swift"),
         .executableTarget(
-            name: "veil",
+            name: "VeilCommand",
             dependencies: [
-                "VeilDecoder", "VeilEncoder", "VeilCrypto", "VeilTranscoder", "VeilMedia", "VeilEvaluation",
+                "VeilPipeline", "VeilDecoder", "VeilEncoder", "VeilCrypto", "VeilTranscoder", "VeilLayers", "VeilMedia",
+                "VeilEvaluation",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
+            ],
+            path: "Sources/veil"),
         .testTarget(
             name: "VeilDecoderTests",
             dependencies: ["VeilDecoder", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels"]),
+        .testTarget(name: "VeilCommandTests", dependencies: ["VeilCommand", "VeilC", "veil-examples"]),
         .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins"]),
         .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon"]),
         .testTarget(name: "VeilCryptoTests", dependencies: ["VeilCrypto"]),

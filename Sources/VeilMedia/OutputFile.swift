@@ -49,6 +49,7 @@ public final class OutputFile {
             let written = buffer.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + at, $0.count - at) }
             if written < 0 {
                 if errno == EINTR { continue }
+                if errno == EPIPE { throw MediaError.closedPipe(path: path) }
                 throw MediaError.writeFailed(path: path, reason: String(cString: strerror(errno)))
             }
             at += written
@@ -65,12 +66,16 @@ public final class OutputFile {
             let written = Glibc.write(descriptor, bytes.baseAddress! + at, bytes.count - at)
             if written < 0 {
                 if errno == EINTR { continue }
+                if errno == EPIPE { throw MediaError.closedPipe(path: path) }
                 throw MediaError.writeFailed(path: path, reason: String(cString: strerror(errno)))
             }
             at += written
         }
         bytesWritten += bytes.count
     }
+
+    /// Something is complete that a reader at the other end of a pipe may be waiting for: hands it on, where this is one.
+    public func endUnit() throws { if temporary == nil { try flush() } }
 
     /// Completes the file and gives it its name.
     public func finish() throws {
@@ -129,6 +134,7 @@ public final class VideoWriter {
             }
         }
         try file.write(UnsafeRawBufferPointer(bytes))
+        try file.endUnit()
     }
 
     public func write(_ frame: VideoFrame) throws {

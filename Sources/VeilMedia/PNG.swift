@@ -53,6 +53,35 @@ public struct RGBImage: Sendable {
         return sheet
     }
 
+    /// The image made smaller by averaging, keeping its shape; itself when it is no wider.
+    public func reduced(toWidth target: Int) -> RGBImage {
+        guard target > 0, target < width else { return self }
+        let rows = max(height * target / width, 1)
+        var result = RGBImage(width: target, height: rows)
+        for y in 0..<rows {
+            let top = y * height / rows
+            let bottom = max((y + 1) * height / rows, top + 1)
+            for x in 0..<target {
+                let left = x * width / target
+                let right = max((x + 1) * width / target, left + 1)
+                var sums = (0, 0, 0)
+                for row in top..<bottom {
+                    for at in stride(from: (row * width + left) * 3, to: (row * width + right) * 3, by: 3) {
+                        sums.0 += Int(samples[at])
+                        sums.1 += Int(samples[at + 1])
+                        sums.2 += Int(samples[at + 2])
+                    }
+                }
+                let count = (bottom - top) * (right - left)
+                let to = (y * target + x) * 3
+                result.samples[to] = UInt8((sums.0 + count / 2) / count)
+                result.samples[to + 1] = UInt8((sums.1 + count / 2) / count)
+                result.samples[to + 2] = UInt8((sums.2 + count / 2) / count)
+            }
+        }
+        return result
+    }
+
     /// The image as a PNG file (ISO/IEC 15948), without compression.
     public var png: [UInt8] {
         func word(_ v: UInt32) -> [UInt8] { [UInt8(v >> 24), UInt8(v >> 16 & 255), UInt8(v >> 8 & 255), UInt8(v & 255)] }

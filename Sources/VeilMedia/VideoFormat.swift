@@ -63,6 +63,8 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
     case notSupported(path: String, what: String)
     case truncated(path: String, frame: Int, offset: Int)
     case writeFailed(path: String, reason: String)
+    /// The reader at the other end of a pipe has gone.
+    case closedPipe(path: String)
     case needsSize(path: String)
     case noFFmpeg(path: String)
     case ffmpegFailed(path: String, reason: String)
@@ -73,6 +75,7 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
         case .notSupported(let path, let what): return "\(path): \(what)"
         case .truncated(let path, let frame, let offset): return "\(path): ends inside frame \(frame), at byte \(offset)"
         case .writeFailed(let path, let reason): return "\(path): cannot write: \(reason)"
+        case .closedPipe(let path): return "\(path): nobody reads it any more"
         case .needsSize(let path): return "\(path): raw video needs --size WxH (and --fps)"
         case .noFFmpeg(let path): return "\(path): is neither y4m nor raw yuv, and ffmpeg, which would read it, is not installed"
         case .ffmpegFailed(let path, let reason): return "\(path): ffmpeg: \(reason)"

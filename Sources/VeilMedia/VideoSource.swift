@@ -67,7 +67,7 @@ public final class VideoSource {
         var header: [UInt8] = []
         var pending: [UInt8] = []
         func more() throws -> Bool {
-            guard let data = try input.read(upToCount: 1 << 20), !data.isEmpty else { return false }
+            guard let data = try input.readAvailable(upTo: 1 << 20) else { return false }
             pending.append(contentsOf: data)
             return true
         }
@@ -140,16 +140,23 @@ public final class VideoSource {
                 buffer.removeFirst(bufferAt)
                 bufferAt = 0
             }
-            let data: Data?
-            do { data = try input.read(upToCount: max(1 << 20, count)) } catch {
+            let data: [UInt8]?
+            do { data = try input.readAvailable(upTo: 1 << 20) } catch {
                 throw MediaError.cannotOpen(path: path, reason: "read error at byte \(offset)")
             }
-            if let data, !data.isEmpty { buffer.append(contentsOf: data) } else { ended = true }
+            if let data { buffer.append(contentsOf: data) } else { ended = true }
         }
     }
 
-    /// The next frame, or nil at the end. A source that ends inside a frame is an error.
+    /// The next frame, or nil at the end. A source that ends inside a frame is an error, unless the user asked to stop.
     public func nextFrame() throws -> VideoFrame? {
+        do { return Interruption.isRequested ? nil : try readFrame() } catch {
+            if Interruption.isRequested { return nil }
+            throw error
+        }
+    }
+
+    private func readFrame() throws -> VideoFrame? {
         if isY4M {
             try fill(6)
             if buffer.count - bufferAt == 0 {

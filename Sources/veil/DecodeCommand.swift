@@ -4,13 +4,14 @@ import Foundation
 import VeilCrypto
 import VeilDecoder
 import VeilMedia
+import VeilPipeline
 import VeilRecon
 import VeilSyntax
 import VeilTranscoder
 
 struct DecodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "decode", abstract: "Decode a layer of an HEVC or SHVC stream to y4m or raw yuv.",
+        commandName: "decode", abstract: "Decode a layer to y4m or raw video.",
         discussion: "veil decode out.hevc -o out.y4m --layer 1 --keys keys.json")
 
     @Argument(help: "Annex B stream, '-' for standard input.")
@@ -72,75 +73,6 @@ struct DecodeCommand: ParsableCommand {
         if verify {
             warn("\(report.hashesChecked) picture hashes checked, \(report.hashMismatches) differ")
             if report.hashMismatches > 0 { throw ExitCode(2) }
-        }
-    }
-}
-
-/// Shows a decoder's decrypting hooks the messages of the stream. Layers whose keystream never restarts cannot be decrypted picture by
-/// picture while decoding: from the first message that says so, the stream is decrypted before it reaches the decoder.
-private final class DecryptingInput {
-    private let decryption: Decryption
-    private let threads: Int
-    private let deliver: (NALUnit) throws -> Void
-    private var parameterSets: [NALUnit] = []
-    private var transcoder: StreamTranscoder?
-    private var replays = false
-
-    init(_ decryption: Decryption, threads: Int, deliver: @escaping (NALUnit) throws -> Void) {
-        self.decryption = decryption
-        self.threads = threads
-        self.deliver = deliver
-    }
-
-    func push(_ nal: NALUnit) throws {
-        if let transcoder {
-            try transcoder.push(nal)
-            return
-        }
-        switch nal.header.nalUnitType {
-        case .vps, .sps, .pps: parameterSets.append(nal)
-        case .prefixSEI:
-            if let message = try ProtectionSEI.message(in: nal) {
-                if message.resynchronisation == .stream {
-                    let made = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { [unowned self] in
-                        if !self.replays { try self.deliver($0) }
-                    }
-                    replays = true
-                    for set in parameterSets { try made.push(set) }
-                    replays = false
-                    transcoder = made
-                    try made.push(nal)
-                    return
-                }
-                try decryption.take(message)
-            }
-        default: break
-        }
-        try deliver(nal)
-    }
-
-    func finish() throws { try transcoder?.finish() }
-}
-
-/// Streams from files and standard input.
-enum StreamInput {
-    static func read(_ path: String, _ body: (NALUnit) throws -> Void) throws {
-        let file: FileHandle
-        if path == "-" {
-            file = .standardInput
-        } else {
-            guard let opened = FileHandle(forReadingAtPath: path) else {
-                throw MediaError.cannotOpen(path: path, reason: FileManager.default.fileExists(atPath: path) ? "cannot be read" : "no such file")
-            }
-            file = opened
-        }
-        do {
-            var reader = AnnexBReader(file: file)
-            while let nal = try reader.nextUnit() { try body(nal) }
-        } catch let error as StreamError {
-            throw MediaError.notSupported(path: path, what: error.description)
-        } catch let error as SyntaxError {
-            throw MediaError.notSupported(path: path, what: error.description)
         }
     }
 }

@@ -5,7 +5,7 @@ import VeilMedia
 
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "demo", abstract: "Draw a clip, encode it under every scheme, and show what is seen with and without keys.",
+        commandName: "demo", abstract: "Draw a clip, encode it every way, show it.",
         discussion: "veil demo -o demo")
 
     @Option(name: .shortAndLong, help: "Folder for streams and pictures.")

@@ -4,6 +4,7 @@ import Foundation
 import VeilBaseLayer
 import VeilEncoder
 import VeilMedia
+import VeilPipeline
 import VeilRecon
 import VeilSyntax
 
@@ -27,7 +28,7 @@ enum LayerStructure: String, ExpressibleByArgument, CaseIterable {
 
 struct EncodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "encode", abstract: "Encode clear video to (encrypted) scalable HEVC.",
+        commandName: "encode", abstract: "Encode clear video, encrypted or not.",
         discussion: "veil encode in.y4m -o out.hevc --layers 2x --qp 26,26 --scheme all --keys keys.json")
 
     @OptionGroup var input: InputOptions

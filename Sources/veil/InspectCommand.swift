@@ -9,7 +9,7 @@ import VeilTranscoder
 
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Show what a stream holds: layers, pictures, sizes, encryption.",
+        commandName: "inspect", abstract: "Show layers, pictures, sizes and encryption.",
         discussion: "veil inspect out.hevc --json")
 
     @Argument(help: "Annex B stream, '-' for standard input.")

@@ -4,7 +4,7 @@ import VeilCrypto
 
 struct KeygenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "keygen", abstract: "Make a key file with a fresh random key for each layer.",
+        commandName: "keygen", abstract: "Make a key file with a fresh key for each layer.",
         discussion: "veil keygen -o keys.json --layers 2")
 
     @Option(name: .shortAndLong, help: "Key file to make, readable by its owner only; an existing one is left alone.")

@@ -5,7 +5,7 @@ import VeilMedia
 
 struct MeasureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "measure", abstract: "Compare two videos: PSNR, SSIM, encryption quality, Hamming distance.",
+        commandName: "measure", abstract: "Compare two videos: PSNR, SSIM and more.",
         discussion: "veil measure reference.y4m distorted.y4m --json")
 
     @Argument(help: "Reference video.")

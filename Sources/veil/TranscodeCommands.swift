@@ -8,7 +8,7 @@ import VeilTranscoder
 
 struct DecryptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "decrypt", abstract: "Decrypt a stream without decoding it: the clear stream, byte for byte.",
+        commandName: "decrypt", abstract: "Decrypt a stream without decoding it.",
         discussion: "veil decrypt secret.hevc -o clear.hevc --keys keys.json")
 
     @Argument(help: "Encrypted stream, '-' for standard input.")
@@ -38,7 +38,7 @@ struct DecryptCommand: ParsableCommand {
 
 struct EncryptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "encrypt", abstract: "Encrypt any HEVC or SHVC stream without decoding it.",
+        commandName: "encrypt", abstract: "Encrypt any stream without decoding it.",
         discussion: "veil encrypt clear.hevc -o secret.hevc --keys keys.json --scheme all")
 
     @Argument(help: "Clear stream, '-' for standard input.")
@@ -108,7 +108,7 @@ struct EncryptCommand: ParsableCommand {
 }
 
 extension TranscodeReport {
-    func warn(_ name: String) { for message in messages { veil.warn("\(name): \(message)") } }
+    func warn(_ name: String) { for message in messages { VeilCommand.warn("\(name): \(message)") } }
 }
 
 /// Writes NAL units to a file, complete or not at all, or to standard output. Nothing is written before the second access unit begins,

@@ -1,17 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Foundation
+import VeilMedia
 
 @main
 struct Veil: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "veil",
-        abstract: "Encrypted scalable video: HEVC and SHVC, selectively encrypted, decrypted, decoded, measured.",
+        abstract: "Selectively encrypted scalable video (HEVC, SHVC).",
+        discussion: """
+            Exit status: 0 done; 1 failed; 2 done, with damage or differing hashes;
+            64 wrong usage; 130 interrupted, what was written plays; 141 closed pipe.
+            """,
         version: "0.1.0",
         subcommands: [
             KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, DecodeCommand.self, InspectCommand.self,
+            ViewCommand.self,
+            ExtractCommand.self, SplitCommand.self, JoinCommand.self,
             MeasureCommand.self, EvaluateCommand.self, DemoCommand.self,
         ])
+
+    static func main() {
+        Interruption.listen()
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch MediaError.closedPipe {
+            // As if SIGPIPE had ended it: whoever read had enough.
+            Foundation.exit(141)
+        } catch let error where error is ValidationError || error is ExitCode || error is CleanExit || exitCode(for: error) != .failure {
+            exit(withError: error)
+        } catch {
+            fail("\(error)")
+            Foundation.exit(1)
+        }
+        if Interruption.isRequested {
+            fail("interrupted")
+            Foundation.exit(130)
+        }
+    }
 }
 
 /// A size given as WxH.
@@ -55,5 +82,3 @@ struct InputOptions: ParsableArguments {
     @Option(help: "Bits per sample of raw input (8 or 10).")
     var inputDepth: Int?
 }
-
-func warn(_ message: String) { FileHandle.standardError.write(Data("veil: \(message)\n".utf8)) }

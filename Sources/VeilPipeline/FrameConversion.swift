@@ -4,7 +4,7 @@ import VeilRecon
 
 extension FrameBuffer {
     /// A padded picture of a source frame: sizes rounded up to whole coding blocks of 8, borders repeated.
-    convenience init(_ frame: VideoFrame) {
+    package convenience init(_ frame: VideoFrame) {
         let f = frame.format
         self.init(
             width: (f.width + 7) & ~7, height: (f.height + 7) & ~7, bitDepthLuma: f.bitDepth, bitDepthChroma: f.bitDepth)

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What the Swift library does, in three small programs:
+//
+//     veil-examples roundtrip     encode pictures, encrypted; decode them with and without the keys
+//     veil-examples statistics    a hook of your own: count the bins of a stream by syntax element
+//     veil-examples cipher        a keystream of your own
+import Foundation
+import Veil
+
+/// A picture with a slope and a moving bar.
+func drawing(_ n: Int, width: Int = 192, height: Int = 128) -> Picture {
+    let luma = (0..<(width * height)).map { i -> UInt16 in
+        let (x, y) = (i % width, i / width)
+        return UInt16(abs(x - 20 - n * 6) < 12 ? 210 : 40 + (x + y) / 3 + ((x >> 2 ^ y >> 2) & 3) * 6)
+    }
+    let chroma = [UInt16](repeating: 128, count: width * height / 4)
+    return Picture(width: width, height: height, planes: [luma, chroma, chroma])
+}
+
+func psnr(_ a: Picture, _ b: Picture) -> Double {
+    let sum = zip(a.planes[0], b.planes[0]).reduce(0.0) { $0 + pow(Double($1.0) - Double($1.1), 2) }
+    return sum == 0 ? .infinity : 10 * log10(255 * 255 * Double(a.planes[0].count) / sum)
+}
+
+/// An encrypted stream of twelve pictures, made access unit by access unit. The encoder pulls pictures as it is asked for access units.
+func encode(keys: KeyRing?) async throws -> [[UInt8]] {
+    var settings = Encoder.Settings(width: 192, height: 128)
+    settings.layers = .double
+    settings.baseQP = 24
+    settings.enhancementQP = 24
+    settings.keys = keys
+    let pictures = AsyncStream { continuation in
+        for n in 0..<12 { continuation.yield(drawing(n)) }
+        continuation.finish()
+    }
+    var chunks: [[UInt8]] = []
+    for try await unit in try Encoder.accessUnits(of: pictures, settings: settings) { chunks.append(unit.bytes) }
+    return chunks
+}
+
+func decode(_ chunks: [[UInt8]], keys: KeyRing?) async throws -> [Picture] {
+    var options = Decoder.Options()
+    options.keys = keys
+    let source = AsyncStream { continuation in
+        for chunk in chunks { continuation.yield(chunk) }
+        continuation.finish()
+    }
+    var pictures: [Picture] = []
+    for try await picture in Decoder.pictures(of: source, options: options) { pictures.append(picture) }
+    return pictures
+}
+
+func roundtrip() async throws {
+    let keys = KeyRing.generate(layers: 2, cipher: .aes256)
+    let stream = try await encode(keys: keys)
+    for (what, ring) in [("without keys", nil), ("with keys", keys)] {
+        let pictures = try await decode(stream, keys: ring)
+        let mean = pictures.enumerated().map { psnr(drawing($0.offset), $0.element) }.reduce(0, +) / Double(pictures.count)
+        print("\(what): \(pictures.count) pictures, \(String(format: "%.1f", mean)) dB")
+    }
+    // Decrypted without decoding, it is the stream that would have been written without keys.
+    let decryptor = Transcoder(.decrypt(keys: keys, partial: false))
+    var clear: [UInt8] = []
+    for chunk in stream { for unit in try decryptor.push(chunk) { clear += unit.bytes } }
+    for unit in try decryptor.finish() { clear += unit.bytes }
+    print("decrypted: \(clear == (try await encode(keys: nil)).flatMap { $0 } ? "the clear stream" : "something else")")
+}
+
+/// Counts runs and bins by element. Hooks of several pictures may run at once, so the totals are locked.
+final class Statistics: BinHookProvider, @unchecked Sendable {
+    private let lock = NSLock()
+    private(set) var bins: [BinElement: Int] = [:]
+
+    func makeHook(layer: Int) -> (any BinHook)? { Counter(self) }
+    func add(_ element: BinElement, _ count: Int) { lock.withLock { bins[element, default: 0] += count } }
+
+    private final class Counter: BinHook {
+        let totals: Statistics
+        init(_ totals: Statistics) { self.totals = totals }
+        func begin(_ unit: BinUnit) {}
+        func replace(_ run: BinRun) -> UInt32 {
+            totals.add(run.element, Int(run.count))
+            return run.bins
+        }
+    }
+}
+
+func statistics() async throws {
+    let stream = try await encode(keys: nil)
+    let statistics = Statistics()
+    let transcoder = Transcoder(.hooks(statistics))
+    var out: [UInt8] = []
+    for chunk in stream { for unit in try transcoder.push(chunk) { out += unit.bytes } }
+    for unit in try transcoder.finish() { out += unit.bytes }
+    for (element, count) in statistics.bins.sorted(by: { $0.key.rawValue < $1.key.rawValue }) { print("\(element): \(count) bins") }
+    print("unchanged: \(out == stream.flatMap { $0 })")
+}
+
+switch CommandLine.arguments.dropFirst().first {
+case "roundtrip": try await roundtrip()
+case "statistics": try await statistics()
+default:
+    print("usage: veil-examples roundtrip | statistics")
+    exit(64)
+}

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Keys, ciphers, profiles, elements and messages; hooks and the runs of bins they see.
+@_exported import VeilBins
+@_exported import VeilCrypto

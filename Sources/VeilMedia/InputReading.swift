@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+
+/// Whether the user asked the program to stop (Ctrl-C). What is being read then counts as ended, so that what was made of it is finished
+/// and stays usable. A second request ends the program at once.
+public enum Interruption {
+    private nonisolated(unsafe) static var flag: sig_atomic_t = 0
+
+    public static var isRequested: Bool { flag != 0 }
+
+    /// From now on SIGINT and SIGTERM are requests.
+    public static func listen() {
+        for number in [SIGINT, SIGTERM] {
+            var action = sigaction()
+            action.__sigaction_handler.sa_handler = { number in
+                if Interruption.flag != 0 { _exit(128 + number) }
+                Interruption.flag = 1
+            }
+            // Without SA_RESTART, so that a read that waits for input comes back.
+            sigaction(number, &action, nil)
+        }
+    }
+}
+
+extension FileHandle {
+    /// What is there to be read, at least one byte and at most `count`; nil at the end, and after a request to stop. Unlike
+    /// `read(upToCount:)`, does not wait for more of a pipe than there is.
+    package func readAvailable(upTo count: Int) throws -> [UInt8]? {
+        let descriptor = fileDescriptor
+        var failure: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            initialized = 0
+            while !Interruption.isRequested {
+                let got = Glibc.read(descriptor, buffer.baseAddress, count)
+                if got >= 0 {
+                    initialized = got
+                    return
+                }
+                if errno != EINTR {
+                    failure = errno
+                    return
+                }
+            }
+        }
+        if failure != 0 { throw MediaError.cannotOpen(path: "input", reason: String(cString: strerror(failure))) }
+        return bytes.isEmpty ? nil : bytes
+    }
+}

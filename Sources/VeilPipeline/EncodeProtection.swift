@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBaseLayer
+import VeilCrypto
+import VeilEncoder
+import VeilSyntax
+import VeilTranscoder
+
+extension ScalableSettings {
+    /// Puts encryption into the settings: hooks inside the coding loops; for the base layer after libx265 where that has no hook.
+    /// Returns why, in the latter case.
+    package mutating func protect(with encryption: Encryption) -> String? {
+        hooks = encryption
+        message = { layer, irapIndex in encryption.message(layer: layer, irapIndex: irapIndex).map { ProtectionSEI.unit($0) } }
+        let chained = encryption.options.resynchronisation == .stream
+        var reason: String?
+        if let message = encryption.message(layer: 0, irapIndex: 0) {
+            let sao: ElementSet = [ElementSet(.saoOffsetSign), ElementSet(.saoBandPosition), ElementSet(.saoEoClass)]
+            if BaseLayerEncoder.hasHook && !chained && message.elements.isDisjoint(with: sao) && base.bitDepth == 8 {
+                base.hooks = encryption
+            } else {
+                reason = !BaseLayerEncoder.hasHook
+                    ? "libx265 is built without the bin hook" : chained
+                        ? "a single chain runs in coding order" : "libx265's bin hook does not show SAO or 10-bit pictures"
+                protectBase = Self.baseProtection(encryption, threads: threads)
+            }
+        }
+        // A single chain runs in coding order.
+        if chained { threads = 1 }
+        return reason
+    }
+
+    /// Encrypts base layer access units one by one.
+    private static func baseProtection(_ encryption: Encryption, threads: Int) -> ([NALUnit]) throws -> [NALUnit] {
+        var result: [NALUnit] = []
+        let transcoder = StreamTranscoder(mode: .encrypt(encryption), threads: threads, signals: false) { result.append($0) }
+        return { nals in
+            result.removeAll()
+            for nal in nals { try transcoder.push(nal) }
+            try transcoder.finish()
+            if transcoder.report.failedSlices > 0 {
+                throw EncoderError.baseLayer("a slice of libx265 could not be encrypted: \(transcoder.report.messages.first ?? "")")
+            }
+            return result
+        }
+    }
+}

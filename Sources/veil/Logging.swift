@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
+import Foundation
+
+/// How much goes to standard error.
+enum LogLevel: Int, Comparable, ExpressibleByArgument, CaseIterable {
+    case quiet, error, warning, info, debug
+
+    init?(argument: String) {
+        guard let level = Self.allCases.first(where: { "\($0)" == argument }) else { return nil }
+        self = level
+    }
+    static var allValueStrings: [String] { allCases.map { "\($0)" } }
+    var defaultValueDescription: String { "\(self)" }
+    static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+
+    nonisolated(unsafe) static var current = LogLevel.info
+}
+
+struct LoggingOptions: ParsableArguments {
+    @Option(help: "What to say on standard error: quiet, error, warning, info or debug.")
+    var logLevel: LogLevel = .info
+
+    func validate() { LogLevel.current = logLevel }
+}
+
+private func say(_ message: String, _ level: LogLevel) {
+    guard level <= LogLevel.current else { return }
+    ProgressLine.clear()
+    FileHandle.standardError.write(Data("veil: \(message)\n".utf8))
+}
+
+/// Something is wrong, or less than was asked for.
+func warn(_ message: String) { say(message, .warning) }
+
+/// What was done.
+func info(_ message: String) { say(message, .info) }
+
+/// What went wrong, before the program ends.
+func fail(_ message: String) { say(message, .error) }
