@@ -3,16 +3,19 @@
 # make demo        install what is missing, build, run the main job on a clip drawn by the program
 # make test        install what is missing, build, run the tests
 # make x265-hook   prepare libx265's entropy coder with the bin hook (done by the two above when it can be)
-# make install     install the program (PREFIX=/usr/local)
+# make install     install program, man page, completions, C library and header (PREFIX=/usr/local)
+# make uninstall   take them away again
 
 SWIFT ?= swift
 PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+BUILD := .build/release
+DEST = $(DESTDIR)$(PREFIX)
 
-.PHONY: demo test build deps x265-hook install clean
+.PHONY: demo test build deps x265-hook install uninstall clean
 
 demo: build
-	.build/release/veil demo -o demo
+	$(BUILD)/veil demo -o demo
 
 test: deps
 	$(SWIFT) test -c release -Xswiftc -enable-testing
@@ -28,8 +31,21 @@ x265-hook:
 	Scripts/prepare-x265-hook
 
 install: build
-	install -d $(DESTDIR)$(PREFIX)/bin
-	install -m 755 .build/release/veil $(DESTDIR)$(PREFIX)/bin/veil
+	$(SWIFT) build -c release --product VeilC
+	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include $(DEST)/share/man/man1
+	install -d $(DEST)/share/bash-completion/completions $(DEST)/share/zsh/site-functions $(DEST)/share/fish/vendor_completions.d
+	install -m 755 $(BUILD)/veil $(DEST)/bin/veil
+	install -m 755 $(BUILD)/libVeilC.so $(DEST)/lib/libVeilC.so
+	install -m 644 CModules/CVeil/include/veil.h $(DEST)/include/veil.h
+	printf 'Name: veil\nDescription: Selectively encrypted scalable video\nVersion: 0.1.0\nLibs: -L$(PREFIX)/lib -lVeilC\nCflags: -I$(PREFIX)/include\n' >$(DEST)/lib/pkgconfig/veil.pc
+	$(BUILD)/veil manual >$(DEST)/share/man/man1/veil.1
+	$(BUILD)/veil --generate-completion-script bash >$(DEST)/share/bash-completion/completions/veil
+	$(BUILD)/veil --generate-completion-script zsh >$(DEST)/share/zsh/site-functions/_veil
+	$(BUILD)/veil --generate-completion-script fish >$(DEST)/share/fish/vendor_completions.d/veil.fish
+
+uninstall:
+	rm -f $(DEST)/bin/veil $(DEST)/lib/libVeilC.so $(DEST)/include/veil.h $(DEST)/lib/pkgconfig/veil.pc $(DEST)/share/man/man1/veil.1
+	rm -f $(DEST)/share/bash-completion/completions/veil $(DEST)/share/zsh/site-functions/_veil $(DEST)/share/fish/vendor_completions.d/veil.fish
 
 clean:
 	rm -rf .build demo

@@ -48,7 +48,7 @@ public final class Encoder {
         /// QPs of base and enhancement layer, 0 ... 51.
         public var baseQP = 28
         public var enhancementQP = 28
-        /// libx265's preset for the base layer.
+        /// Speed against efficiency: `ultrafast` to `veryslow`, as x265 has them.
         public var preset = "medium"
         /// Worker threads, 1 or more. The stream does not depend on it.
         public var threads = 1
@@ -67,7 +67,7 @@ public final class Encoder {
         }
     }
 
-    /// Whether this build can encode at all (libx265's development files were there) .
+    /// Whether this build can encode at all (libx265's development files were there).
     public static var isAvailable: Bool { BaseLayerEncoder.isAvailable }
 
     public let settings: Settings
@@ -100,6 +100,10 @@ public final class Encoder {
             inner.enhancement = LayerFormat(width: settings.width, height: settings.height, bitDepth: settings.bitDepth)
         }
         inner.enhancementQp = settings.enhancementQP
+        if let preset = EncoderPreset(name: settings.preset) {
+            inner.effort = preset.effort
+            inner.tools = preset.tools
+        }
         inner.threads = max(settings.threads, 1)
         inner.repeatsHeaders = settings.repeatsHeaders
         if let keys = settings.keys {

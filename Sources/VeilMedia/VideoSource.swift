@@ -47,6 +47,14 @@ public final class VideoSource {
         return try VideoSource(path: path, input: out.fileHandleForReading, process: process, errors: errors, nil, nil, bitDepth)
     }
 
+    /// How many frames a regular file holds, by its size; nil for pipes and what ffmpeg reads.
+    public var expectedFrames: Int? {
+        var info = stat()
+        guard process == nil, fstat(input.fileDescriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+        let header = isY4M ? 6 : 0
+        return (Int(info.st_size) - (isY4M ? offset : 0)) / (format.frameBytes + header)
+    }
+
     /// A program on PATH.
     public static func findProgram(_ name: String) -> URL? {
         for folder in (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":") {

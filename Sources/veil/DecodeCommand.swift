@@ -12,7 +12,13 @@ import VeilTranscoder
 struct DecodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "decode", abstract: "Decode a layer to y4m or raw video.",
-        discussion: "veil decode out.hevc -o out.y4m --layer 1 --keys keys.json")
+        discussion: """
+            EXAMPLES
+              veil decode out.hevc -o out.y4m --keys keys.json
+              veil decode out.hevc -o base.yuv --layer 0
+              veil decode - -o - --keys keys.json <out.hevc | ffplay -
+              veil decode out.hevc -o - | ffmpeg -i - out.mp4
+            """)
 
     @Argument(help: "Annex B stream, '-' for standard input.")
     var input: String
@@ -26,6 +32,7 @@ struct DecodeCommand: ParsableCommand {
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Check decoded picture hashes and fail when one differs.")
     var verify = false
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         var options = Decoder.Options()
@@ -71,7 +78,7 @@ struct DecodeCommand: ParsableCommand {
         try writer.finish()
         let report = decoder.report
         if verify {
-            warn("\(report.hashesChecked) picture hashes checked, \(report.hashMismatches) differ")
+            info("\(report.hashesChecked) picture hashes checked, \(report.hashMismatches) differ")
             if report.hashMismatches > 0 { throw ExitCode(2) }
         }
     }

@@ -6,7 +6,11 @@ import VeilMedia
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo", abstract: "Draw a clip, encode it every way, show it.",
-        discussion: "veil demo -o demo")
+        discussion: """
+            EXAMPLES
+              veil demo -o demo
+              veil demo -o demo --layers snr --frames 50
+            """)
 
     @Option(name: .shortAndLong, help: "Folder for streams and pictures.")
     var output: String = "demo"
@@ -14,6 +18,7 @@ struct DemoCommand: ParsableCommand {
     var frames: Int = 25
     @Option(help: "Layers: 2x, 1.5x or snr.")
     var layers: LayerStructure = .double
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard (1...1000).contains(frames) else { throw ValidationError("--frames takes 1 to 1000") }

@@ -29,7 +29,16 @@ enum LayerStructure: String, ExpressibleByArgument, CaseIterable {
 struct EncodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "encode", abstract: "Encode clear video, encrypted or not.",
-        discussion: "veil encode in.y4m -o out.hevc --layers 2x --qp 26,26 --scheme all --keys keys.json")
+        discussion: """
+            Access units go out as they are ready, so that a camera's pipe comes
+            through at its pace. Ctrl-C ends the input: what was coded by then is
+            finished and plays.
+
+            EXAMPLES
+              veil encode in.y4m -o out.hevc --layers 2x --qp 26,26 --keys keys.json
+              veil encode in.mp4 -o - --layers snr --qp 32,26 --preset fast >out.hevc
+              ffmpeg -i /dev/video0 -f yuv4mpegpipe - | veil encode - -o cam.hevc
+            """)
 
     @OptionGroup var input: InputOptions
     @Option(name: .shortAndLong, help: "Output stream, '-' for standard output.")
@@ -55,6 +64,7 @@ struct EncodeCommand: ParsableCommand {
     var repeatHeaders = false
     @Flag(help: "Code the enhancement layer without inter-layer prediction, for comparison.")
     var noInterLayer = false
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         let qps = qp.split(separator: ",").compactMap { Int($0) }
@@ -98,29 +108,36 @@ struct EncodeCommand: ParsableCommand {
         if let recon {
             recons = try ReconstructionWriters(folder: recon, formats: layers == .single ? [baseFormat] : [baseFormat, format])
         }
-        var totals = [0, 0]
-        var count = 0
+        let expected = [source.expectedFrames, frames].compactMap { $0 }.min()
+        var progress = Progress(total: expected, framesPerSecond: Double(format.fps.numerator) / Double(format.fps.denominator))
+        var latency = Latency()
         func take(_ unit: AccessUnit) throws {
             var bytes: [UInt8] = []
             for nal in unit.nals { bytes.append(annexB: nal) }
             try file.write(bytes)
-            for (i, size) in unit.layerBytes.enumerated() { totals[i] += size }
-            count += 1
+            try file.endUnit()
+            progress.add(unit.layerBytes)
+            latency.leave(unit.displayIndex)
             try recons?.add(unit)
         }
         var read = 0
         while read < frames ?? .max, let frame = try source.nextFrame() {
+            latency.arrive(read)
             read += 1
             let whole = FrameBuffer(frame)
             let small = layers == .single || layers == .snr ? whole : FrameBuffer(downsampler(frame))
             if let unit = try encoder.push(base: small, enhancement: layers == .single ? nil : whole) { try take(unit) }
         }
         while let unit = try encoder.flush() { try take(unit) }
-        if count == 0 { throw ValidationError("\(input.input): no frames") }
+        if progress.frames == 0 { throw ValidationError("\(input.input): no frames") }
         try file.finish()
         try recons?.finish()
-        if let encryption { report(encryption, totals) }
-        warn("\(count) frames, base layer \(totals[0]) bytes, enhancement layer \(totals[1]) bytes, stream \(file.bytesWritten) bytes")
+        if let encryption { report(encryption, progress.layerBytes) }
+        let sizes = progress.layerBytes.enumerated().map { "layer \($0.offset) \($0.element) bytes" }.joined(separator: ", ")
+        info(
+            "\(progress.frames) frames, \(sizes), stream \(file.bytesWritten) bytes, "
+                + String(format: "%.1f kb/s, %.1f fps", progress.bitrate / 1000, progress.speed))
+        info(String(format: "latency from picture to access unit: mean %.0f ms, at most %.0f ms", latency.mean * 1000, latency.largest * 1000))
     }
 }
 

@@ -20,7 +20,7 @@ extension EncodeCommand {
             guard let message = encryption.message(layer: layer, irapIndex: 0), let counts = encryption.statistics(layer: layer) else { continue }
             let all = Double(max(layerBytes.reduce(0, +) * 8, 1))
             let elements = message.elements.counts(counts).map { "\($0.0) \($0.1)" }.joined(separator: ", ")
-            warn(
+            info(
                 String(
                     format: "layer %d encrypted with %@, %@ profile, key id %@: %d bits, ES %.2f %% (%@)", layer, message.cipher.name,
                     message.profile.name, message.keyId, counts.total, 100 * Double(counts.total) / all, elements))

@@ -12,35 +12,44 @@ struct ExtractCommand: ParsableCommand {
         commandName: "extract", abstract: "Keep some layers or sub-layers; no keys.",
         discussion: """
             EXAMPLES
-              veil extract out.hevc -o base.hevc --layer 0            # plays in any HEVC decoder
-              veil extract out.hevc -o half.hevc --max-temporal-id 1  # without the upper temporal sub-layers
+              veil extract out.hevc -o base.hevc --layer 0   # plays in any HEVC decoder
+              veil extract out.hevc -o base.mp4 --layer 0    # or .mov, .mkv, .ts
+              veil extract out.hevc -o half.hevc --max-temporal-id 1
               veil extract out.hevc -o - --layer 0 | ffplay -
             """)
 
     @Argument(help: "Annex B stream, '-' for standard input.")
     var input: String
-    @Option(name: .shortAndLong, help: "Stream to write, '-' for standard output.")
+    @Option(name: .shortAndLong, help: "Stream to write, '-' for standard output; .mp4, .mov, .mkv and .ts through ffmpeg.")
     var output: String
     @Option(help: "Keep this layer and those it is predicted from.")
     var layer: Int?
     @Option(help: "Keep temporal sub-layers up to this one, 0 to 6.")
     var maxTemporalId: Int = 6
+    @Option(help: "Frames per second in a container, where the stream does not tell.")
+    var fps: FrameRate?
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard (0...6).contains(maxTemporalId) else { throw ValidationError("--max-temporal-id takes 0 to 6") }
         guard layer.map({ (0...62).contains($0) }) ?? true else { throw ValidationError("--layer takes 0 to 62") }
-        let file = try OutputFile(path: output)
+        let isContainer = ContainerOutput.isContainer(output)
+        if isContainer && layer != 0 { throw ValidationError("containers hold one layer: add --layer 0, or write to a .hevc file") }
+        let container = isContainer ? try ContainerOutput(path: output, fps: fps) : nil
+        let file = isContainer ? nil : try OutputFile(path: output)
         var extraction = LayerExtraction(layer: layer, maxTemporalId: maxTemporalId)
         var pictures = 0
         try StreamInput.read(input) { nal in
             guard let unit = try extraction.take(nal) else { return }
             if unit.header.nalUnitType.isSlice, layer == nil || unit.header.nuhLayerId == layer { pictures += 1 }
-            try file.write(unit)
+            try container?.write(unit)
+            try file?.write(unit)
         }
         if pictures == 0 {
             throw MediaError.notSupported(path: input, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
         }
-        try file.finish()
+        try container?.finish()
+        try file?.finish()
         if let layer, layer > 0, layer != extraction.streamLayers.last {
             warn("\(output): the VPS still names higher layers: decode with --layer \(layer)")
         }
@@ -51,12 +60,13 @@ struct SplitCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "split", abstract: "Cut a stream before IRAP pictures; no keys.",
         discussion: """
-            Every part plays and decrypts alone. Leading pictures at the beginning of a part that refer to the part before it (RASL)
-            are skipped by decoders until the parts are joined again.
+            Every part plays and decrypts alone. Leading pictures at the beginning of a
+            part that refer to the part before it (RASL) are skipped by decoders until
+            the parts are joined again.
 
             EXAMPLES
-              veil split out.hevc -o part-%03d.hevc            # one part for each IRAP picture
-              veil split out.hevc -o part-%d.hevc --every 4    # four of them a part
+              veil split out.hevc -o part-%03d.hevc           # one part an IRAP picture
+              veil split out.hevc -o part-%d.hevc --every 4   # four of them a part
             """)
 
     @Argument(help: "Annex B stream, '-' for standard input.")
@@ -65,6 +75,7 @@ struct SplitCommand: ParsableCommand {
     var output: String
     @Option(help: "IRAP pictures a part.")
     var every: Int = 1
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard every > 0 else { throw ValidationError("--every takes 1 or more") }
@@ -86,7 +97,7 @@ struct SplitCommand: ParsableCommand {
         if let unit = try splitting.finish() { try write(unit) }
         guard current != nil else { throw MediaError.notSupported(path: input, what: "no pictures") }
         try current?.file.finish()
-        warn("\(splitting.part + 1) part\(splitting.part == 0 ? "" : "s")")
+        info("\(splitting.part + 1) part\(splitting.part == 0 ? "" : "s")")
         if chained && splitting.part > 0 {
             warn("\(input): the keystream never restarts (--resync stream): parts after the first decrypt only when joined again")
         }
@@ -97,12 +108,12 @@ struct JoinCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "join", abstract: "Put streams one after the other; no keys.",
         discussion: """
-            Streams of different encodes, keys and nonces join: each announces its own. To decrypt the whole, the key file must hold
-            the keys of all.
+            Streams of different encodes, keys and nonces join: each announces its own.
+            To decrypt the whole, the key file must hold the keys of all.
 
             EXAMPLES
               veil join one.hevc two.hevc -o both.hevc
-              veil join part-*.hevc -o whole.hevc --continuous   # parts of one stream, in order
+              veil join part-*.hevc -o whole.hevc --continuous   # parts of one stream
             """)
 
     @Argument(help: "Annex B streams, in order.")
@@ -111,6 +122,7 @@ struct JoinCommand: ParsableCommand {
     var output: String
     @Flag(help: "The streams are parts of one: keep leading pictures that refer across the joints.")
     var continuous = false
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         let file = try OutputFile(path: output)

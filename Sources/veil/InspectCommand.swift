@@ -10,12 +10,17 @@ import VeilTranscoder
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inspect", abstract: "Show layers, pictures, sizes and encryption.",
-        discussion: "veil inspect out.hevc --json")
+        discussion: """
+            EXAMPLES
+              veil inspect out.hevc
+              veil inspect - --json <out.hevc
+            """)
 
     @Argument(help: "Annex B stream, '-' for standard input.")
     var input: String
     @Flag(help: "Print JSON.")
     var json = false
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         var inspection = StreamInspection()

@@ -5,7 +5,11 @@ import VeilCrypto
 struct KeygenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keygen", abstract: "Make a key file with a fresh key for each layer.",
-        discussion: "veil keygen -o keys.json --layers 2")
+        discussion: """
+            EXAMPLES
+              veil keygen -o keys.json --layers 2
+              veil keygen -o keys.json --cipher aes-256-ctr --profile maximal
+            """)
 
     @Option(name: .shortAndLong, help: "Key file to make, readable by its owner only; an existing one is left alone.")
     var output: String
@@ -17,12 +21,13 @@ struct KeygenCommand: ParsableCommand {
     var profile: Profile = .paper
     @Option(help: "Bits a key: 128, 192 or 256.")
     var bits: Int = 256
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard (1...63).contains(layers) else { throw ValidationError("--layers takes 1 to 63") }
         guard [128, 192, 256].contains(bits) else { throw ValidationError("--bits takes 128, 192 or 256") }
         let ring = KeyRing.generate(layers: layers, cipher: cipher, profile: profile, keyBytes: bits / 8)
         try ring.write(path: output)
-        for key in ring.layers { warn("layer \(key.layer): key id \(key.id)") }
+        for key in ring.layers { info("layer \(key.layer): key id \(key.id)") }
     }
 }

@@ -3,16 +3,11 @@ import ArgumentParser
 import Foundation
 
 /// How much goes to standard error.
-enum LogLevel: Int, Comparable, ExpressibleByArgument, CaseIterable {
+enum LogLevel: String, Comparable, ExpressibleByArgument, CaseIterable {
     case quiet, error, warning, info, debug
 
-    init?(argument: String) {
-        guard let level = Self.allCases.first(where: { "\($0)" == argument }) else { return nil }
-        self = level
-    }
-    static var allValueStrings: [String] { allCases.map { "\($0)" } }
-    var defaultValueDescription: String { "\(self)" }
-    static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+    static func < (a: Self, b: Self) -> Bool { a.rank < b.rank }
 
     nonisolated(unsafe) static var current = LogLevel.info
 }

@@ -6,7 +6,11 @@ import VeilMedia
 struct MeasureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "measure", abstract: "Compare two videos: PSNR, SSIM and more.",
-        discussion: "veil measure reference.y4m distorted.y4m --json")
+        discussion: """
+            EXAMPLES
+              veil measure reference.y4m distorted.y4m
+              veil measure a.yuv b.yuv --size 1920x1080 --json
+            """)
 
     @Argument(help: "Reference video.")
     var reference: String
@@ -16,6 +20,7 @@ struct MeasureCommand: ParsableCommand {
     var size: Size?
     @Flag(help: "Print JSON.")
     var json = false
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         let a = try VideoSource.open(path: reference, size: size.map { ($0.width, $0.height) })

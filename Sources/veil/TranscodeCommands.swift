@@ -9,7 +9,11 @@ import VeilTranscoder
 struct DecryptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "decrypt", abstract: "Decrypt a stream without decoding it.",
-        discussion: "veil decrypt secret.hevc -o clear.hevc --keys keys.json")
+        discussion: """
+            EXAMPLES
+              veil decrypt secret.hevc -o clear.hevc --keys keys.json
+              veil decrypt - -o - --keys fd:3 3<keys.json <secret.hevc >clear.hevc
+            """)
 
     @Argument(help: "Encrypted stream, '-' for standard input.")
     var input: String
@@ -21,6 +25,7 @@ struct DecryptCommand: ParsableCommand {
     var partial = false
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         let decryption = Decryption(keys: try KeyRing(reference: keys), lenient: partial)
@@ -39,7 +44,12 @@ struct DecryptCommand: ParsableCommand {
 struct EncryptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "encrypt", abstract: "Encrypt any stream without decoding it.",
-        discussion: "veil encrypt clear.hevc -o secret.hevc --keys keys.json --scheme all")
+        discussion: """
+            EXAMPLES
+              veil encrypt clear.hevc -o secret.hevc --keys keys.json --scheme all
+              veil encrypt movie.mp4 -o secret.hevc --keys keys.json --cipher chacha20
+              veil encrypt clear.hevc -o secret.hevc --keys keys.json --roi 200,100,320,240
+            """)
 
     @Argument(help: "Clear stream, '-' for standard input.")
     var input: String
@@ -54,6 +64,7 @@ struct EncryptCommand: ParsableCommand {
     var roi: String?
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard (0...6).contains(minTemporalId) else { throw ValidationError("--min-temporal-id takes 0 to 6") }
@@ -102,7 +113,7 @@ struct EncryptCommand: ParsableCommand {
         try writer.finish()
         transcoder.report.warn(input)
         let report = transcoder.report
-        warn("\(report.pictures) pictures, \(writer.bytesWritten) bytes, of which \(report.messageBytes) are encryption messages")
+        info("\(report.pictures) pictures, \(writer.bytesWritten) bytes, of which \(report.messageBytes) are encryption messages")
         if report.failedSlices > 0 { throw ExitCode(2) }
     }
 }

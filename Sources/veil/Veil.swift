@@ -17,7 +17,7 @@ struct Veil: ParsableCommand {
             KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, DecodeCommand.self, InspectCommand.self,
             ViewCommand.self,
             ExtractCommand.self, SplitCommand.self, JoinCommand.self,
-            MeasureCommand.self, EvaluateCommand.self, DemoCommand.self,
+            MeasureCommand.self, EvaluateCommand.self, DemoCommand.self, ManualCommand.self,
         ])
 
     static func main() {

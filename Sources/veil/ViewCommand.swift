@@ -11,8 +11,8 @@ struct ViewCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "view", abstract: "Draw each layer, without and with keys (PNG).",
         discussion: """
-            One row a layer: pictures from all over the stream as seen without keys, and beside them, when keys are given, as their
-            owner sees them.
+            One row a layer: pictures from all over the stream as seen without keys,
+            and beside them, when keys are given, as their owner sees them.
 
             EXAMPLES
               veil view out.hevc -o sheet.png --keys keys.json
@@ -31,6 +31,7 @@ struct ViewCommand: ParsableCommand {
     var width: Int = 480
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard (1...16).contains(columns) else { throw ValidationError("--columns takes 1 to 16") }
@@ -49,7 +50,7 @@ struct ViewCommand: ParsableCommand {
         let file = try OutputFile(path: output)
         try file.write(sheet.png)
         try file.finish()
-        warn("\(output): \(sheet.width)x\(sheet.height), layers \(counts.keys.sorted().map(String.init).joined(separator: ", "))"
+        info("\(output): \(sheet.width)x\(sheet.height), layers \(counts.keys.sorted().map(String.init).joined(separator: ", "))"
             + (ring == nil ? ", without keys" : ", left without keys, right with them"))
     }
 
