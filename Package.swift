@@ -12,7 +12,12 @@ let hasHook = hasX265
     && FileManager.default.fileExists(atPath: Context.packageDirectory + "/CModules/CX265Hook/vendor/entropy.cpp")
     && FileManager.default.fileExists(atPath: "/usr/lib/x86_64-linux-gnu/libx265.a")
 
+/// VEIL_SANITIZE=1 in the environment builds the C kernels, and the fuzz driver that runs them, with the address sanitizer and traps on
+/// undefined behaviour.
+let sanitizes = ProcessInfo.processInfo.environment["VEIL_SANITIZE"] == "1"
+
 let cKernels: [CSetting] = [.define("NDEBUG", .when(configuration: .release))]
+    + (sanitizes ? [.unsafeFlags(["-fsanitize=address,undefined", "-fsanitize-trap=undefined"])] : [])
 
 let package = Package(
     name: "Veil",
@@ -69,9 +74,14 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/veil"),
+        .target(name: "VeilFuzz", dependencies: ["VeilDecoder", "VeilCrypto", "VeilTranscoder"]),
+        .executableTarget(
+            name: "veil-fuzz", dependencies: ["VeilFuzz"],
+            linkerSettings: sanitizes ? [.unsafeFlags(["-sanitize=address"])] : []),
         .testTarget(
             name: "VeilDecoderTests",
             dependencies: ["VeilDecoder", .product(name: "Crypto", package: "swift-crypto")]),
+        .testTarget(name: "VeilFuzzTests", dependencies: ["VeilFuzz", "VeilEncoder", "VeilBaseLayer"]),
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels"]),
         .testTarget(name: "VeilCommandTests", dependencies: ["VeilCommand", "VeilC", "veil-examples"]),
         .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins"]),

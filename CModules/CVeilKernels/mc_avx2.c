@@ -44,8 +44,11 @@ VEIL_INLINE void emit_16(destination to, const output *o, int x, int y, __m256i 
 
 // Rows y and y + 1, 8 columns; n of them to be stored.
 VEIL_INLINE void emit_2x8(destination to, const output *o, int x, int y, __m256i v, int n, int biased) {
-    const int16_t *p = o->pred0 + y * VEIL_PRED_STRIDE + x;
-    __m256i other = to == TO_AVERAGE ? load_2x8(p, p + VEIL_PRED_STRIDE) : v;
+    __m256i other = v;
+    if (to == TO_AVERAGE) {
+        const int16_t *p = o->pred0 + y * VEIL_PRED_STRIDE + x;
+        other = load_2x8(p, p + VEIL_PRED_STRIDE);
+    }
     v = finish(to, o, v, other, biased);
     uint16_t *d = o->dst + y * o->stride + x;
     if (n == 8 || to == TO_PRED) {

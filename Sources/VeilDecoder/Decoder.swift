@@ -121,7 +121,8 @@ package final class Decoder {
                 if nal.header.nuhLayerId == 0 { lastVclLayer = 64 }
                 try options.prefixSEI?(nal)
             case .suffixSEI:
-                if options.verify { try takeHash(nal) }
+                // Without --verify a hash only serves where decoders disagree about motion between layers.
+                if options.verify || nal.header.nuhLayerId > 0 { try takeHash(nal) }
             default:
                 if type.isSlice { try takeSlice(nal) }
             }
@@ -283,6 +284,7 @@ package final class Decoder {
         unit.ctbSize = 1 << sps.ctbLog2SizeY
         let decoding = PictureDecoding(
             picture: picture, sets: active, unit: unit, hook: options.hooks?.makeHook(layer: layerId).map { HookBox($0) })
+        decoding.verifies = options.verify
         try prepareInterLayer(h, decoding, layer)
         decoding.concealment = layer.dpb.entries.filter { !$0.isGenerated }.min {
             abs(Int($0.poc) - Int(poc)) < abs(Int($1.poc) - Int(poc))

@@ -46,6 +46,8 @@ final class PictureDecoding: @unchecked Sendable {
     /// The inter-layer references of the picture, in the order of RefPicLayerId.
     var interLayer: [CodedPicture] = []
     var hash: DecodedPictureHash?
+    /// Count what the hash says.
+    var verifies = false
     let unit: BinUnit
     let hook: HookBox?
     /// A picture to take lost CTUs from.
@@ -71,9 +73,40 @@ final class PictureDecoding: @unchecked Sendable {
     func run(workspaces: WorkspacePool) {
         let workspace = workspaces.take()
         defer { workspaces.giveBack(workspace) }
+        let result: PictureOutcome
+        let disputed = hash == nil ? [] : segments.compactMap { $0.context.collocatedPicture?.producer }.filter(\.hasDisputedMotion)
+        if disputed.isEmpty {
+            result = attempt(workspace, publishes: true)
+        } else {
+            result = settle(disputed, workspace)
+        }
+        picture.publishAll()
+        // What was only needed for this goes at once, however late the outcome is read.
+        segments.removeAll()
+        interLayer.removeAll()
+        concealment = nil
+        lock.withLock {
+            outcomeStorage = result
+            done = true
+        }
+    }
+
+    /// The hash tells which motion an encoder worked with where the reference software and the standard part ways.
+    private func settle(_ disputed: [InterLayerProducer], _ workspace: DecodingWorkspace) -> PictureOutcome {
+        let standard = attempt(workspace, publishes: false)
+        if matchesHash { return standard }
+        for producer in disputed { producer.remakeMotion(.withoutOffsets) }
+        let other = attempt(workspace, publishes: false)
+        if matchesHash { return other }
+        for producer in disputed { producer.remakeMotion(.standard) }
+        return attempt(workspace, publishes: false)
+    }
+
+    private func attempt(_ workspace: DecodingWorkspace, publishes: Bool) -> PictureOutcome {
         let reconstruction = PictureReconstruction(picture: picture, grid: sets.grid)
         for segment in segments where segment.beginsSlice { reconstruction.add(slice: segment.context) }
-        let filter = InLoopFilter(picture: reconstruction, saoEnabled: sets.sps.sampleAdaptiveOffsetEnabledFlag)
+        let filter = InLoopFilter(
+            picture: reconstruction, saoEnabled: sets.sps.sampleAdaptiveOffsetEnabledFlag, publishes: publishes)
         let store = ContextStore(picHeightInCtbs: sets.sps.picHeightInCtbsY)
         let lines = SyntaxLines(picWidthInMinCbs: sets.sps.picWidthInMinCbsY)
         var progress = RowProgress(widthInCtbs: sets.grid.widthInCtbs, heightInCtbs: sets.grid.heightInCtbs)
@@ -86,16 +119,11 @@ final class PictureDecoding: @unchecked Sendable {
         }
         result.concealedCTUs = Concealment.fill(reconstruction, from: interLayer.first ?? concealment)
         filter.advance(reconstructedRows: sets.grid.heightInCtbs)
-        picture.publishAll()
-        if let hash { verify(hash, &result) }
-        // What was only needed for this goes at once, however late the outcome is read.
-        segments.removeAll()
-        interLayer.removeAll()
-        concealment = nil
-        lock.withLock {
-            outcomeStorage = result
-            done = true
+        if verifies, hash != nil {
+            result.hashesChecked = 1
+            result.hashMismatches = matchesHash ? 0 : 1
         }
+        return result
     }
 
     private func decode(
@@ -135,23 +163,19 @@ final class PictureDecoding: @unchecked Sendable {
         }
     }
 
-    private func verify(_ hash: DecodedPictureHash, _ result: inout PictureOutcome) {
+    /// Whether the samples are those of the picture's hash message.
+    private var matchesHash: Bool {
+        guard let hash else { return false }
         let frame = picture.frame
-        for cIdx in 0..<3 {
+        return (0..<3).allSatisfy { cIdx in
             let plane = frame.plane(cIdx)
             let depth = frame.bitDepth(cIdx)
-            let equal: Bool
             switch hash {
-            case .md5(let expected): equal = PictureHash.md5(plane, bitDepth: depth) == expected[cIdx]
-            case .crc(let expected): equal = Int(PictureHash.crc(plane, bitDepth: depth)) == expected[cIdx]
-            case .checksum(let expected): equal = Int(PictureHash.checksum(plane, bitDepth: depth)) == expected[cIdx]
-            }
-            if !equal {
-                result.hashMismatches += 1
-                break
+            case .md5(let expected): return PictureHash.md5(plane, bitDepth: depth) == expected[cIdx]
+            case .crc(let expected): return Int(PictureHash.crc(plane, bitDepth: depth)) == expected[cIdx]
+            case .checksum(let expected): return Int(PictureHash.checksum(plane, bitDepth: depth)) == expected[cIdx]
             }
         }
-        result.hashesChecked += 1
     }
 }
 

@@ -13,10 +13,14 @@ package final class InLoopFilter {
     private let log2CtbSize: Int
     private var deblocked = 0
     private var finished = 0
+    private let publishes: Bool
 
-    /// - Parameter saoEnabled: sample_adaptive_offset_enabled_flag; false saves the work of looking for parameters.
-    package init(picture: PictureReconstruction, saoEnabled: Bool = true) {
+    /// - Parameters:
+    ///   - saoEnabled: sample_adaptive_offset_enabled_flag; false saves the work of looking for parameters.
+    ///   - publishes: off keeps the picture unfinished for those who wait for it.
+    package init(picture: PictureReconstruction, saoEnabled: Bool = true, publishes: Bool = true) {
         self.picture = picture
+        self.publishes = publishes
         rows = picture.grid.heightInCtbs
         log2CtbSize = picture.grid.log2CtbSize
         deblocking = DeblockingFilter(picture: picture)
@@ -39,9 +43,9 @@ package final class InLoopFilter {
             let first = (finished - 1) << log2CtbSize
             let last = min(finished << log2CtbSize, frame.height)
             frame.extendMargins(lumaRows: first..<last)
-            if finished < rows { picture.picture.publish(rows: last) }
+            if finished < rows && publishes { picture.picture.publish(rows: last) }
         }
-        if complete { picture.picture.publishAll() }
+        if complete && publishes { picture.picture.publishAll() }
     }
 }
 

@@ -23,6 +23,7 @@ package final class InterLayerProducer: @unchecked Sendable {
     private let lock = NSLock()
     private let motionRowsMade = Atomic<Int>(0)
     private let isWhole = Atomic<Bool>(false)
+    private var mapping = InterLayerReference.MotionMapping.standard
 
     private init(
         reference: InterLayerReference, source: CodedPicture, frame: FrameBuffer, motion: MotionField, hasMotion: Bool, isAlias: Bool,
@@ -103,6 +104,17 @@ package final class InterLayerProducer: @unchecked Sendable {
         isWhole.store(true, ordering: .releasing)
     }
 
+    /// Whether decoders disagree about this picture's motion (``InterLayerReference/MotionMapping``).
+    package var hasDisputedMotion: Bool { hasMotion && !isAlias && reference.hasOffsets }
+
+    /// Has the motion made again, by a mapping. Not while the current picture is being decoded.
+    package func remakeMotion(_ mapping: InterLayerReference.MotionMapping) {
+        lock.lock()
+        self.mapping = mapping
+        motionRowsMade.store(0, ordering: .releasing)
+        lock.unlock()
+    }
+
     /// Makes the motion of luma rows 0 ..< `rows`.
     @inline(__always)
     func prepareMotion(rows: Int) {
@@ -118,10 +130,10 @@ package final class InterLayerProducer: @unchecked Sendable {
         let wanted = min(wanted, reference.motionRows)
         if made >= wanted { return }
         if hasMotion {
-            source.wait(rows: reference.sourceRows(motionRow: wanted - 1))
+            source.wait(rows: reference.sourceRows(motionRow: wanted - 1, mapping))
             if !isAlias {
                 if made == 0 { motion.slices = source.motion.slices }
-                reference.resampleMotion(source.motion, motion, rows: made..<wanted)
+                reference.resampleMotion(source.motion, motion, rows: made..<wanted, mapping)
             }
         }
         motionRowsMade.store(wanted, ordering: .releasing)

@@ -137,17 +137,31 @@ package final class InterLayerReference: @unchecked Sendable {
     var motionRows: Int { (parameters.height + 15) / 16 }
 
     /// The luma rows of the reference layer picture that rows of 16x16 blocks up to `row` take their motion from.
-    func sourceRows(motionRow row: Int) -> Int {
+    func sourceRows(motionRow row: Int, _ mapping: MotionMapping) -> Int {
         let p = parameters
         if p.keepsMotion { return min(row * 16 + 16, p.refHeight) }
-        let y = (((row * 16 + 8 - p.scaledRefLayer.top) * p.scaleFactorY + (1 << 15)) >> 16) + p.refRegion.top
+        let (top, refTop) = mapping == .standard ? (p.scaledRefLayer.top, p.refRegion.top) : (0, 0)
+        let y = (((row * 16 + 8 - top) * p.scaleFactorY + (1 << 15)) >> 16) + refTop
         return min(max((((y + 4) >> 4) << 4) + 4, 1), p.refHeight)
     }
 
+    /// Which reference layer block the motion of a 16x16 block comes from where the layers' regions have offsets.
+    package enum MotionMapping: Sendable {
+        /// Equations H-67 and H-68.
+        case standard
+        /// As SHM-8.1 and its encoder do: it takes the offsets from the reference layer's PPS, where there are none.
+        case withoutOffsets
+    }
+
+    /// Whether the two mappings differ.
+    var hasOffsets: Bool { parameters.scaledRefLayer != (0, 0, 0, 0) || parameters.refRegion != (0, 0, 0, 0) }
+
     /// `to` has one "CTB" per 16x16 block, so that every block can keep the slice of the reference layer it comes from. `rows` counts
     /// rows of such blocks.
-    func resampleMotion(_ from: MotionField, _ to: MotionField, rows: Range<Int>) {
+    func resampleMotion(_ from: MotionField, _ to: MotionField, rows: Range<Int>, _ mapping: MotionMapping = .standard) {
         let p = parameters
+        let (left, top, refLeft, refTop) = mapping == .standard
+            ? (p.scaledRefLayer.left, p.scaledRefLayer.top, p.refRegion.left, p.refRegion.top) : (0, 0, 0, 0)
         let scaleMvX = min(max(((p.scaledRefRegionWidth << 8) + (p.refLayerRegionWidth >> 1)) / p.refLayerRegionWidth, -4096), 4095)
         let scaleMvY = min(max(((p.scaledRefRegionHeight << 8) + (p.refLayerRegionHeight >> 1)) / p.refLayerRegionHeight, -4096), 4095)
         let sx = p.scaleFactorX
@@ -162,8 +176,8 @@ package final class InterLayerReference: @unchecked Sendable {
                 var x = bx * 16
                 var y = by * 16
                 if !p.keepsMotion {
-                    x = (((x + 8 - p.scaledRefLayer.left) * sx + (1 << 15)) >> 16) + p.refRegion.left
-                    y = (((y + 8 - p.scaledRefLayer.top) * sy + (1 << 15)) >> 16) + p.refRegion.top
+                    x = (((x + 8 - left) * sx + (1 << 15)) >> 16) + refLeft
+                    y = (((y + 8 - top) * sy + (1 << 15)) >> 16) + refTop
                     x = ((x + 4) >> 4) << 4
                     y = ((y + 4) >> 4) << 4
                 }

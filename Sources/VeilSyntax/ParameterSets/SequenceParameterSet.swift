@@ -227,8 +227,19 @@ package final class SequenceParameterSet: @unchecked Sendable {
         if sps.picHeightInLumaSamples == 0 || sps.picHeightInLumaSamples > 16384 || sps.picHeightInLumaSamples & mask != 0 {
             throw SyntaxError.outOfRange(element: "pic_height_in_luma_samples", value: sps.picHeightInLumaSamples)
         }
+        // No level allows more: what a damaged size asks for stays bounded.
+        if sps.picWidthInLumaSamples * sps.picHeightInLumaSamples > Self.maxLumaPs {
+            throw SyntaxError.outOfRange(element: "pic_height_in_luma_samples", value: sps.picHeightInLumaSamples)
+        }
+        let window = sps.window
+        if window.left + window.right >= sps.picWidthInLumaSamples || window.top + window.bottom >= sps.picHeightInLumaSamples {
+            throw SyntaxError.outOfRange(element: "conf_win_right_offset", value: sps.conformanceWindow?[1] ?? 0)
+        }
         return sps
     }
+
+    /// MaxLumaPs of level 6.2 (Table A.8).
+    static let maxLumaPs = 35_651_584
 
     // MARK: Derived variables (7.4.3.2.1)
 

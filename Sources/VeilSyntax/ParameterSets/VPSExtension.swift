@@ -15,6 +15,8 @@ package struct VPSExtension: Sendable {
     }
     package struct OutputLayerSet: Equatable, Sendable {
         package var layerSetIdx = 0
+        /// nuh_layer_ids of the set.
+        package var layers: [Int] = [0]
         /// One flag per layer of the set.
         package var outputLayerFlags: [Bool] = []
         package var profileTierLevelIdx: [Int?] = []
@@ -33,7 +35,7 @@ package struct VPSExtension: Sendable {
     package var dimensionId: [[Int]] = [[]]
     package var viewIdLen = 0
     package var viewIdVal: [Int] = []
-    package var directDependencyFlag: [[Bool]] = [[]]
+    package var directDependencyFlag: [[Bool]] = [[]] { didSet { needs = Self.closure(directDependencyFlag) } }
     package var numAddLayerSets = 0
     package var highestLayerIdxPlus1: [[Int]] = []
     package var subLayersVpsMaxMinus1: [Int]?
@@ -54,6 +56,9 @@ package struct VPSExtension: Sendable {
     /// dpb_size() and whatever follows direct_dependency types, kept to be written again.
     var dpbBits: (bytes: [UInt8], start: Int, count: Int)?
     var tailBits: (bytes: [UInt8], start: Int, count: Int)?
+
+    /// Which layers each needs, by index.
+    private var needs: [UInt64] = [1]
 
     package init() {}
 
@@ -76,7 +81,8 @@ package struct VPSExtension: Sendable {
         vpsNuhLayerIdPresentFlag = try r.flag("vps_nuh_layer_id_present_flag")
         dimensionId = [Array(repeating: 0, count: types)]
         for i in 0..<maxLayersMinus1 {
-            let id = vpsNuhLayerIdPresentFlag ? try r.u(6, "layer_id_in_nuh", in: (layerIdInNuh[i] + 1)...62) : i + 1
+            let id = vpsNuhLayerIdPresentFlag ? try r.u(6, "layer_id_in_nuh", in: 0...62) : i + 1
+            if id <= layerIdInNuh[i] || id > 62 { throw SyntaxError.outOfRange(element: "layer_id_in_nuh", value: id) }
             layerIdInNuh.append(id)
             var ids: [Int] = []
             if !splittingFlag {
@@ -94,6 +100,7 @@ package struct VPSExtension: Sendable {
             for _ in 0..<i { flags.append(try r.flag("direct_dependency_flag")) }
             directDependencyFlag.append(flags)
         }
+        needs = Self.closure(directDependencyFlag)
         let trees = Self.independentTrees(directDependencyFlag)
         if trees.count > 1 {
             numAddLayerSets = try r.ue("num_add_layer_sets", in: 0...1023)
@@ -133,7 +140,7 @@ package struct VPSExtension: Sendable {
         for i in 0..<repCount { repFormats.append(try Self.repFormat(&r, previous: i > 0 ? repFormats[i - 1] : nil)) }
         if repCount > 1, try r.flag("rep_format_idx_present_flag") {
             var v = vps.vpsBaseLayerInternalFlag ? [0] : []
-            for _ in v.count...maxLayersMinus1 {
+            while v.count <= maxLayersMinus1 {
                 v.append(try r.u(Self.bits(for: repCount), "vps_rep_format_idx", in: 0...(repCount - 1)))
             }
             vpsRepFormatIdx = v
@@ -224,7 +231,8 @@ package struct VPSExtension: Sendable {
                 ols.layerSetIdx = i < sets.count ? i : 1
             }
             let set = sets[ols.layerSetIdx]
-            if i > vps.layerSets.count - 1 || defaultOutputLayerIdc == 2 {
+            ols.layers = set
+            if i > vps.layerSets.count - 1 || defaultOutputLayerIdc >= 2 {
                 for _ in set { ols.outputLayerFlags.append(try r.flag("output_layer_flag")) }
             } else {
                 ols.outputLayerFlags = set.indices.map { defaultOutputLayerIdc == 0 || $0 == set.count - 1 }
@@ -249,10 +257,19 @@ package struct VPSExtension: Sendable {
 
     /// Whether decoding layer `id` needs layer `other` (or is it).
     func vpsNeeds(_ id: Int, _ other: Int) -> Bool {
-        guard let i = layerIdInNuh.firstIndex(of: id), let j = layerIdInNuh.firstIndex(of: other) else { return false }
-        if i == j { return true }
-        if j > i { return false }
-        return (0..<i).contains { directDependencyFlag[i][$0] && ($0 == j || vpsNeeds(layerIdInNuh[$0], other)) }
+        guard let i = layerIdInNuh.firstIndex(of: id), let j = layerIdInNuh.firstIndex(of: other), i < needs.count else { return false }
+        return needs[i] >> UInt64(j) & 1 != 0
+    }
+
+    /// For every layer index, the indices of the layers it depends on, itself included, one bit each.
+    private static func closure(_ direct: [[Bool]]) -> [UInt64] {
+        var result: [UInt64] = []
+        for (i, row) in direct.enumerated() {
+            var bits = UInt64(1) << UInt64(i)
+            for (j, depends) in row.enumerated() where depends { bits |= result[j] }
+            result.append(bits)
+        }
+        return result
     }
 
     private static func repFormat(_ r: inout BitReader, previous: RepFormat?) throws -> RepFormat {
@@ -285,17 +302,20 @@ package struct VPSExtension: Sendable {
     private func skipDpbSize(_ r: inout BitReader, vps: VideoParameterSet) throws {
         let subLayerMax = subLayersVpsMaxMinus1
         for i in 1..<max(outputLayerSets.count, 1) {
-            let set = i < vps.layerSets.count ? vps.layerSets[outputLayerSets[i].layerSetIdx] : layersOf(outputLayerSets[i], vps)
+            let set = outputLayerSets[i].layers
             let maxSub = set.map { id in
                 let index = layerIdInNuh.firstIndex(of: id) ?? 0
                 return subLayerMax?[index] ?? vps.vpsMaxSubLayersMinus1
             }.max() ?? 0
             let output = zip(set, outputLayerSets[i].outputLayerFlags).filter(\.1).map(\.0)
+            let necessary = set.filter { id in
+                output.contains { vpsNeeds($0, id) } && (vps.vpsBaseLayerInternalFlag || id != 0)
+            }
             let subLayerFlag = try r.flag("sub_layer_flag_info_present_flag")
             for j in 0...min(maxSub, 6) {
                 let present = j == 0 ? true : subLayerFlag ? try r.flag("sub_layer_dpb_info_present_flag") : false
                 if !present { continue }
-                for id in set where output.contains(where: { vpsNeeds($0, id) }) && (vps.vpsBaseLayerInternalFlag || id != 0) {
+                for _ in necessary {
                     _ = try r.ue("max_vps_dec_pic_buffering_minus1")
                 }
                 _ = try r.ue("max_vps_num_reorder_pics")
@@ -305,7 +325,7 @@ package struct VPSExtension: Sendable {
     }
 
     func layersOf(_ ols: OutputLayerSet, _ vps: VideoParameterSet) -> [Int] {
-        ols.layerSetIdx < vps.layerSets.count ? vps.layerSets[ols.layerSetIdx] : layerIdInNuh
+        ols.layerSetIdx < vps.layerSets.count ? vps.layerSets[ols.layerSetIdx] : ols.layers
     }
 
     /// Index of the representation format of a layer.
