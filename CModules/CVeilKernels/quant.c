@@ -26,12 +26,6 @@ static void dequant(int16_t *coeffs, const int16_t *levels, int n, int scale, in
     }
 }
 
-uint32_t veil_level_sum(const int16_t *levels, int n) {
-    uint32_t sum = 0;
-    for (int i = 0; i < n; i++) sum += (uint32_t)veil_abs(levels[i]);
-    return sum;
-}
-
 void veil_fill_quant(veil_kernels *k) {
     k->quant = quant;
     k->dequant = dequant;

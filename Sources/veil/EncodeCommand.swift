@@ -85,6 +85,8 @@ struct EncodeCommand: ParsableCommand {
         settings.base.preset = preset
         settings.base.options = [("qp", String(qps[0])), ("pools", String(max(threads, 1)))]
         if threads <= 1 { settings.base.options += [("frame-threads", "1")] }
+        // Without a new intra picture after a cut the enhancement layer has little to predict from; the fastest preset leaves it out.
+        settings.base.options += [("scenecut", "40")]
         for option in x265Options?.split(separator: ",") ?? [] {
             let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
             settings.base.options.append((parts[0], parts.count > 1 ? parts[1] : nil))

@@ -74,9 +74,6 @@ static inline int veil_quant(
     return veil_kernels_active.quant(levels, remainder, coeffs, n, scale, offset, shift);
 }
 
-/// Sum of the magnitudes of n levels (n a multiple of 16).
-uint32_t veil_level_sum(const int16_t *levels, int n);
-
 /// Scaling (8.6.3) with a flat matrix, n a multiple of 16: coeffs[i] = Clip16((levels[i] * scale + round) >> shift). Factors
 /// of two common to the standard's m * levelScale << (qP / 6) and 1 << bdShift are to be cancelled by the caller: `scale` is
 /// levelScale[qP % 6], `shift` = bdShift - 4 - qP / 6 with bdShift = bitDepth + log2(size) - 5; where negative (to -9) it is a

@@ -7,8 +7,8 @@ import VeilRecon
 /// Mode decision of one CTU: fills its record and leaves the reconstruction (before the in-loop filters) in the frame, its motion in the
 /// motion field. One per worker.
 ///
-/// By rate and distortion, every unit tried is coded and the quadtree is decided on the way. By Hadamard costs, the quadtree and the motion
-/// are planned for the whole CTU first, and only the units chosen are coded.
+/// Motion and intra modes are chosen by Hadamard costs; the best of them are coded and compared by rate and distortion, and the best
+/// unit of a place becomes its reconstruction.
 final class CTUDecision {
     let source: FrameBuffer
     let slice: SliceContext
@@ -33,27 +33,13 @@ final class CTUDecision {
     let modeBlock: UnsafeMutablePointer<UInt16>
     let starts: UnsafeMutablePointer<MotionVector>
     let parts: UnsafeMutablePointer<InterChoice>
-    let plan: UnsafeMutablePointer<PlannedUnit>
     let memory: DecisionMemory
     private let candidateView: UnsafeMutablePointer<MotionCandidates>
-    @exclusivity(unchecked) var planCount = 0
     @exclusivity(unchecked) var context: BlockContext
     @exclusivity(unchecked) var ctu = CodingTreeUnit(levelCapacity: 16)
     @exclusivity(unchecked) private var isPrepared = false
     /// Greatest row of references that vectors may reach.
     @exclusivity(unchecked) var lastRow = Int.max
-
-    /// A unit of a CTU planned by Hadamard costs.
-    struct PlannedUnit {
-        var x = 0
-        var y = 0
-        var log2 = 0
-        var depth = 0
-        /// Nothing but its prediction.
-        var isSkipped = false
-        var isIntra = false
-        var choice = InterChoice()
-    }
 
     init(
         source: FrameBuffer, slice: SliceContext, picture: PictureReconstruction, parameters: SliceParameters, maps: DecisionMaps,
@@ -69,8 +55,8 @@ final class CTUDecision {
         frame = picture.picture.frame
         rate = RateEstimator(parameters: parameters)
         let qp = slice.constants.sliceQpY
-        lambda = 0.57 * exp2(Double(qp - 12) / 3)
-        lambdaSatd = lambda.squareRoot()
+        lambda = 0.7 * exp2(Double(qp - 12) / 3)
+        lambdaSatd = 1 * lambda.squareRoot()
         func quantiser(_ rounding: Int) -> Quantiser {
             Quantiser(
                 qp: (
@@ -79,7 +65,7 @@ final class CTUDecision {
                     QuantizationParameters.qpChroma(qpY: qp, offset: slice.constants.crQpOffset, bitDepthChroma: slice.bitDepthChroma)
                 ), bitDepth: (slice.bitDepthLuma, slice.bitDepthChroma), rounding: rounding, memory: memory)
         }
-        interQuantiser = quantiser(85)
+        interQuantiser = quantiser(100)
         intraQuantiser = quantiser(171)
         references = slice.references
         interLayerIndex = (0..<slice.numRefIdxActive.0).first { slice.references?[$0].isInterLayer ?? false } ?? -1
@@ -88,7 +74,6 @@ final class CTUDecision {
         modeBlock = memory.modeBlock
         starts = memory.starts
         parts = memory.parts
-        plan = memory.plan
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: 0)
         candidateView = .allocate(capacity: 1)
     }
@@ -112,13 +97,7 @@ final class CTUDecision {
         }
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: record.ctbAddrRs)
         awaitReferences(record.yCtb)
-        if effort.rateDistortion {
-            _ = quadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0)
-        } else {
-            planCount = 0
-            _ = planQuadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0)
-            for i in 0..<planCount { codePlanned(plan[i]) }
-        }
+        _ = quadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0)
     }
 
     /// Waits until the references, which may still be coded by other threads, have got as far as searches may reach.
@@ -136,7 +115,7 @@ final class CTUDecision {
     /// How far below its CTU a search may go, in luma samples.
     private static let verticalReach = 64
 
-    // MARK: Quadtree by rate and distortion
+    // MARK: Quadtree
 
     private func quadtree(x: Int, y: Int, log2: Int, depth: Int) -> Double {
         let size = 1 << log2
@@ -259,7 +238,7 @@ final class CTUDecision {
     @inline(__always)
     func bits(_ cost: UInt64) -> Double { Double(cost) * (1 / 32768) }
 
-    // MARK: One coding unit by rate and distortion
+    // MARK: One coding unit
 
     private func decideUnit(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, depth: Int) {
         w.bestCost = .infinity
@@ -280,7 +259,7 @@ final class CTUDecision {
             var checked = 0
             for i in 0..<w.choiceCount {
                 let choice = w.choices[i]
-                if checked >= 2 || choice.cost > interSatd * 1.2 { break }
+                if checked >= effort.searchChecks || choice.cost > interSatd * 1.2 { break }
                 interSatd = min(interSatd, choice.cost)
                 parts[0] = choice
                 checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: .part2Nx2N, count: 1)
@@ -294,93 +273,6 @@ final class CTUDecision {
             checkIntra(w, x: x, y: y, log2: log2, interSatd: interSatd)
         }
     }
-
-    // MARK: Quadtree by Hadamard costs
-
-    private func planQuadtree(x: Int, y: Int, log2: Int, depth: Int) -> Double {
-        let size = 1 << log2
-        let fits = x + size <= p.picWidthInLumaSamples && y + size <= p.picHeightInLumaSamples
-        let canSplit = log2 > max(p.minCbLog2SizeY, effort.minCbLog2)
-        if !fits || (canSplit && log2 > effort.maxCbLog2) { return planChildren(x: x, y: y, log2: log2, depth: depth) }
-        let w = workspaces[depth]
-        var unit = PlannedUnit(x: x, y: y, log2: log2, depth: depth)
-        var whole = Double.infinity
-        if isInter {
-            let block = Self.block(x, y, size, .part2Nx2N, 0)
-            w.choiceCount = 0
-            gatherMerge(w, block)
-            if w.choiceCount > 0 && isWithoutResidual(w, w.choices[0], x: x, y: y, log2: log2) {
-                unit.isSkipped = true
-                unit.choice = w.choices[0]
-                append(unit)
-                return unit.choice.cost
-            }
-            gatherSearch(w, block, depth: depth, bound: w.choiceCount > 0 ? w.choices[0].cost : .infinity)
-            if w.choiceCount > 0 {
-                unit.choice = w.choices[0]
-                whole = unit.choice.cost
-            }
-        }
-        if log2 <= 5 && effort.intra > 0 {
-            // From the source's own samples beside the block: those of the reconstruction are not there yet.
-            let mean = whole / Double(size * size)
-            if !isInter || mean > 2.5 * interQuantiser.step * 0.25 {
-                let (_, cost) = estimateIntra(x: x, y: y, log2: log2, fromSource: true, stop: whole * 0.5)
-                if cost * 1.1 < whole {
-                    whole = cost
-                    unit.isIntra = true
-                }
-            }
-        }
-        if canSplit {
-            let splitContext = maps.splitContext(x, y, depth: depth)
-            let first = planCount
-            let split = planChildren(x: x, y: y, log2: log2, depth: depth)
-                + lambdaSatd * (bits(rate.bin(1, Context.splitCuFlag + splitContext)) + 2)
-            if split < whole + lambdaSatd * bits(rate.bin(0, Context.splitCuFlag + splitContext)) { return split }
-            planCount = first
-        }
-        append(unit)
-        return whole
-    }
-
-    private func planChildren(x: Int, y: Int, log2: Int, depth: Int) -> Double {
-        let half = 1 << (log2 - 1)
-        var cost = 0.0
-        for i in 0..<4 {
-            let xi = x + (i & 1) * half
-            let yi = y + (i >> 1) * half
-            if xi < p.picWidthInLumaSamples && yi < p.picHeightInLumaSamples {
-                cost += planQuadtree(x: xi, y: yi, log2: log2 - 1, depth: depth + 1)
-            }
-        }
-        return cost
-    }
-
-    private func append(_ unit: PlannedUnit) {
-        plan[planCount] = unit
-        planCount += 1
-        let size = 1 << unit.log2
-        let motion = unit.isIntra ? MotionInfo() : unit.choice.motion
-        InterPredictor.store(motion, Self.block(unit.x, unit.y, size, .part2Nx2N, 0), picture.picture.motion)
-        maps.set(unit.x, unit.y, size: size, skip: unit.isSkipped, depth: unit.depth)
-    }
-
-    /// Codes a unit as planned.
-    private func codePlanned(_ unit: PlannedUnit) {
-        let w = workspaces[unit.depth]
-        w.bestCost = .infinity
-        if unit.isIntra {
-            checkIntra(w, x: unit.x, y: unit.y, log2: unit.log2, interSatd: .infinity)
-        } else if unit.isSkipped {
-            parts[0] = unit.choice
-            takeSkipped(w, x: unit.x, y: unit.y, log2: unit.log2)
-        } else {
-            parts[0] = unit.choice
-            checkInter(w, x: unit.x, y: unit.y, log2: unit.log2, depth: unit.depth, partMode: .part2Nx2N, count: 1)
-        }
-        commit(w, x: unit.x, y: unit.y, log2: unit.log2, depth: unit.depth)
-    }
 }
 
 /// Working memory of one worker's decisions, kept over pictures.
@@ -393,7 +285,6 @@ final class DecisionMemory {
     let modeBlock: UnsafeMutablePointer<UInt16>
     let starts: UnsafeMutablePointer<MotionVector>
     let parts: UnsafeMutablePointer<InterChoice>
-    let plan: UnsafeMutablePointer<CTUDecision.PlannedUnit>
     let marker = CTUMarker()
     let record = CodingTreeUnit()
 
@@ -410,7 +301,6 @@ final class DecisionMemory {
         modeBlock = samples(1024, 0)
         starts = samples(16, MotionVector())
         parts = samples(4, InterChoice())
-        plan = samples(64, CTUDecision.PlannedUnit())
     }
 
     deinit {
@@ -420,6 +310,5 @@ final class DecisionMemory {
         modeBlock.deallocate()
         starts.deallocate()
         parts.deallocate()
-        plan.deallocate()
     }
 }

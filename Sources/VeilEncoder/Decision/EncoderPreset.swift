@@ -16,23 +16,14 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         var e = DecisionEffort()
         let rank = rank
         switch self {
-        case .ultrafast, .superfast, .veryfast:
-            e.rateDistortion = false
-            e.countsBits = false
-            e.maxCbLog2 = 5
-            e.minCbLog2 = self == .ultrafast ? 4 : 3
-            e.mergeCandidates = self == .veryfast ? 3 : 2
-            e.references = 1
-            e.bidirectional = self != .ultrafast
-            e.intra = 1
-            e.search.pattern = .diamond
-            e.search.steps = self == .ultrafast ? 4 : 12
-        case .faster, .fast:
-            e.mergeCandidates = 3
+        case .ultrafast, .superfast, .veryfast, .faster, .fast:
+            e.mergeCandidates = rank < 2 ? 2 : 3
             e.mergeChecks = 1
             e.references = 1
             e.intra = 1
-            e.countsBits = self == .fast
+            e.search.pattern = rank < 3 ? .diamond : .hexagon
+            e.search.steps = rank < 1 ? 6 : 12
+            e.searchChecks = rank < 2 ? 1 : 2
         case .medium:
             e.mergeCandidates = 4
             e.references = 2
@@ -51,7 +42,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
     /// The coding tools that the layer's parameter sets allow.
     package var tools: LayerTools {
         var t = LayerTools()
-        t.signDataHiding = rank >= Self.fast.rank
+        t.signDataHiding = true
         t.maxTransformHierarchyDepthInter = rank >= Self.slow.rank ? 2 : rank >= Self.medium.rank ? 1 : 0
         t.maxTransformHierarchyDepthIntra = rank >= Self.slow.rank ? 1 : 0
         t.asymmetricPartitions = rank >= Self.slower.rank

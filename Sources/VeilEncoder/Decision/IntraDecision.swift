@@ -14,19 +14,13 @@ extension CTUDecision {
         return bits(rate.bin(0, Context.prevIntraLumaPredFlag)) + 5
     }
 
-    /// The best luma mode of a block by Hadamard cost. Neighbouring samples come from the frame, or from the source itself.
+    /// The best luma mode of a block by Hadamard cost.
     /// Gives up after the simplest modes when they are worse than `stop`.
-    func estimateIntra(x: Int, y: Int, log2: Int, fromSource: Bool, stop: Double) -> (mode: Int, cost: Double) {
+    func estimateIntra(x: Int, y: Int, log2: Int, stop: Double) -> (mode: Int, cost: Double) {
         let n = 1 << log2
         let at = source.planes.0.at(x, y)
         let stride = source.planes.0.stride
-        if fromSource {
-            var c = context
-            c.planes = source.planes
-            intra.gather(c, cIdx: 0, x: x, y: y, log2Size: log2)
-        } else {
-            intra.gather(context, cIdx: 0, x: x, y: y, log2Size: log2)
-        }
+        intra.gather(context, cIdx: 0, x: x, y: y, log2Size: log2)
         let mpm = maps.candidateModes(x, y, yCtb: context.yCtb)
         var bestMode = 0
         var best = Double.infinity
@@ -74,7 +68,7 @@ extension CTUDecision {
 
     /// Rate and distortion of an intra unit in one piece; keeps it when it is the best so far.
     func checkIntra(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, interSatd: Double) {
-        let (mode, satd) = estimateIntra(x: x, y: y, log2: log2, fromSource: false, stop: interSatd)
+        let (mode, satd) = estimateIntra(x: x, y: y, log2: log2, stop: interSatd)
         if interSatd * 1.3 < satd { return }
         let scan = log2 == 3 ? SliceDataSyntax<BitCounter>.scanIdx(UInt8(mode)) : 0
         let record = w.workRecord

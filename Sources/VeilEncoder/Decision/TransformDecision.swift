@@ -48,14 +48,8 @@ extension CTUDecision {
             SignHiding.apply(
                 levels: levels, coefficients: q.coefficients, remainders: q.remainders, log2: log2, scanIdx: scanIdx)
         }
-        var rateBits = bits(rate.bin(1, cbfContext))
-        if effort.countsBits {
-            rateBits += bits(rate.residual(record, start: record.levelCount, log2: log2, cIdx: cIdx, scanIdx: scanIdx))
-        } else {
-            // A few bits for the place of the last level, then for each level its place, sign and size.
-            let sum = Int(veil_level_sum(levels, n &* n))
-            rateBits += 4 + 3.2 * Double(count) + 1.3 * Double(sum &- count)
-        }
+        let rateBits = bits(rate.bin(1, cbfContext))
+            + bits(rate.residual(record, start: record.levelCount, log2: log2, cIdx: cIdx, scanIdx: scanIdx))
         q.reconstruct(levels: levels, to: out, stride: outStride, log2: log2, cIdx: cIdx, isDST: isDST)
         let distortion = Double(veil_sse(source, sourceStride, out, outStride, n, n))
         if distortion + lambda * rateBits < outcome.zeroDistortion + lambda * zeroBits {

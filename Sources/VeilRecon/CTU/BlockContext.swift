@@ -2,7 +2,7 @@
 
 /// What the reconstruction of the blocks of one CTU reads over and over, as plain words: set up once per CTU.
 package struct BlockContext {
-    package var planes: (Plane, Plane, Plane)
+    package let planes: (Plane, Plane, Plane)
     package let maps: PictureMaps
     package let width: Int
     package let height: Int
