@@ -12,7 +12,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD := .build/release
 DEST = $(DESTDIR)$(PREFIX)
 
-.PHONY: demo test build deps x265-hook install uninstall clean
+.PHONY: demo test build deps x265-hook install uninstall clean check-neon
 
 demo: build
 	$(BUILD)/veil demo -o demo
@@ -49,3 +49,9 @@ uninstall:
 
 clean:
 	rm -rf .build demo
+
+# The NEON kernels against the plain ones on any machine with an AArch64 cross compiler and QEMU's user emulation.
+check-neon:
+	@mkdir -p .build
+	aarch64-linux-gnu-gcc -O2 -std=gnu11 -static -ICModules/CVeilKernels/include CModules/CVeilKernels/*.c Tests/NeonCheck/check.c -o .build/check-neon
+	qemu-aarch64-static .build/check-neon

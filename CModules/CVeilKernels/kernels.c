@@ -7,12 +7,12 @@
 
 veil_kernels veil_kernels_active;
 
-static veil_kernels tables[2];
+static veil_kernels tables[VEIL_SIMD_LEVELS];
 static int best;
 
 // Before main(), hence before any thread could read a table.
 __attribute__((constructor)) static void fill_tables(void) {
-    for (int level = 0; level < 2; level++) {
+    for (int level = 0; level < VEIL_SIMD_LEVELS; level++) {
         veil_kernels *k = &tables[level];
         k->level = level;
         veil_fill_mc_luma(k);
@@ -42,6 +42,13 @@ __attribute__((constructor)) static void fill_tables(void) {
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) best = VEIL_SIMD_AVX2;
 #endif
+#ifdef VEIL_NEON
+    veil_fill_mc_neon(&tables[VEIL_SIMD_NEON]);
+    veil_fill_transform_neon(&tables[VEIL_SIMD_NEON]);
+    veil_fill_resample_neon(&tables[VEIL_SIMD_NEON]);
+    veil_fill_cost_neon(&tables[VEIL_SIMD_NEON]);
+    best = VEIL_SIMD_NEON;
+#endif
     const char *wish = getenv("VEIL_SIMD");
     veil_kernels_active = tables[wish && !strcmp(wish, "plain") ? VEIL_SIMD_PLAIN : best];
 }
@@ -49,7 +56,7 @@ __attribute__((constructor)) static void fill_tables(void) {
 const veil_kernels *veil_kernels_get(void) { return &veil_kernels_active; }
 
 const veil_kernels *veil_kernels_of(veil_simd_level level) {
-    return (int)level >= 0 && (int)level <= best ? &tables[level] : NULL;
+    return level == VEIL_SIMD_PLAIN || (int)level == best ? &tables[level] : NULL;
 }
 
 int veil_kernels_select(veil_simd_level level) {

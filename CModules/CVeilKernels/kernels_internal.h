@@ -10,6 +10,8 @@
 
 #if defined(__x86_64__)
 #define VEIL_X86 1
+#elif defined(__aarch64__)
+#define VEIL_NEON 1
 #endif
 
 #define VEIL_INLINE static inline __attribute__((always_inline))
@@ -48,6 +50,12 @@ void veil_fill_resample_avx2(veil_kernels *k);
 void veil_fill_cost_avx2(veil_kernels *k);
 void veil_fill_satd_avx2(veil_kernels *k);
 void veil_fill_block_avx2(veil_kernels *k);
+
+// And those NEON kernels that compilers do not make of the plain ones.
+void veil_fill_mc_neon(veil_kernels *k);
+void veil_fill_transform_neon(veil_kernels *k);
+void veil_fill_resample_neon(veil_kernels *k);
+void veil_fill_cost_neon(veil_kernels *k);
 
 VEIL_INLINE int veil_min(int a, int b) { return a < b ? a : b; }
 VEIL_INLINE int veil_max(int a, int b) { return a > b ? a : b; }

@@ -18,7 +18,8 @@ extern "C" {
 #endif
 
 // Paths a table can hold. VEIL_SIMD=plain in the environment keeps the plain path.
-typedef enum { VEIL_SIMD_PLAIN = 0, VEIL_SIMD_AVX2 = 1 } veil_simd_level;
+typedef enum { VEIL_SIMD_PLAIN = 0, VEIL_SIMD_AVX2 = 1, VEIL_SIMD_NEON = 2 } veil_simd_level;
+#define VEIL_SIMD_LEVELS 3
 
 // Row length of the arrays of intermediate predictions ("pred" below): 64 columns, up to 64 rows; 32-byte aligned.
 #define VEIL_PRED_STRIDE 64

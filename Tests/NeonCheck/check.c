@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Holds the NEON kernels against the plain ones where the Swift tests cannot run: cross-compiled and emulated (make check-neon).
+#include "veil_kernels.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STRIDE = 192, ROWS = 160, AREA = STRIDE * ROWS };
+
+static uint64_t state = 1;
+static uint32_t next(void) {
+    state += 0x9e3779b97f4a7c15u;
+    uint64_t z = state;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return (uint32_t)(z >> 32);
+}
+
+static const veil_kernels *plain, *fast;
+static uint16_t a[AREA], b[AREA], out0[AREA], out1[AREA];
+static uint8_t a8[AREA], b8[AREA];
+static int16_t pred[64 * 72], mid0[64 * 72], mid1[64 * 72], coeffs[1024];
+static long checks, failures;
+
+static void expect(int same, const char *what, int w, int h, int bitDepth) {
+    checks++;
+    if (same) return;
+    if (failures++ < 20) printf("%s differs: %dx%d, %d bit\n", what, w, h, bitDepth);
+}
+
+// Round by round anything, only the ends of the range, or little differences.
+static void fill(uint16_t *p, int bitDepth, int kind) {
+    int maximum = (1 << bitDepth) - 1;
+    for (int i = 0; i < AREA; i++) p[i] = kind == 0 ? next() & maximum : kind == 1 ? (next() & 1) * maximum : maximum / 2 + next() % 8;
+}
+
+static void clear(void) { memset(out0, 0, sizeof out0), memset(out1, 0, sizeof out1); }
+static int same_samples(void) { return !memcmp(out0, out1, sizeof out0); }
+static int same_preds(int w, int h) {
+    for (int y = 0; y < h; y++) {
+        if (memcmp(mid0 + y * 64, mid1 + y * 64, (size_t)w * 2)) return 0;
+    }
+    return 1;
+}
+
+static void check_inter(int bitDepth, int luma, int w, int h, int mx, int my) {
+    const uint16_t *src = a + 20 * STRIDE + 20;
+    const char *name = luma ? "luma" : "chroma";
+    veil_mc_pred_fn *p0 = luma ? plain->luma_pred : plain->chroma_pred, *p1 = luma ? fast->luma_pred : fast->chroma_pred;
+    p0(mid0, src, STRIDE, w, h, mx, my, bitDepth), p1(mid1, src, STRIDE, w, h, mx, my, bitDepth);
+    expect(same_preds(w, h), name, w, h, bitDepth);
+    veil_mc_put_fn *u0 = luma ? plain->luma_put : plain->chroma_put, *u1 = luma ? fast->luma_put : fast->chroma_put;
+    clear(), u0(out0, STRIDE, src, STRIDE, w, h, mx, my, bitDepth), u1(out1, STRIDE, src, STRIDE, w, h, mx, my, bitDepth);
+    expect(same_samples(), name, w, h, bitDepth);
+    plain->luma_pred(pred, b + 20 * STRIDE + 20, STRIDE, 64, 64, mx & 3, my & 3, bitDepth);
+    veil_mc_bi_fn *b0 = luma ? plain->luma_bi : plain->chroma_bi, *b1 = luma ? fast->luma_bi : fast->chroma_bi;
+    clear(), b0(out0, STRIDE, pred, src, STRIDE, w, h, mx, my, bitDepth);
+    b1(out1, STRIDE, pred, src, STRIDE, w, h, mx, my, bitDepth);
+    expect(same_samples(), name, w, h, bitDepth);
+}
+
+static void check_costs(int bitDepth, int w, int h) {
+    const uint16_t *p = a + 5 * STRIDE + 3, *q = b + 7 * STRIDE + 9;
+    expect(plain->sad(p, STRIDE, q, STRIDE, w, h) == fast->sad(p, STRIDE, q, STRIDE, w, h), "sad", w, h, bitDepth);
+    expect(plain->sad8(a8 + 3, STRIDE, b8 + 9, STRIDE, w, h) == fast->sad8(a8 + 3, STRIDE, b8 + 9, STRIDE, w, h), "sad8", w, h, 8);
+    if (bitDepth <= 10 && !(h & 3)) {
+        expect(plain->satd(p, STRIDE, q, STRIDE, w, h) == fast->satd(p, STRIDE, q, STRIDE, w, h), "satd", w, h, bitDepth);
+    }
+    expect(plain->sse(p, STRIDE, q, STRIDE, w - 1, h) == fast->sse(p, STRIDE, q, STRIDE, w - 1, h), "sse", w - 1, h, bitDepth);
+}
+
+static void check_transform(int bitDepth, int kind, int log2) {
+    int n = 1 << log2, maxX = next() % n, maxY = next() % n;
+    memset(coeffs, 0, sizeof coeffs);
+    for (int y = 0; y <= maxY; y++) {
+        for (int x = 0; x <= maxX; x++) coeffs[y * n + x] = kind == 0 ? (int16_t)(next() % 4000 - 2000) : (int16_t)(next() % 64 - 32);
+    }
+    memcpy(out0, a, sizeof a), memcpy(out1, a, sizeof a);
+    plain->idct_add[log2 - 2](out0 + 8, STRIDE, coeffs, maxX, maxY, bitDepth);
+    fast->idct_add[log2 - 2](out1 + 8, STRIDE, coeffs, maxX, maxY, bitDepth);
+    expect(same_samples(), "idct_add", n, n, bitDepth);
+    plain->idct[log2 - 2](mid0, 64, coeffs, maxX, maxY, bitDepth), fast->idct[log2 - 2](mid1, 64, coeffs, maxX, maxY, bitDepth);
+    expect(same_preds(n, n), "idct", n, n, bitDepth);
+    if (log2 == 2) {
+        plain->idst4_add(out0, STRIDE, coeffs, maxX, maxY, bitDepth), fast->idst4_add(out1, STRIDE, coeffs, maxX, maxY, bitDepth);
+        expect(same_samples(), "idst4_add", 4, 4, bitDepth);
+    }
+}
+
+static void check_resampling(int bitDepth, int w) {
+    int32_t position[128];
+    uint8_t phase[128];
+    uint32_t step = next() % (1 << 16) + 20000, at = next() % 65536;
+    for (int x = 0; x < w; x++, at += step) position[x] = (int32_t)(at >> 16), phase[x] = (uint8_t)(at >> 12 & 15);
+    int16_t *to0 = (int16_t *)out0, *to1 = (int16_t *)out1;
+    clear(), plain->resample_h_luma(to0, STRIDE, a + 20, STRIDE, w, 5, position, phase, bitDepth - 8);
+    fast->resample_h_luma(to1, STRIDE, a + 20, STRIDE, w, 5, position, phase, bitDepth - 8);
+    expect(same_samples(), "resample_h_luma", w, 5, bitDepth);
+    clear(), plain->resample_h_chroma(to0, STRIDE, a + 20, STRIDE, w, 5, position, phase, bitDepth - 8);
+    fast->resample_h_chroma(to1, STRIDE, a + 20, STRIDE, w, 5, position, phase, bitDepth - 8);
+    expect(same_samples(), "resample_h_chroma", w, 5, bitDepth);
+}
+
+int main(void) {
+    plain = veil_kernels_of(VEIL_SIMD_PLAIN), fast = veil_kernels_of(VEIL_SIMD_NEON);
+    if (!fast) return fputs("built without NEON\n", stderr), 2;
+    static const int depths[] = {8, 9, 10, 12};
+    for (int round = 0; round < 12; round++) {
+        int bitDepth = depths[round % 4], kind = round / 4;
+        fill(a, bitDepth, kind), fill(b, bitDepth, kind);
+        for (int i = 0; i < AREA; i++) a8[i] = (uint8_t)next(), b8[i] = (uint8_t)next();
+        for (int w = 2; w <= 64; w += w < 16 ? 2 : 8) {
+            for (int h = 2; h <= 64; h *= 2) {
+                for (int f = 0; f < 64; f++) {
+                    if (w % 4 == 0 && f < 16) check_inter(bitDepth, 1, w, h, f & 3, f >> 2);
+                    if (f % 5 == round % 5) check_inter(bitDepth, 0, w, h, f & 7, f >> 3);
+                }
+                if (w % 4 == 0) check_costs(bitDepth, w, h);
+            }
+        }
+        for (int i = 0; i < 400; i++) check_transform(bitDepth, kind, 2 + i % 4);
+        for (int w = 1; w <= 100; w++) check_resampling(bitDepth, w);
+    }
+    printf("%ld checks of NEON kernels, %ld failed\n", checks, failures);
+    return failures ? 1 : 0;
+}
