@@ -42,7 +42,7 @@ let package = Package(
             name: "VeilBaseLayer",
             dependencies: ["VeilRecon"] + (hasX265 ? ["CX265"] : []) + (hasHook ? ["CX265Hook"] : []),
             swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])),
-        .target(name: "VeilEncoder", dependencies: ["VeilRecon", "CVeilKernels", "VeilBaseLayer"]),
+        .target(name: "VeilEncoder", dependencies: ["VeilRecon", "VeilDecoder", "CVeilKernels", "VeilBaseLayer"]),
         .target(
             name: "VeilCrypto",
             dependencies: [

@@ -26,6 +26,25 @@ thread_local State state;
 
 inline uint32_t replaced(const veil_bin_run &run) { return state.replace(state.bins, &run); }
 
+/// Hands over a CTU's motion on the grid of 16x16 blocks.
+inline void handMotion(const veil_x265_hooks *hooks, const X265_NS::CUData &ctu, const veil_x265_ctu &at) {
+    veil_x265_motion motion[16];
+    const int side = (int)ctu.m_slice->m_param->maxCUSize / 16;
+    for (int block = 0; block < side * side; block++) {
+        // Partitions of 4x4 samples lie in z-order, 16 of them in a block.
+        const int x = (block & 1) | (block >> 1 & 2), y = (block >> 1 & 1) | (block >> 2 & 2);
+        const uint32_t part = (uint32_t)block * 16;
+        veil_x265_motion &to = motion[y * side + x];
+        for (int list = 0; list < 2; list++) {
+            const bool used = ctu.isInter(part) && ctu.m_refIdx[list][part] >= 0;
+            to.ref_idx[list] = used ? ctu.m_refIdx[list][part] : -1;
+            to.mv[list][0] = used ? (int16_t)ctu.m_mv[list][part].x : 0;
+            to.mv[list][1] = used ? (int16_t)ctu.m_mv[list][part].y : 0;
+        }
+    }
+    hooks->motion(hooks->user, &at, side, motion);
+}
+
 /// Marks the time in which a CTU is written.
 struct CodedCTU {
     explicit CodedCTU(const X265_NS::CUData *ctu) {
@@ -43,6 +62,7 @@ struct CodedCTU {
         at.y = (int)ctu->m_cuPelY;
         at.lane = wavefront ? at.address / columns : 0;
         at.begins = at.address % columns == 0 && (wavefront || ctu->m_bFirstRowInSlice);
+        if (hooks->motion && !slice->isIntra()) handMotion(hooks, *ctu, at);
         state.replace = hooks->replace;
         state.next.count = 0;
         state.bins = hooks->begin_ctu(hooks->user, &at);

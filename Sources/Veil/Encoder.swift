@@ -97,12 +97,13 @@ public final class Encoder {
         inner.base.options = [("qp", String(settings.baseQP)), ("pools", String(max(settings.threads, 1)))] + settings.baseLayerOptions
         if settings.threads <= 1 { inner.base.options.insert(("frame-threads", "1"), at: 0) }
         if settings.layers != .single {
-            inner.enhancement = LayerFormat(width: settings.width, height: settings.height, bitDepth: settings.bitDepth)
-        }
-        inner.enhancementQp = settings.enhancementQP
-        if let preset = EncoderPreset(name: settings.preset) {
-            inner.effort = preset.effort
-            inner.tools = preset.tools
+            var layer = EnhancementSettings(format: LayerFormat(width: settings.width, height: settings.height, bitDepth: settings.bitDepth))
+            layer.rate = .offset(Double(settings.enhancementQP - settings.baseQP), initial: settings.enhancementQP)
+            if let preset = EncoderPreset(name: settings.preset) {
+                layer.effort = preset.effort
+                layer.tools = preset.tools
+            }
+            inner.enhancements = [layer]
         }
         inner.threads = max(settings.threads, 1)
         inner.repeatsHeaders = settings.repeatsHeaders
@@ -126,9 +127,9 @@ public final class Encoder {
                 "a picture of \(picture.width)x\(picture.height), \(picture.bitDepth) bit, where \(settings.width)x\(settings.height), \(settings.bitDepth) bit is coded")
         }
         let frame = VideoFrame(format: format, planes: picture.planes)
-        let whole = FrameBuffer(frame)
-        let small = settings.layers == .single || settings.layers == .snr ? whole : FrameBuffer(downsampler(frame))
-        return try encoder.push(base: small, enhancement: settings.layers == .single ? nil : whole).map { [AccessUnit($0.nals)] } ?? []
+        let whole = FrameBuffer(frame, bitDepth: settings.bitDepth)
+        let small = settings.layers == .single || settings.layers == .snr ? whole : FrameBuffer(downsampler(frame), bitDepth: settings.bitDepth)
+        return try encoder.push(settings.layers == .single ? [small] : [small, whole]).map { [AccessUnit($0.nals)] } ?? []
     }
 
     /// Ends the stream and returns the access units left.

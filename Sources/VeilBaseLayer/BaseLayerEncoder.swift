@@ -43,11 +43,14 @@ package struct BaseLayerSettings: Sendable {
 package struct BaseLayerPicture {
     /// Its access unit's NAL units (parameter sets included where they were repeated).
     package let nals: [NALUnit]
+    /// Reconstruction, not yet published: its motion's references are missing.
     package let picture: CodedPicture
     /// Position in display order, counted over the whole clip.
     package let displayIndex: Int
     /// The unit that its bins were shown to hooks as (its first CTU's), to be compared with what the stream itself says.
     package var unit: BinUnit?
+    /// Whether the picture's motion field holds the motion that was coded (at the corners of its 16x16 blocks).
+    package var hasMotion = false
 }
 
 /// The base layer encoder: libx265.
@@ -80,6 +83,7 @@ package final class BaseLayerEncoder {
         /// Size of the coded pictures, which is a multiple of the encoder's smallest coding block.
         private var codedWidth = 0
         private var codedHeight = 0
+        private var ctbLog2Size = 6
 
         package init(settings: BaseLayerSettings) throws {
             self.settings = settings
@@ -103,17 +107,21 @@ package final class BaseLayerEncoder {
                 ? (0..<3).map { c in
                     .allocate(capacity: (((settings.width + 7) & ~7) * ((settings.height + 7) & ~7)) >> (c == 0 ? 0 : 2))
                 } : []
-            #if VEIL_X265_HOOK
-                if let provider = settings.hooks {
-                    guard settings.bitDepth == 8 else { throw BaseLayerError.settings("libx265's bin hook is there for 8 bit only") }
-                    hooks = try BaseLayerHooks(provider: provider, encoder: veil_x265_handle(opened))
-                }
-            #endif
             for nal in try headers() where nal.header.nalUnitType == .sps {
                 let sps = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: 0)
                 codedWidth = sps.picWidthInLumaSamples
                 codedHeight = sps.picHeightInLumaSamples
+                ctbLog2Size = sps.ctbLog2SizeY
             }
+            #if VEIL_X265_HOOK
+                if settings.bitDepth == 8 {
+                    hooks = try BaseLayerHooks(
+                        provider: settings.hooks, encoder: veil_x265_handle(opened), width: codedWidth, height: codedHeight,
+                        ctbLog2Size: ctbLog2Size)
+                } else if settings.hooks != nil {
+                    throw BaseLayerError.settings("libx265's bin hook is there for 8 bit only")
+                }
+            #endif
         }
 
         deinit {
@@ -164,14 +172,19 @@ package final class BaseLayerEncoder {
             if got < 0 { throw BaseLayerError.failed("libx265 stopped with error \(got)") }
             if got == 0 { return nil }
             let nals = try AnnexBReader.units(of: Array(UnsafeBufferPointer(start: out.bytes, count: out.size)))
-            var coded = BaseLayerPicture(nals: nals, picture: reconstruction(out), displayIndex: Int(out.poc))
             #if VEIL_X265_HOOK
-                coded.unit = hooks?.finish(poc: Int(out.poc))
+                let hooked = hooks?.finish(poc: Int(out.poc))
+                var coded = BaseLayerPicture(
+                    nals: nals, picture: reconstruction(out, motion: hooked?.motion), displayIndex: Int(out.poc))
+                coded.unit = hooked?.unit
+                coded.hasMotion = hooked != nil
+                return coded
+            #else
+                return BaseLayerPicture(nals: nals, picture: reconstruction(out, motion: nil), displayIndex: Int(out.poc))
             #endif
-            return coded
         }
 
-        private func reconstruction(_ out: veil_x265_output) -> CodedPicture {
+        private func reconstruction(_ out: veil_x265_output, motion: MotionField?) -> CodedPicture {
             let depth = settings.bitDepth
             // Like the decoder's picture: with what lies outside the conformance window.
             let width = codedWidth
@@ -194,9 +207,7 @@ package final class BaseLayerEncoder {
                 }
             }
             frame.extendMargins(lumaRows: 0..<height)
-            let picture = CodedPicture(frame: frame, motion: MotionField(width: width, height: height, ctbLog2Size: 6))
-            picture.publishAll()
-            return picture
+            return CodedPicture(frame: frame, motion: motion ?? MotionField(width: width, height: height, ctbLog2Size: ctbLog2Size))
         }
     #else
         package init(settings: BaseLayerSettings) throws { throw BaseLayerError.unavailable }

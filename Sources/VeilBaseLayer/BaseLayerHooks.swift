@@ -3,9 +3,10 @@
     import CX265Hook
     import Foundation
     import VeilBins
+    import VeilRecon
     import VeilSyntax
 
-    /// Takes what libx265's threads hand over to one `BinHook` per substream being written.
+    /// Takes what libx265's threads hand over: bins to one `BinHook` per substream being written, motion to the picture's motion field.
     ///
     /// libx265 writes rows of several pictures at the same time. It counts pictures in display order over the whole clip; which IRAP
     /// picture one belongs to follows from that count and the picture's type: leading pictures belong to the next IRAP picture in
@@ -21,18 +22,26 @@
         private struct Picture {
             let unit: BinUnit
             var lanes: [Int: Lane] = [:]
+            var motion: MotionField?
         }
 
-        private let provider: any BinHookProvider
+        private let provider: (any BinHookProvider)?
+        private let width: Int
+        private let height: Int
+        private let ctbLog2Size: Int
         private let encoder: UnsafeMutableRawPointer
         private let lock = NSLock()
         /// Display positions of the IRAP pictures so far, ascending.
         private var iraps: [Int] = []
         private var pictures: [Int: Picture] = [:]
 
-        init(provider: any BinHookProvider, encoder: UnsafeMutableRawPointer?) throws {
+        /// `width`, `height`: coded luma size of the pictures.
+        init(provider: (any BinHookProvider)?, encoder: UnsafeMutableRawPointer?, width: Int, height: Int, ctbLog2Size: Int) throws {
             guard let encoder else { throw BaseLayerError.failed("libx265 gave no encoder") }
             self.provider = provider
+            self.width = width
+            self.height = height
+            self.ctbLog2Size = ctbLog2Size
             self.encoder = encoder
             var hooks = veil_x265_hooks(
                 user: Unmanaged.passUnretained(self).toOpaque(),
@@ -42,6 +51,10 @@
                 begin_ctu: { user, ctu in
                     guard let ctu else { return nil }
                     return BaseLayerHooks.at(user)?.beginCTU(ctu.pointee)
+                },
+                motion: { user, ctu, blocks, motion in
+                    guard let ctu, let motion else { return }
+                    BaseLayerHooks.at(user)?.take(motion, blocks: Int(blocks), of: ctu.pointee)
                 },
                 replace: { lane, run in
                     guard let lane, let run else { return 0 }
@@ -71,13 +84,45 @@
             return BinUnit(layer: 0, irapIndex: index, pocDelta: poc - irap, ctuAddress: 0, isIRAP: type.isIRAP)
         }
 
+        private func take(_ motion: UnsafePointer<veil_x265_motion>, blocks: Int, of ctu: veil_x265_ctu) {
+            let field: MotionField? = lock.withLock {
+                let picture = begun(ctu)
+                if let field = picture.motion { return field }
+                let field = MotionField(width: width, height: height, ctbLog2Size: ctbLog2Size)
+                pictures[Int(ctu.poc)]?.motion = field
+                return field
+            }
+            guard let field else { return }
+            let x0 = Int(ctu.x) >> 2
+            let y0 = Int(ctu.y) >> 2
+            for y in 0..<blocks where y0 + 4 * y < field.height4 {
+                for x in 0..<blocks where x0 + 4 * x < field.width4 {
+                    let m = motion[y * blocks + x]
+                    var info = MotionInfo()
+                    info.mv0 = MotionVector(x: m.mv.0.0, y: m.mv.0.1)
+                    info.mv1 = MotionVector(x: m.mv.1.0, y: m.mv.1.1)
+                    info.refIdx0 = m.ref_idx.0
+                    info.refIdx1 = m.ref_idx.1
+                    // Nothing but the corners of 16x16 blocks is ever read.
+                    field.blocks[(y0 + 4 * y) * field.width4 + x0 + 4 * x] = info
+                }
+            }
+        }
+
+        /// The picture of a CTU; under the lock.
+        private func begun(_ ctu: veil_x265_ctu) -> Picture {
+            if let picture = pictures[Int(ctu.poc)] { return picture }
+            let picture = Picture(
+                unit: unit(poc: Int(ctu.poc), type: NALUnitType(rawValue: UInt8(truncatingIfNeeded: ctu.nal_unit_type))))
+            pictures[Int(ctu.poc)] = picture
+            return picture
+        }
+
         private func beginCTU(_ ctu: veil_x265_ctu) -> UnsafeMutableRawPointer? {
+            guard let provider else { return nil }
             let poc = Int(ctu.poc)
             let lane: Lane? = lock.withLock {
-                if pictures[poc] == nil {
-                    pictures[poc] = Picture(
-                        unit: unit(poc: poc, type: NALUnitType(rawValue: UInt8(truncatingIfNeeded: ctu.nal_unit_type))))
-                }
+                _ = begun(ctu)
                 guard ctu.begins != 0 else { return pictures[poc]?.lanes[Int(ctu.lane)] }
                 // A substream that is coded once more begins again.
                 guard let lane = pictures[poc]?.lanes[Int(ctu.lane)] ?? provider.makeHook(layer: 0).map(Lane.init) else { return nil }
@@ -102,7 +147,13 @@
             return lane.hook.replace(run)
         }
 
-        /// The picture has left the encoder: its hooks go. Returns the unit it was coded as.
-        func finish(poc: Int) -> BinUnit? { lock.withLock { pictures.removeValue(forKey: poc)?.unit } }
+        /// The picture has left the encoder: its hooks go. Returns the unit it was coded as (of pictures shown to hooks or with motion), and
+        /// its motion (nil: none, all intra).
+        func finish(poc: Int) -> (unit: BinUnit?, motion: MotionField?) {
+            lock.withLock {
+                let picture = pictures.removeValue(forKey: poc)
+                return (picture?.unit, picture?.motion)
+            }
+        }
     }
 #endif

@@ -1,44 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBaseLayer
 import VeilBins
+import VeilDecoder
 import VeilRecon
 import VeilSyntax
-
-/// What went wrong while coding, in one line.
-public enum EncoderError: Error, Sendable, CustomStringConvertible {
-    case baseLayer(String)
-    case settings(String)
-
-    public var description: String {
-        switch self {
-        case .baseLayer(let reason): return "base layer stream: \(reason)"
-        case .settings(let reason): return reason
-        }
-    }
-}
-
-/// Settings of a scalable encode: a base layer and one enhancement layer.
-package struct ScalableSettings {
-    package var base = BaseLayerSettings()
-    /// Nil codes a single layer.
-    package var enhancement: LayerFormat?
-    package var enhancementQp = 26
-    package var tools = LayerTools()
-    package var effort = DecisionEffort()
-    package var threads = 1
-    package var interLayerPrediction = true
-    package var maxReferences = 2
-    /// Send parameter sets before every IRAP picture, for receivers that join, and not only before the first. The reference decoder (SHM)
-    /// does not survive a second VPS or base layer SPS.
-    package var repeatsHeaders = false
-    /// Hooks of the enhancement layer; those of the base layer are its own.
-    package var hooks: (any BinHookProvider)?
-    /// Applied to the base layer's NAL units of each access unit after coding: encryption where the base encoder has no hook.
-    package var protectBase: (([NALUnit]) throws -> [NALUnit])?
-    /// A prefix SEI unit to put before the slices of an IRAP picture, by layer and the number of IRAP pictures before it.
-    package var message: ((_ layer: Int, _ irapIndex: Int) -> NALUnit?)?
-    package init() {}
-}
 
 /// One access unit in decoding order, with the reconstruction of each layer.
 package struct AccessUnit {
@@ -46,42 +11,101 @@ package struct AccessUnit {
     /// Position in display order.
     package let displayIndex: Int
     package let isIRAP: Bool
-    package let base: CodedPicture
-    package let enhancement: CodedPicture?
+    /// One picture a layer.
+    package let pictures: [CodedPicture]
     /// Bytes of the slices of each layer.
     package let layerBytes: [Int]
+    /// SliceQpY of each layer.
+    package let layerQps: [Int]
 }
 
-/// Codes a clip as base layer and enhancement layer, access unit by access unit.
+/// Codes a clip as base layer and enhancement layers, access unit by access unit.
+///
+/// Several are in flight at once: libx265 works ahead with its own threads, and the pictures of the enhancement layers run on a pool, rows
+/// of one picture following those of the pictures it refers to.
 package final class ScalableEncoder {
     private let settings: ScalableSettings
     private let baseEncoder: BaseLayerEncoder
-    private var enhancement: EnhancementLayerEncoder?
-    private var enhancementSets: [NALUnit] = []
+    private let pool: WorkerPool
+    private var layers: [EnhancementLayerEncoder] = []
+    private var rates: [LayerRateControl]
+    private var layerSets: [NALUnit] = []
     private var vps: VideoParameterSet?
     private let sets = ParameterSetCollection()
-    private var waiting: [Int: FrameBuffer] = [:]
+    private var waiting: [Int: [FrameBuffer]] = [:]
     private var pushed = 0
     private var sentSets: Set<[UInt8]> = []
     private var irapCount = 0
     private var order = PictureOrder()
+    private let motionReader = BaseMotionReader()
+    private var inFlight: [AccessUnitInFlight] = []
+    private var begun = 0
+    private let maxInFlight: Int
 
     package init(settings: ScalableSettings) throws {
         self.settings = settings
+        guard settings.enhancements.count < ScalableSettings.maxLayers else {
+            throw EncoderError.settings("no more than \(ScalableSettings.maxLayers) layers")
+        }
+        for (i, layer) in settings.enhancements.enumerated() {
+            guard !layer.references.isEmpty, layer.references == layer.references.sorted(), layer.references.allSatisfy({ $0 <= i }) else {
+                throw EncoderError.settings("layer \(i + 1) must refer to lower layers")
+            }
+        }
         baseEncoder = try BaseLayerEncoder(settings: settings.base)
+        pool = WorkerPool(threads: settings.enhancements.isEmpty ? 1 : settings.threads)
+        rates = settings.enhancements.map { LayerRateControl(rate: $0.rate, fps: settings.base.fps) }
+        // Enough for the pool to find work while the next base layer picture is awaited.
+        maxInFlight = settings.threads > 1 ? min(settings.threads, 8) + 2 : 0
     }
 
-    /// Pushes the next picture in display order: the base layer's source and the enhancement layer's.
-    package func push(base: FrameBuffer, enhancement: FrameBuffer?) throws -> AccessUnit? {
-        if let enhancement { waiting[pushed] = enhancement }
+    deinit { pool.stop() }
+
+    /// Pushes the next picture in display order: the source of each layer. Returns the next access unit in decoding order, if it is ready.
+    package func push(_ sources: [FrameBuffer]) throws -> AccessUnit? {
+        precondition(sources.count == settings.enhancements.count + 1, "one source a layer")
+        if sources.count > 1 { waiting[pushed] = Array(sources.dropFirst()) }
         pushed += 1
-        return try baseEncoder.encode(base).map(accessUnit)
+        if let coded = try baseEncoder.encode(sources[0]) { inFlight.append(try begin(coded)) }
+        return try next(limit: maxInFlight)
     }
 
     /// After the last picture: call until nil.
-    package func flush() throws -> AccessUnit? { try baseEncoder.encode(nil).map(accessUnit) }
+    package func flush() throws -> AccessUnit? {
+        while let coded = try baseEncoder.encode(nil) {
+            inFlight.append(try begin(coded))
+            if let unit = try next(limit: maxInFlight) { return unit }
+        }
+        return try next(limit: 0)
+    }
 
-    private func accessUnit(_ coded: BaseLayerPicture) throws -> AccessUnit {
+    /// The oldest access unit, if it is finished or more than `limit` are in flight.
+    private func next(limit: Int) throws -> AccessUnit? {
+        guard let first = inFlight.first, inFlight.count > limit || first.isFinished else { return nil }
+        inFlight.removeFirst()
+        return finish(first)
+    }
+
+    // MARK: Beginning
+
+    /// A coded base layer picture and the enhancement layer pictures that are being coded upon it.
+    private struct AccessUnitInFlight {
+        var before: [NALUnit] = []
+        var baseUnits: [NALUnit] = []
+        var messages: [NALUnit?] = []
+        let displayIndex: Int
+        let isIRAP: Bool
+        let basePicture: CodedPicture
+        var pictures: [EnhancementLayerEncoder.Picture] = []
+        var qps: [Int] = []
+        var baseBytes = 0
+        /// Position in decoding order.
+        let index: Int
+
+        var isFinished: Bool { pictures.allSatisfy(\.picture.isFinished) }
+    }
+
+    private func begin(_ coded: BaseLayerPicture) throws -> AccessUnitInFlight {
         var parameterSets: [NALUnit] = []
         var slices: [NALUnit] = []
         var others: [NALUnit] = []
@@ -90,7 +114,7 @@ package final class ScalableEncoder {
             switch nal.header.nalUnitType {
             case .vps, .sps, .pps:
                 try sets.take(nal)
-                if nal.header.nalUnitType != .vps || settings.enhancement == nil { parameterSets.append(nal) }
+                if nal.header.nalUnitType != .vps || settings.enhancements.isEmpty { parameterSets.append(nal) }
             case let type where type.isSlice: slices.append(nal)
             case .suffixSEI: suffixes.append(nal)
             default: others.append(nal)
@@ -98,60 +122,111 @@ package final class ScalableEncoder {
         }
         guard let first = slices.first else { throw EncoderError.baseLayer("an access unit without slices") }
         let header = try SliceSegmentHeader(nal: first.header, rbsp: first.rbsp, sets: sets, previous: nil)
-        let position = try position(header)
+        let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
+        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: 0)
+        guard let position = order.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) else {
+            throw EncoderError.baseLayer("the first picture is no IRAP picture")
+        }
         if let unit = coded.unit, unit.irapIndex != position.irapIndex || unit.pocDelta != Int(position.poc) - Int(position.irapPoc) {
             throw EncoderError.baseLayer("picture \(coded.displayIndex) was encrypted as that of another position (libx265's order changed)")
         }
-        let poc = position.poc
         let isIRAP = header.nalUnitType.isIRAP
         if isIRAP { irapCount += 1 }
-        var nals: [NALUnit] = []
-        var output: EnhancementLayerEncoder.Output?
-        if settings.enhancement != nil {
-            if isIRAP { try prepareLayers(header, baseWidth: coded.picture.frame.width, baseHeight: coded.picture.frame.height) }
-            guard let enhancement, let source = waiting.removeValue(forKey: coded.displayIndex) else {
+        coded.picture.poc = position.poc
+        var unit = AccessUnitInFlight(displayIndex: coded.displayIndex, isIRAP: isIRAP, basePicture: coded.picture, index: begun)
+        begun += 1
+        unit.qps = [26 + pps.initQpMinus26 + header.sliceQpDelta]
+        unit.baseBytes = slices.reduce(0) { $0 + $1.bytes.count }
+        try publish(coded, poc: position.poc)
+        if !settings.enhancements.isEmpty {
+            if layers.isEmpty { try prepareLayers(sps) }
+            guard let sources = waiting.removeValue(forKey: coded.displayIndex) else {
                 throw EncoderError.baseLayer("picture \(coded.displayIndex) has no source")
             }
-            output = enhancement.encode(
-                base: header, poc: poc, basePicture: coded.picture, source: source, threads: settings.threads)
+            recordCosts()
+            let picture = RatedPicture(baseQp: unit.qps[0], type: header.sliceType, baseBits: unit.baseBytes * 8)
+            for (i, layer) in layers.enumerated() {
+                let qp = rates[i].qp(picture)
+                let references = settings.enhancements[i].references.map { $0 == 0 ? coded.picture : unit.pictures[$0 - 1].picture }
+                let picture = layer.picture(base: header, position: position, references: references, source: sources[i], qp: qp)
+                picture.start(on: pool)
+                unit.pictures.append(picture)
+                unit.qps.append(qp)
+            }
         }
         if isIRAP {
             let vpss = vps.map { [NALUnit(header: NALUnitHeader(nalUnitType: .vps), rbsp: $0.rbsp())] } ?? []
-            nals += (vpss + parameterSets + enhancementSets).filter(isNew)
+            unit.before = (vpss + parameterSets + layerSets).filter(isNew)
+            unit.messages = (0...layers.count).map { settings.message?($0, irapCount - 1) }
         } else {
-            nals += parameterSets.filter(isNew)
+            unit.before = parameterSets.filter(isNew)
+            unit.messages = Array(repeating: nil, count: layers.count + 1)
         }
-        nals += others
-        if isIRAP, let message = settings.message?(0, irapCount - 1) { nals.append(message) }
-        nals += slices + suffixes
-        var bytes = [slices.reduce(0) { $0 + $1.bytes.count }]
-        if let output {
-            if isIRAP, let message = settings.message?(1, irapCount - 1) { nals.append(message) }
-            nals.append(output.nal)
-            bytes.append(output.nal.bytes.count)
+        unit.before += others
+        unit.baseUnits = slices + suffixes
+        return unit
+    }
+
+    /// Makes the base layer's picture ready for the layers above, with its motion where that is wanted.
+    private func publish(_ coded: BaseLayerPicture, poc: Int32) throws {
+        let picture = coded.picture
+        if settings.enhancements.contains(where: { $0.tools.interLayerMotion }) {
+            // The slices as libx265 wrote them: encryption after it would hide their motion.
+            let slices = coded.nals.filter(\.header.nalUnitType.isSlice)
+            if let read = try motionReader.prepare(picture, slices: slices, hasMotion: coded.hasMotion, poc: poc, sets: sets) {
+                pool.submit {
+                    read()
+                    picture.publishAll()
+                }
+                return
+            }
         }
-        return AccessUnit(
-            nals: nals, displayIndex: coded.displayIndex, isIRAP: isIRAP, base: coded.picture, enhancement: output?.picture,
-            layerBytes: bytes)
+        picture.publishAll()
+    }
+
+    /// Gives rate control the costs that it is to know of by now, waiting for them.
+    private func recordCosts() {
+        for unit in inFlight {
+            for (i, picture) in unit.pictures.enumerated() where rates[i].needs(index: unit.index) {
+                rates[i].record(index: unit.index, bits: picture.finish().bytes.count * 8)
+            }
+        }
     }
 
     /// Whether a parameter set is to be sent: it is new, or all are repeated.
     private func isNew(_ set: NALUnit) -> Bool { sentSets.insert(set.bytes).inserted || settings.repeatsHeaders }
 
-    private func position(_ h: SliceSegmentHeader) throws -> PicturePosition {
-        let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
-        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: 0)
-        guard let position = order.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) else {
-            throw EncoderError.baseLayer("the first picture is no IRAP picture")
+    // MARK: Finishing
+
+    private func finish(_ unit: AccessUnitInFlight) -> AccessUnit {
+        var nals = unit.before + (unit.messages[0].map { [$0] } ?? []) + unit.baseUnits
+        var bytes = [unit.baseBytes]
+        for (i, picture) in unit.pictures.enumerated() {
+            if let message = unit.messages[i + 1] { nals.append(message) }
+            let slice = picture.finish()
+            nals.append(slice)
+            bytes.append(slice.bytes.count)
+            rates[i].record(index: unit.index, bits: slice.bytes.count * 8)
+            if settings.sendsHashes { nals.append(Self.hash(of: picture.picture)) }
         }
-        return position
+        return AccessUnit(
+            nals: nals, displayIndex: unit.displayIndex, isIRAP: unit.isIRAP,
+            pictures: [unit.basePicture] + unit.pictures.map(\.picture), layerBytes: bytes, layerQps: unit.qps)
     }
 
-    /// Makes the VPS and the enhancement layer's sets from the base layer's, once.
-    private func prepareLayers(_ h: SliceSegmentHeader, baseWidth: Int, baseHeight: Int) throws {
-        guard enhancement == nil, let format = settings.enhancement else { return }
-        let basePps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
-        let baseSps = try sets.sequenceParameterSet(id: basePps.ppsSeqParameterSetId, layerId: 0)
+    /// decoded_picture_hash() of a picture, with MD5.
+    private static func hash(of picture: CodedPicture) -> NALUnit {
+        let hashes = (0..<3).map { PictureHash.md5(picture.frame.plane($0), bitDepth: picture.frame.bitDepth($0)) }
+        let message = SEIMessage(payloadType: SEIMessage.decodedPictureHash, payload: DecodedPictureHash.payload(md5: hashes))
+        let header = NALUnitHeader(
+            nalUnitType: .suffixSEI, nuhLayerId: picture.nuhLayerId, nuhTemporalIdPlus1: picture.temporalId + 1)
+        return NALUnit(header: header, rbsp: SEIMessage.rbsp([message]))
+    }
+
+    // MARK: Layers
+
+    /// Makes the VPS and the enhancement layers' sets from the base layer's, once.
+    private func prepareLayers(_ baseSps: SequenceParameterSet) throws {
         guard let baseVps = sets.videoParameterSet(id: baseSps.spsVideoParameterSetId) else {
             throw EncoderError.baseLayer("no VPS")
         }
@@ -161,28 +236,30 @@ package final class ScalableEncoder {
             height: baseSps.picHeightInLumaSamples - window.top - window.bottom, bitDepth: baseSps.bitDepthY)
         baseFormat.codedWidth = baseSps.picWidthInLumaSamples
         baseFormat.codedHeight = baseSps.picHeightInLumaSamples
+        let formats = [baseFormat] + settings.enhancements.map(\.format)
         let fps = Double(settings.base.fps.numerator) / Double(settings.base.fps.denominator)
-        let level = Levels.idc(width: format.codedWidth, height: format.codedHeight, framesPerSecond: fps)
         let vps = LayerParameterSets.vps(
-            base: baseVps, formats: [baseFormat, format], levelIdc: level,
+            base: baseVps, formats: formats, layers: settings.enhancements, framesPerSecond: fps,
             maxDecPicBufferingMinus1: baseSps.subLayerOrdering.last?.maxDecPicBufferingMinus1 ?? 4)
         vps.timing = vps.timing ?? baseSps.vui?.timing ?? (settings.base.fps.denominator, settings.base.fps.numerator)
-        // Both layers use one CTB size: decoders may lay their tables out for one (the reference software does).
-        var tools = settings.tools
-        tools.ctbLog2SizeY = max(baseSps.ctbLog2SizeY, 4)
-        let sps = LayerParameterSets.sps(base: baseSps, layerId: 1, id: 1, tools: tools)
-        let pps = LayerParameterSets.pps(
-            layerId: 1, id: 1, spsId: 1, qp: settings.enhancementQp, tools: tools,
-            referencePadding: baseFormat.padding, padding: format.padding)
         self.vps = vps
-        enhancementSets = [
-            NALUnit(header: NALUnitHeader(nalUnitType: .sps, nuhLayerId: 1), rbsp: sps.rbsp()),
-            NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: 1), rbsp: pps.rbsp()),
-        ]
-        let layer = try LayerSettings(
-            layerId: 1, sps: try sps.resolved(forLayer: 1, vps: vps), pps: pps, vps: vps, effort: settings.effort)
-        enhancement = EnhancementLayerEncoder(
-            settings: layer, qp: settings.enhancementQp, referenceWidth: baseWidth, referenceHeight: baseHeight,
-            interLayerPrediction: settings.interLayerPrediction, maxReferences: settings.maxReferences, hooks: settings.hooks)
+        for (i, options) in settings.enhancements.enumerated() {
+            let id = i + 1
+            // All layers use one CTB size: decoders may lay their tables out for one (the reference software does).
+            var tools = options.tools
+            tools.ctbLog2SizeY = max(baseSps.ctbLog2SizeY, 4)
+            let sps = LayerParameterSets.sps(base: baseSps, layerId: id, id: id, tools: tools)
+            let pps = LayerParameterSets.pps(
+                layerId: id, id: id, spsId: id, qp: options.rate.initialQp, tools: tools,
+                references: options.references.map { ($0, formats[$0].padding) }, padding: options.format.padding)
+            layerSets.append(NALUnit(header: NALUnitHeader(nalUnitType: .sps, nuhLayerId: id), rbsp: sps.rbsp()))
+            layerSets.append(NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: pps.rbsp()))
+            let layer = try LayerSettings(
+                layerId: id, sps: try sps.resolved(forLayer: id, vps: vps), pps: pps, vps: vps, effort: options.effort)
+            layers.append(
+                EnhancementLayerEncoder(
+                    settings: layer, options: options, sizes: options.references.map { (formats[$0].codedWidth, formats[$0].codedHeight) },
+                    hooks: settings.hooks))
+        }
     }
 }

@@ -3,20 +3,29 @@ import VeilMedia
 import VeilRecon
 
 extension FrameBuffer {
-    /// A padded picture of a source frame: sizes rounded up to whole coding blocks of 8, borders repeated.
-    package convenience init(_ frame: VideoFrame) {
+    /// A padded picture of a source frame: sizes rounded up to whole coding blocks of 8, borders repeated; samples shifted to
+    /// `bitDepth`, rounded when it is the smaller one.
+    package convenience init(_ frame: VideoFrame, bitDepth: Int) {
         let f = frame.format
-        self.init(
-            width: (f.width + 7) & ~7, height: (f.height + 7) & ~7, bitDepthLuma: f.bitDepth, bitDepthChroma: f.bitDepth)
+        self.init(width: (f.width + 7) & ~7, height: (f.height + 7) & ~7, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth)
+        let up = UInt16(max(bitDepth - f.bitDepth, 0))
+        let down = UInt16(max(f.bitDepth - bitDepth, 0))
+        let half: UInt16 = down > 0 ? 1 << (down - 1) : 0
+        let limit = UInt16((1 << bitDepth) - 1)
         for c in 0..<3 {
             let to = plane(c)
             let s = f.size(ofComponent: c)
             frame.planes[c].withUnsafeBufferPointer { from in
+                guard let first = from.baseAddress else { return }
                 for y in 0..<to.height {
                     let row = to.row(y)
-                    let line = from.baseAddress! + min(y, s.height - 1) * s.width
-                    row.update(from: line, count: s.width)
-                    for x in s.width..<max(to.width, s.width) { row[x] = line[s.width - 1] }
+                    let line = first + min(y, s.height - 1) * s.width
+                    if up == 0 && down == 0 {
+                        row.update(from: line, count: s.width)
+                    } else {
+                        for x in 0..<s.width { row[x] = min(((line[x] &+ half) &>> down) &<< up, limit) }
+                    }
+                    for x in s.width..<max(to.width, s.width) { row[x] = row[s.width - 1] }
                 }
             }
         }

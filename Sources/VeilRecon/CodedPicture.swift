@@ -46,6 +46,15 @@ package final class CodedPicture: @unchecked Sendable {
         if rowsDone.load(ordering: .acquiring) < wanted { block(until: wanted) }
     }
 
+    /// Waits until rows 0 ..< count are there, or, of an inter-layer reference, makes its part at a CTB.
+    package func prepare(rows count: Int, xCtb: Int, yCtb: Int) {
+        if let producer {
+            producer.prepare(mv: MotionVector(), x: xCtb, y: yCtb, height: 1)
+        } else {
+            wait(rows: count)
+        }
+    }
+
     /// Waits until what a block is predicted from is there: rows 0 ..< count, or its part of an inter-layer reference.
     @inline(__always)
     func prepare(rows count: Int, mv: MotionVector, x: Int, y: Int, height: Int) {

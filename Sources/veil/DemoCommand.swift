@@ -17,12 +17,12 @@ struct DemoCommand: ParsableCommand {
     @Option(help: "Frames to draw.")
     var frames: Int = 25
     @Option(help: "Layers: 2x, 1.5x or snr.")
-    var layers: LayerStructure = .double
+    var layers: String = "2x"
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard (1...1000).contains(frames) else { throw ValidationError("--frames takes 1 to 1000") }
-        guard layers != .single else { throw ValidationError("the demo needs two layers") }
+        guard layers != "1" else { throw ValidationError("the demo needs two layers") }
         try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
         func path(_ name: String) -> String { output + "/" + name }
         let clip = DemoClip()
@@ -41,7 +41,7 @@ struct DemoCommand: ParsableCommand {
             let stream = path("\(scheme).hevc")
             try run(
                 EncodeCommand.self,
-                [source, "-o", stream, "--layers", layers.rawValue, "--qp", "26,26"]
+                [source, "-o", stream, "--layers", layers, "--qp", "26,26"]
                     + (scheme == "none" ? [] : ["--scheme", scheme, "--keys", keys]))
             let blind = path("\(scheme).without-key.y4m")
             let open = path("\(scheme).with-key.y4m")

@@ -7,7 +7,7 @@ import VeilPipeline
 extension EncodeCommand {
     /// Puts encryption into the settings: hooks inside the coding loops; for the base layer after libx265 where that has no hook.
     func protect(_ settings: inout ScalableSettings) throws -> Encryption? {
-        guard let encryption = try protection.encryption(layers: layers == .single ? [0] : [0, 1]) else { return nil }
+        guard let encryption = try protection.encryption(layers: Array(0...settings.enhancements.count)) else { return nil }
         if let reason = settings.protect(with: encryption) {
             warn("\(reason): the base layer is encrypted after it, not inside it (the bytes are the same)")
         }

@@ -4,6 +4,14 @@ import Foundation
 import VeilEvaluation
 import VeilMedia
 
+/// The layer structures that are compared.
+enum LayerStructure: String {
+    case single = "1"
+    case double = "2x"
+    case oneAndAHalf = "1.5x"
+    case snr
+}
+
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",

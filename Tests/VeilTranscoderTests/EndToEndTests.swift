@@ -67,9 +67,10 @@ private func encode(_ structure: Structure, preset: String, encryption: Encrypti
     settings.base.preset = preset
     settings.base.options = [("qp", "24"), ("pools", "\(threads)"), ("keyint", "4"), ("min-keyint", "4"), ("frame-threads", "\(threads)")]
     if structure != .single {
-        settings.enhancement = LayerFormat(width: enhancementSize.0, height: enhancementSize.1, bitDepth: 8)
+        var layer = EnhancementSettings(format: LayerFormat(width: enhancementSize.0, height: enhancementSize.1, bitDepth: 8))
+        layer.rate = .offset(-2, initial: 22)
+        settings.enhancements = [layer]
     }
-    settings.enhancementQp = 22
     settings.threads = threads
     if let encryption {
         settings.hooks = encryption
@@ -92,12 +93,12 @@ private func encode(_ structure: Structure, preset: String, encryption: Encrypti
     var pictures: [Int: (FrameBuffer, FrameBuffer?)] = [:]
     func take(_ unit: AccessUnit) {
         coded.nals += unit.nals
-        pictures[unit.displayIndex] = (unit.base.frame, unit.enhancement?.frame)
+        pictures[unit.displayIndex] = (unit.pictures[0].frame, unit.pictures.count > 1 ? unit.pictures[1].frame : nil)
     }
     for n in 0..<frames {
         let whole = drawing(enhancementSize.0, enhancementSize.1, frame: n)
         let small = drawing(baseWidth, baseHeight, frame: n)
-        if let unit = try encoder.push(base: small, enhancement: structure == .single ? nil : whole) { take(unit) }
+        if let unit = try encoder.push(structure == .single ? [small] : [small, whole]) { take(unit) }
     }
     while let unit = try encoder.flush() { take(unit) }
     for n in 0..<frames {

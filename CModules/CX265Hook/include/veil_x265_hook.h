@@ -46,6 +46,12 @@ typedef struct veil_x265_ctu {
     int begins;
 } veil_x265_ctu;
 
+/// Motion of a 16x16 luma block, in quarter samples: that of its first 4x4 block. A reference index of -1 is a list not used.
+typedef struct veil_x265_motion {
+    int16_t mv[2][2];
+    int8_t ref_idx[2];
+} veil_x265_motion;
+
 /// Called from libx265's threads, several at once.
 typedef struct veil_x265_hooks {
     void *user;
@@ -53,6 +59,9 @@ typedef struct veil_x265_hooks {
     void (*begin_picture)(void *user, int poc, int nal_unit_type);
     /// A CTU is about to be written. Returns what `replace` is to be called with, or NULL to leave the CTU's bins alone.
     void *(*begin_ctu)(void *user, const veil_x265_ctu *ctu);
+    /// The motion of a CTU that is about to be written, if it has any: `blocks` a side, in raster order; parts outside the picture hold
+    /// nothing of use. NULL when motion is not wanted.
+    void (*motion)(void *user, const veil_x265_ctu *ctu, int blocks, const veil_x265_motion *motion);
     /// The bins to write in place of the run's.
     uint32_t (*replace)(void *bins, const veil_bin_run *run);
 } veil_x265_hooks;

@@ -96,18 +96,20 @@ final class CTUDecision {
             candidateView.initialize(to: view)
         }
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: record.ctbAddrRs)
-        awaitReferences(record.yCtb)
+        awaitReferences(record.xCtb, record.yCtb)
         _ = quadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0)
     }
 
     /// Waits until the references, which may still be coded by other threads, have got as far as searches may reach.
-    private func awaitReferences(_ yCtb: Int) {
+    private func awaitReferences(_ xCtb: Int, _ yCtb: Int) {
         guard let references else { return }
         let reach = yCtb + (1 << p.ctbLog2SizeY) + Self.verticalReach
         lastRow = reach + 8 >= slice.height ? Int.max / 2 : reach
         for list in 0..<2 {
             for i in 0..<(list == 0 ? slice.numRefIdxActive.0 : slice.numRefIdxActive.1) {
-                references[list * 16 + i].picture._withUnsafeGuaranteedRef { $0.wait(rows: min(reach + 8, slice.height)) }
+                references[list * 16 + i].picture._withUnsafeGuaranteedRef {
+                    $0.prepare(rows: min(reach + 8, slice.height), xCtb: xCtb, yCtb: yCtb)
+                }
             }
         }
     }

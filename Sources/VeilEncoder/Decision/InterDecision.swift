@@ -45,7 +45,8 @@ extension CTUDecision {
 
     @inline(__always)
     private func waitFor(_ entry: UnsafeMutablePointer<ReferenceEntry>, _ row: Int) {
-        if row > lastRow { entry.pointee.picture._withUnsafeGuaranteedRef { $0.wait(rows: min(row &+ 8, slice.height)) } }
+        // Vectors to the inter-layer reference are zero, and the CTU's part of it is there.
+        if row > lastRow && !entry.pointee.isInterLayer { entry.pointee.picture._withUnsafeGuaranteedRef { $0.wait(rows: min(row &+ 8, slice.height)) } }
     }
 
     /// Adds searched motion and the inter-layer reference to a workspace's choices. `bound`: cost of the best candidate so far.

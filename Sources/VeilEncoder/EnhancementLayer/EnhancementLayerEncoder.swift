@@ -1,55 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBins
+import VeilDecoder
 import VeilRecon
 import VeilSyntax
 
-/// Codes the pictures of one enhancement layer in the decoding order of the layer below, with the same picture types and reference
+/// Codes the pictures of one enhancement layer in the decoding order of the base layer, with the same picture types and reference
 /// picture sets, and keeps its decoded picture buffer.
 package final class EnhancementLayerEncoder {
     package let settings: LayerSettings
-    private let qp: Int
-    private let resampler: InterLayerReference
-    private let interLayerPrediction: Bool
+    private let resamplers: [InterLayerReference]
+    private let options: EnhancementSettings
     private var references: [Int32: CodedPicture] = [:]
-    private var irapPoc: Int32 = 0
-    private var irapCount = 0
+    /// Position of the references in decoding order.
+    private var decodingIndex: [Int32: Int] = [:]
+    private var pictureCount = 0
+    /// Pictures before this one in decoding order lend their motion to none from it on.
+    private var motionBarrier = 0
     private let hooks: (any BinHookProvider)?
-    private let maxReferences: Int
 
     /// - Parameters:
-    ///   - reference: size of the layer below in coded luma samples.
-    ///   - interLayerPrediction: off codes the layer alone (IRAP pictures intra), for comparison.
-    package init(
-        settings: LayerSettings, qp: Int, referenceWidth: Int, referenceHeight: Int, interLayerPrediction: Bool = true,
-        maxReferences: Int = 2, hooks: (any BinHookProvider)?
-    ) {
+    ///   - sizes: coded luma sizes of the direct reference layers, in the order of `options.references`.
+    package init(settings: LayerSettings, options: EnhancementSettings, sizes: [(width: Int, height: Int)], hooks: (any BinHookProvider)?) {
         self.settings = settings
-        self.qp = qp
-        self.interLayerPrediction = interLayerPrediction
+        self.options = options
         self.hooks = hooks
-        self.maxReferences = maxReferences
-        resampler = InterLayerReference(
-            parameters: ResamplingParameters(
-                refWidth: referenceWidth, refHeight: referenceHeight, width: settings.sps.picWidthInLumaSamples,
-                height: settings.sps.picHeightInLumaSamples,
-                offsets: settings.pps.refLocOffsets.first { $0.refLocOffsetLayerId == settings.layerId - 1 }))
-    }
-
-    /// A coded picture of the layer: its slice NAL unit and its reconstruction.
-    package struct Output {
-        package let nal: NALUnit
-        package let picture: CodedPicture
-    }
-
-    /// Codes the picture of the layer that belongs to the base layer picture with header `base`.
-    package func encode(base: SliceSegmentHeader, poc: Int32, basePicture: CodedPicture, source: FrameBuffer, threads: Int) -> Output {
-        let sps = settings.sps
-        let type = base.nalUnitType
-        if type.isIRAP {
-            irapPoc = poc
-            irapCount += 1
-            if type.isIDR { references.removeAll() }
+        resamplers = zip(options.references, sizes).map { id, size in
+            InterLayerReference(
+                parameters: ResamplingParameters(
+                    refWidth: size.width, refHeight: size.height, width: settings.sps.picWidthInLumaSamples,
+                    height: settings.sps.picHeightInLumaSamples,
+                    offsets: settings.pps.refLocOffsets.first { $0.refLocOffsetLayerId == id }))
         }
+    }
+
+    /// A picture on its way: `work` may run on several threads, `finish` waits for it.
+    package struct Picture: @unchecked Sendable {
+        package let picture: CodedPicture
+        fileprivate let encoder: LayerPictureEncoder
+
+        /// Hands the picture's work to a pool: pictures must be started in decoding order, after those of their reference layers.
+        package func start(on pool: WorkerPool) {
+            for _ in 0..<min(pool.threadCount, encoder.maxWorkers) { pool.submit { [encoder] in encoder.work() } }
+        }
+
+        package func finish() -> NALUnit { encoder.finish() }
+    }
+
+    /// Prepares the picture of the layer that belongs to the base layer picture with header `base`.
+    /// - Parameters:
+    ///   - pictures: the access unit's pictures of the reference layers, in the order of `options.references`.
+    ///   - qp: SliceQpY.
+    package func picture(
+        base: SliceSegmentHeader, position: PicturePosition, references pictures: [CodedPicture], source: FrameBuffer, qp: Int
+    ) -> Picture {
+        let sps = settings.sps
+        let poc = position.poc
+        let type = base.nalUnitType
+        if type.isIDR { references.removeAll() }
         // Pictures that the base layer's RPS drops are dropped here as well.
         let kept = Set((base.shortTermRefPicSet.s0 + base.shortTermRefPicSet.s1).map { poc &+ Int32($0.deltaPoc) })
         references = references.filter { kept.contains($0.key) }
@@ -60,11 +67,11 @@ package final class EnhancementLayerEncoder {
         header.slicePicParameterSetId = settings.pps.ppsPicParameterSetId
         header.slicePicOrderCntLsb = Int(poc) & ((1 << sps.log2MaxPicOrderCntLsb) - 1)
         header.shortTermRefPicSet = referenceSet(base, poc: poc)
-        header.interLayerPredEnabledFlag = interLayerPrediction
-        header.refPicLayerId = interLayerPrediction ? [settings.layerId - 1] : []
+        header.interLayerPredEnabledFlag = options.interLayerPrediction
+        header.refPicLayerId = options.interLayerPrediction ? options.references : []
         let before = header.shortTermRefPicSet.s0.filter(\.used).map { poc &+ Int32($0.deltaPoc) }
         let after = header.shortTermRefPicSet.s1.filter(\.used).map { poc &+ Int32($0.deltaPoc) }
-        let interLayerCount = interLayerPrediction ? 1 : 0
+        let interLayerCount = header.refPicLayerId.count
         let total = before.count + after.count + interLayerCount
         if total == 0 {
             header.sliceType = .i
@@ -73,13 +80,11 @@ package final class EnhancementLayerEncoder {
         } else {
             header.sliceType = .p
         }
-        // List 0 holds the pictures before, the inter-layer one, then those after; list 1 those after, then before.
+        // List 0 holds the pictures before, the inter-layer ones, then those after; list 1 those after, then before.
         header.numRefIdxActive = header.sliceType == .i
             ? (0, 0) : (min(before.count + interLayerCount, 15), header.sliceType == .b ? min(after.count, 15) : 0)
         if header.sliceType != .i && header.numRefIdxActive.0 == 0 { header.numRefIdxActive.0 = 1 }
-        header.sliceTemporalMvpEnabledFlag = sps.spsTemporalMvpEnabledFlag && !type.isIRAP && !before.isEmpty
-        header.collocatedFromL0Flag = true
-        header.collocatedRefIdx = 0
+        chooseCollocated(&header, before: before)
         header.maxNumMergeCand = 5
         header.sliceQpDelta = qp - 26 - settings.pps.initQpMinus26
         header.sliceLoopFilterAcrossSlicesEnabledFlag = settings.pps.ppsLoopFilterAcrossSlicesEnabledFlag
@@ -92,24 +97,24 @@ package final class EnhancementLayerEncoder {
         picture.poc = poc
         picture.nuhLayerId = settings.layerId
         picture.temporalId = base.temporalId
-        var interLayer: CodedPicture?
-        if interLayerPrediction {
-            let target = InterLayerReference.target(
-                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, bitDepthLuma: sps.bitDepthY,
-                bitDepthChroma: sps.bitDepthC)
-            resampler.make(from: basePicture, into: target, samples: true, motion: false)
-            target.poc = poc
-            interLayer = target
-        }
+        // Made CTU by CTU, when it is needed.
+        let interLayer = options.interLayerPrediction
+            ? zip(resamplers, pictures).map { resampler, source in
+                InterLayerProducer.picture(
+                    resampler, from: source, grid: settings.grid, poc: poc, bitDepthLuma: sps.bitDepthY, bitDepthChroma: sps.bitDepthC,
+                    motion: options.tools.interLayerMotion)
+            } : []
         let context = makeContext(header, poc: poc, before: before, after: after, interLayer: interLayer)
         let unit = BinUnit(
-            layer: settings.layerId, irapIndex: max(irapCount - 1, 0), pocDelta: Int(poc) - Int(irapPoc), ctuAddress: 0,
+            layer: settings.layerId, irapIndex: position.irapIndex, pocDelta: Int(poc) - Int(position.irapPoc), ctuAddress: 0,
             temporalId: base.temporalId, isIRAP: type.isIRAP)
         let encoder = LayerPictureEncoder(
             settings: settings, header: header, context: context, source: source, picture: picture, hooks: hooks, unit: unit)
-        let nal = encoder.encode(threads: threads)
         references[poc] = picture
-        return Output(nal: nal, picture: picture)
+        decodingIndex[poc] = pictureCount
+        decodingIndex = decodingIndex.filter { references[$0.key] != nil }
+        pictureCount += 1
+        return Picture(picture: picture, encoder: encoder)
     }
 
     /// The base layer's reference picture set with no more than `maxReferences` pictures used on each side.
@@ -120,7 +125,7 @@ package final class EnhancementLayerEncoder {
             var used = 0
             for i in list.indices where list[i].used {
                 used += 1
-                if used > maxReferences { list[i].used = false }
+                if used > options.maxReferences { list[i].used = false }
             }
         }
         limit(&set.s0)
@@ -128,8 +133,24 @@ package final class EnhancementLayerEncoder {
         return set
     }
 
+    /// The collocated picture: the inter-layer reference, or else the first picture of list 0.
+    ///
+    /// A picture of sub-layer 0 without TMVP bars all later ones from the motion of earlier ones (F.7.4.7.1).
+    private func chooseCollocated(_ header: inout SliceSegmentHeader, before: [Int32]) {
+        header.collocatedFromL0Flag = true
+        guard settings.sps.spsTemporalMvpEnabledFlag, !header.nalUnitType.isIDR else { return }
+        if options.tools.interLayerMotion && !header.refPicLayerId.isEmpty && before.count < header.numRefIdxActive.0 {
+            header.sliceTemporalMvpEnabledFlag = true
+            header.collocatedRefIdx = before.count
+        } else if let first = before.first, decodingIndex[first] ?? 0 >= motionBarrier, !header.nalUnitType.isIRAP {
+            header.sliceTemporalMvpEnabledFlag = true
+        } else if header.temporalId == 0 {
+            motionBarrier = pictureCount
+        }
+    }
+
     private func makeContext(
-        _ h: SliceSegmentHeader, poc: Int32, before: [Int32], after: [Int32], interLayer: CodedPicture?
+        _ h: SliceSegmentHeader, poc: Int32, before: [Int32], after: [Int32], interLayer: [CodedPicture]
     ) -> SliceContext {
         var lists: [[CodedPicture?]] = [[], []]
         var long: [[Bool]] = [[], []]
@@ -141,27 +162,16 @@ package final class EnhancementLayerEncoder {
                     case .stCurrBefore(let i): lists[list].append(references[before[i]])
                     case .stCurrAfter(let i): lists[list].append(references[after[i]])
                     case .ltCurr: lists[list].append(nil)
-                    case .interLayer: lists[list].append(interLayer)
+                    case .interLayer(let i): lists[list].append(interLayer[i])
                     }
                     long[list].append(source.isLongTerm)
                     if case .interLayer = source { inter[list].append(true) } else { inter[list].append(false) }
                 }
             }
         }
-        var k = SliceConstants()
-        let sps = settings.sps
-        k.bitDepthLuma = sps.bitDepthY
-        k.bitDepthChroma = sps.bitDepthC
-        k.strongIntraSmoothingEnabledFlag = sps.strongIntraSmoothingEnabledFlag
-        k.entropyCodingSyncEnabledFlag = settings.pps.entropyCodingSyncEnabledFlag
-        k.sliceType = h.sliceType == .i ? .i : h.sliceType == .p ? .p : .b
-        k.sliceQpY = qp
-        k.sliceTemporalMvpEnabledFlag = h.sliceTemporalMvpEnabledFlag
-        k.collocatedFromL0Flag = h.collocatedFromL0Flag
-        k.collocatedRefIdx = h.collocatedRefIdx
-        k.maxNumMergeCand = h.maxNumMergeCand
         return SliceContext(
-            constants: k, grid: settings.grid, sliceIndex: 0, currPoc: poc, refPicList: (lists[0], lists[1]),
+            constants: SliceConstants(sps: settings.sps, pps: settings.pps, header: h, scalingFactors: nil),
+            grid: settings.grid, sliceIndex: 0, currPoc: poc, refPicList: (lists[0], lists[1]),
             isLongTerm: (long[0], long[1]), isInterLayer: (inter[0], inter[1]))
     }
 }

@@ -35,11 +35,14 @@ package struct LayerFormat: Equatable, Sendable {
     }
 }
 
-/// Makes the parameter sets of a two-layer stream out of the base layer's.
+/// Makes the parameter sets of a scalable stream out of the base layer's.
 package enum LayerParameterSets {
     /// The VPS with its extension for layers of the given formats (the first is the base layer's, from whose VPS it is made).
-    /// `levelIdc`: general_level_idc of the whole.
-    package static func vps(base: VideoParameterSet, formats: [LayerFormat], levelIdc: Int, maxDecPicBufferingMinus1: Int) -> VideoParameterSet {
+    /// `layers`: the enhancement layers' settings.
+    package static func vps(
+        base: VideoParameterSet, formats: [LayerFormat], layers: [EnhancementSettings], framesPerSecond: Double,
+        maxDecPicBufferingMinus1: Int
+    ) -> VideoParameterSet {
         let vps = VideoParameterSet()
         vps.vpsVideoParameterSetId = base.vpsVideoParameterSetId
         vps.vpsMaxLayersMinus1 = formats.count - 1
@@ -53,10 +56,16 @@ package enum LayerParameterSets {
                 vps.subLayerOrdering[i].maxDecPicBufferingMinus1, min(maxDecPicBufferingMinus1, 15))
         }
         vps.vpsMaxLayerId = formats.count - 1
-        vps.layerSets = formats.indices.map { Array(0...$0) }
+        vps.layerSets = formats.indices.map { needed(for: $0, layers) }
         vps.timing = base.timing
-        vps.ext = extensionOf(formats: formats, base: base, levelIdc: levelIdc)
+        vps.ext = extensionOf(formats: formats, base: base, layers: layers, framesPerSecond: framesPerSecond)
         return vps
+    }
+
+    /// A layer and those it is predicted from, directly or not.
+    private static func needed(for layer: Int, _ layers: [EnhancementSettings]) -> [Int] {
+        guard layer > 0 else { return [0] }
+        return Set(layers[layer - 1].references.flatMap { needed(for: $0, layers) } + [layer]).sorted()
     }
 
     /// general_profile_idc 7: Scalable Main and Scalable Main 10 (H.11.1).
@@ -81,7 +90,9 @@ package enum LayerParameterSets {
         return ptl
     }
 
-    private static func extensionOf(formats: [LayerFormat], base: VideoParameterSet, levelIdc: Int) -> VPSExtension {
+    private static func extensionOf(
+        formats: [LayerFormat], base: VideoParameterSet, layers: [EnhancementSettings], framesPerSecond: Double
+    ) -> VPSExtension {
         var ext = VPSExtension()
         let last = formats.count - 1
         var baseLevel = base.profileTierLevel
@@ -92,17 +103,22 @@ package enum LayerParameterSets {
         ext.dimensionIdLenMinus1 = [2]
         ext.layerIdInNuh = Array(0...last)
         ext.dimensionId = (0...last).map { [$0] }
-        ext.directDependencyFlag = (0...last).map { i in (0..<i).map { $0 == i - 1 } }
-        ext.defaultRefLayersActiveFlag = true
-        let depth = formats.map(\.bitDepth).max() ?? 8
-        ext.furtherProfileTierLevels = [(true, scalableProfile(bitDepth: depth, levelIdc: levelIdc, base: base.profileTierLevel))]
+        ext.directDependencyFlag = (0...last).map { i in (0..<i).map { layers[i - 1].references.contains($0) } }
+        ext.defaultRefLayersActiveFlag = layers.allSatisfy(\.interLayerPrediction)
+        ext.furtherProfileTierLevels = (1...last).map { i in
+            let needed = needed(for: i, layers)
+            let level = Levels.idc(width: formats[i].codedWidth, height: formats[i].codedHeight, framesPerSecond: framesPerSecond)
+            let depth = needed.map { formats[$0].bitDepth }.max() ?? 8
+            return (true, scalableProfile(bitDepth: depth, levelIdc: level, base: base.profileTierLevel))
+        }
         ext.defaultOutputLayerIdc = 1
         ext.outputLayerSets = (0...last).map { i in
             var ols = VPSExtension.OutputLayerSet()
+            let set = needed(for: i, layers)
             ols.layerSetIdx = i
-            ols.outputLayerFlags = (0...i).map { $0 == i }
-            // profile_tier_level 1 is the base layer's, 2 the scalable one.
-            ols.profileTierLevelIdx = i == 0 ? [] : (0...i).map { $0 == 0 ? 1 : 2 }
+            ols.outputLayerFlags = set.map { $0 == i }
+            // profile_tier_level 1 is the base layer's, then one an enhancement layer.
+            ols.profileTierLevelIdx = i == 0 ? [] : set.map { $0 + 1 }
             return ols
         }
         for format in formats {
@@ -114,11 +130,11 @@ package enum LayerParameterSets {
             rep.conformanceWindow = format.conformanceWindow
             ext.repFormats.append(rep)
         }
-        ext.maxOneActiveRefLayerFlag = true
+        ext.maxOneActiveRefLayerFlag = layers.allSatisfy { $0.references.count == 1 }
         ext.vpsPocLsbAlignedFlag = false
         ext.pocLsbNotPresentFlag = Array(repeating: false, count: formats.count)
-        // Samples only: the motion of the base layer is not used (direct_dependency_type 0).
-        ext.directDependencyType = (0...last).map { i in Array(repeating: 0, count: i) }
+        // Samples and motion, or samples only.
+        ext.directDependencyType = (0...last).map { i in Array(repeating: i > 0 && layers[i - 1].tools.interLayerMotion ? 2 : 0, count: i) }
         return ext
     }
 
@@ -144,12 +160,12 @@ package enum LayerParameterSets {
         return sps
     }
 
-    /// The PPS of an enhancement layer. `referencePadding` and `padding`: luma samples right of and below the conformance windows of
-    /// the layer below and of this one; where there are any, the windows are made the regions that inter-layer prediction maps onto
+    /// The PPS of an enhancement layer. `references` and `padding`: luma samples right of and below the conformance windows of the
+    /// reference layers and of this one; where there are any, the windows are made the regions that inter-layer prediction maps onto
     /// each other.
     package static func pps(
-        layerId: Int, id: Int, spsId: Int, qp: Int, tools: LayerTools, referencePadding: (right: Int, bottom: Int) = (0, 0),
-        padding: (right: Int, bottom: Int) = (0, 0)
+        layerId: Int, id: Int, spsId: Int, qp: Int, tools: LayerTools, references: [(layerId: Int, padding: (right: Int, bottom: Int))],
+        padding: (right: Int, bottom: Int)
     ) -> PictureParameterSet {
         let pps = PictureParameterSet()
         pps.nuhLayerId = layerId
@@ -160,15 +176,15 @@ package enum LayerParameterSets {
         pps.signDataHidingEnabledFlag = tools.signDataHiding
         pps.ppsLoopFilterAcrossSlicesEnabledFlag = true
         pps.log2ParallelMergeLevelMinus2 = 0
-        if referencePadding != (0, 0) || padding != (0, 0) {
+        for reference in references where reference.padding != (0, 0) || padding != (0, 0) {
             pps.ppsMultilayerExtensionFlag = true
             var offset = PictureParameterSet.RefLocOffset()
-            offset.refLocOffsetLayerId = layerId - 1
+            offset.refLocOffsetLayerId = reference.layerId
             if padding != (0, 0) { offset.scaledRefLayerOffset = [0, 0, padding.right / 2, padding.bottom / 2] }
-            if referencePadding != (0, 0) {
-                offset.refRegionOffset = [0, 0, referencePadding.right / 2, referencePadding.bottom / 2]
+            if reference.padding != (0, 0) {
+                offset.refRegionOffset = [0, 0, reference.padding.right / 2, reference.padding.bottom / 2]
             }
-            pps.refLocOffsets = [offset]
+            pps.refLocOffsets.append(offset)
         }
         return pps
     }
@@ -181,6 +197,8 @@ package struct LayerTools: Equatable, Sendable {
     package var maxTransformHierarchyDepthIntra = 0
     package var sao = false
     package var temporalMvp = true
+    /// TMVP takes its motion from the inter-layer reference picture in place of an earlier picture of the layer.
+    package var interLayerMotion = true
     package var wavefront = true
     package var signDataHiding = false
     package var asymmetricPartitions = false

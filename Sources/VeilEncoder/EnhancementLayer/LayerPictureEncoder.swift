@@ -37,7 +37,7 @@ package final class LayerSettings: @unchecked Sendable {
 /// Codes one picture of an enhancement layer: decides, writes through the hook, reconstructs with the decoder's own process and filters.
 ///
 /// CTB rows run on `threads` workers as wavefronts: a row follows the one above by two CTUs, as entropy_coding_sync_enabled_flag has it.
-package final class LayerPictureEncoder {
+package final class LayerPictureEncoder: @unchecked Sendable {
     private let settings: LayerSettings
     private let header: SliceSegmentHeader
     private let parameters: SliceParameters
@@ -54,6 +54,7 @@ package final class LayerPictureEncoder {
     private let progress: RowProgress
     private let lock = NSLock()
     private var rowsFiltered = 0
+    private var isFiltering = false
     private var rows: [[UInt8]]
 
     /// `context` holds the references; `picture` receives the reconstruction.
@@ -78,18 +79,20 @@ package final class LayerPictureEncoder {
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
     }
 
-    /// Codes the picture and returns its slice NAL unit.
-    package func encode(threads: Int) -> NALUnit {
-        let wavefront = settings.pps.entropyCodingSyncEnabledFlag
-        let workers = wavefront ? min(max(threads, 1), settings.grid.heightInCtbs) : 1
-        if !wavefront {
-            encodeWhole()
-        } else if workers == 1 {
-            work()
-        } else {
-            let job = UncheckedBox(self)
-            DispatchQueue.concurrentPerform(iterations: workers) { _ in job.value.work() }
-        }
+    /// How many threads may be in `work` at once.
+    package var maxWorkers: Int { settings.pps.entropyCodingSyncEnabledFlag ? settings.grid.heightInCtbs : 1 }
+
+    /// One worker of the picture: takes CTB rows, in order, until none is left. Waits for rows of references that are still being coded.
+    package func work() {
+        if settings.pps.entropyCodingSyncEnabledFlag { workOnRows() } else { encodeWhole() }
+    }
+
+    /// Waits until all rows are coded and returns the slice NAL unit.
+    package func finish() -> NALUnit {
+        // The loop filters end after the last row's bytes are kept.
+        reconstruction.picture.waitUntilFinished()
+        lock.lock()
+        defer { lock.unlock() }
         var data: [UInt8] = []
         var ends: [Int] = []
         for row in rows where !row.isEmpty {
@@ -112,8 +115,7 @@ package final class LayerPictureEncoder {
             memory: memory)
     }
 
-    /// One worker of a wavefront: takes rows until none is left.
-    private func work() {
+    private func workOnRows() {
         let memory = settings.takeMemory()
         let decision = makeDecision(memory)
         let width = settings.grid.widthInCtbs
@@ -142,9 +144,9 @@ package final class LayerPictureEncoder {
         let grid = settings.grid
         for rs in 0..<grid.count {
             code(rs, memory, contexts, writer, decision, last: rs == grid.count - 1)
+            if rs == grid.count - 1 { lock.withLock { rows[0] = writer.outputBytes() } }
             if (rs + 1) % grid.widthInCtbs == 0 { filter.advance(reconstructedRows: (rs + 1) / grid.widthInCtbs) }
         }
-        rows[0] = writer.outputBytes()
         settings.giveBack(memory)
     }
 
@@ -164,16 +166,19 @@ package final class LayerPictureEncoder {
     private func finish(row: Int, bytes: [UInt8]) {
         lock.lock()
         rows[row] = bytes
-        while rowsFiltered < rows.count && progress.count(row: rowsFiltered) == settings.grid.widthInCtbs {
-            rowsFiltered += 1
-            filter.advance(reconstructedRows: rowsFiltered)
+        // One worker at a time filters what is ready, without holding up the others.
+        while !isFiltering && rowsFiltered < rows.count && isCoded(row: rowsFiltered) {
+            while rowsFiltered < rows.count && isCoded(row: rowsFiltered) { rowsFiltered += 1 }
+            isFiltering = true
+            let ready = rowsFiltered
+            lock.unlock()
+            filter.advance(reconstructedRows: ready)
+            lock.lock()
+            isFiltering = false
         }
         lock.unlock()
     }
-}
 
-/// Carries a reference into concurrently executed code that is known to be safe.
-struct UncheckedBox<T>: @unchecked Sendable {
-    let value: T
-    init(_ value: T) { self.value = value }
+    /// Whether a row is coded and its bytes are kept.
+    private func isCoded(row: Int) -> Bool { !rows[row].isEmpty }
 }

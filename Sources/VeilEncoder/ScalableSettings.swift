@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBaseLayer
+import VeilBins
+import VeilSyntax
+
+/// What went wrong while coding, in one line.
+public enum EncoderError: Error, Sendable, CustomStringConvertible {
+    case baseLayer(String)
+    case settings(String)
+
+    public var description: String {
+        switch self {
+        case .baseLayer(let reason): return "base layer stream: \(reason)"
+        case .settings(let reason): return reason
+        }
+    }
+}
+
+/// Settings of one enhancement layer.
+package struct EnhancementSettings: Sendable {
+    package var format: LayerFormat
+    package var rate = LayerRate.offset(0, initial: 26)
+    package var tools = LayerTools()
+    package var effort = DecisionEffort()
+    /// nuh_layer_id of the direct reference layers, ascending.
+    package var references = [0]
+    /// Off codes the layer without inter-layer prediction (IRAP pictures intra), for comparison.
+    package var interLayerPrediction = true
+    /// Pictures of the layer's own used on each side of a picture, besides the inter-layer ones.
+    package var maxReferences = 2
+
+    package init(format: LayerFormat) { self.format = format }
+}
+
+/// Settings of a scalable encode: a base layer and any number of enhancement layers.
+package struct ScalableSettings {
+    package var base = BaseLayerSettings()
+    /// Layers 1 and up; empty codes a single layer.
+    package var enhancements: [EnhancementSettings] = []
+    package var threads = 1
+    /// Send parameter sets before every IRAP picture, for receivers that join, and not only before the first. The reference decoder (SHM)
+    /// does not survive a second VPS or base layer SPS.
+    package var repeatsHeaders = false
+    /// Ends each picture of the enhancement layers with a message that holds the MD5 of its samples.
+    package var sendsHashes = false
+    /// Hooks of the enhancement layers; those of the base layer are its own.
+    package var hooks: (any BinHookProvider)?
+    /// Applied to the base layer's NAL units of each access unit after coding: encryption where the base encoder has no hook.
+    package var protectBase: (([NALUnit]) throws -> [NALUnit])?
+    /// A prefix SEI unit to put before the slices of an IRAP picture, by layer and the number of IRAP pictures before it.
+    package var message: ((_ layer: Int, _ irapIndex: Int) -> NALUnit?)?
+    package init() {}
+
+    /// Layers of one stream: nuh_layer_id has room for more, the parameter set ids of this encoder do not.
+    package static let maxLayers = 8
+}

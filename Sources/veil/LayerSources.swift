@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilMedia
+import VeilPipeline
+import VeilRecon
+
+/// Reads the frames of all layers: of the top one, and of lower ones from their own files or made from the top one.
+final class LayerSources {
+    let format: VideoFormat
+    private let plan: LayerPlan
+    private let top: VideoSource
+    private let own: [VideoSource?]
+    private let downsamplers: [Downsampler?]
+
+    /// `plan` has one layer at least; `top` is the source of the last.
+    init(plan: LayerPlan, top: VideoSource) throws {
+        self.plan = plan
+        self.top = top
+        format = top.format
+        own = try plan.layers.map { layer in
+            guard let path = layer.source else { return nil }
+            let source = try VideoSource.open(path: path, size: (layer.width, layer.height), bitDepth: layer.bitDepth)
+            guard source.format.width == layer.width, source.format.height == layer.height else {
+                throw MediaError.notSupported(
+                    path: path, what: "is \(source.format.width)x\(source.format.height), the layer \(layer.width)x\(layer.height)")
+            }
+            return source
+        }
+        downsamplers = plan.layers.map { layer in
+            layer.source != nil || (layer.width == top.format.width && layer.height == top.format.height)
+                ? nil
+                : Downsampler(
+                    source: top.format,
+                    target: VideoFormat(width: layer.width, height: layer.height, fps: top.format.fps, bitDepth: top.format.bitDepth))
+        }
+    }
+
+    /// The next frame of every layer; nil when one of the sources ends.
+    func next() throws -> [FrameBuffer]? {
+        guard let frame = try top.nextFrame() else { return nil }
+        var result: [FrameBuffer] = []
+        for (i, layer) in plan.layers.enumerated() {
+            if let source = own[i] {
+                guard let frame = try source.nextFrame() else { return nil }
+                result.append(FrameBuffer(frame, bitDepth: layer.bitDepth))
+            } else if let downsampler = downsamplers[i] {
+                result.append(FrameBuffer(downsampler(frame), bitDepth: layer.bitDepth))
+            } else {
+                result.append(FrameBuffer(frame, bitDepth: layer.bitDepth))
+            }
+        }
+        return result
+    }
+}
