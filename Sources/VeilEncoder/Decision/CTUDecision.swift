@@ -87,11 +87,13 @@ final class CTUDecision {
     /// Decides the CTU at a raster address. `contexts`: what it will be coded with, or nearly.
     func decide(_ record: CodingTreeUnit, contexts: UnsafePointer<UInt8>) {
         ctu = record
-        rate.begin(contexts: contexts, parameters: p)
         if !isPrepared {
+            // What vectors cost must not depend on which CTU a worker meets first.
+            rate.begin(contexts: Context.initialStates(initType: p.initType, sliceQpY: p.sliceQpY), parameters: p)
             search.begin(lambda: lambdaSatd, rate: rate)
             isPrepared = true
         }
+        rate.begin(contexts: contexts, parameters: p)
         if let view = MotionCandidates(slice: slice, picture: picture.picture, ctbAddrRs: record.ctbAddrRs) {
             candidateView.initialize(to: view)
         }
