@@ -94,6 +94,7 @@ final class CTUDecision {
             isPrepared = true
         }
         rate.begin(contexts: contexts, parameters: p)
+        if effort.optimisesLevels { memory.optimiser.begin(rate: rate) }
         if let view = MotionCandidates(slice: slice, picture: picture.picture, ctbAddrRs: record.ctbAddrRs) {
             candidateView.initialize(to: view)
         }
@@ -290,6 +291,7 @@ final class DecisionMemory {
     let starts: UnsafeMutablePointer<MotionVector>
     let parts: UnsafeMutablePointer<InterChoice>
     let marker = CTUMarker()
+    let optimiser = LevelOptimiser()
     let record = CodingTreeUnit()
 
     init() {

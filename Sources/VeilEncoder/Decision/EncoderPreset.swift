@@ -36,6 +36,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
             e.intra = 3
             e.earlySkip = self != .veryslow
         }
+        e.optimisesLevels = rank >= Self.medium.rank
         return e
     }
 

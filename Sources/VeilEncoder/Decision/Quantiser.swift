@@ -13,6 +13,7 @@ struct Quantiser {
     let rounding: Int
     /// Size of a luma quantisation step.
     let step: Double
+    private let steps: (Double, Double, Double)
     private let scale: (Int, Int, Int)
     private let shift: (Int, Int, Int)
     private let levelScale: (Int32, Int32, Int32)
@@ -29,6 +30,7 @@ struct Quantiser {
         coefficients = memory.coefficients
         remainders = memory.remainders
         step = exp2(Double(qp.0 - 4) / 6)
+        steps = (exp2(Double(qp.0 - 4) / 3), exp2(Double(qp.1 - 4) / 3), exp2(Double(qp.2 - 4) / 3))
         func forward(_ q: Int) -> Int { [26214, 23302, 20560, 18396, 16384, 14564][q % 6] }
         func inverse(_ q: Int) -> Int32 { [40, 45, 51, 57, 64, 72][q % 6] }
         scale = (forward(qp.0), forward(qp.1), forward(qp.2))
@@ -42,7 +44,7 @@ struct Quantiser {
     @inline(__always)
     func quantise(
         source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int, log2: Int,
-        cIdx: Int, isDST: Bool, levels: UnsafeMutablePointer<Int16>, remains: Bool = false
+        cIdx: Int, isDST: Bool, levels: UnsafeMutablePointer<Int16>, remains: Bool = false, toNearest: Bool = false
     ) -> Int {
         let n = 1 &<< log2
         let n32 = Int32(truncatingIfNeeded: n)
@@ -58,8 +60,19 @@ struct Quantiser {
             veil_quant(
                 levels, remains ? remainders : nil, coefficients, n32 &* n32,
                 Int32(truncatingIfNeeded: cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2),
-                Int32(truncatingIfNeeded: rounding &<< (shift &- 9)), Int32(truncatingIfNeeded: shift)))
+                Int32(truncatingIfNeeded: (toNearest ? 256 : rounding) &<< (shift &- 9)), Int32(truncatingIfNeeded: shift)))
     }
+
+    /// Quantisation steps that a unit of a block's coefficients makes.
+    @inline(__always)
+    func unit(cIdx: Int, log2: Int) -> Float {
+        let shift = (cIdx == 0 ? shift.0 : cIdx == 1 ? shift.1 : shift.2) &- log2
+        return Float(cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2) / Float(1 &<< shift)
+    }
+
+    /// Squared size of a component's quantisation step, in samples.
+    @inline(__always)
+    func squaredStep(cIdx: Int) -> Double { cIdx == 0 ? steps.0 : cIdx == 1 ? steps.1 : steps.2 }
 
     /// Adds the residual that `levels` stand for to the prediction at `to`.
     @inline(__always)

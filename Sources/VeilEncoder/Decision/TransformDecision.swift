@@ -39,11 +39,19 @@ extension CTUDecision {
         outcome.distortion = outcome.zeroDistortion
         outcome.bits = zeroBits
         let hides = p.signDataHidingEnabledFlag
-        let count = q.quantise(
+        let optimises = effort.optimisesLevels
+        var count = q.quantise(
             source: source, sourceStride: sourceStride, prediction: prediction, predictionStride: predictionStride, log2: log2,
-            cIdx: cIdx, isDST: isDST, levels: levels, remains: hides)
+            cIdx: cIdx, isDST: isDST, levels: levels, remains: hides && !optimises,
+            toNearest: optimises)
         veil_copy(out, outStride, prediction, predictionStride, n, n)
         if count == 0 { return outcome }
+        if optimises {
+            count = memory.optimiser.optimise(
+                levels: levels, coefficients: q.coefficients, remainders: q.remainders, log2: log2, cIdx: cIdx, scanIdx: scanIdx,
+                unit: q.unit(cIdx: cIdx, log2: log2), lambda: Float(1.0 * lambda / q.squaredStep(cIdx: cIdx)))
+            if count == 0 { return outcome }
+        }
         if hides {
             SignHiding.apply(
                 levels: levels, coefficients: q.coefficients, remainders: q.remainders, log2: log2, scanIdx: scanIdx)
