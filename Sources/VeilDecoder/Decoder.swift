@@ -127,7 +127,11 @@ package final class Decoder {
                 if type.isSlice { try takeSlice(nal) }
             }
         } catch let error as SyntaxError {
-            if case .unsupported = error { throw error }
+            if case .unsupported = error {
+                // What only layers use that nobody wants stops nothing.
+                guard nal.header.nuhLayerId > 0, !type.isVCL, !isNeeded(nal.header.nuhLayerId) else { throw error }
+                return
+            }
             report.damagedUnits += 1
             report.note("\(type) at byte \(nal.offset), layer \(nal.header.nuhLayerId): \(error)")
         }

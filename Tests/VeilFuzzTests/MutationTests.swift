@@ -30,13 +30,13 @@ private func smallStream() throws -> [NALUnit] {
     settings.base.height = 32
     settings.base.preset = "medium"
     settings.base.options = [("qp", "26"), ("pools", "1"), ("keyint", "4"), ("min-keyint", "4"), ("frame-threads", "1"), ("hash", "1")]
-    settings.enhancement = LayerFormat(width: 96, height: 64, bitDepth: 8)
-    settings.enhancementQp = 24
+    settings.enhancements = [EnhancementSettings(format: LayerFormat(width: 96, height: 64, bitDepth: 8))]
+    settings.sendsHashes = true
     settings.threads = 1
     let encoder = try ScalableEncoder(settings: settings)
     var units: [NALUnit] = []
     for n in 0..<5 {
-        if let unit = try encoder.push(base: drawing(48, 32, frame: n), enhancement: drawing(96, 64, frame: n)) { units += unit.nals }
+        if let unit = try encoder.push([drawing(48, 32, frame: n), drawing(96, 64, frame: n)]) { units += unit.nals }
     }
     while let unit = try encoder.flush() { units += unit.nals }
     return units

@@ -36,6 +36,8 @@ package final class VideoParameterSet: @unchecked Sendable {
         vpsVideoParameterSetId = try r.u(4, "vps_video_parameter_set_id")
         vpsBaseLayerInternalFlag = try r.flag("vps_base_layer_internal_flag")
         vpsBaseLayerAvailableFlag = try r.flag("vps_base_layer_available_flag")
+        // The base layer comes from outside the stream (an AVC one, say).
+        if !vpsBaseLayerInternalFlag { throw SyntaxError.unsupported(element: "vps_base_layer_internal_flag", value: 0) }
         vpsMaxLayersMinus1 = try r.u(6, "vps_max_layers_minus1", in: 0...62)
         vpsMaxSubLayersMinus1 = try r.u(3, "vps_max_sub_layers_minus1", in: 0...6)
         vpsTemporalIdNestingFlag = try r.flag("vps_temporal_id_nesting_flag")

@@ -39,6 +39,7 @@ extension SliceSegmentHeader {
             } else {
                 shortTermRefPicSet.write(to: &w, index: sps.shortTermRefPicSets.count)
             }
+            if sps.longTermRefPicsPresentFlag { writeLongTerm(to: &w, sps: sps) }
             if sps.spsTemporalMvpEnabledFlag { w.flag(sliceTemporalMvpEnabledFlag) }
         }
         if nuhLayerId > 0, let vps, let ext = vps.ext {
@@ -105,6 +106,45 @@ extension SliceSegmentHeader {
             let count = collocatedFromL0Flag ? numRefIdxActive.0 : numRefIdxActive.1
             if count > 1 { w.ue(collocatedRefIdx) }
         }
+        if (pps.weightedPredFlag && sliceType == .p) || (pps.weightedBipredFlag && sliceType == .b) { writeWeights(to: &w) }
         w.ue(5 - maxNumMergeCand)
+    }
+
+    /// All long-term pictures as pictures of the header, none by way of the SPS.
+    private func writeLongTerm(to w: inout BitWriter, sps: SequenceParameterSet) {
+        if !sps.ltRefPicPocLsbSps.isEmpty { w.ue(0) }
+        w.ue(longTermRefPics.count)
+        var previous = 0
+        for pic in longTermRefPics {
+            w.u(pic.pocLsbLt, sps.log2MaxPicOrderCntLsb)
+            w.flag(pic.usedByCurrPicLt)
+            w.flag(pic.deltaPocMsbPresentFlag)
+            if pic.deltaPocMsbPresentFlag { w.ue(pic.deltaPocMsbCycleLt - previous) }
+            previous = pic.deltaPocMsbCycleLt
+        }
+    }
+
+    /// pred_weight_table() from `predWeights` (7.3.6.3).
+    private func writeWeights(to w: inout BitWriter) {
+        w.ue(lumaLog2WeightDenom)
+        w.se(chromaLog2WeightDenom - lumaLog2WeightDenom)
+        func list(_ weights: [PredWeight]) {
+            for entry in weights { w.flag(entry.lumaWeightFlag) }
+            for entry in weights { w.flag(entry.chromaWeightFlag) }
+            for entry in weights {
+                if entry.lumaWeightFlag {
+                    w.se(entry.luma.weight - (1 << lumaLog2WeightDenom))
+                    w.se(entry.luma.offset)
+                }
+                if entry.chromaWeightFlag {
+                    for component in [entry.chroma.0, entry.chroma.1] {
+                        w.se(component.weight - (1 << chromaLog2WeightDenom))
+                        w.se(component.offset - 128 + ((128 * component.weight) >> chromaLog2WeightDenom))
+                    }
+                }
+            }
+        }
+        list(predWeights?.0 ?? [])
+        if sliceType == .b { list(predWeights?.1 ?? []) }
     }
 }
