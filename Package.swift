@@ -40,7 +40,7 @@ let package = Package(
             name: "VeilDecoder", dependencies: ["VeilRecon", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
             name: "VeilBaseLayer",
-            dependencies: ["VeilRecon"] + (hasX265 ? ["CX265"] : []) + (hasHook ? ["CX265Hook"] : []),
+            dependencies: ["VeilRecon"] + (hasX265 ? ["CX265"] : []) + (hasHook ? ["CX265Hook", "CX265Hook10"] : []),
             swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])),
         .target(name: "VeilEncoder", dependencies: ["VeilRecon", "VeilDecoder", "CVeilKernels", "VeilBaseLayer"]),
         .target(
@@ -106,14 +106,19 @@ if hasX265 {
 }
 
 if hasHook {
-    // As libx265's own 8-bit objects are compiled.
-    let defines = [
-        "X265_NS": "x265", "X265_DEPTH": "8", "HIGH_BIT_DEPTH": "0", "EXPORT_C_API": "1", "X265_ARCH_X86": "1", "X86_64": "1",
-        "ENABLE_ASSEMBLY": "1", "HAVE_INT_TYPES_H": "1", "__STDC_LIMIT_MACROS": "1",
-    ]
+    // As libx265's own objects are compiled, of either bit depth.
+    func defines(_ own: [String: String]) -> [CXXSetting] {
+        let common = ["X265_ARCH_X86": "1", "X86_64": "1", "ENABLE_ASSEMBLY": "1", "HAVE_INT_TYPES_H": "1", "__STDC_LIMIT_MACROS": "1"]
+        return common.merging(own) { $1 }.sorted { $0.key < $1.key }.map { .define($0.key, to: $0.value) }
+    }
     package.targets.append(
         .target(
             name: "CX265Hook", path: "CModules/CX265Hook", sources: ["veil_hook.cpp", "vendor/entropy.cpp"],
-            cxxSettings: defines.sorted { $0.key < $1.key }.map { .define($0.key, to: $0.value) }
+            cxxSettings: defines(["X265_NS": "x265", "X265_DEPTH": "8", "HIGH_BIT_DEPTH": "0", "EXPORT_C_API": "1"])
                 + [.headerSearchPath("vendor"), .headerSearchPath(".")]))
+    package.targets.append(
+        .target(
+            name: "CX265Hook10", dependencies: ["CX265Hook"], path: "CModules/CX265Hook10", sources: ["hook10.cpp", "entropy10.cpp"],
+            cxxSettings: defines(["X265_NS": "x265_10bit", "X265_DEPTH": "10", "HIGH_BIT_DEPTH": "1", "EXPORT_C_API": "0"])
+                + [.headerSearchPath("../CX265Hook/vendor"), .headerSearchPath("../CX265Hook")]))
 }

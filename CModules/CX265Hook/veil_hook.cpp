@@ -28,20 +28,26 @@ const veil_x265_hooks *veil_x265_find_hooks(const void *param) {
     return nullptr;
 }
 
-extern "C" int veil_x265_set_hooks(void *encoder, const veil_x265_hooks *hooks) {
+extern "C" int veil_x265_add_hooks(const void *param, const veil_x265_hooks *hooks) {
     std::lock_guard<std::mutex> lock(changes);
     for (Entry &entry : entries) {
         if (entry.param.load() == nullptr) {
             entry.hooks = *hooks;
-            entry.param.store(parameters(encoder), std::memory_order_release);
+            entry.param.store(param, std::memory_order_release);
             return 0;
         }
     }
     return -1;
 }
 
-extern "C" void veil_x265_remove_hooks(void *encoder) {
+extern "C" void veil_x265_drop_hooks(const void *param) {
     std::lock_guard<std::mutex> lock(changes);
     for (Entry &entry : entries)
-        if (entry.param.load() == parameters(encoder)) entry.param.store(nullptr, std::memory_order_release);
+        if (entry.param.load() == param) entry.param.store(nullptr, std::memory_order_release);
 }
+
+extern "C" int veil_x265_set_hooks(void *encoder, const veil_x265_hooks *hooks) {
+    return veil_x265_add_hooks(parameters(encoder), hooks);
+}
+
+extern "C" void veil_x265_remove_hooks(void *encoder) { veil_x265_drop_hooks(parameters(encoder)); }

@@ -114,13 +114,9 @@ package final class BaseLayerEncoder {
                 ctbLog2Size = sps.ctbLog2SizeY
             }
             #if VEIL_X265_HOOK
-                if settings.bitDepth == 8 {
-                    hooks = try BaseLayerHooks(
-                        provider: settings.hooks, encoder: veil_x265_handle(opened), width: codedWidth, height: codedHeight,
-                        ctbLog2Size: ctbLog2Size)
-                } else if settings.hooks != nil {
-                    throw BaseLayerError.settings("libx265's bin hook is there for 8 bit only")
-                }
+                hooks = try BaseLayerHooks(
+                    provider: settings.hooks, encoder: veil_x265_handle(opened), bitDepth: settings.bitDepth, width: codedWidth,
+                    height: codedHeight, ctbLog2Size: ctbLog2Size)
             #endif
         }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #if VEIL_X265_HOOK
     import CX265Hook
+    import CX265Hook10
     import Foundation
     import VeilBins
     import VeilRecon
@@ -30,19 +31,21 @@
         private let height: Int
         private let ctbLog2Size: Int
         private let encoder: UnsafeMutableRawPointer
+        private let bitDepth: Int
         private let lock = NSLock()
         /// Display positions of the IRAP pictures so far, ascending.
         private var iraps: [Int] = []
         private var pictures: [Int: Picture] = [:]
 
         /// `width`, `height`: coded luma size of the pictures.
-        init(provider: (any BinHookProvider)?, encoder: UnsafeMutableRawPointer?, width: Int, height: Int, ctbLog2Size: Int) throws {
+        init(provider: (any BinHookProvider)?, encoder: UnsafeMutableRawPointer?, bitDepth: Int, width: Int, height: Int, ctbLog2Size: Int) throws {
             guard let encoder else { throw BaseLayerError.failed("libx265 gave no encoder") }
             self.provider = provider
             self.width = width
             self.height = height
             self.ctbLog2Size = ctbLog2Size
             self.encoder = encoder
+            self.bitDepth = bitDepth
             var hooks = veil_x265_hooks(
                 user: Unmanaged.passUnretained(self).toOpaque(),
                 begin_picture: { user, poc, type in
@@ -60,11 +63,13 @@
                     guard let lane, let run else { return 0 }
                     return Unmanaged<Lane>.fromOpaque(lane)._withUnsafeGuaranteedRef { BaseLayerHooks.replace($0, run.pointee) }
                 })
-            guard veil_x265_set_hooks(encoder, &hooks) == 0 else { throw BaseLayerError.failed("too many encoders with hooks at once") }
+            guard (bitDepth == 8 ? veil_x265_set_hooks(encoder, &hooks) : veil_x265_set_hooks10(encoder, &hooks)) == 0 else { throw BaseLayerError.failed("too many encoders with hooks at once") }
         }
 
         /// Before the encoder is closed.
-        func remove() { veil_x265_remove_hooks(encoder) }
+        func remove() {
+            if bitDepth == 8 { veil_x265_remove_hooks(encoder) } else { veil_x265_remove_hooks10(encoder) }
+        }
 
         private static func at(_ user: UnsafeMutableRawPointer?) -> BaseLayerHooks? {
             user.map { Unmanaged<BaseLayerHooks>.fromOpaque($0).takeUnretainedValue() }

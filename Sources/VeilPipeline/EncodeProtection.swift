@@ -15,12 +15,12 @@ extension ScalableSettings {
         var reason: String?
         if let message = encryption.message(layer: 0, irapIndex: 0) {
             let sao: ElementSet = [ElementSet(.saoOffsetSign), ElementSet(.saoBandPosition), ElementSet(.saoEoClass)]
-            if BaseLayerEncoder.hasHook && !chained && message.elements.isDisjoint(with: sao) && base.bitDepth == 8 {
+            if BaseLayerEncoder.hasHook && !chained && message.elements.isDisjoint(with: sao) {
                 base.hooks = encryption
             } else {
                 reason = !BaseLayerEncoder.hasHook
                     ? "libx265 is built without the bin hook" : chained
-                        ? "a single chain runs in coding order" : "libx265's bin hook does not show SAO or 10-bit pictures"
+                        ? "a single chain runs in coding order" : "libx265's bin hook does not show SAO"
                 protectBase = Self.baseProtection(encryption, threads: threads)
             }
         }

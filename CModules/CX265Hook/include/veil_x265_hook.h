@@ -66,6 +66,10 @@ typedef struct veil_x265_hooks {
     uint32_t (*replace)(void *bins, const veil_bin_run *run);
 } veil_x265_hooks;
 
+/// By an encoder's parameters (`x265_param *`), which is what libx265's threads know it by.
+int veil_x265_add_hooks(const void *param, const veil_x265_hooks *hooks);
+void veil_x265_drop_hooks(const void *param);
+
 /// Sets the hooks of an open encoder (`x265_encoder *`), before its first picture; they are copied. Returns 0, or -1 when too many
 /// encoders have hooks.
 int veil_x265_set_hooks(void *encoder, const veil_x265_hooks *hooks);
