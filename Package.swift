@@ -81,7 +81,7 @@ let package = Package(
         .testTarget(
             name: "VeilDecoderTests",
             dependencies: ["VeilDecoder", .product(name: "Crypto", package: "swift-crypto")]),
-        .testTarget(name: "VeilFuzzTests", dependencies: ["VeilFuzz", "VeilEncoder", "VeilBaseLayer"]),
+        .testTarget(name: "VeilFuzzTests", dependencies: ["VeilFuzz", "VeilDecoder", "VeilEncoder", "VeilBaseLayer"]),
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels"]),
         .testTarget(name: "VeilCommandTests", dependencies: ["VeilCommand", "VeilC", "veil-examples"]),
         .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins"]),

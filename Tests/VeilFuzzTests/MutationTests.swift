@@ -23,8 +23,8 @@ private func drawing(_ width: Int, _ height: Int, frame n: Int) -> FrameBuffer {
     return buffer
 }
 
-/// Two layers, five pictures of 96x64 over 48x32 with B pictures.
-private func smallStream() throws -> [NALUnit] {
+/// Two layers, pictures of 96x64 over 48x32 with B pictures.
+func smallStream(frames: Int = 5) throws -> [NALUnit] {
     var settings = ScalableSettings()
     settings.base.width = 48
     settings.base.height = 32
@@ -35,7 +35,7 @@ private func smallStream() throws -> [NALUnit] {
     settings.threads = 1
     let encoder = try ScalableEncoder(settings: settings)
     var units: [NALUnit] = []
-    for n in 0..<5 {
+    for n in 0..<frames {
         if let unit = try encoder.push([drawing(48, 32, frame: n), drawing(96, 64, frame: n)]) { units += unit.nals }
     }
     while let unit = try encoder.flush() { units += unit.nals }

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Testing
+import VeilDecoder
+import VeilRecon
+import VeilSyntax
+
+/// Lost and damaged units: what is missing is concealed, counted and reported, and decoding is exact again from the next IRAP picture on.
+@Suite struct LossTests {
+    /// Samples of the pictures of a layer by access unit, and the report.
+    private func decode(_ units: [NALUnit], layer: Int) throws -> (pictures: [Int: [UInt16]], report: DecodeReport) {
+        var options = Decoder.Options()
+        options.output = .layer(layer)
+        options.verify = true
+        var pictures: [Int: [UInt16]] = [:]
+        let decoder = Decoder(options: options) { frame in
+            var samples: [UInt16] = []
+            for c in 0..<3 {
+                let plane = frame.picture.frame.plane(c)
+                for y in 0..<plane.height { samples += UnsafeBufferPointer(start: plane.row(y), count: plane.width) }
+            }
+            pictures[Int(frame.info.accessUnit)] = samples
+        }
+        for unit in units { try decoder.push(unit) }
+        try decoder.finish()
+        return (pictures, decoder.report)
+    }
+
+    private func slices(_ units: [NALUnit], layer: Int) -> [Int] {
+        units.indices.filter { units[$0].header.nalUnitType.isSlice && units[$0].header.nuhLayerId == layer }
+    }
+
+    private static let stream = Result { try smallStream(frames: 9) }
+    /// The access unit of the second IRAP picture in the streams of these tests, and how many there are.
+    private func irapUnits(_ units: [NALUnit]) -> [Int] {
+        slices(units, layer: 0).enumerated().filter { units[$0.element].header.nalUnitType.isIRAP }.map(\.offset)
+    }
+
+    @Test(arguments: [0, 1]) func truncatedSliceIsConcealed(layer: Int) throws {
+        var units = try Self.stream.get()
+        let clean = try decode(units, layer: 1)
+        #expect(clean.report.isClean)
+        let victim = slices(units, layer: layer)[1]
+        let bytes = units[victim].bytes
+        units[victim] = NALUnit(header: units[victim].header, bytes: Array(bytes.prefix(bytes.count / 2)))
+        let damaged = try decode(units, layer: 1)
+        #expect(damaged.pictures.count == clean.pictures.count)
+        #expect(damaged.report.failedSlices == 1)
+        #expect(damaged.report.concealedCTUs > 0)
+        #expect(damaged.report.hashMismatches > 0)
+        #expect(damaged.report.messages.contains { $0.contains("lost and concealed") })
+        let resumed = try #require(irapUnits(units).dropFirst().first)
+        for (unit, samples) in clean.pictures where unit > resumed { #expect(damaged.pictures[unit] == samples, "access unit \(unit)") }
+    }
+
+    @Test func lostReferenceIsReplaced() throws {
+        var units = try Self.stream.get()
+        let clean = try decode(units, layer: 1)
+        // The second picture in decoding order is a reference of the ones after it.
+        units.remove(at: slices(units, layer: 1)[1])
+        let damaged = try decode(units, layer: 1)
+        #expect(damaged.report.missingReferences > 0)
+        #expect(damaged.pictures.count == clean.pictures.count - 1)
+        #expect(damaged.report.messages.contains { $0.contains("reference picture POC") })
+    }
+
+    @Test func lostBasePictureIsReplaced() throws {
+        var units = try Self.stream.get()
+        let clean = try decode(units, layer: 1)
+        units.remove(at: slices(units, layer: 0)[1])
+        let damaged = try decode(units, layer: 1)
+        #expect(damaged.report.missingReferences > 0)
+        #expect(damaged.pictures.count == clean.pictures.count)
+        #expect(damaged.report.messages.contains { $0.contains("no picture of layer 0 in the access unit") })
+    }
+
+    /// Losing the first IRAP picture costs everything up to the next one, and no more.
+    @Test func decodingBeginsAtAnIRAPPicture() throws {
+        var units = try Self.stream.get()
+        let clean = try decode(units, layer: 0)
+        units.remove(at: slices(units, layer: 0)[0])
+        let damaged = try decode(units, layer: 0)
+        #expect(!damaged.pictures.isEmpty && damaged.pictures.count < clean.pictures.count)
+        #expect(damaged.report.hashMismatches == 0)
+        #expect(damaged.report.messages.contains { $0.contains("before any IRAP picture, skipped") })
+    }
+}
