@@ -10,6 +10,8 @@ SWIFT ?= swift
 PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD := .build/release
+# SwiftPM remembers what a package manifest said; that ours looks for these files, it sees by the environment.
+PARTS = VEIL_PARTS="$$(ls /usr/include/x265.h /usr/local/include/x265.h CModules/CX265Hook/vendor/entropy.cpp 2>/dev/null | tr '\n' ' ')"
 DEST = $(DESTDIR)$(PREFIX)
 
 .PHONY: demo test build deps x265-hook install uninstall clean check-neon
@@ -18,10 +20,10 @@ demo: build
 	$(BUILD)/veil demo -o demo
 
 test: deps
-	$(SWIFT) test -c release -Xswiftc -enable-testing
+	$(PARTS) $(SWIFT) test -c release -Xswiftc -enable-testing
 
 build: deps
-	$(SWIFT) build -c release --product veil
+	$(PARTS) $(SWIFT) build -c release --product veil
 
 deps:
 	@Scripts/install-dependencies $(SUDO)
@@ -31,7 +33,7 @@ x265-hook:
 	Scripts/prepare-x265-hook
 
 install: build
-	$(SWIFT) build -c release --product VeilC
+	$(PARTS) $(SWIFT) build -c release --product VeilC
 	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include $(DEST)/share/man/man1
 	install -d $(DEST)/share/bash-completion/completions $(DEST)/share/zsh/site-functions $(DEST)/share/fish/vendor_completions.d
 	install -m 755 $(BUILD)/veil $(DEST)/bin/veil
