@@ -10,6 +10,11 @@ public enum Interruption {
 
     /// From now on SIGINT and SIGTERM are requests.
     public static func listen() {
+        // Whoever started the program may have left them blocked.
+        var both = sigset_t()
+        sigemptyset(&both)
+        for number in [SIGINT, SIGTERM] { sigaddset(&both, number) }
+        pthread_sigmask(SIG_UNBLOCK, &both, nil)
         for number in [SIGINT, SIGTERM] {
             var action = sigaction()
             action.__sigaction_handler.sa_handler = { number in
