@@ -35,16 +35,25 @@ enum StreamWork {
     /// Bytes of a file.
     static func size(_ path: String) -> Int { (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? Int) ?? 0 }
 
-    /// Writes the units that `transform` hands on to a new file.
-    static func rewrite(_ input: String, to output: String, _ transform: (NALUnit, (NALUnit) throws -> Void) throws -> Void) throws {
-        let file = try OutputFile(path: output)
+    /// A stream file in the making.
+    final class FileSink {
+        private let file: OutputFile
+        init(path: String) throws { file = try OutputFile(path: path) }
+
         func put(_ nal: NALUnit) throws {
             var bytes: [UInt8] = []
             bytes.append(annexB: nal)
             try file.write(bytes)
         }
-        try units(input) { try transform($0, put) }
-        try file.finish()
+
+        func finish() throws { try file.finish() }
+    }
+
+    /// Writes the units that `transform` hands on to a new file.
+    static func rewrite(_ input: String, to output: String, _ transform: (NALUnit, (NALUnit) throws -> Void) throws -> Void) throws {
+        let sink = try FileSink(path: output)
+        try units(input) { try transform($0) { try sink.put($0) } }
+        try sink.finish()
     }
 
     /// Recodes a stream with a transcoder.
@@ -52,16 +61,11 @@ enum StreamWork {
     static func transcode(
         _ input: String, to output: String?, mode: StreamTranscoder.Mode, threads: Int, signals: Bool = true
     ) throws -> TranscodeReport {
-        let file = try output.map { try OutputFile(path: $0) }
-        let transcoder = StreamTranscoder(mode: mode, threads: threads, signals: signals) { nal in
-            guard let file else { return }
-            var bytes: [UInt8] = []
-            bytes.append(annexB: nal)
-            try file.write(bytes)
-        }
+        let sink = try output.map { try FileSink(path: $0) }
+        let transcoder = StreamTranscoder(mode: mode, threads: threads, signals: signals) { try sink?.put($0) }
         try units(input) { try transcoder.push($0) }
         try transcoder.finish()
-        try file?.finish()
+        try sink?.finish()
         if transcoder.report.failedSlices > 0 {
             throw MediaError.notSupported(path: input, what: transcoder.report.messages.first ?? "slices that cannot be parsed")
         }
