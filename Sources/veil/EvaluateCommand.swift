@@ -5,7 +5,7 @@ import VeilEvaluation
 import VeilMedia
 
 /// The layer structures that are compared.
-enum LayerStructure: String {
+enum LayerStructure: String, ExpressibleByArgument {
     case single = "1"
     case double = "2x"
     case oneAndAHalf = "1.5x"
