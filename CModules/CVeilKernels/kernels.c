@@ -24,6 +24,7 @@ __attribute__((constructor)) static void fill_tables(void) {
         veil_fill_intra(k);
         veil_fill_deblock(k);
         veil_fill_sao(k);
+        veil_fill_sao_statistics(k);
         veil_fill_resample(k);
         veil_fill_cost(k);
         veil_fill_block(k);
@@ -36,6 +37,7 @@ __attribute__((constructor)) static void fill_tables(void) {
     veil_fill_quant_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_deblock_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_sao_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_sao_statistics_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_resample_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_cost_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_block_avx2(&tables[VEIL_SIMD_AVX2]);

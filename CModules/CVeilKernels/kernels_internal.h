@@ -33,6 +33,7 @@ void veil_fill_quant(veil_kernels *k);
 void veil_fill_intra(veil_kernels *k);
 void veil_fill_deblock(veil_kernels *k);
 void veil_fill_sao(veil_kernels *k);
+void veil_fill_sao_statistics(veil_kernels *k);
 void veil_fill_resample(veil_kernels *k);
 void veil_fill_cost(veil_kernels *k);
 void veil_fill_block(veil_kernels *k);
@@ -46,6 +47,11 @@ void veil_fill_quant_avx2(veil_kernels *k);
 void veil_fill_intra_avx2(veil_kernels *k);
 void veil_fill_deblock_avx2(veil_kernels *k);
 void veil_fill_sao_avx2(veil_kernels *k);
+void veil_fill_sao_statistics_avx2(veil_kernels *k);
+// What vectors leave at the end of rows.
+void veil_sao_edge_statistics_plain(
+    int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride, const uint16_t *rec, ptrdiff_t recStride, int w,
+    int h, int eoClass);
 void veil_fill_resample_avx2(veil_kernels *k);
 void veil_fill_cost_avx2(veil_kernels *k);
 void veil_fill_satd_avx2(veil_kernels *k);

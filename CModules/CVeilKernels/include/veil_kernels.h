@@ -92,6 +92,12 @@ typedef struct veil_kernels {
     void (*sao_edge)(
         uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int eoClass,
         const int16_t *offsets, int bitDepth);
+    void (*sao_edge_statistics)(
+        int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride, const uint16_t *rec, ptrdiff_t recStride,
+        int w, int h, int eoClass);
+    void (*sao_band_statistics)(
+        int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride, const uint16_t *rec, ptrdiff_t recStride,
+        int w, int h, int bitDepth);
     // Resampling
     veil_resample_h_fn *resample_h_luma, *resample_h_chroma;
     veil_resample_v_fn *resample_v_luma, *resample_v_chroma;

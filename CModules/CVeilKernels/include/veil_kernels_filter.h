@@ -50,4 +50,19 @@ static inline void veil_sao_edge(
     veil_kernels_active.sao_edge(dst, dstStride, src, srcStride, w, h, eoClass, offsets, bitDepth);
 }
 
+/// For an encoder: adds, for each of the four kinds of edge of a class (edgeIdx 1...4), the differences source - rec of its samples
+/// to sum[4] and their number to count[4]. Neighbours are read as by veil_sao_edge.
+static inline void veil_sao_edge_statistics(
+    int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride, const uint16_t *rec, ptrdiff_t recStride, int w,
+    int h, int eoClass) {
+    veil_kernels_active.sao_edge_statistics(sum, count, source, sourceStride, rec, recStride, w, h, eoClass);
+}
+
+/// The same for the 32 bands: sum[32], count[32].
+static inline void veil_sao_band_statistics(
+    int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride, const uint16_t *rec, ptrdiff_t recStride, int w,
+    int h, int bitDepth) {
+    veil_kernels_active.sao_band_statistics(sum, count, source, sourceStride, rec, recStride, w, h, bitDepth);
+}
+
 #endif

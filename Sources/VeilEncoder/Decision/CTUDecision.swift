@@ -55,8 +55,8 @@ final class CTUDecision {
         frame = picture.picture.frame
         rate = RateEstimator(parameters: parameters)
         let qp = slice.constants.sliceQpY
-        lambda = 0.7 * exp2(Double(qp - 12) / 3)
-        lambdaSatd = 1 * lambda.squareRoot()
+        lambda = Self.lambda(qp: qp)
+        lambdaSatd = lambda.squareRoot()
         func quantiser(_ rounding: Int) -> Quantiser {
             Quantiser(
                 qp: (
@@ -77,6 +77,9 @@ final class CTUDecision {
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: 0)
         candidateView = .allocate(capacity: 1)
     }
+
+    /// Squared error that a bit is worth.
+    static func lambda(qp: Int) -> Double { 0.7 * exp2(Double(qp - 12) / 3) }
 
     // The view holds plain words only.
     deinit { candidateView.deallocate() }

@@ -44,6 +44,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
     package var tools: LayerTools {
         var t = LayerTools()
         t.signDataHiding = true
+        t.sao = rank >= Self.medium.rank
         t.maxTransformHierarchyDepthInter = rank >= Self.slow.rank ? 2 : rank >= Self.medium.rank ? 1 : 0
         t.maxTransformHierarchyDepthIntra = rank >= Self.slow.rank ? 1 : 0
         t.asymmetricPartitions = rank >= Self.slower.rank

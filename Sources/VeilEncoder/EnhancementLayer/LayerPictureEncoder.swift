@@ -16,6 +16,12 @@ package final class LayerSettings: @unchecked Sendable {
     private let lock = NSLock()
     private nonisolated(unsafe) var memories: [DecisionMemory] = []
 
+    private nonisolated(unsafe) var records: [CodingTreeUnit] = []
+
+    /// Records of CTUs that wait for being written; to be given back.
+    func takeRecord() -> CodingTreeUnit { lock.withLock { records.popLast() } ?? CodingTreeUnit() }
+    func giveBack(_ record: CodingTreeUnit) { lock.withLock { records.append(record) } }
+
     /// Working memory for one worker; to be given back.
     func takeMemory() -> DecisionMemory { lock.withLock { memories.popLast() } ?? DecisionMemory() }
     func giveBack(_ memory: DecisionMemory) { lock.withLock { memories.append(memory) } }
@@ -56,6 +62,16 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private var rowsFiltered = 0
     private var isFiltering = false
     private var rows: [[UInt8]]
+    private var codedRows: [Bool]
+
+    /// With sample adaptive offset, whose parameters come before a CTU's data and are known only when the rows around it are deblocked,
+    /// CTUs are written a row later. Contexts for the decisions then come from a writer whose output nobody sees.
+    private let isDeferred: Bool
+    private let estimates: (parameters: SliceParameters, store: ContextStore, lines: SyntaxLines)
+    private let waiting: UnsafeMutablePointer<CodingTreeUnit?>
+    private var saoDecision: SAODecision?
+    /// The writer of the whole picture where rows are no substreams.
+    private var wholeWriter: Substream?
 
     /// `context` holds the references; `picture` receives the reconstruction.
     package init(
@@ -77,6 +93,27 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         filter = InLoopFilter(picture: reconstruction, saoEnabled: settings.sps.sampleAdaptiveOffsetEnabledFlag)
         progress = RowProgress(rows: settings.grid.heightInCtbs)
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
+        codedRows = Array(repeating: false, count: settings.grid.heightInCtbs)
+        isDeferred = parameters.sliceSaoLumaFlag || parameters.sliceSaoChromaFlag
+        var plain = parameters
+        plain.sliceSaoLumaFlag = false
+        plain.sliceSaoChromaFlag = false
+        estimates = (
+            plain, ContextStore(picHeightInCtbs: isDeferred ? settings.grid.heightInCtbs : 0),
+            SyntaxLines(picWidthInMinCbs: isDeferred ? settings.sps.picWidthInMinCbsY : 0)
+        )
+        waiting = .allocate(capacity: settings.grid.count)
+        waiting.initialize(repeating: nil, count: settings.grid.count)
+        if isDeferred {
+            saoDecision = SAODecision(
+                source: source, picture: reconstruction, lambda: CTUDecision.lambda(qp: slice.constants.sliceQpY))
+            filter.beforeSAO = { [unowned self] row in writeRow(row) }
+        }
+    }
+
+    deinit {
+        waiting.deinitialize(count: settings.grid.count)
+        waiting.deallocate()
     }
 
     /// How many threads may be in `work` at once.
@@ -109,6 +146,13 @@ package final class LayerPictureEncoder: @unchecked Sendable {
             hook: hooks?.makeHook(layer: settings.layerId).map { HookBox($0) }, unit: unit)
     }
 
+    /// What decisions take their contexts from: the writer itself, or one that only follows.
+    private func makeFollower(_ contexts: ContextSet) -> Substream {
+        if !isDeferred { return makeWriter(contexts) }
+        return Substream.writer(
+            parameters: estimates.parameters, store: estimates.store, lines: estimates.lines, scratch: SyntaxScratch(), contexts: contexts)
+    }
+
     private func makeDecision(_ memory: DecisionMemory) -> CTUDecision {
         CTUDecision(
             source: source, slice: slice, picture: reconstruction, parameters: parameters, maps: maps, effort: settings.effort,
@@ -121,7 +165,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         let width = settings.grid.widthInCtbs
         while let row = progress.take() {
             let contexts = ContextSet()
-            let writer = makeWriter(contexts)
+            let writer = makeFollower(contexts)
             for column in 0..<width {
                 if row > 0 { progress.wait(row: row - 1, count: min(column + 2, width)) }
                 let rs = row * width + column
@@ -139,12 +183,12 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         let memory = settings.takeMemory()
         let decision = makeDecision(memory)
         let contexts = ContextSet()
-        let writer = makeWriter(contexts)
+        let writer = makeFollower(contexts)
         writer.begin(ctbAddrRs: 0, first: true)
         let grid = settings.grid
         for rs in 0..<grid.count {
             code(rs, memory, contexts, writer, decision, last: rs == grid.count - 1)
-            if rs == grid.count - 1 { lock.withLock { rows[0] = writer.outputBytes() } }
+            if rs == grid.count - 1 && !isDeferred { lock.withLock { rows[0] = writer.outputBytes() } }
             if (rs + 1) % grid.widthInCtbs == 0 { filter.advance(reconstructedRows: (rs + 1) / grid.widthInCtbs) }
         }
         settings.giveBack(memory)
@@ -154,18 +198,43 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         _ rs: Int, _ memory: DecisionMemory, _ contexts: ContextSet, _ writer: Substream, _ decision: CTUDecision, last: Bool
     ) {
         let grid = settings.grid
-        let ctu = memory.record
+        let ctu = isDeferred ? settings.takeRecord() : memory.record
         ctu.reset(
             ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize, yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
         decision.decide(ctu, contexts: contexts.states)
         _ = writer.code(ctu, last: last)
         memory.marker.mark(ctu: ctu, slice: slice, picture: reconstruction)
+        if isDeferred { waiting[rs] = ctu }
+    }
+
+    /// Decides the offsets of a row's CTUs and writes them. Rows come in order, from one thread at a time.
+    private func writeRow(_ row: Int) {
+        guard let saoDecision else { return }
+        let width = settings.grid.widthInCtbs
+        let isRow = settings.pps.entropyCodingSyncEnabledFlag
+        let writer = wholeWriter ?? makeWriter(ContextSet())
+        if isRow || row == 0 { writer.begin(ctbAddrRs: row * width, first: row == 0) }
+        for rs in row * width..<(row + 1) * width {
+            guard let ctu = waiting[rs] else { continue }
+            ctu.sao = saoDecision.decide(ctbAddrRs: rs)
+            reconstruction.maps.ctbs[rs].sao = ctu.sao
+            _ = writer.code(ctu, last: rs == settings.grid.count - 1)
+            waiting[rs] = nil
+            settings.giveBack(ctu)
+        }
+        if isRow {
+            lock.withLock { rows[row] = writer.outputBytes() }
+        } else {
+            wholeWriter = writer
+            if row == settings.grid.heightInCtbs - 1 { lock.withLock { rows[0] = writer.outputBytes() } }
+        }
     }
 
     /// A row is coded: filters what can be.
     private func finish(row: Int, bytes: [UInt8]) {
         lock.lock()
-        rows[row] = bytes
+        if !isDeferred { rows[row] = bytes }
+        codedRows[row] = true
         // One worker at a time filters what is ready, without holding up the others.
         while !isFiltering && rowsFiltered < rows.count && isCoded(row: rowsFiltered) {
             while rowsFiltered < rows.count && isCoded(row: rowsFiltered) { rowsFiltered += 1 }
@@ -179,6 +248,6 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         lock.unlock()
     }
 
-    /// Whether a row is coded and its bytes are kept.
-    private func isCoded(row: Int) -> Bool { !rows[row].isEmpty }
+    /// Whether a row is coded, and its bytes kept unless they come later.
+    private func isCoded(row: Int) -> Bool { codedRows[row] }
 }

@@ -14,6 +14,9 @@ package final class InLoopFilter {
     private var deblocked = 0
     private var finished = 0
     private let publishes: Bool
+    /// Called with a CTB row that is deblocked, like those below and above it (which may have gone through SAO already), before it goes
+    /// through SAO itself: an encoder decides its parameters.
+    package var beforeSAO: ((Int) -> Void)?
 
     /// - Parameters:
     ///   - saoEnabled: sample_adaptive_offset_enabled_flag; false saves the work of looking for parameters.
@@ -38,6 +41,7 @@ package final class InLoopFilter {
         let final = complete ? rows : deblocked - 1
         let frame = picture.picture.frame
         while finished < final {
+            beforeSAO?(finished)
             sao?.filter(ctbRow: finished)
             finished += 1
             let first = (finished - 1) << log2CtbSize
