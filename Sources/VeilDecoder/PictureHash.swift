@@ -57,10 +57,23 @@ package enum PictureHash {
         var sum: UInt32 = 0
         for y in 0..<plane.height {
             let row = plane.row(y)
-            for x in 0..<plane.width {
-                let mask = UInt32((x & 0xFF) ^ (y & 0xFF) ^ (x >> 8) ^ (y >> 8))
-                sum &+= (UInt32(row[x]) & 0xFF) ^ mask
-                if bitDepth > 8 { sum &+= (UInt32(row[x]) >> 8) ^ mask }
+            let yMask = UInt32((y & 0xFF) ^ (y >> 8))
+            // Runs of columns in which only the low byte of x changes.
+            for first in stride(from: 0, to: plane.width, by: 256) {
+                let mask = yMask ^ UInt32(first >> 8)
+                let count = min(256, plane.width - first)
+                let samples = row + first
+                var part: UInt32 = 0
+                if bitDepth > 8 {
+                    for x in 0..<count {
+                        let m = mask ^ UInt32(truncatingIfNeeded: x)
+                        let v = UInt32(samples[x])
+                        part &+= ((v & 0xFF) ^ m) &+ ((v >> 8) ^ m)
+                    }
+                } else {
+                    for x in 0..<count { part &+= (UInt32(samples[x]) & 0xFF) ^ (mask ^ UInt32(truncatingIfNeeded: x)) }
+                }
+                sum &+= part
             }
         }
         return sum

@@ -153,8 +153,11 @@ package final class InterLayerReference: @unchecked Sendable {
         case withoutOffsets
     }
 
-    /// Whether the two mappings differ.
-    var hasOffsets: Bool { parameters.scaledRefLayer != (0, 0, 0, 0) || parameters.refRegion != (0, 0, 0, 0) }
+    /// Whether the two mappings differ: only the left and top offsets enter, the scale factors are the same.
+    var hasOffsets: Bool {
+        let p = parameters
+        return p.scaledRefLayer.left != 0 || p.scaledRefLayer.top != 0 || p.refRegion.left != 0 || p.refRegion.top != 0
+    }
 
     /// `to` has one "CTB" per 16x16 block, so that every block can keep the slice of the reference layer it comes from. `rows` counts
     /// rows of such blocks.
