@@ -108,7 +108,8 @@ package final class InterLayerReference: @unchecked Sendable {
         let stride = (width + 15) & ~15
         withUnsafeTemporaryAllocation(byteCount: (last - first + 1) * stride * 2, alignment: 32) { memory in
             guard let lines = memory.bindMemory(to: Int16.self).baseAddress else { return }
-            let lead = max(firstReal - first, 0)
+            // Rows before the first that exists; of a block wholly above the reference all are copies of its first row.
+            let lead = min(max(firstReal - first, 0), last - first)
             let count = lastReal - firstReal + 1
             axisX.position.withUnsafeBufferPointer { position in
                 axisX.phase.withUnsafeBufferPointer { phase in

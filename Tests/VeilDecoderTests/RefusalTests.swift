@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Testing
+import VeilSyntax
+
+@testable import VeilDecoder
+
+/// What is not supported is refused by the name and value of the syntax element that asks for it.
+@Suite struct RefusalTests {
+    /// The bits up to sps_extension flags of a small SPS; `chroma` is chroma_format_idc, `depth` bit_depth_luma_minus8.
+    private func sps(chroma: Int = 1, depth: Int = 0, extensionFlags: Int? = nil, range: Int = 0) -> [UInt8] {
+        var w = BitWriter()
+        w.u(0, 4)
+        w.u(0, 3)
+        w.flag(true)
+        // profile_tier_level(): Main, level 3
+        w.u(1, 8)
+        w.u(0x6000, 16)
+        w.u(0, 16)
+        w.u(0, 32)
+        w.u(0, 16)
+        w.u(90, 8)
+        w.ue(0)
+        w.ue(chroma)
+        if chroma == 3 { w.flag(false) }
+        w.ue(64)
+        w.ue(64)
+        w.flag(false)
+        w.ue(depth)
+        w.ue(depth)
+        w.ue(4)
+        w.flag(true)
+        w.ue(0)
+        w.ue(0)
+        w.ue(0)
+        w.ue(0)
+        w.ue(3)
+        w.ue(0)
+        w.ue(3)
+        w.ue(0)
+        w.ue(0)
+        for _ in 0..<4 { w.flag(false) }
+        w.ue(0)
+        w.flag(false)
+        w.flag(false)
+        w.flag(false)
+        w.flag(false)
+        w.flag(extensionFlags != nil)
+        if let extensionFlags {
+            w.u(extensionFlags, 8)
+            w.u(range, 9)
+        }
+        w.trailingBits()
+        return w.bytes
+    }
+
+    private func message(_ type: NALUnitType, _ rbsp: [UInt8], layer: Int = 0) throws -> String? {
+        let decoder = Decoder(options: .init()) { _ in }
+        do {
+            try decoder.push(NALUnit(header: try NALUnitHeader(type.rawValue << 1, UInt8(layer << 3 | 1)), rbsp: rbsp))
+        } catch let error as SyntaxError {
+            return error.description
+        }
+        #expect(decoder.report.damagedUnits == 0, "\(decoder.report.messages)")
+        return nil
+    }
+
+    @Test func formats() throws {
+        #expect(try message(.sps, sps()) == nil)
+        #expect(try message(.sps, sps(depth: 2)) == nil)
+        #expect(try message(.sps, sps(chroma: 0)) == "chroma_format_idc = 0 is not supported")
+        #expect(try message(.sps, sps(chroma: 2)) == "chroma_format_idc = 2 is not supported")
+        #expect(try message(.sps, sps(chroma: 3)) == "chroma_format_idc = 3 is not supported")
+        #expect(try message(.sps, sps(depth: 4)) == "bit_depth_luma_minus8 = 4 is not supported")
+    }
+
+    @Test func extensionsOfSequences() throws {
+        // sps_range_extension_flag with transform_skip_rotation, implicit_rdpcm, cabac_bypass_alignment; then SCC.
+        #expect(try message(.sps, sps(extensionFlags: 0x80)) == nil)
+        #expect(try message(.sps, sps(extensionFlags: 0x80, range: 0x100)) == "transform_skip_rotation_enabled_flag = 1 is not supported")
+        #expect(try message(.sps, sps(extensionFlags: 0x80, range: 0x040)) == "implicit_rdpcm_enabled_flag = 1 is not supported")
+        #expect(try message(.sps, sps(extensionFlags: 0x80, range: 0x001)) == "cabac_bypass_alignment_enabled_flag = 1 is not supported")
+        #expect(try message(.sps, sps(extensionFlags: 0x10)) == "sps_scc_extension_flag = 1 is not supported")
+    }
+
+    @Test func extensionsOfPictures() throws {
+        func pps(_ flags: Int, _ rest: (inout BitWriter) -> Void) -> [UInt8] {
+            // The PPS as it is written without an extension ends in the flags' place: seven syntax elements follow the last ue(v).
+            var w = BitWriter()
+            w.ue(0)
+            w.ue(0)
+            w.u(0, 7)
+            w.ue(0)
+            w.ue(0)
+            w.ue(0)
+            w.u(0, 3)
+            w.ue(0)
+            w.ue(0)
+            w.u(0, 6)
+            w.u(0, 4)
+            w.ue(0)
+            w.flag(false)
+            w.flag(true)
+            w.u(flags, 8)
+            rest(&w)
+            w.trailingBits()
+            return w.bytes
+        }
+        #expect(try message(.pps, pps(0x10) { _ in }) == "pps_scc_extension_flag = 1 is not supported")
+        #expect(try message(.pps, pps(0x80) { $0.u(0b10, 2) }) == "cross_component_prediction_enabled_flag = 1 is not supported")
+        // pps_multilayer_extension(): poc_reset_info, infer_scaling_list, num_ref_loc_offsets, colour_mapping_enabled_flag.
+        func mapping(_ w: inout BitWriter) {
+            w.u(0, 2)
+            w.ue(0)
+            w.flag(true)
+        }
+        #expect(try message(.pps, pps(0x40, mapping)) == "colour_mapping_enabled_flag = 1 is not supported")
+        // In a layer that is not decoded it is nobody's concern.
+        #expect(try message(.pps, pps(0x40, mapping), layer: 1) == nil)
+    }
+
+    @Test func externalBaseLayer() throws {
+        var w = BitWriter()
+        w.u(0, 4)
+        w.flag(false)
+        w.u(0, 27)
+        #expect(try message(.vps, w.bytes) == "vps_base_layer_internal_flag = 0 is not supported")
+    }
+
+    /// A size that no level allows is damage, not a reason to ask for gigabytes.
+    @Test func sizesAreBounded() throws {
+        let set = try SequenceParameterSet(rbsp: sps(), nuhLayerId: 0)
+        set.picWidthInLumaSamples = 16384
+        set.picHeightInLumaSamples = 16384
+        #expect(throws: SyntaxError.outOfRange(element: "pic_height_in_luma_samples", value: 16384)) {
+            _ = try set.resolved(forLayer: 0, vps: nil)
+        }
+    }
+}
