@@ -65,9 +65,10 @@ package enum AttackPage {
         return page
     }
 
-    /// What follows, with this stream's figures.
+    /// What follows, with this stream's figures. The best attack is the one whose edges are nearest: a grey picture scores well in SSIM where
+    /// the clear one is smooth, and shows nothing.
     package static func conclusions(_ r: AttackReport) -> [String] {
-        func best(_ scheme: String) -> AttackReport.Attempt? { r.attempts.filter { $0.scheme == scheme }.max { $0.ssim < $1.ssim } }
+        func best(_ scheme: String) -> AttackReport.Attempt? { r.attempts.filter { $0.scheme == scheme }.max { $0.edgeSimilarity < $1.edgeSimilarity } }
         func text(_ a: AttackReport.Attempt?) -> String {
             a.map { "\($0.attack), \($0.profile) elements: SSIM \(number($0.ssim, 3)), edge similarity \(number($0.edgeSimilarity, 3))" } ?? "not tried"
         }
@@ -86,7 +87,7 @@ package enum AttackPage {
             lines.append(
                 "el: the base layer is in the clear and is the preview it is meant to be (best attack here, \(text(best("el")))). Good to sell quality; it hides nothing of the content.")
         }
-        lines.append("maximal elements make the noise a little stronger and change nothing of what the structure shows.")
+        lines.append("maximal elements add a little to what is encrypted and change nothing of what the structure shows.")
         lines.append("A nonce must never be used twice with one key, whatever the cipher. Where secrecy counts take AES or ChaCha20, and a transport cipher over all of it.")
         return lines
     }
