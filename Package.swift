@@ -40,7 +40,7 @@ let package = Package(
             name: "VeilDecoder", dependencies: ["VeilRecon", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
             name: "VeilBaseLayer",
-            dependencies: ["VeilRecon"] + (hasX265 ? ["CX265"] : []) + (hasHook ? ["CX265Hook", "CX265Hook10"] : []),
+            dependencies: ["VeilRecon", "CVeilKernels"] + (hasX265 ? ["CX265"] : []) + (hasHook ? ["CX265Hook", "CX265Hook10"] : []),
             swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])),
         .target(name: "VeilEncoder", dependencies: ["VeilRecon", "VeilDecoder", "CVeilKernels", "VeilBaseLayer"]),
         .target(

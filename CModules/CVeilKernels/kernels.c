@@ -28,6 +28,7 @@ __attribute__((constructor)) static void fill_tables(void) {
         veil_fill_resample(k);
         veil_fill_cost(k);
         veil_fill_block(k);
+        veil_fill_scale(k);
     }
 #ifdef VEIL_X86
     veil_fill_mc_avx2(&tables[VEIL_SIMD_AVX2]);
@@ -41,6 +42,7 @@ __attribute__((constructor)) static void fill_tables(void) {
     veil_fill_resample_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_cost_avx2(&tables[VEIL_SIMD_AVX2]);
     veil_fill_block_avx2(&tables[VEIL_SIMD_AVX2]);
+    veil_fill_scale_avx2(&tables[VEIL_SIMD_AVX2]);
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) best = VEIL_SIMD_AVX2;
 #endif

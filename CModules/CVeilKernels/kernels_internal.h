@@ -37,6 +37,7 @@ void veil_fill_sao_statistics(veil_kernels *k);
 void veil_fill_resample(veil_kernels *k);
 void veil_fill_cost(veil_kernels *k);
 void veil_fill_block(veil_kernels *k);
+void veil_fill_scale(veil_kernels *k);
 
 // And its AVX2 kernels, over the plain ones.
 void veil_fill_mc_avx2(veil_kernels *k);
@@ -56,6 +57,7 @@ void veil_fill_resample_avx2(veil_kernels *k);
 void veil_fill_cost_avx2(veil_kernels *k);
 void veil_fill_satd_avx2(veil_kernels *k);
 void veil_fill_block_avx2(veil_kernels *k);
+void veil_fill_scale_avx2(veil_kernels *k);
 
 // And those NEON kernels that compilers do not make of the plain ones.
 void veil_fill_mc_neon(veil_kernels *k);

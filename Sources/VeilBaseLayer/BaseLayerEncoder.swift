@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 import Foundation
 import VeilBins
 import VeilRecon
@@ -149,11 +150,7 @@ package final class BaseLayerEncoder {
                     let plane = source.plane(c)
                     if settings.bitDepth == 8 {
                         let to = narrow[c]
-                        for y in 0..<plane.height {
-                            let row = plane.row(y)
-                            let line = to + y * plane.width
-                            for x in 0..<plane.width { line[x] = UInt8(truncatingIfNeeded: row[x]) }
-                        }
+                        veil_narrow(to, plane.width, plane.origin, plane.stride, Int32(plane.width), Int32(plane.height), 0)
                         planes.append(UnsafeRawPointer(to))
                         strides.append(Int32(plane.width))
                     } else {
@@ -191,15 +188,12 @@ package final class BaseLayerEncoder {
             for c in 0..<3 {
                 let to = frame.plane(c)
                 guard let from = planes[c] else { continue }
-                for y in 0..<to.height {
-                    let row = to.row(y)
-                    let line = from + y * strides[c]
-                    if depth == 8 {
-                        let bytes = line.assumingMemoryBound(to: UInt8.self)
-                        for x in 0..<to.width { row[x] = UInt16(bytes[x]) }
-                    } else {
-                        row.update(from: line.assumingMemoryBound(to: UInt16.self), count: to.width)
-                    }
+                if depth == 8 {
+                    veil_widen(
+                        to.origin, to.stride, from.assumingMemoryBound(to: UInt8.self), strides[c], Int32(to.width), Int32(to.height))
+                } else {
+                    veil_copy(
+                        to.origin, to.stride, from.assumingMemoryBound(to: UInt16.self), strides[c] / 2, Int32(to.width), Int32(to.height))
                 }
             }
             frame.extendMargins(lumaRows: 0..<height)

@@ -5,7 +5,7 @@ import VeilSyntax
 
 /// Gives the base layer's pictures their motion, as inter-layer motion prediction reads it: from what the encoder's hook handed over, or
 /// else by parsing the coded slices. Both give the same.
-final class BaseMotionReader {
+package final class BaseMotionReader {
     private var pictures: [Int32: CodedPicture] = [:]
 
     /// A slice of the base layer, and what it refers to.
@@ -17,9 +17,11 @@ final class BaseMotionReader {
         let address: Int
     }
 
+    package init() {}
+
     /// Prepares the motion of a picture. Returns what is left to do, by any thread, before `picture` can be published.
     /// - Parameter hasMotion: the picture's motion field is filled but for the references.
-    func prepare(
+    package func prepare(
         _ picture: CodedPicture, slices: [NALUnit], hasMotion: Bool, poc: Int32, sets: ParameterSetCollection
     ) throws -> (@Sendable () -> Void)? {
         var parsed: [Slice] = []

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 import Foundation
 
 /// Down-sampling of a layer's source for the layer below, with the sample positions that the standard's up-sampling assumes by
@@ -9,30 +10,33 @@ import Foundation
 /// w(d) = sinc(d / ratio) * cos(pi / 2 * d / (3 * ratio)) for |d| < 3 * ratio, normalised, in 14-bit integers.
 public struct Downsampler: Sendable {
     private struct Axis: Sendable {
-        var first: [Int]
-        var weights: [[Int32]]
+        /// Position of the first tap of every output sample, and the taps, `taps` each: a multiple of 8, the last ones 0.
+        var first: [Int32] = []
+        var weights: [Int16] = []
+        let taps: Int
+        /// Samples that taps reach beyond either end of the input, at most.
+        let reach: Int
 
-        init(from input: Int, to output: Int, ratio: Double, offset: Double) {
-            first = []
-            weights = []
-            let reach = 3 * max(ratio, 1)
+        init(to output: Int, ratio: Double, offset: Double) {
+            let radius = 3 * max(ratio, 1)
+            taps = (Int((2 * radius).rounded(.up)) + 1 + 7) & ~7
+            reach = Int(radius.rounded(.up)) + taps + Int(ratio.rounded(.up))
             for i in 0..<output {
                 let centre = Double(i) * ratio + offset
-                let start = Int((centre - reach).rounded(.down)) + 1
-                let end = Int((centre + reach).rounded(.up)) - 1
+                let start = Int((centre - radius).rounded(.down)) + 1
                 var w: [Double] = []
-                for k in start...max(end, start) {
+                for k in start..<(start + taps) {
                     let d = (Double(k) - centre) / max(ratio, 1)
                     let sinc = abs(d) < 1e-9 ? 1 : sin(.pi * d) / (.pi * d)
                     w.append(abs(d) < 3 ? sinc * cos(.pi / 2 * d / 3) : 0)
                 }
                 let sum = w.reduce(0, +)
-                var fixed = w.map { Int32(($0 / sum * 16384).rounded()) }
+                var fixed = w.map { Int(($0 / sum * 16384).rounded()) }
                 // The rounding error goes to the largest weight, so that flat areas stay what they are.
                 let error = 16384 - fixed.reduce(0, +)
                 if let peak = fixed.indices.max(by: { fixed[$0] < fixed[$1] }) { fixed[peak] += error }
-                first.append(start)
-                weights.append(fixed)
+                first.append(Int32(start))
+                weights += fixed.map { Int16(clamping: $0) }
             }
         }
     }
@@ -49,12 +53,9 @@ public struct Downsampler: Sendable {
         let rx = Double(source.width) / Double(target.width)
         let ry = Double(source.height) / Double(target.height)
         func axis(_ c: Int, horizontal: Bool) -> Axis {
-            let a = source.size(ofComponent: c)
             let b = target.size(ofComponent: c)
             let ratio = horizontal ? rx : ry
-            return Axis(
-                from: horizontal ? a.width : a.height, to: horizontal ? b.width : b.height, ratio: ratio,
-                offset: c > 0 && !horizontal ? (ratio - 1) / 4 : 0)
+            return Axis(to: horizontal ? b.width : b.height, ratio: ratio, offset: c > 0 && !horizontal ? (ratio - 1) / 4 : 0)
         }
         columns = [axis(0, horizontal: true), axis(1, horizontal: true)]
         rows = [axis(0, horizontal: false), axis(1, horizontal: false)]
@@ -70,35 +71,30 @@ public struct Downsampler: Sendable {
         let horizontal = columns[min(c, 1)]
         let vertical = rows[min(c, 1)]
         let limit = Int32((1 << source.bitDepth) - 1)
-        // Rows first: the vertical pass runs along whole rows.
-        var narrow = [Int32](repeating: 0, count: a.width * b.height)
-        var result = [UInt16](repeating: 0, count: b.width * b.height)
-        frame.planes[c].withUnsafeBufferPointer { input in
-            narrow.withUnsafeMutableBufferPointer { mid in
-                for y in 0..<b.height {
-                    let out = mid.baseAddress! + y * a.width
-                    for (k, w) in vertical.weights[y].enumerated() where w != 0 {
-                        let row = input.baseAddress! + min(max(vertical.first[y] + k, 0), a.height - 1) * a.width
-                        for x in 0..<a.width { out[x] &+= w &* Int32(row[x]) }
-                    }
-                    // Four bits of precision are kept between the passes.
-                    for x in 0..<a.width { out[x] = (out[x] &+ 512) &>> 10 }
-                }
-                result.withUnsafeMutableBufferPointer { out in
-                    for y in 0..<b.height {
-                        let row = mid.baseAddress! + y * a.width
-                        for x in 0..<b.width {
-                            var sum: Int64 = 1 << 17
-                            let start = horizontal.first[x]
-                            horizontal.weights[x].withUnsafeBufferPointer { w in
-                                for k in 0..<w.count { sum &+= Int64(w[k]) &* Int64(row[min(max(start + k, 0), a.width - 1)]) }
+        let margin = horizontal.reach
+        return [UInt16](unsafeUninitializedCapacity: b.width * b.height) { out, count in
+            count = b.width * b.height
+            frame.planes[c].withUnsafeBufferPointer { input in
+                withUnsafeTemporaryAllocation(of: Int16.self, capacity: a.width + 2 * margin) { line in
+                    withUnsafeTemporaryAllocation(of: UnsafePointer<UInt16>?.self, capacity: vertical.taps) { taps in
+                        guard let from = input.baseAddress, let to = out.baseAddress, let line = line.baseAddress else { return }
+                        // Rows first: the vertical pass runs along whole rows, and keeps four bits of precision.
+                        let middle = line + margin
+                        for y in 0..<b.height {
+                            let start = Int(vertical.first[y])
+                            for k in 0..<vertical.taps { taps[k] = from + min(max(start + k, 0), a.height - 1) * a.width }
+                            vertical.weights.withUnsafeBufferPointer {
+                                veil_scale_v(
+                                    middle, taps.baseAddress!, $0.baseAddress! + y * vertical.taps, Int32(vertical.taps), Int32(a.width))
                             }
-                            out[y * b.width + x] = UInt16(min(max(Int32(sum >> 18), 0), limit))
+                            line.update(repeating: middle[0], count: margin)
+                            (middle + a.width).update(repeating: middle[a.width - 1], count: margin)
+                            veil_scale_h(
+                                to + y * b.width, middle, horizontal.first, horizontal.weights, Int32(horizontal.taps), Int32(b.width), limit)
                         }
                     }
                 }
             }
         }
-        return result
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 import Foundation
 
 /// Reads frames one after the other from y4m, raw yuv, a pipe, or (through ffmpeg) any container.
@@ -203,7 +204,8 @@ public final class VideoSource {
                 [UInt16](unsafeUninitializedCapacity: count) { out, written in
                     buffer.withUnsafeBufferPointer { b in
                         if format.bitDepth == 8 {
-                            for i in 0..<count { out[i] = UInt16(b[start + i]) }
+                            veil_widen(
+                                out.baseAddress!, s.width, b.baseAddress! + start, s.width, Int32(s.width), Int32(s.height))
                         } else {
                             for i in 0..<count { out[i] = min(UInt16(b[start + 2 * i]) | UInt16(b[start + 2 * i + 1]) << 8, limit) }
                         }

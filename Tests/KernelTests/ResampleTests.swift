@@ -92,3 +92,35 @@ import Testing
         }
     }
 }
+
+/// Making sources smaller.
+@Suite struct ScaleTests {
+    @Test(arguments: [8, 16, 24], [1, 15, 16, 37, 64]) func passes(taps: Int, width: Int) {
+        var random = Random(41)
+        let weights = (0..<(taps * width)).map { _ in Int16.random(in: -1500...2500, using: &random) }
+        let first = (0..<width).map { Int32($0 * 2) }
+        let rows = (0..<taps).map { _ in (0..<(width + 16)).map { _ in UInt16.random(in: 0...1023, using: &random) } }
+        let line = (0..<(2 * width + taps)).map { _ in Int16.random(in: -3000...20000, using: &random) }
+        var across = [Int](repeating: 0, count: width)
+        var along = across
+        for x in 0..<width {
+            across[x] = Int(Int16(truncatingIfNeeded: (0..<taps).reduce(512) { $0 + Int(weights[$1]) * Int(rows[$1][x]) } >> 10))
+            let sum = (0..<taps).reduce(1 << 17) { $0 + Int(weights[x * taps + $1]) * Int(line[Int(first[x]) + $1]) } >> 18
+            along[x] = min(max(sum, 0), 1023)
+        }
+        let memory = UnsafeMutablePointer<UInt16>.allocate(capacity: taps * (width + 16))
+        defer { memory.deallocate() }
+        let pointers = (0..<taps).map { k -> UnsafePointer<UInt16>? in
+            (memory + k * (width + 16)).initialize(from: rows[k], count: width + 16)
+            return UnsafePointer(memory + k * (width + 16))
+        }
+        for k in [plain, avx2].compactMap({ $0 }) {
+            var v = [Int16](repeating: 0, count: width)
+            var h = [UInt16](repeating: 0, count: width)
+            pointers.withUnsafeBufferPointer { k.pointee.scale_v(&v, $0.baseAddress, weights, Int32(taps), Int32(width)) }
+            k.pointee.scale_h(&h, line, first, weights, Int32(taps), Int32(width), 1023)
+            if taps <= 16 { #expect(v.map(Int.init) == across) }
+            #expect(h.map(Int.init) == along)
+        }
+    }
+}

@@ -121,6 +121,10 @@ typedef struct veil_kernels {
     void (*fill)(uint16_t *dst, ptrdiff_t dstStride, int value, int w, int h);
     void (*narrow)(uint8_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int shift);
     void (*widen)(uint16_t *dst, ptrdiff_t dstStride, const uint8_t *src, ptrdiff_t srcStride, int w, int h);
+    // Making sources smaller
+    void (*scale_v)(int16_t *dst, const uint16_t *const *rows, const int16_t *weights, int taps, int w);
+    void (*scale_h)(
+        uint16_t *dst, const int16_t *src, const int32_t *first, const int16_t *weights, int taps, int w, int limit);
 } veil_kernels;
 
 // The table in use. Read it through the wrappers.
@@ -139,6 +143,7 @@ int veil_kernels_select(veil_simd_level level);
 #include "veil_kernels_filter.h"
 #include "veil_kernels_resample.h"
 #include "veil_kernels_cost.h"
+#include "veil_kernels_scale.h"
 
 #ifdef __cplusplus
 }
