@@ -97,8 +97,9 @@ package final class BaseLayerEncoder {
             var reason = [CChar](repeating: 0, count: 256)
             let cNames = names.map { UnsafePointer<CChar>($0) }
             let cValues = values.map { UnsafePointer<CChar>($0) }
+            // 4:2:0 pictures have even sizes: an odd one is shown with the samples that its source is padded with.
             let opened = veil_x265_open(
-                Int32(settings.width), Int32(settings.height), Int32(settings.fps.numerator), Int32(settings.fps.denominator),
+                Int32((settings.width + 1) & ~1), Int32((settings.height + 1) & ~1), Int32(settings.fps.numerator), Int32(settings.fps.denominator),
                 Int32(settings.bitDepth), settings.preset, settings.tune, cNames, cValues, Int32(cNames.count), &reason, reason.count)
             guard let opened else {
                 throw BaseLayerError.settings(String(decoding: reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
