@@ -9,7 +9,7 @@ import VeilSyntax
 
 /// Layers in number, sizes and depths, and the ways of setting their rate: what the encoder holds is what the decoder gives.
 @Suite(.enabled(if: BaseLayerEncoder.isAvailable, "libx265 is not built in"))
-struct LayerTests {
+struct ScalableLayerTests {
     private struct Layer {
         let width: Int
         let height: Int
@@ -170,7 +170,8 @@ struct BaseMotionTests {
             let slices = coded.nals.filter(\.header.nalUnitType.isSlice)
             let first = try #require(slices.first)
             let header = try SliceSegmentHeader(nal: first.header, rbsp: first.rbsp, sets: sets, previous: nil)
-            let position = try #require(order.next(header, log2MaxPicOrderCntLsb: 8))
+            let next = order.next(header, log2MaxPicOrderCntLsb: 8)
+            let position = try #require(next)
             let field = MotionField(width: coded.picture.frame.width, height: coded.picture.frame.height, ctbLog2Size: coded.picture.motion.ctbLog2Size)
             let parsed = CodedPicture(frame: coded.picture.frame, motion: field)
             parsed.poc = position.poc
