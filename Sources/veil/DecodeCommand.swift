@@ -74,12 +74,12 @@ struct DecodeCommand: ParsableCommand {
         }
         try decoder.finish()
         for message in decoder.report.messages { warn("\(input): \(message)") }
-        guard let writer else { throw ValidationError("\(input): no pictures of the layer asked for") }
+        guard let writer else { throw MediaError.notSupported(path: input, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures") }
         try writer.finish()
         let report = decoder.report
         if verify {
             info("\(report.hashesChecked) picture hashes checked, \(report.hashMismatches) differ")
-            if report.hashMismatches > 0 { throw ExitCode(2) }
         }
+        if !report.isClean { throw ExitCode(2) }
     }
 }

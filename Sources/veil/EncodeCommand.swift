@@ -114,7 +114,7 @@ struct EncodeCommand: ParsableCommand {
             if let unit = try encoder.push(pictures) { try take(unit) }
         }
         while let unit = try encoder.flush() { try take(unit) }
-        if progress.frames == 0 { throw ValidationError("\(input.input): no frames") }
+        if progress.frames == 0 { throw MediaError.notSupported(path: input.input, what: "no frames") }
         try file.finish()
         try recons?.finish()
         try passes?.finish()

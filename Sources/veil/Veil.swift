@@ -23,13 +23,15 @@ struct Veil: ParsableCommand {
 
     static func main() {
         Interruption.listen()
-        do {
-            var command = try parseAsRoot()
-            try command.run()
-        } catch MediaError.closedPipe {
+        var command: any ParsableCommand
+        do { command = try parseAsRoot() } catch { exit(withError: error) }
+        do { try command.run() } catch MediaError.closedPipe {
             // As if SIGPIPE had ended it: whoever read had enough.
             Foundation.exit(141)
-        } catch let error where error is ValidationError || error is ExitCode || error is CleanExit || exitCode(for: error) != .failure {
+        } catch let error as ValidationError {
+            fail("\(error)")
+            Foundation.exit(ExitCode.validationFailure.rawValue)
+        } catch let error where error is ExitCode || error is CleanExit || exitCode(for: error) != .failure {
             exit(withError: error)
         } catch {
             fail("\(error)")

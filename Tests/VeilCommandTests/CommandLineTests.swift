@@ -88,6 +88,20 @@ struct CommandLineTests {
         #expect(!FileManager.default.fileExists(atPath: f.path("wrong.hevc")))
     }
 
+    @Test func damageIsConcealedAndTold() throws {
+        var bytes = [UInt8](try f.data("clear.hevc"))
+        for i in (bytes.count - 400)..<(bytes.count - 300) { bytes[i] ^= 0x55 }
+        try Data(bytes).write(to: URL(fileURLWithPath: f.path("bent.hevc")))
+        let run = try Run(["decode", f.path("bent.hevc"), "-o", f.path("bent.yuv")])
+        #expect(run.status == 2)
+        #expect(run.errors.contains("bent.hevc: "))
+        #expect(try f.data("bent.yuv").count == Fixture.frames * Fixture.width * Fixture.height * 3 / 2)
+        let nothing = try Run(["decode", f.path("clear.hevc"), "-o", f.path("n.yuv"), "--layer", "7"])
+        #expect(nothing.status == 1 && nothing.errors.contains("no pictures of layer 7"))
+        let usage = try Run(["encode", f.path("clip.y4m"), "-o", f.path("n.hevc"), "--scheme", "all"])
+        #expect(usage.status == 64 && usage.errors == "veil: --scheme all needs --keys\n")
+    }
+
     @Test func logLevels() throws {
         #expect(try Run(["view", f.path("all.hevc"), "-o", f.path("l.png"), "--width", "16"]).errors.contains("without keys"))
         #expect(try Run(["view", f.path("all.hevc"), "-o", f.path("l.png"), "--width", "16", "--log-level", "warning"]).errors.isEmpty)
