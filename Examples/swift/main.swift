@@ -97,10 +97,42 @@ func statistics() async throws {
     print("unchanged: \(out == stream.flatMap { $0 })")
 }
 
+/// A generator that is no cipher at all: a counter, stirred. It shows where yours goes.
+struct StirredCounter: Keystream {
+    private let seed: UInt64
+    private var state: UInt64 = 0
+
+    init(key: [UInt8]) { seed = key.reduce(0) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 } }
+
+    mutating func start(_ nonce: UnitNonce) {
+        state = seed ^ UInt64(nonce.irapIndex) << 40 ^ UInt64(nonce.pocDelta) << 20 ^ UInt64(nonce.ctuAddress)
+    }
+
+    mutating func fill(_ words: UnsafeMutableBufferPointer<UInt32>) {
+        for i in words.indices {
+            state &+= 0x9E37_79B9_7F4A_7C15
+            let stirred = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
+            words[i] = UInt32(truncatingIfNeeded: stirred >> 32)
+        }
+    }
+}
+
+func cipher() async throws {
+    let ring = KeyRing.generate(layers: 2, cipher: .custom)
+    CustomCipher.install(StirredCounter.self)
+    let stream = try await encode(keys: ring)
+    let pictures = try await decode(stream, keys: ring)
+    let clear = try await decode(try await encode(keys: nil), keys: nil)
+    print("decrypted: \(pictures.map(\.planes) == clear.map(\.planes) ? "the clear pictures" : "something else")")
+    let blind = try await decode(stream, keys: nil)
+    print("without keys: \(blind.map(\.planes) == clear.map(\.planes) ? "the clear pictures" : "something else")")
+}
+
 switch CommandLine.arguments.dropFirst().first {
 case "roundtrip": try await roundtrip()
 case "statistics": try await statistics()
+case "cipher": try await cipher()
 default:
-    print("usage: veil-examples roundtrip | statistics")
+    print("usage: veil-examples roundtrip | statistics | cipher")
     exit(64)
 }

@@ -29,6 +29,12 @@ struct LibraryTests {
         #expect(text.contains("unchanged: true"))
     }
 
+    @Test func swiftCipher() throws {
+        let run = try Run(built.appendingPathComponent("veil-examples"), ["cipher"])
+        try #require(run.status == 0, "\(run.errors)")
+        #expect(String(decoding: run.output, as: UTF8.self) == "decrypted: the clear pictures\nwithout keys: something else\n")
+    }
+
     @Test(.enabled(if: compiler != nil && FileManager.default.fileExists(atPath: library.path), "a C compiler or libVeilC.so is not here"))
     func cDecodes() throws {
         let f = try Fixture.shared.get()

@@ -42,6 +42,14 @@ public enum CipherKind: UInt8, Sendable, CaseIterable {
     case aes128 = 2
     case aes256 = 3
     case chacha20 = 4
+    /// A generator of the program's own (``CustomCipher``).
+    case custom = 255
+
+    /// Those that every program has.
+    public static let allCases: [CipherKind] = [.chaotic, .aes128, .aes256, .chacha20]
+
+    /// Whether this program has it.
+    public var isAvailable: Bool { self != .custom || CustomCipher.isInstalled }
 
     /// As `keys.json` and the command line write it.
     public var name: String {
@@ -50,11 +58,12 @@ public enum CipherKind: UInt8, Sendable, CaseIterable {
         case .aes128: return "aes-128-ctr"
         case .aes256: return "aes-256-ctr"
         case .chacha20: return "chacha20"
+        case .custom: return "custom"
         }
     }
 
     public init?(name: String) {
-        guard let kind = Self.allCases.first(where: { $0.name == name }) else { return nil }
+        guard let kind = (Self.allCases + [.custom]).first(where: { $0.name == name && $0.isAvailable }) else { return nil }
         self = kind
     }
 
@@ -65,6 +74,7 @@ public enum CipherKind: UInt8, Sendable, CaseIterable {
         case .aes128: return AESCounterKeystream(key: Array(key.prefix(16)))
         case .aes256: return AESCounterKeystream(key: key)
         case .chacha20: return ChaCha20Keystream(key: key)
+        case .custom: return CustomCipher.make(key: key)
         }
     }
 }

@@ -113,7 +113,7 @@ public struct ProtectionMessage: Hashable, Sendable {
         _ = try known("version") { $0 == Self.version ? true : nil }
         scheme = try known("scheme", Scheme.init(rawValue:))
         layer = try known("layer") { $0 < 63 ? Int($0) : nil }
-        cipher = try known("cipher", CipherKind.init(rawValue:))
+        cipher = try known("cipher") { CipherKind(rawValue: $0).flatMap { $0.isAvailable ? $0 : nil } }
         profile = try known("profile", Profile.init(rawValue:))
         let flags = try known("flag") { $0 < 16 ? Int($0) : nil }
         feedback = flags & 1 != 0
