@@ -50,6 +50,7 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ]),
+        .target(name: "VeilRandomness"),
         .target(name: "VeilTranscoder", dependencies: ["VeilBins", "VeilCrypto"]),
         .target(name: "VeilLayers", dependencies: ["VeilSyntax"]),
         .target(name: "VeilMedia", dependencies: ["CVeilKernels"]),
@@ -70,7 +71,7 @@ let package = Package(
             name: "VeilCommand",
             dependencies: [
                 "VeilPipeline", "VeilDecoder", "VeilEncoder", "VeilCrypto", "VeilTranscoder", "VeilLayers", "VeilMedia",
-                "VeilEvaluation",
+                "VeilEvaluation", "VeilRandomness",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Sources/veil"),
@@ -87,6 +88,7 @@ let package = Package(
         .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins"]),
         .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon"]),
         .testTarget(name: "VeilCryptoTests", dependencies: ["VeilCrypto"]),
+        .testTarget(name: "VeilRandomnessTests", dependencies: ["VeilRandomness"]),
         .testTarget(
             name: "VeilTranscoderTests",
             dependencies: ["VeilTranscoder", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto"]),

@@ -17,7 +17,7 @@ struct Veil: ParsableCommand {
             KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, DecodeCommand.self, InspectCommand.self,
             ViewCommand.self,
             ExtractCommand.self, SplitCommand.self, JoinCommand.self,
-            MeasureCommand.self, EvaluateCommand.self, CompareCommand.self, AttackCommand.self, NALCipherCommand.self,
+            MeasureCommand.self, EvaluateCommand.self, RandomnessCommand.self, CompareCommand.self, AttackCommand.self, NALCipherCommand.self,
             DemoCommand.self, ManualCommand.self,
         ])
 
