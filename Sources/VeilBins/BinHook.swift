@@ -12,7 +12,7 @@ public enum BinElement: UInt8, Sendable, CaseIterable {
     case coeffSuffix = 3
     /// cu_qp_delta_sign_flag.
     case dqpSign = 4
-    /// rem_intra_luma_pred_mode.
+    /// rem_intra_luma_pred_mode (5 bins), or the second bin of mpm_idx (1 bin).
     case intraLumaMode = 5
     /// sao_offset_sign.
     case saoOffsetSign = 6
@@ -22,6 +22,18 @@ public enum BinElement: UInt8, Sendable, CaseIterable {
     case saoEoClass = 8
     /// pcm_sample_luma and pcm_sample_chroma (at most 32 bins a run).
     case pcmSample = 9
+    /// The last bin of a sao_offset_abs whose bins before are all ones: it tells cMax from cMax - 1.
+    case saoOffset = 10
+    /// intra_chroma_pred_mode's two bypass bins.
+    case intraChromaMode = 11
+    /// The last bin of a merge_idx whose bins before are all ones: it tells the last candidate from the last but one.
+    case mergeIdx = 12
+    /// The last bin of a ref_idx_l0 or ref_idx_l1 whose bins before are all ones, where it is a bypass bin (cMax of 3 or more).
+    case refIdx = 13
+    /// The second bin of an asymmetric part_mode: which side the smaller partition lies on.
+    case partMode = 14
+    /// Suffix bins of the EG0 code of cu_qp_delta_abs beyond 5.
+    case dqpSuffix = 15
 }
 
 /// A run of bypass bins of one syntax element (or one batch of equal elements), with what a rule needs to know to
@@ -33,7 +45,7 @@ public struct BinRun: Sendable {
     public var count: UInt8
     /// coeffSuffix: cRiceParam (0...4) before this element. Otherwise 0.
     public var riceParam: UInt8
-    /// coeffSuffix: baseLevel (1...3). Otherwise 0.
+    /// coeffSuffix: baseLevel (1...3). dqpSuffix: the greatest |CuQpDeltaVal| of either sign. Otherwise 0.
     public var baseLevel: UInt8
     /// coeffSuffix: length of the prefix (number of ones, at most 3 means truncated Rice, more means escape).
     /// mvdSuffix: number of ones of the EG1 prefix; the suffix then has `count == prefix + 1` bins and
@@ -42,7 +54,7 @@ public struct BinRun: Sendable {
     /// See ``Flags``.
     public var flags: Flags
     /// Element-dependent value: coeffSuffix: coeff_abs_level_remaining as coded (before the hook); mvdSuffix, mvdSign: |mvd|;
-    /// dqpSign: cu_qp_delta_abs; pcmSample: bit depth; intraLumaMode: see VeilBins; saoOffsetSign: |offset|.
+    /// dqpSign, dqpSuffix: cu_qp_delta_abs; pcmSample: bit depth; saoOffsetSign: |offset|; saoOffset, mergeIdx, refIdx: cMax.
     public var value: Int32
     /// The bins, the first one coded in the most significant of the `count` low bits.
     public var bins: UInt32
@@ -59,6 +71,8 @@ public struct BinRun: Sendable {
         public static let longTermReference = Flags(rawValue: 2)
         /// saoOffsetSign and friends: the chroma components.
         public static let chroma = Flags(rawValue: 4)
+        /// intraLumaMode, intraChromaMode: no block of the picture is small enough for its scan to depend on the mode (7.4.9.11).
+        public static let scanIndependent = Flags(rawValue: 8)
     }
 
     @inlinable

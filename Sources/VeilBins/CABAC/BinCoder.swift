@@ -11,12 +11,19 @@ package protocol BinCoder {
     /// True when a hook may replace runs. Readers with a hook parse a whole sub-block before they show its runs, because
     /// what may change in the signs depends on the levels coded after them.
     static var hooked: Bool { get }
-    /// Reads bypass bins without showing or writing them; only for readers, followed by `emit`.
-    mutating func take(_ count: Int) -> UInt32
-    /// Writes (if there is an output) bins got from `take`.
-    mutating func emit(_ bins: UInt32, _ count: Int)
-    /// Shows a run got from `take` to the hook, writes the replacement (if there is an output), and returns the bins that are meant.
-    mutating func emitRun(_ run: BinRun) -> UInt32
+    /// False for readers whose values nobody looks at: the records of coefficients are then left out.
+    static var records: Bool { get }
+    /// Whether `peek16` and `consume` are there: readers only.
+    static var peeks: Bool { get }
+    /// The next sixteen bypass bins, the first one highest; they are not consumed.
+    mutating func peek16() -> UInt32
+    /// Consumes the first `count` (1...16) of the bins that `peek16` gave.
+    mutating func consume(_ count: Int, of peeked: UInt32)
+    /// Where a reader stands: given back to `emitRun`.
+    var mark: Int { get }
+    /// Shows a run, read before by `bypassBits` or `consume`, to the hook and returns the bins that are meant. `mark` is where the
+    /// reader stood after the run; between it and here no bin but bypass bins was read.
+    mutating func emitRun(_ run: BinRun, at mark: Int) -> UInt32
     /// The context variables, `Context.count` bytes.
     var contexts: UnsafeMutablePointer<UInt8> { get }
     /// A context-coded bin (9.3.4.3.2).
@@ -37,6 +44,8 @@ package protocol BinCoder {
     mutating func begin(_ unit: BinUnit)
     /// Bytes written so far; empty for coders that write none.
     var output: UnsafeBufferPointer<UInt8> { get }
+    /// How many bytes the finished substreams take.
+    var outputEnd: Int { get }
     /// Bits have been read beyond the end of the input.
     var overrun: Bool { get }
     /// A CTU begins; for coders with a hook.
@@ -45,17 +54,22 @@ package protocol BinCoder {
 
 extension BinCoder {
     package static var hooked: Bool { false }
+    package static var records: Bool { true }
+    package static var peeks: Bool { false }
     @inline(__always)
-    package mutating func take(_ count: Int) -> UInt32 { bypassBits(0, count) }
+    package mutating func peek16() -> UInt32 { 0 }
     @inline(__always)
-    package mutating func emit(_ bins: UInt32, _ count: Int) {}
+    package mutating func consume(_ count: Int, of peeked: UInt32) {}
     @inline(__always)
-    package mutating func emitRun(_ run: BinRun) -> UInt32 { run.bins }
+    package var mark: Int { 0 }
+    @inline(__always)
+    package mutating func emitRun(_ run: BinRun, at mark: Int) -> UInt32 { run.bins }
     @inline(__always)
     package mutating func run(_ run: BinRun) -> UInt32 { bypassBits(run.bins, Int(run.count)) }
     package mutating func endSubstream() {}
     package mutating func begin(_ unit: BinUnit) {}
     package var output: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: nil, count: 0) }
+    package var outputEnd: Int { output.count }
     package var overrun: Bool { false }
     @inline(__always)
     package mutating func beginCTU(address: Int, x: Int, y: Int) {}

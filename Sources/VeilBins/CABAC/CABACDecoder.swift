@@ -9,11 +9,12 @@ package struct CABACDecoder: BinCoder {
     package let contexts: UnsafeMutablePointer<UInt8>
     private let lps: UnsafePointer<UInt8>
     private let next: UnsafePointer<UInt8>
+    private let reciprocal: UnsafePointer<UInt64>
     private let data: UnsafePointer<UInt8>
     private let count: Int
     /// Next byte to load.
     private var position = 0
-    private var range: UInt64 = 510
+    private(set) var range: UInt64 = 510
     private var value: UInt64 = 0
     /// Look-ahead bits below bit 54.
     private var available = 0
@@ -25,11 +26,13 @@ package struct CABACDecoder: BinCoder {
         self.count = count
         lps = CABACTables.shared.lps
         next = CABACTables.shared.next
+        reciprocal = CABACTables.shared.reciprocal
         start(at: 0)
     }
 
     /// Initialises the engine at a byte position (9.3.2.5).
     package mutating func start(at byte: Int) {
+        origin = byte
         position = byte
         range = 510
         value = 0
@@ -61,7 +64,16 @@ package struct CABACDecoder: BinCoder {
     }
 
     /// Bits consumed so far, the nine of the register included.
-    private var bitPosition: Int { position &* 8 &- available }
+    @inline(__always)
+    var bitPosition: Int { position &* 8 &- available }
+
+    @inline(__always)
+    package var mark: Int { bitPosition }
+
+    /// After a terminating bin of 1: what ivlOffset is above the interval's lower end.
+    private(set) var excess: UInt64 = 0
+    /// The byte at which the engine was started last.
+    private(set) var origin = 0
 
     /// First byte after the bits consumed: where PCM samples or the next substream begin.
     package var bytePosition: Int { (bitPosition &+ 7) >> 3 }
@@ -103,29 +115,46 @@ package struct CABACDecoder: BinCoder {
 
     @inline(__always)
     package mutating func bypassBits(_ bins: UInt32, _ count: Int) -> UInt32 {
-        var result: UInt32 = 0
-        var left = count
-        let scaled = range << 54
-        while left > 0 {
-            if available < 16 { refill() }
-            let n = min(left, 16)
-            for _ in 0..<n {
-                value <<= 1
-                let one = value >= scaled ? 1 : 0
-                value &-= scaled & (0 &- UInt64(truncatingIfNeeded: one))
-                result = result << 1 | UInt32(truncatingIfNeeded: one)
-            }
-            available &-= n
-            left &-= n
-        }
-        return result
+        if count <= 16 { return upTo16(count) }
+        let high = upTo16(count &- 16)
+        return high << 16 | upTo16(16)
+    }
+
+    /// `count` (0...16) bins at once: they are the quotient of ivlOffset and as many more bits by ivlCurrRange.
+    @inline(__always)
+    private mutating func upTo16(_ count: Int) -> UInt32 {
+        if available < 16 { refill() }
+        let n = UInt64(truncatingIfNeeded: count)
+        let quotient = ((value &>> (54 &- n)) &* reciprocal[Int(truncatingIfNeeded: range &- 256)]) >> 40
+        value = (value &<< n) &- ((quotient &* range) << 54)
+        available &-= count
+        return UInt32(truncatingIfNeeded: quotient)
+    }
+
+    package static var peeks: Bool { true }
+
+    @inline(__always)
+    package mutating func peek16() -> UInt32 {
+        if available < 16 { refill() }
+        return UInt32(truncatingIfNeeded: ((value &>> 38) &* reciprocal[Int(truncatingIfNeeded: range &- 256)]) >> 40)
+    }
+
+    @inline(__always)
+    package mutating func consume(_ count: Int, of peeked: UInt32) {
+        let n = UInt64(truncatingIfNeeded: count)
+        let quotient = UInt64(truncatingIfNeeded: peeked) &>> (16 &- n)
+        value = (value &<< n) &- ((quotient &* range) << 54)
+        available &-= count
     }
 
     package mutating func terminate(_ bin: Int) -> Int {
         if available < 8 { refill() }
         range &-= 2
         let scaled = range << 54
-        if value >= scaled { return 1 }
+        if value >= scaled {
+            excess = (value &- scaled) >> 54
+            return 1
+        }
         if range < 256 {
             range <<= 1
             value <<= 1

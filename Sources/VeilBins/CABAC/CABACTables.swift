@@ -11,6 +11,8 @@ package struct CABACTables: @unchecked Sendable {
     package let next: UnsafePointer<UInt8>
     /// Cost of a bin in 1/32768 bit, index `state << 1 | isLPS`.
     package let cost: UnsafePointer<UInt32>
+    /// floor(2^40 / range) + 1, index `range - 256`: with it (v * r) >> 40 is v / range for v < 2^25.
+    package let reciprocal: UnsafePointer<UInt64>
 
     package static let shared = CABACTables()
 
@@ -33,6 +35,9 @@ package struct CABACTables: @unchecked Sendable {
         // State 63 belongs to terminating bins and never moves.
         next[126 << 1] = 126
         next[127 << 1] = 127
+        let reciprocal = UnsafeMutablePointer<UInt64>.allocate(capacity: 256)
+        for range in 256..<512 { reciprocal[range - 256] = (1 << 40) / UInt64(range) + 1 }
+        self.reciprocal = UnsafePointer(reciprocal)
         self.lps = UnsafePointer(lps)
         self.next = UnsafePointer(next)
         self.cost = UnsafePointer(cost)

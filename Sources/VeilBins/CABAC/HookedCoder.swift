@@ -40,8 +40,12 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
         }
     }
 
+    package static var peeks: Bool { Base.peeks }
+    @inline(__always) package mutating func peek16() -> UInt32 { base.peek16() }
+    @inline(__always) package mutating func consume(_ count: Int, of peeked: UInt32) { base.consume(count, of: peeked) }
+
     @inline(__always)
-    package mutating func emitRun(_ run: BinRun) -> UInt32 {
+    package mutating func emitRun(_ run: BinRun, at mark: Int) -> UInt32 {
         var parsed = run
         parsed.complete()
         return box._withUnsafeGuaranteedRef { $0.hook.replace(parsed) }
@@ -50,7 +54,21 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
     package mutating func pcmSamples(
         _ samples: UnsafeMutablePointer<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
     ) {
-        base.pcmSamples(samples, lumaCount: lumaCount, lumaBits: lumaBits, chromaCount: chromaCount, chromaBits: chromaBits)
+        let count = lumaCount + chromaCount
+        func replaced(_ i: Int) -> UInt16 {
+            let run = BinRun.pcmSample(samples[i], bits: i < lumaCount ? lumaBits : chromaBits)
+            return UInt16(truncatingIfNeeded: box._withUnsafeGuaranteedRef { $0.hook.replace(run) })
+        }
+        if Base.reads {
+            base.pcmSamples(samples, lumaCount: lumaCount, lumaBits: lumaBits, chromaCount: chromaCount, chromaBits: chromaBits)
+            for i in 0..<count { samples[i] = replaced(i) }
+        } else {
+            // The records stay clear: the encoder predicts from them.
+            let coded = UnsafeMutablePointer<UInt16>.allocate(capacity: count)
+            defer { coded.deallocate() }
+            for i in 0..<count { coded[i] = replaced(i) }
+            base.pcmSamples(coded, lumaCount: lumaCount, lumaBits: lumaBits, chromaCount: chromaCount, chromaBits: chromaBits)
+        }
     }
 
     package mutating func endSubstream() { base.endSubstream() }
@@ -75,89 +93,16 @@ extension BinRun {
             value = Int32(truncatingIfNeeded: base &+ Int(bins))
         case .mvdSuffix:
             value = Int32(truncatingIfNeeded: (1 << Int(count)) &+ Int(bins))
+        case .dqpSuffix:
+            value = Int32(truncatingIfNeeded: 4 &+ (1 << Int(count)) &+ Int(bins))
         default:
             break
         }
     }
-}
 
-/// Reads one stream and writes another with the same bins, but for the runs that a hook replaces: the transcoder's coder.
-/// Both streams share one set of contexts, since replaceable bins never touch any.
-package struct RecodingCoder: BinCoder {
-    package static var reads: Bool { true }
-    package static var hooked: Bool { true }
-    package var decoder: CABACDecoder
-    package var encoder: CABACEncoder
-    private let next: UnsafePointer<UInt8>
-    private let box: Unmanaged<HookBox>?
-
-    /// `box` must outlive the coder. Without one the stream is recoded as it is.
-    package init(decoder: CABACDecoder, encoder: CABACEncoder, box: HookBox?) {
-        self.decoder = decoder
-        self.encoder = encoder
-        self.box = box.map { Unmanaged.passUnretained($0) }
-        next = CABACTables.shared.next
-    }
-
-    @inline(__always) package var contexts: UnsafeMutablePointer<UInt8> { decoder.contexts }
-
+    /// One pcm_sample_luma or pcm_sample_chroma.
     @inline(__always)
-    package mutating func decision(_ bin: Int, _ context: Int) -> Int {
-        let state = Int(decoder.contexts[context])
-        let parsed = decoder.decision(0, context)
-        _ = encoder.encode(parsed, state: state)
-        return parsed
-    }
-
-    @inline(__always)
-    package mutating func bypass(_ bin: Int) -> Int { encoder.bypass(decoder.bypass(0)) }
-
-    @inline(__always)
-    package mutating func bypassBits(_ bins: UInt32, _ count: Int) -> UInt32 {
-        encoder.bypassBits(decoder.bypassBits(0, count), count)
-    }
-
-    @inline(__always)
-    package mutating func run(_ run: BinRun) -> UInt32 {
-        var parsed = run
-        parsed.bins = decoder.bypassBits(0, Int(run.count))
-        return emitRun(parsed)
-    }
-
-    @inline(__always)
-    package mutating func take(_ count: Int) -> UInt32 { decoder.bypassBits(0, count) }
-
-    @inline(__always)
-    package mutating func emit(_ bins: UInt32, _ count: Int) { _ = encoder.bypassBits(bins, count) }
-
-    @inline(__always)
-    package mutating func emitRun(_ run: BinRun) -> UInt32 {
-        guard let box else { return encoder.bypassBits(run.bins, Int(run.count)) }
-        var parsed = run
-        parsed.complete()
-        _ = encoder.bypassBits(box._withUnsafeGuaranteedRef { $0.hook.replace(parsed) }, Int(run.count))
-        return run.bins
-    }
-
-    @inline(__always)
-    package mutating func terminate(_ bin: Int) -> Int { encoder.terminate(decoder.terminate(0)) }
-
-    package mutating func pcmSamples(
-        _ samples: UnsafeMutablePointer<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
-    ) {
-        decoder.pcmSamples(samples, lumaCount: lumaCount, lumaBits: lumaBits, chromaCount: chromaCount, chromaBits: chromaBits)
-        encoder.pcmSamples(samples, lumaCount: lumaCount, lumaBits: lumaBits, chromaCount: chromaCount, chromaBits: chromaBits)
-    }
-
-    package mutating func endSubstream() {
-        decoder.endSubstream()
-        encoder.endSubstream()
-    }
-    package mutating func begin(_ unit: BinUnit) { box?._withUnsafeGuaranteedRef { $0.hook.begin(unit) } }
-    package var output: UnsafeBufferPointer<UInt8> { encoder.output }
-    package var overrun: Bool { decoder.overrun }
-
-    package mutating func beginCTU(address: Int, x: Int, y: Int) {
-        box?._withUnsafeGuaranteedRef { $0.hook.beginCTU(address: address, x: x, y: y) }
+    static func pcmSample(_ sample: UInt16, bits: Int) -> BinRun {
+        BinRun(.pcmSample, bins: UInt32(sample), count: bits, value: Int32(truncatingIfNeeded: bits))
     }
 }

@@ -147,7 +147,7 @@ extension SliceDataSyntax {
         let symmetric: PartMode = horizontal ? .part2NxN : .partNx2N
         if !p.ampEnabledFlag { return symmetric }
         if coder.decision(mode == symmetric ? 1 : 0, Context.partMode + 3) != 0 { return symmetric }
-        let second = coder.bypass(mode == .part2NxnD || mode == .partnRx2N ? 1 : 0) != 0
+        let second = coder.run(BinRun(.partMode, bins: mode == .part2NxnD || mode == .partnRx2N ? 1 : 0, count: 1)) != 0
         return horizontal ? (second ? .part2NxnD : .part2NxnU) : (second ? .partnRx2N : .partnLx2N)
     }
 
@@ -175,6 +175,7 @@ extension SliceDataSyntax {
     private mutating func intraModes(_ cu: inout CodingUnit, x0: Int, y0: Int, log2CbSize: Int) {
         let parts = cu.partMode == .partNxN ? 4 : 1
         let partSize = (1 << log2CbSize) >> (parts == 4 ? 1 : 0)
+        let scanFlags: BinRun.Flags = p.scansAreIndependent ? .scanIndependent : []
         var wanted = cu.intraPredModeY
         var prevFlags: (Bool, Bool, Bool, Bool) = (false, false, false, false)
         withUnsafeMutableBytes(of: &wanted) { modes in
@@ -198,7 +199,7 @@ extension SliceDataSyntax {
                     var c = candidates(x, y)
                     if prev[i] != 0 {
                         let index = modes[i] == c.0 ? 0 : modes[i] == c.1 ? 1 : 2
-                        switch truncatedUnary(index, cMax: 2) {
+                        switch truncatedUnary(index, cMax: 2, .intraLumaMode, flags: scanFlags) {
                         case 0: modes[i] = c.0
                         case 1: modes[i] = c.1
                         default: modes[i] = c.2
@@ -209,7 +210,7 @@ extension SliceDataSyntax {
                         if c.1 > c.2 { swap(&c.1, &c.2) }
                         var rem = modes[i]
                         if !C.reads { rem = rem &- (rem > c.0 ? 1 : 0) &- (modes[i] > c.1 ? 1 : 0) &- (modes[i] > c.2 ? 1 : 0) }
-                        rem = UInt8(truncatingIfNeeded: coder.bypassBits(UInt32(rem), 5))
+                        rem = UInt8(truncatingIfNeeded: coder.run(BinRun(.intraLumaMode, bins: UInt32(rem), count: 5, flags: scanFlags)))
                         if C.reads {
                             rem &+= rem >= c.0 ? 1 : 0
                             rem &+= rem >= c.1 ? 1 : 0
@@ -227,7 +228,7 @@ extension SliceDataSyntax {
         if coder.decision(chroma == 4 ? 0 : 1, Context.intraChromaPredMode) == 0 {
             chroma = 4
         } else {
-            chroma = Int(coder.bypassBits(UInt32(chroma & 3), 2))
+            chroma = Int(coder.run(BinRun(.intraChromaMode, bins: UInt32(chroma & 3), count: 2, flags: scanFlags)))
         }
         cu.intraChromaPredMode = UInt8(chroma)
         cu.intraPredModeC = Self.intraPredModeC(intraChromaPredMode: chroma, intraPredModeY: wanted.0)

@@ -18,7 +18,7 @@ extension SliceDataSyntax {
     mutating func mergeIdx(_ value: UInt8) -> UInt8 {
         if p.maxNumMergeCand <= 1 { return 0 }
         if coder.decision(value > 0 ? 1 : 0, Context.mergeIdx) == 0 { return 0 }
-        return UInt8(1 + truncatedUnary(Int(value) - 1, cMax: p.maxNumMergeCand - 2))
+        return UInt8(truncatedUnary(Int(value), cMax: p.maxNumMergeCand - 1, from: 1, .mergeIdx))
     }
 
     /// The prediction_unit()s of a CU in the order of 7.3.8.5.
@@ -75,14 +75,14 @@ extension SliceDataSyntax {
                 pu.interPredIdc = 0
             }
             if pu.interPredIdc != 1 {
-                pu.refIdxL0 = refIdx(pu.refIdxL0, p.numRefIdxL0Active)
+                pu.refIdxL0 = refIdx(pu.refIdxL0, p.numRefIdxL0Active, p.longTermMaskL0)
                 mvdCoding(&pu.mvdL0, longTerm: p.longTermMaskL0 >> UInt16(pu.refIdxL0) & 1 != 0)
                 pu.mvpL0Flag = UInt8(coder.decision(Int(pu.mvpL0Flag), Context.mvpFlag))
             } else if C.reads {
                 pu.refIdxL0 = -1
             }
             if pu.interPredIdc != 0 {
-                pu.refIdxL1 = refIdx(pu.refIdxL1, p.numRefIdxL1Active)
+                pu.refIdxL1 = refIdx(pu.refIdxL1, p.numRefIdxL1Active, p.longTermMaskL1)
                 if p.mvdL1ZeroFlag && pu.interPredIdc == 2 {
                     pu.mvdL1 = MotionVector()
                 } else {
@@ -105,17 +105,18 @@ extension SliceDataSyntax {
     }
 
     /// ref_idx_lX: TR, two context-coded bins, the rest bypass.
-    private mutating func refIdx(_ value: Int8, _ active: Int) -> Int8 {
+    private mutating func refIdx(_ value: Int8, _ active: Int, _ longTermMask: UInt16) -> Int8 {
         let cMax = active - 1
         let wanted = Int(value)
         var n = 0
-        while n < cMax {
-            let bin = n < wanted ? 1 : 0
-            let coded = n < 2 ? coder.decision(bin, Context.refIdx + n) : coder.bypass(bin)
-            if coded == 0 { break }
+        while n < min(cMax, 2) {
+            if coder.decision(n < wanted ? 1 : 0, Context.refIdx + n) == 0 { return Int8(truncatingIfNeeded: n) }
             n += 1
         }
-        return Int8(truncatingIfNeeded: n)
+        if n == cMax { return Int8(truncatingIfNeeded: n) }
+        // Long-term pictures (inter-layer ones among them) and others are not exchanged: vectors are predicted otherwise.
+        let frozen: UInt32 = longTermMask >> UInt16(truncatingIfNeeded: cMax - 1) & 3 != 0 ? 1 : 0
+        return Int8(truncatingIfNeeded: truncatedUnary(wanted, cMax: cMax, from: n, .refIdx, frozen: frozen))
     }
 
     /// mvd_coding() (7.3.8.9).

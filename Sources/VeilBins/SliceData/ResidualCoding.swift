@@ -150,7 +150,7 @@ extension SliceDataSyntax {
                 signs = c.bypassBits(hidden ? signs >> 1 : signs, signCount)
                 plainRemaining(&c, count: count, firstGreater1: firstGreater1)
             }
-            if C.reads {
+            if C.reads && C.records {
                 var sum: Int32 = 0
                 var mask: UInt32 = signCount > 0 ? 1 << UInt32(truncatingIfNeeded: signCount &- 1) : 0
                 for k in 0..<count {
@@ -171,7 +171,7 @@ extension SliceDataSyntax {
             }
             i -= 1
         }
-        if C.reads {
+        if C.reads && C.records {
             block.start = Int32(truncatingIfNeeded: ctu.coefficientCount)
             let total = entry - ctu.coefficients
             block.count = Int32(truncatingIfNeeded: total - ctu.coefficientCount)
@@ -277,6 +277,10 @@ extension SliceDataSyntax {
     /// coeff_abs_level_remaining without a hook.
     @inline(__always)
     private mutating func remaining(_ c: inout C, _ value: Int, rice: Int) -> Int {
+        if C.peeks {
+            let code = Self.peekedRemaining(&c, rice: rice)
+            if code.prefix >= 0 { return Self.start(code.prefix, rice) &+ Int(code.suffix) }
+        }
         let wanted = C.reads ? 0 : Self.prefixOf(value, rice: rice)
         var prefix = 0
         while c.bypass(prefix < wanted ? 1 : 0) != 0 {
@@ -294,62 +298,89 @@ extension SliceDataSyntax {
         return base &+ Int(c.bypassBits(UInt32(truncatingIfNeeded: C.reads ? 0 : value &- base), bits))
     }
 
+    /// The least value of a prefix.
+    @inline(__always)
+    private static func start(_ prefix: Int, _ rice: Int) -> Int {
+        prefix <= 3 ? prefix << rice : ((1 << (prefix &- 3)) &+ 2) << rice
+    }
+
+    /// coeff_abs_level_remaining from bins read all at once; a prefix of -1 where it takes more than sixteen, and nothing was read.
+    @inline(__always)
+    private static func peekedRemaining(_ c: inout C, rice: Int) -> (prefix: Int, bits: Int, suffix: UInt32) {
+        let bins = c.peek16()
+        let prefix = (~(bins << 16)).leadingZeroBitCount
+        let bits = rice &+ max(prefix &- 3, 0)
+        let length = prefix &+ 1 &+ bits
+        if length > 16 { return (-1, 0, 0) }
+        c.consume(length, of: bins)
+        let suffix = (bins &>> UInt32(truncatingIfNeeded: 16 &- length)) & ((1 &<< UInt32(truncatingIfNeeded: bits)) &- 1)
+        return (prefix, bits, suffix)
+    }
+
     /// Signs and remainders when a hook looks on. A reader takes everything first: whether a sign may change depends on the level.
     private mutating func hookedBypass(_ c: inout C, count: Int, signCount: Int, signs: UInt32, firstGreater1: Int) -> UInt32 {
         let magnitude = scratch.magnitude
         let pending = scratch.pending
         var pendingCount = 0
         var rice = 0
-        var coded: UInt32 = C.reads ? c.take(signCount) : signCount < count ? signs >> 1 : signs
+        var coded: UInt32 = C.reads ? c.bypassBits(0, signCount) : signCount < count ? signs >> 1 : signs
+        let signMark = c.mark
         var frozen: UInt32 = 0
         for k in 0..<count {
             let base = Int(baseLevel(k, firstGreater1))
             if C.reads ? Int(magnitude[k]) != base : Int(magnitude[k]) < base { continue }
             let value = C.reads ? 0 : Int(magnitude[k]) &- base
-            var prefix = C.reads ? 0 : Self.prefixOf(value, rice: rice)
-            if C.reads {
-                while c.take(1) != 0 {
+            var prefix = C.reads ? -1 : Self.prefixOf(value, rice: rice)
+            var bits = 0
+            var suffix: UInt32 = 0
+            if C.peeks { (prefix, bits, suffix) = Self.peekedRemaining(&c, rice: rice) }
+            if C.reads && prefix < 0 {
+                prefix = 0
+                while c.bypass(0) != 0 {
                     prefix += 1
                     if prefix > 31 {
                         failed = true
                         return 0
                     }
                 }
+                bits = rice &+ max(prefix &- 3, 0)
+                if bits > 32 {
+                    failed = true
+                    return 0
+                }
+                suffix = c.bypassBits(0, bits)
             }
-            let bits = prefix <= 3 ? rice : prefix &- 3 &+ rice
-            let start = prefix <= 3 ? prefix << rice : ((1 << (prefix &- 3)) &+ 2) << rice
-            if bits > 32 {
-                failed = true
-                return 0
+            let start = Self.start(prefix, rice)
+            if !C.reads {
+                bits = rice &+ max(prefix &- 3, 0)
+                suffix = UInt32(truncatingIfNeeded: value &- start)
             }
-            let suffix = C.reads ? c.take(bits) : UInt32(truncatingIfNeeded: value &- start)
             let level = base &+ start &+ Int(suffix)
             if level > 32767 && k < signCount { frozen |= 1 << UInt32(truncatingIfNeeded: signCount &- 1 &- k) }
             pending[pendingCount] = SyntaxScratch.PendingLevel(
                 index: UInt8(truncatingIfNeeded: k), prefix: UInt8(truncatingIfNeeded: prefix),
                 riceParam: UInt8(truncatingIfNeeded: rice), baseLevel: UInt8(truncatingIfNeeded: base),
-                suffixCount: UInt8(truncatingIfNeeded: bits), suffix: suffix)
+                suffixCount: UInt8(truncatingIfNeeded: bits), suffix: suffix, mark: c.mark)
             pendingCount += 1
             if level > 3 << rice { rice = min(rice + 1, 4) }
         }
         if signCount > 0 {
             let run = BinRun(.coeffSign, bins: coded, count: signCount, frozen: frozen)
-            coded = C.reads ? c.emitRun(run) : c.run(run)
+            coded = C.reads ? c.emitRun(run, at: signMark) : c.run(run)
         }
         for j in 0..<pendingCount {
             let e = pending[j]
             let prefix = Int(e.prefix)
-            let ones = UInt32(truncatingIfNeeded: (1 << (prefix &+ 1)) &- 2)
-            if C.reads { c.emit(ones, prefix + 1) } else { _ = c.bypassBits(ones, prefix + 1) }
+            if !C.reads { _ = c.bypassBits(UInt32(truncatingIfNeeded: (1 << (prefix &+ 1)) &- 2), prefix + 1) }
             var suffix = e.suffix
             if e.suffixCount > 0 {
                 let run = BinRun(
                     .coeffSuffix, bins: e.suffix, count: Int(e.suffixCount), riceParam: e.riceParam, baseLevel: e.baseLevel,
                     prefix: e.prefix, flags: j == pendingCount - 1 ? .lastInSubBlock : [])
-                suffix = C.reads ? c.emitRun(run) : c.run(run)
+                suffix = C.reads ? c.emitRun(run, at: e.mark) : c.run(run)
             }
-            if C.reads {
-                let start = prefix <= 3 ? prefix << Int(e.riceParam) : ((1 << (prefix &- 3)) &+ 2) << Int(e.riceParam)
+            if C.reads && C.records {
+                let start = Self.start(prefix, Int(e.riceParam))
                 magnitude[Int(e.index)] = Int32(truncatingIfNeeded: min(Int(e.baseLevel) &+ start &+ Int(suffix), 32768))
             }
         }

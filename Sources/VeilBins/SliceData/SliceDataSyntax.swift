@@ -133,10 +133,10 @@ package struct SliceDataSyntax<C: BinCoder> {
         let flags: BinRun.Flags = chroma ? .chroma : []
         let cMax = (1 << (min(bitDepth, 10) - 5)) - 1
         var magnitudes: (Int, Int, Int, Int) = (0, 0, 0, 0)
-        magnitudes.0 = truncatedUnary(abs(Int(c.offsets.0)), cMax: cMax)
-        magnitudes.1 = truncatedUnary(abs(Int(c.offsets.1)), cMax: cMax)
-        magnitudes.2 = truncatedUnary(abs(Int(c.offsets.2)), cMax: cMax)
-        magnitudes.3 = truncatedUnary(abs(Int(c.offsets.3)), cMax: cMax)
+        magnitudes.0 = truncatedUnary(abs(Int(c.offsets.0)), cMax: cMax, .saoOffset, flags: flags)
+        magnitudes.1 = truncatedUnary(abs(Int(c.offsets.1)), cMax: cMax, .saoOffset, flags: flags)
+        magnitudes.2 = truncatedUnary(abs(Int(c.offsets.2)), cMax: cMax, .saoOffset, flags: flags)
+        magnitudes.3 = truncatedUnary(abs(Int(c.offsets.3)), cMax: cMax, .saoOffset, flags: flags)
         if c.saoTypeIdx == 1 {
             func signed(_ magnitude: Int, _ current: Int16, _ coder: inout C) -> Int16 {
                 if magnitude == 0 { return 0 }
@@ -159,11 +159,20 @@ package struct SliceDataSyntax<C: BinCoder> {
         }
     }
 
-    /// TR binarization with cRiceParam 0, all bins bypass (9.3.3.2).
-    mutating func truncatedUnary(_ value: Int, cMax: Int) -> Int {
-        var n = 0
-        while n < cMax, coder.bypass(n < value ? 1 : 0) != 0 { n += 1 }
-        return n
+    /// TR binarization with cRiceParam 0, all bins bypass (9.3.3.2). The last bin, which ends the code whatever it is, is shown to hooks
+    /// as a run of `element`. `from`: how many bins of 1, coded otherwise, stand before.
+    mutating func truncatedUnary(
+        _ value: Int, cMax: Int, from: Int = 0, _ element: BinElement, flags: BinRun.Flags = [], frozen: UInt32 = 0
+    ) -> Int {
+        var n = from
+        while n < cMax - 1 {
+            if coder.bypass(n < value ? 1 : 0) == 0 { return n }
+            n += 1
+        }
+        if n == cMax { return n }
+        let last = BinRun(
+            element, bins: n < value ? 1 : 0, count: 1, value: Int32(truncatingIfNeeded: cMax), flags: flags, frozen: frozen)
+        return n + Int(coder.run(last))
     }
 }
 
@@ -191,6 +200,8 @@ package final class SyntaxScratch {
         var baseLevel: UInt8
         var suffixCount: UInt8
         var suffix: UInt32
+        /// Where the reader stood after it.
+        var mark: Int
     }
 
     let pointers: Pointers
@@ -204,7 +215,7 @@ package final class SyntaxScratch {
         pointers = Pointers(
             modes: make(1, 16 * Self.modeStride), leftSkip: make(0, 8), leftDepth: make(0, 8), scanPos: make(0, 16),
             magnitude: make(0, 16), csbf: make(0, 81),
-            pending: make(PendingLevel(index: 0, prefix: 0, riceParam: 0, baseLevel: 0, suffixCount: 0, suffix: 0), 16))
+            pending: make(PendingLevel(index: 0, prefix: 0, riceParam: 0, baseLevel: 0, suffixCount: 0, suffix: 0, mark: 0), 16))
     }
 
     deinit {

@@ -57,6 +57,9 @@ package struct SliceParameters: Sendable {
     package init(layout: CTBLayout) { self.layout = layout }
 
     package var qpBdOffsetY: Int { 6 * (bitDepthY - 8) }
+
+    /// Luma blocks are of 16x16 and more, chroma blocks of 8x8 and more: scanIdx is always 0 (7.4.9.11).
+    package var scansAreIndependent: Bool { minTbLog2SizeY >= 4 }
 }
 
 /// CTB raster and tile scans of a picture (6.5.1).

@@ -39,7 +39,7 @@ package class Substream {
     /// `last` is what a writer says: the slice segment ends here.
     package func code(_ ctu: CodingTreeUnit, last: Bool = false) -> SubstreamStep { fatalError("abstract") }
 
-    /// A copy of the bytes written so far over all substreams.
+    /// A copy of the bytes written so far over all substreams; once the segment has ended, for a recoder.
     package func outputBytes() -> [UInt8] { fatalError("abstract") }
 
     /// How many bytes have been written: after `endOfSubstream`, where the next substream begins.
@@ -76,17 +76,17 @@ package class Substream {
             ownedSink: { $0.sink.deallocate() })
     }
 
-    /// Reads slice segment data and writes it again, with the runs that `hook` replaces.
+    /// Reads slice segment data and makes it again, with the runs that `hook` replaces. CTU records are left without coefficients.
     package static func recoder(
         parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: SyntaxLines,
         scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox?, unit: BinUnit?
     ) -> Substream {
         let decoder = CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count)
-        let encoder = CABACEncoder(contexts: contexts.states, sink: ByteSink(capacity: data.count + 64))
+        let code = CodeString(data.baseAddress ?? Self.noData, count: data.count)
         return TypedSubstream(
-            coder: RecodingCoder(decoder: decoder, encoder: encoder, box: hook), parameters: parameters, store: store,
+            coder: RecodingCoder(decoder: decoder, code: code, box: hook), parameters: parameters, store: store,
             lines: lines, scratch: scratch, owned: hook.map { [contexts, $0] } ?? [contexts], unit: unit,
-            ownedSink: { $0.encoder.sink.deallocate() })
+            ownedSink: { $0.code.deallocate() })
     }
 
     private nonisolated(unsafe) static let noData = UnsafePointer(UnsafeMutablePointer<UInt8>.allocate(capacity: 1))
@@ -179,5 +179,5 @@ final class TypedSubstream<C: BinCoder>: Substream {
 
     override func outputBytes() -> [UInt8] { Array(syntax.coder.output) }
 
-    override var outputCount: Int { syntax.coder.output.count }
+    override var outputCount: Int { syntax.coder.outputEnd }
 }

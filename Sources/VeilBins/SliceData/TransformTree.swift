@@ -144,7 +144,14 @@ extension SliceDataSyntax {
                     return
                 }
             }
-            magnitude = 5 + base + Int(coder.bypassBits(UInt32(truncatingIfNeeded: max(rest, 0)), k))
+            magnitude = 5 + base
+            if k > 0 {
+                magnitude += Int(
+                    coder.run(
+                        BinRun(
+                            .dqpSuffix, bins: UInt32(truncatingIfNeeded: max(rest, 0)), count: k, value: Int32(truncatingIfNeeded: wanted),
+                            baseLevel: UInt8(25 + p.qpBdOffsetY / 2))))
+            }
         }
         isCuQpDeltaCoded = true
         cuQpDeltaVal = 0

@@ -6,7 +6,8 @@ import VeilBins
 /// c_i = r_i xor (k_i + c_(i-1)), where r_i are the encryptable bins of a run (the signs of one sub-block are one r_i), k_i as many
 /// keystream bits, and c_(i-1) the previous encrypted value, of which the addition keeps the bits that r_i has. The first c_(i-1) of a
 /// unit, the paper's IV, is the first word of the unit's keystream. A value in a permuted range of m values becomes
-/// (r_i + floor(k_i * m / 2^32) + c_(i-1)) mod m with 32 bits of k_i. Without feedback c_(i-1) counts as 0.
+/// (r_i + floor(k_i * m / 2^32) + c_(i-1)) mod m with 32 bits of k_i; bins that change together are one bit, the lowest. Without feedback
+/// c_(i-1) counts as 0.
 public final class BinCipher: BinHook {
     private let rule: EncryptableBins
     private let decrypts: Bool
@@ -129,6 +130,12 @@ public final class BinCipher: BinHook {
             let changed = value ^ (key & low)
             previous = decrypts ? value : changed
             return mask == low ? run.bins & ~mask | changed : run.bins & ~mask | Self.scatter(changed, mask)
+        case .flip(let mask):
+            counts.add(run.element, 1)
+            let key = (feedback ? take(1) &+ previous : take(1)) & 1
+            let changed = key != 0 ? run.bins ^ mask : run.bins
+            previous = (decrypts ? run.bins : changed) & 1
+            return changed
         case .permutation(let first, let size):
             counts.add(run.element, 1)
             let step = UInt32(truncatingIfNeeded: (UInt64(take(32)) &* UInt64(size)) >> 32) &+ (feedback ? previous % size : 0)

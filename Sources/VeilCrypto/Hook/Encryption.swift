@@ -82,7 +82,7 @@ public final class Encryption: BinHookProvider, Sendable {
 extension BinCipher {
     convenience init(message: ProtectionMessage, key: [UInt8], decrypts: Bool, statistics: EncryptionStatistics?) {
         self.init(
-            rule: EncryptableBins(profile: message.profile, elements: message.elements, layer: message.layer),
+            rule: EncryptableBins(profile: message.profile, elements: message.elements),
             keystream: message.cipher.makeKeystream(key: key), decrypts: decrypts, feedback: message.feedback, selection: message.selection,
             continuous: message.resynchronisation == .stream, statistics: statistics)
     }

@@ -11,12 +11,14 @@ public struct ElementSet: OptionSet, Hashable, Sendable {
     public static let paper: ElementSet = [
         .init(.mvdSuffix), .init(.mvdSign), .init(.coeffSign), .init(.coeffSuffix), .init(.dqpSign),
     ]
-    /// With SAO offset signs, band positions and edge classes.
-    public static let maximal: ElementSet = paper.union([.init(.saoOffsetSign), .init(.saoBandPosition), .init(.saoEoClass)])
+    /// Every element that ``EncryptableBins`` knows.
+    public static let maximal = ElementSet(rawValue: .max)
 
     static let names: [(BinElement, String)] = [
         (.mvdSuffix, "mvd"), (.mvdSign, "mvd-sign"), (.coeffSuffix, "coeff"), (.coeffSign, "coeff-sign"), (.dqpSign, "dqp-sign"),
         (.saoOffsetSign, "sao-sign"), (.saoBandPosition, "sao-band"), (.saoEoClass, "sao-class"),
+        (.saoOffset, "sao-offset"), (.pcmSample, "pcm"), (.mergeIdx, "merge"), (.refIdx, "ref"), (.partMode, "part"), (.dqpSuffix, "dqp"),
+        (.intraLumaMode, "intra-luma"), (.intraChromaMode, "intra-chroma"),
     ]
 
     /// A comma-separated list of names, as ``names`` writes it.

@@ -17,32 +17,59 @@ public enum Profile: UInt8, Sendable, CaseIterable {
 
 /// The bins of a run that may change without changing what is parsed after it (the encryption rule).
 ///
-/// A bin qualifies when, for every value it can take, the decoder parses the same bins with the same contexts afterwards and every
-/// derived value stays in its range:
+/// **The rule.** A bypass bin may take another value when, for every value it can take, (a) the decoder parses the same bins with the
+/// same contexts afterwards, (b) every derived value stays in the range that the standard gives it, and (c) a decryptor, who sees the
+/// new values, finds the same bins again. Bypass bins move neither contexts nor the arithmetic decoder's interval (9.3.4.3.4), so (a) is
+/// about syntax alone: conditions in 7.3.8, binarizations in 9.3.3 and context choices in 9.3.4.2. What follows is the proof for each
+/// element. In HEVC version 1 and its scalable extension the syntax of slice data depends on decoded values through: slice, tile and CTB
+/// structure; split, skip, prediction and partition modes; cbf flags; cRiceParam; the position of the last coefficient; scanIdx; and the
+/// number of elements a flag announces. Motion, QPs, SAO parameters and sample values steer nothing.
 ///
-/// - **mvd_sign_flag, abs_mvd_minus2 suffix**: motion vectors steer no parsing. EG1 suffixes keep the prefix, so |mvd| stays in
-///   [2^n, 2^(n+1)); for n = 15 the value -2^15 is the only legal one, so nothing changes there. A vector into an inter-layer reference
-///   picture must be zero (H.8.3.2...); its predictor comes from long-term candidates alone (8.5.3.2.7), so in layers above the base all
-///   vectors into long-term pictures stay as they are, and with them those predictors.
-/// - **coeff_sign_flag**: no context depends on signs, and a hidden sign depends on the parity of the sum of magnitudes, not on signs.
-///   The sign of 32768 stays (the codec freezes it).
-/// - **coeff_abs_level_remaining suffix**: later bins depend on it only through cRiceParam, which grows when baseLevel + Rem > 3 * 2^p
-///   (9.3.3.11). See ``split(_:)``. An escape whose class reaches beyond 32767 stays.
-/// - **cu_qp_delta_sign_flag**: QPs steer no parsing. The mirror of the lowest delta is out of range (the codec freezes it).
-/// - **SAO**: offsets, band positions and classes are of fixed length and steer nothing; the range of offsets is symmetric.
+/// - **mvdSign, mvdSuffix** (paper). Vectors steer no parsing. The EG1 suffix keeps its prefix, so |mvd| stays in 2^n ..< 2^(n+1) and
+///   the decryptor finds as many bins. For n = 15 only -2^15 is in range: nothing changes there. Vectors wrap (8-94 ff.), so any sum of
+///   predictor and difference is in range. **A vector into an inter-layer reference picture must be zero** (H.8.3.4): its difference
+///   and predictor must not change. The predictor of a vector into a long-term picture comes from such vectors alone (8.5.3.2.7,
+///   8.5.3.2.8: LongTermRefPic must agree), in this picture, in the collocated one and, for inter-layer motion, in the layer below; an
+///   inter-layer picture counts as long-term. So *vectors into long-term pictures stay as they are in every layer*, and by induction
+///   over pictures their predictors do. (Merge candidates carry vector and picture together. Where a stream uses real long-term
+///   pictures with non-zero vectors beside inter-layer ones, a merge list that other vectors moved could pair them; no encoder we know
+///   makes such streams.)
+/// - **coeffSign** (paper). No context and no condition depends on signs; a hidden sign (9.3.4.3, sign data hiding) depends on the
+///   parity of the sum of magnitudes. -32768 has no mirror in 16 bits: the codec freezes that bin.
+/// - **coeffSuffix** (paper: Algorithm 3.1; maximal). Magnitudes reach the parse in one way: cRiceParam of the sub-block's next
+///   coeff_abs_level_remaining grows when baseLevel + Rem > 3 * 2^p (9.3.3.11), up to 4, and starts again at 0 in the next sub-block. The
+///   paper's mask keeps the side of that threshold. Beyond it, in `maximal`: with p = 4, or when no further element of the sub-block
+///   follows, nothing depends on the value and the whole suffix is free; otherwise values that share prefix and side are permuted
+///   among themselves (``split(p:baseLevel:rem:)``). Escapes (prefix above 3) begin at 4 * 2^p, above the threshold: free, as long as the
+///   class ends at 32767. Whether an element is the last is known before its value: flags say which levels have a remainder.
+/// - **dqpSign** (paper), **dqpSuffix** (maximal). QPs steer no parsing (contexts start from SliceQpY), and QpY wraps. CuQpDeltaVal lies
+///   in -(26 + QpBdOffset / 2) ... 25 + QpBdOffset / 2: its lowest value has no mirror and stays, and suffixes are permuted within the
+///   values of their prefix that have both signs.
+/// - **saoOffsetSign, saoBandPosition, saoEoClass, saoOffset** (maximal). Of fixed length, and any value is allowed. A sign follows
+///   only offsets that are not 0; saoOffset exchanges cMax - 1 and cMax, of equal length and never 0.
+/// - **pcmSample** (maximal). Raw bits of fixed length; any sample value is allowed.
+/// - **mergeIdx, refIdx** (maximal). The last bin of a truncated unary code whose other bins are ones tells the two longest codes apart,
+///   which are equally long. Motion data steer no parsing; every index below the active number is allowed. Exchanged reference pictures
+///   are both short-term (the codec freezes the others), because of the condition on vectors above.
+/// - **partMode** (maximal). Mirrors an asymmetric partition. Both have two units, no unit is 8x4 or 4x8 (asymmetric CUs are at least
+///   16x16), and inter_pred_idc's context takes the tree's depth; the transform tree asks only for 2Nx2N.
+/// - **intraChromaMode** (maximal). The mode reaches the parse through scanIdx of 4x4 chroma blocks (7.4.9.11), and nothing else:
+///   no candidate list holds chroma modes. Planar (0) and DC (3), or mode 34 in place of whichever equals the luma mode, scan
+///   diagonally: they are exchanged. Vertical (1) and horizontal (2) scan each in its own way and stay. All four are free where no block
+///   is small enough to matter.
+/// - **intraLumaMode** (maximal). A luma mode chooses the scan of its own small blocks and, through the candidate list of 8.4.2, the modes
+///   of blocks to the right and below, whose scans must not change either: one changed candidate can move any later mode across a
+///   border of 7.4.9.11. It is free only where no block is small enough (scanIndependent), which is a property of the SPS.
 ///
-/// Luma intra modes are left alone: they choose the scan of coefficients of small blocks, here and, through the candidate list, in blocks
-/// that follow.
+/// Not encryptable at equal size, with the reason: context-coded elements (their probability), unary prefixes (their length), the second
+/// bin of sao_type_idx and the last-coefficient suffix (they change the parse), end_of_slice flags.
 public struct EncryptableBins: Sendable {
     public let profile: Profile
     public let elements: ElementSet
-    /// nuh_layer_id of the layer the runs belong to.
-    public let layer: Int
 
-    public init(profile: Profile, elements: ElementSet, layer: Int) {
+    public init(profile: Profile, elements: ElementSet) {
         self.profile = profile
         self.elements = elements
-        self.layer = layer
     }
 
     /// What may happen to a run.
@@ -52,6 +79,8 @@ public struct EncryptableBins: Sendable {
         case mask(UInt32)
         /// The value may become any of `first ..< first + count`, where bins are a number.
         case permutation(first: UInt32, count: UInt32)
+        /// The bins of this mask may change, all or none of them.
+        case flip(UInt32)
     }
 
     /// The rule for one run.
@@ -68,19 +97,33 @@ public struct EncryptableBins: Sendable {
             return run.count >= 15 || isFixedVector(run) ? .none : .mask(all)
         case .mvdSign:
             return run.value >= 32768 || isFixedVector(run) ? .none : .mask(1)
-        case .dqpSign, .saoOffsetSign, .saoBandPosition, .saoEoClass:
+        case .dqpSign, .saoOffsetSign, .saoBandPosition, .saoEoClass, .saoOffset, .pcmSample, .mergeIdx, .refIdx, .partMode:
             return Self.masked(all & ~run.frozen)
-        case .intraLumaMode, .pcmSample:
-            return .none
+        case .intraLumaMode:
+            return run.flags.contains(.scanIndependent) ? .mask(all) : .none
+        case .intraChromaMode:
+            if run.flags.contains(.scanIndependent) { return .mask(all) }
+            return run.bins == 0 || run.bins == 3 ? .flip(3) : .none
+        case .dqpSuffix:
+            return Self.delta(run, all)
         }
+    }
+
+    /// cu_qp_delta_abs within the values of its prefix that have both signs.
+    private static func delta(_ run: BinRun, _ all: UInt32) -> Choice {
+        let limit = Int(run.baseLevel)
+        let first = Int(run.value) - Int(run.bins)
+        if first + Int(all) <= limit { return .mask(all) }
+        let count = limit - first + 1
+        return Int(run.value) > limit || count < 2 ? .none : .permutation(first: 0, count: UInt32(count))
     }
 
     @inline(__always)
     private static func masked(_ mask: UInt32) -> Choice { mask == 0 ? .none : .mask(mask) }
 
-    /// Vectors of upper layers into long-term pictures, inter-layer ones among them.
+    /// Vectors into long-term pictures, inter-layer ones among them.
     @inline(__always)
-    private func isFixedVector(_ run: BinRun) -> Bool { layer > 0 && run.flags.contains(.longTermReference) }
+    private func isFixedVector(_ run: BinRun) -> Bool { run.flags.contains(.longTermReference) }
 
     @inline(__always)
     private func coefficient(_ run: BinRun, _ all: UInt32) -> Choice {
