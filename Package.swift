@@ -85,7 +85,7 @@ let package = Package(
         .testTarget(name: "VeilFuzzTests", dependencies: ["VeilFuzz", "VeilDecoder", "VeilEncoder", "VeilBaseLayer"]),
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels"]),
         .testTarget(name: "VeilCommandTests", dependencies: ["VeilCommand", "VeilC", "veil-examples"]),
-        .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins"]),
+        .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins", "VeilCrypto"]),
         .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon"]),
         .testTarget(name: "VeilCryptoTests", dependencies: ["VeilCrypto"]),
         .testTarget(name: "VeilRandomnessTests", dependencies: ["VeilRandomness"]),

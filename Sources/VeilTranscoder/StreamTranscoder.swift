@@ -28,6 +28,8 @@ package final class StreamTranscoder {
     package enum Mode {
         case encrypt(Encryption)
         case decrypt(Decryption)
+        /// Decrypts with old keys and encrypts with new ones, in one pass.
+        case rekey(Rekeying)
         /// Recodes with other hooks: a watermark, statistics.
         case hooks(any BinHookProvider)
     }
@@ -42,6 +44,10 @@ package final class StreamTranscoder {
     private let threads: Int
     private let signals: Bool
     private let deliver: (NALUnit) throws -> Void
+    private let authenticator: StreamAuthenticator?
+    private let verifier: StreamVerifier?
+    /// IRAP indices of pictures whose message was sent, for the tags.
+    private let irapIndices = IrapIndices()
     private let sets = ParameterSetCollection()
     private var order = PictureOrder()
     private var layouts: [Int: (generation: Int, layout: CTBLayout)] = [:]
@@ -51,24 +57,42 @@ package final class StreamTranscoder {
     private var current: (layer: Int, picture: PictureRecoding?)?
     private var previousHeader: SliceSegmentHeader?
 
+    /// IRAP indices by layer in the order of pictures: the authenticator works behind the queue.
+    private final class IrapIndices {
+        private var waiting: [Int: [Int]] = [:]
+        func add(_ index: Int, layer: Int) { waiting[layer, default: []].append(index) }
+        func next(_ layer: Int) -> Int? { waiting[layer]?.isEmpty ?? true ? nil : waiting[layer]?.removeFirst() }
+    }
+
     /// - Parameter signals: encrypting, put the encryption messages into the stream.
     package init(mode: Mode, threads: Int, signals: Bool = true, deliver: @escaping (NALUnit) throws -> Void) {
         self.mode = mode
         self.threads = max(threads, 1)
         self.signals = signals
-        self.deliver = deliver
+        let encryption = mode.encryption
+        if let encryption, encryption.options.authenticates, signals {
+            let made = StreamAuthenticator(encryption, irapIndex: irapIndices.next, deliver: deliver)
+            authenticator = made
+            self.deliver = { try made.push($0) }
+        } else {
+            authenticator = nil
+            self.deliver = deliver
+        }
+        verifier = mode.decryption.map { StreamVerifier($0) }
     }
 
     private var hooks: any BinHookProvider {
         switch mode {
         case .encrypt(let encryption): return encryption
         case .decrypt(let decryption): return decryption
+        case .rekey(let rekeying): return rekeying
         case .hooks(let provider): return provider
         }
     }
 
     /// Takes the next NAL unit. Throws what `deliver` throws, and a missing or wrong key; slices that cannot be parsed go through.
     package func push(_ nal: NALUnit) throws {
+        try verifier?.push(nal)
         let type = nal.header.nalUnitType
         do {
             switch type {
@@ -84,13 +108,21 @@ package final class StreamTranscoder {
                 {
                     throw KeyError.unsupported(layer: message.layer, reason: "is encrypted already, with key id \(message.keyId)")
                 }
-                if case .decrypt(let decryption) = mode, let message = try ProtectionSEI.message(in: nal) {
+                if let decryption = mode.decryption, let message = try ProtectionSEI.message(in: nal) {
                     try decryption.take(message)
                     // A layer that stays locked keeps its message.
                     if !decryption.lockedLayers.contains(message.layer) {
                         report.messageBytes += nal.bytes.count + nal.startCodeLength
                         return
                     }
+                }
+            case .suffixSEI:
+                // Tags of the stream as it was, and no longer is.
+                if let decryption = mode.decryption, let message = try ProtectionSEI.authentication(in: nal),
+                    decryption.authentication(layer: message.layer).key != nil
+                {
+                    report.messageBytes += nal.bytes.count + nal.startCodeLength
+                    return
                 }
             default:
                 if type.isSlice {
@@ -105,7 +137,11 @@ package final class StreamTranscoder {
     }
 
     /// Ends the stream.
-    package func finish() throws { try drain() }
+    package func finish() throws {
+        try verifier?.finish()
+        try drain()
+        try authenticator?.finish()
+    }
 
     // MARK: Slices
 
@@ -116,7 +152,7 @@ package final class StreamTranscoder {
             let rbsp = nal.rbsp
             let header = try SliceSegmentHeader(
                 nal: nal.header, rbsp: rbsp, sets: sets, previous: current?.layer == layer ? previousHeader : nil)
-            if header.firstSliceSegmentInPicFlag || current?.layer != layer { try beginPicture(header) }
+            if isNewPicture(header) { try beginPicture(header) }
             previousHeader = header
             guard let picture = current?.picture else {
                 try put(.ready(nal))
@@ -132,6 +168,12 @@ package final class StreamTranscoder {
         }
     }
 
+    /// Whether a slice segment belongs to another picture than the last one, whose first slice may have been lost.
+    private func isNewPicture(_ h: SliceSegmentHeader) -> Bool {
+        guard let last = previousHeader, current?.layer == h.nuhLayerId, !h.firstSliceSegmentInPicFlag else { return true }
+        return h.slicePicOrderCntLsb != last.slicePicOrderCntLsb || h.sliceSegmentAddress <= last.sliceSegmentAddress
+    }
+
     private func beginPicture(_ h: SliceSegmentHeader) throws {
         // Whole pictures are worked on together; their slices must all be there.
         if pictures.count >= (isChained ? 1 : threads) { try drain() }
@@ -140,22 +182,25 @@ package final class StreamTranscoder {
         let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: h.nuhLayerId)
         let hooks = self.hooks
-        guard h.firstSliceSegmentInPicFlag,
+        // A dependent segment whose slice is lost does not tell its picture.
+        guard h.firstSliceSegmentInPicFlag || !h.dependentSliceSegmentFlag,
             let position = order.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb, irapIndex: { hooks.irapIndex(layer: $0) })
         else { return }
         let isIRAP = h.nalUnitType.isIRAP
-        if signals, isIRAP, case .encrypt(let encryption) = mode,
+        if isIRAP { irapIndices.add(position.irapIndex, layer: h.nuhLayerId) }
+        if signals, isIRAP, let encryption = mode.encryption,
             let message = encryption.message(layer: h.nuhLayerId, irapIndex: position.irapIndex)
         {
             let sei = ProtectionSEI.unit(message)
             report.messageBytes += sei.bytes.count + sei.startCodeLength
             try put(.ready(sei))
         }
-        guard let hook = hooks.makeHook(layer: h.nuhLayerId) else { return }
         var unit = BinUnit(
             layer: h.nuhLayerId, irapIndex: position.irapIndex, pocDelta: Int(position.poc) - Int(position.irapPoc), ctuAddress: 0,
             temporalId: h.temporalId, isIRAP: isIRAP)
         unit.ctbSize = 1 << sps.ctbLog2SizeY
+        // Pictures that nothing is encrypted in go through.
+        guard mode.touches(unit), let hook = hooks.makeHook(layer: h.nuhLayerId) else { return }
         let picture = PictureRecoding(hook: HookBox(hook), unit: unit, layout: try layout(pps: pps, sps: sps, layer: h.nuhLayerId), sps: sps)
         current = (h.nuhLayerId, picture)
         pictures.append(picture)
@@ -173,6 +218,8 @@ package final class StreamTranscoder {
         switch mode {
         case .encrypt(let encryption): return encryption.options.resynchronisation == .stream
         case .decrypt(let decryption): return decryption.hasChains
+        case .rekey(let rekeying):
+            return rekeying.decryption.hasChains || rekeying.encryption.options.resynchronisation == .stream
         case .hooks: return false
         }
     }
@@ -213,5 +260,31 @@ package final class StreamTranscoder {
         queue.removeAll()
         pictures.removeAll()
         current = nil
+    }
+}
+
+extension StreamTranscoder.Mode {
+    var encryption: Encryption? {
+        switch self {
+        case .encrypt(let encryption): return encryption
+        case .rekey(let rekeying): return rekeying.encryption
+        default: return nil
+        }
+    }
+
+    var decryption: Decryption? {
+        switch self {
+        case .decrypt(let decryption): return decryption
+        case .rekey(let rekeying): return rekeying.decryption
+        default: return nil
+        }
+    }
+
+    /// Whether anything may be encrypted in the units of a picture.
+    func touches(_ unit: BinUnit) -> Bool {
+        if case .hooks = self { return true }
+        let old = decryption?.selection(layer: unit.layer)
+        let new = encryption?.message(layer: unit.layer, irapIndex: 0)?.selection
+        return old?.includes(unit) ?? false || new?.includes(unit) ?? false
     }
 }

@@ -19,6 +19,8 @@ struct SplitMix: RandomNumberGenerator {
 struct RandomCTU {
     var random: SplitMix
     let p: SliceParameters
+    /// Prefer values at the ends of their ranges and at thresholds.
+    var edges = false
     private var deltaPending = false
 
     init(seed: UInt64, parameters: SliceParameters) {
@@ -131,6 +133,7 @@ struct RandomCTU {
             }
             if deltaPending && (before..<ctu.tuCount).contains(where: { ctu.tus[$0].cbf != 0 }) {
                 cu.cuQpDeltaVal = Int8(random.upTo(52) - 26)
+                if edges && random.chance(2) { cu.cuQpDeltaVal = [-26, 25, -25, 24, 20, -20, 19, 12][random.upTo(8)] }
                 deltaPending = false
                 lastDelta = cu.cuQpDeltaVal
             }
@@ -152,6 +155,7 @@ struct RandomCTU {
             pu.interPredIdc = p.sliceType == .b ? UInt8(random.upTo(small ? 2 : 3)) : 0
             func vector(_ r: inout SplitMix) -> MotionVector {
                 func part(_ r: inout SplitMix) -> Int16 {
+                    if edges && r.chance(2) { return [Int16.min, .max, -.max, 16384, -16384, 16383, 32766, 2, -3, 1][r.upTo(10)] }
                     switch r.upTo(4) {
                     case 0: return 0
                     case 1: return Int16(r.upTo(7) - 3)
@@ -187,6 +191,10 @@ struct RandomCTU {
         for i in 0..<count where random.chance(density) {
             let magnitude = big ? random.upTo(32768) : random.chance(3) ? random.upTo(60) : random.upTo(4)
             base[i] = Int16(random.chance(2) ? magnitude : -magnitude)
+            if edges && random.chance(3) {
+                let near = 3 << random.upTo(5)
+                base[i] = [Int16.min, .max, -.max, 32766, Int16(near), Int16(near + 1), Int16(-near), Int16(near - 1), 4, -5][random.upTo(10)]
+            }
         }
         if (0..<count).allSatisfy({ base[$0] == 0 }) { base[random.upTo(count)] = 1 }
         ctu.levelCount += count

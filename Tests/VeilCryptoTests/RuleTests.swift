@@ -58,7 +58,7 @@ private func values(p: Int, rem: Int, mask: UInt32) -> [Int] {
                 let low = (rem >> p) << p
                 let class_: [Int]
                 switch EncryptableBins.split(p: p, baseLevel: baseLevel, rem: rem) {
-                case .none: class_ = [rem]
+                case .none, .flip: class_ = [rem]
                 case .mask(let mask): class_ = values(p: p, rem: rem, mask: mask)
                 case .permutation(let first, let count): class_ = (Int(first)..<Int(first + count)).map { low + $0 }
                 }
@@ -74,16 +74,14 @@ private func values(p: Int, rem: Int, mask: UInt32) -> [Int] {
 
 @Test func edgesStayAsTheyAre() {
     for profile in Profile.allCases {
-        let base = EncryptableBins(profile: profile, elements: .maximal, layer: 0)
-        let upper = EncryptableBins(profile: profile, elements: .maximal, layer: 1)
-        // |mvd| = 2^15, and vectors of an upper layer into long-term pictures.
+        let base = EncryptableBins(profile: profile, elements: .maximal)
+        // |mvd| = 2^15, and vectors into long-term pictures, of which inter-layer ones must stay zero.
         #expect(base.choice(BinRun(.mvdSuffix, bins: 0, count: 15, value: 32768, prefix: 14)) == .none)
         #expect(base.choice(BinRun(.mvdSign, bins: 1, count: 1, value: 32768)) == .none)
         #expect(base.choice(BinRun(.mvdSuffix, bins: 0, count: 14, value: 16384, prefix: 13)) == .mask(0x3FFF))
-        #expect(base.choice(BinRun(.mvdSign, bins: 1, count: 1, value: 5, flags: .longTermReference)) == .mask(1))
-        #expect(upper.choice(BinRun(.mvdSign, bins: 1, count: 1, value: 5, flags: .longTermReference)) == .none)
-        #expect(upper.choice(BinRun(.mvdSuffix, bins: 1, count: 2, value: 5, prefix: 1, flags: .longTermReference)) == .none)
-        #expect(upper.choice(BinRun(.mvdSign, bins: 1, count: 1, value: 5)) == .mask(1))
+        #expect(base.choice(BinRun(.mvdSign, bins: 1, count: 1, value: 5, flags: .longTermReference)) == .none)
+        #expect(base.choice(BinRun(.mvdSuffix, bins: 1, count: 2, value: 5, prefix: 1, flags: .longTermReference)) == .none)
+        #expect(base.choice(BinRun(.mvdSign, bins: 1, count: 1, value: 5)) == .mask(1))
         // A dQP without a mirror, frozen by the codec.
         #expect(base.choice(BinRun(.dqpSign, bins: 1, count: 1, value: 26, frozen: 1)) == .none)
         #expect(base.choice(BinRun(.dqpSign, bins: 1, count: 1, value: 25)) == .mask(1))
@@ -93,7 +91,17 @@ private func values(p: Int, rem: Int, mask: UInt32) -> [Int] {
         #expect(base.choice(BinRun(.coeffSuffix, bins: 7, count: 12, value: Int32(first + 8), baseLevel: 3, prefix: 12)) == .none)
         // Signs that the codec froze.
         #expect(base.choice(BinRun(.coeffSign, bins: 0b1010, count: 4, frozen: 0b0100)) == .mask(0b1011))
+        // Modes that choose scans stay; planar and DC exchange.
         #expect(base.choice(BinRun(.intraLumaMode, bins: 3, count: 5)) == .none)
+        #expect(base.choice(BinRun(.intraLumaMode, bins: 3, count: 5, flags: .scanIndependent)) == .mask(31))
+        #expect(base.choice(BinRun(.intraChromaMode, bins: 1, count: 2)) == .none)
+        #expect(base.choice(BinRun(.intraChromaMode, bins: 2, count: 2)) == .none)
+        #expect(base.choice(BinRun(.intraChromaMode, bins: 3, count: 2)) == .flip(3))
+        #expect(base.choice(BinRun(.intraChromaMode, bins: 1, count: 2, flags: .scanIndependent)) == .mask(3))
+        // |CuQpDeltaVal| of 20 to 25 have both signs, 26 has one.
+        #expect(base.choice(BinRun(.dqpSuffix, bins: 0, count: 4, value: 20, baseLevel: 25)) == .permutation(first: 0, count: 6))
+        #expect(base.choice(BinRun(.dqpSuffix, bins: 6, count: 4, value: 26, baseLevel: 25)) == .none)
+        #expect(base.choice(BinRun(.dqpSuffix, bins: 2, count: 3, value: 14, baseLevel: 25)) == .mask(7))
     }
 }
 
@@ -102,7 +110,7 @@ private func values(p: Int, rem: Int, mask: UInt32) -> [Int] {
     #expect(set.names == ["mvd-sign", "coeff-sign"])
     #expect(ElementSet(names: "mvd-sign,nonsense") == nil)
     #expect(ElementSet(names: "") == nil)
-    let rule = EncryptableBins(profile: .paper, elements: set, layer: 0)
+    let rule = EncryptableBins(profile: .paper, elements: set)
     #expect(rule.choice(BinRun(.coeffSuffix, bins: 1, count: 2, value: 5, riceParam: 2, baseLevel: 1, prefix: 1)) == .none)
     #expect(rule.choice(BinRun(.mvdSign, bins: 1, count: 1, value: 3)) == .mask(1))
 }

@@ -89,7 +89,7 @@ public final class BinCipher: BinHook {
     }
 
     public func beginCTU(address: Int, x: Int, y: Int) {
-        if let region = selection.region { active = unitActive && region.touches(x, y, size: ctbSize) }
+        if !selection.regions.isEmpty { active = unitActive && selection.touches(x, y, size: ctbSize) }
     }
 
     /// The next `count` keystream bits, 1 ... 32, the first one lowest.

@@ -10,6 +10,7 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
         var message: ProtectionMessage
         /// Nil: the key is not held and the layer is left as it is.
         var key: [UInt8]?
+        var authentication: [UInt8]?
         /// The message's IRAP picture has not come yet.
         var isPending = true
     }
@@ -52,11 +53,12 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
             var layer = Layer(message: message)
             if wanted?.contains(message.layer) ?? true {
                 if let key = keys.key(id: message.keyId) {
-                    let derived = StreamKey(key: key.key, nonce: message.nonce, layer: message.layer, cipher: message.cipher)
+                    let derived = StreamKey(key: key.key, message: message)
                     guard derived.check == message.keyCheck else {
                         throw KeyError.wrong(layer: message.layer, id: message.keyId, source: keys.source)
                     }
                     layer.key = derived.keystream
+                    layer.authentication = derived.authentication
                 } else if !lenient {
                     throw KeyError.missing(layer: message.layer, id: message.keyId, source: keys.source)
                 }
@@ -64,6 +66,20 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
             layers[message.layer] = layer
         }
     }
+
+    /// Takes the messages of a stream that carries none.
+    public func take(_ sidecar: Sidecar) throws { for message in sidecar.messages { try take(message) } }
+
+    /// Whether pictures of a layer carry tags, and the key that they can be checked with, if it is held.
+    package func authentication(layer: Int) -> (isThere: Bool, key: [UInt8]?) {
+        lock.withLock { (layers[layer]?.message.isAuthenticated ?? false, layers[layer]?.authentication) }
+    }
+
+    /// The IRAP index that the last message of a layer told.
+    package func signalledIrapIndex(layer: Int) -> Int? { lock.withLock { layers[layer].map { Int($0.message.irapIndex) } } }
+
+    /// Which pictures of a layer are encrypted at all; nil when nothing is known of it.
+    package func selection(layer: Int) -> Selection? { lock.withLock { layers[layer]?.message.selection } }
 
     public func makeHook(layer: Int) -> (any BinHook)? {
         lock.withLock {

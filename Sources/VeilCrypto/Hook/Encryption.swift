@@ -9,6 +9,10 @@ public final class Encryption: BinHookProvider, Sendable {
         public var scheme = Scheme.all
         public var resynchronisation = Resynchronisation.substream
         public var selection = Selection()
+        /// In place of `selection` for some layers: regions are in luma samples of the layer.
+        public var selections: [Int: Selection] = [:]
+        /// Tags for each picture of each encrypted layer (``AuthenticationMessage``).
+        public var authenticates = false
         /// 16 bytes; a fresh random one by default.
         public var nonce: [UInt8]?
         /// In place of what the key ring says.
@@ -23,6 +27,7 @@ public final class Encryption: BinHookProvider, Sendable {
     private struct Layer: Sendable {
         let message: ProtectionMessage
         let key: [UInt8]
+        let authentication: [UInt8]
         let statistics = EncryptionStatistics()
     }
 
@@ -47,12 +52,13 @@ public final class Encryption: BinHookProvider, Sendable {
             message.feedback = options.feedback ?? key.feedback ?? (message.cipher == .chaotic)
             message.resynchronisation = options.resynchronisation
             message.elements = options.elements ?? key.elements ?? (message.profile == .maximal ? .maximal : .paper)
-            message.selection = options.selection
+            message.selection = options.selections[id] ?? options.selection
+            message.isAuthenticated = options.authenticates
             message.nonce = nonce
             message.keyId = key.id
-            let derived = StreamKey(key: key.key, nonce: nonce, layer: id, cipher: message.cipher)
+            let derived = StreamKey(key: key.key, message: message)
             message.keyCheck = derived.check
-            layers[id] = Layer(message: message, key: derived.keystream)
+            layers[id] = Layer(message: message, key: derived.keystream, authentication: derived.authentication)
         }
         self.layers = layers
     }
@@ -66,6 +72,14 @@ public final class Encryption: BinHookProvider, Sendable {
         message.irapIndex = UInt32(truncatingIfNeeded: irapIndex)
         return message
     }
+
+    /// The key of a layer's tags, or nil when its pictures get none.
+    package func authenticationKey(layer: Int) -> [UInt8]? {
+        layers[layer].flatMap { $0.message.isAuthenticated ? $0.authentication : nil }
+    }
+
+    /// What decryptors need that find no messages in the stream: the first message of each layer, to be kept beside it.
+    public var sidecar: Sidecar { Sidecar(messages: encryptedLayers.compactMap { message(layer: $0, irapIndex: 0) }) }
 
     public func makeHook(layer: Int) -> (any BinHook)? {
         guard let known = layers[layer] else { return nil }

@@ -7,8 +7,10 @@ public struct Selection: Hashable, Sendable {
     public var irapOnly = false
     /// Only pictures of this temporal sub-layer and above.
     public var minTemporalId = 0
-    /// Only CTUs that touch this region.
-    public var region: Region?
+    /// Only CTUs that touch one of these regions; empty: all.
+    public var regions: [Region] = []
+    /// As many regions as a message holds.
+    public static let maxRegions = 255
 
     /// A rectangle of luma samples: `x ..< x + width`, `y ..< y + height`.
     public struct Region: Hashable, Sendable {
@@ -29,7 +31,15 @@ public struct Selection: Hashable, Sendable {
 
     public init() {}
 
-    func includes(_ unit: BinUnit) -> Bool {
+    /// Every CTU of every picture.
+    public var isEverything: Bool { self == Selection() }
+
+    /// Whether a CTB has samples in common with a region.
+    @inline(__always)
+    func touches(_ x: Int, _ y: Int, size: Int) -> Bool { regions.contains { $0.touches(x, y, size: size) } }
+
+    /// Whether units of a picture may be encrypted at all.
+    package func includes(_ unit: BinUnit) -> Bool {
         (!irapOnly || unit.isIRAP) && unit.temporalId >= minTemporalId
     }
 }

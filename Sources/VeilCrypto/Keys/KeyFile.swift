@@ -141,9 +141,21 @@ extension KeyRing {
         return try encoder.encode(KeyFile(version: 1, layers: entries, master: nil)) + Data("\n".utf8)
     }
 
+    /// `keys.json` with a fresh master key, from which every layer's key is derived.
+    public static func masterFile(layers: Int, cipher: CipherKind, profile: Profile, keyBytes: Int = 32) throws -> Data {
+        let master = KeyFile.Master(
+            id: randomId(), key: Hexadecimal.encode(SecretBytes.random(keyBytes).bytes), layers: layers, cipher: cipher.name,
+            profile: profile.name)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        return try encoder.encode(KeyFile(version: 1, layers: nil, master: master)) + Data("\n".utf8)
+    }
+
     /// Writes a new file that only its owner can read. An existing one is left alone.
-    public func write(path: String) throws {
-        let data = try json()
+    public func write(path: String) throws { try Self.write(try json(), path: path) }
+
+    /// Writes the contents of a key file.
+    public static func write(_ data: Data, path: String) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
         if descriptor < 0 {
             if errno == EEXIST { throw KeyError.exists(path: path) }

@@ -47,6 +47,13 @@ public struct KeyRing: Sendable {
             })
     }
 
+    /// What one who may see a single layer is given: that layer's key and no other.
+    public func only(layer: Int) throws -> KeyRing {
+        var ring = KeyRing(layers: [try key(layer: layer)])
+        ring.source = source
+        return ring
+    }
+
     static func randomId() -> String { Hexadecimal.encode(SecretBytes.random(8).bytes) }
 
     /// The key of a layer derived from a master key: HKDF-SHA256, no salt, info "Veil layer key 1" and the layer as one byte; 32 bytes.
@@ -77,6 +84,8 @@ public enum KeyError: Error, Equatable, Sendable, CustomStringConvertible {
     case exists(path: String)
     case notEncrypted(stream: String)
     case unsupported(layer: Int, reason: String)
+    /// A picture's tag is missing or does not fit.
+    case tampered(layer: Int, offset: Int, reason: String)
 
     public var description: String {
         switch self {
@@ -84,11 +93,12 @@ public enum KeyError: Error, Equatable, Sendable, CustomStringConvertible {
         case .missing(let layer, let id, let source):
             return "\(source): layer \(layer) is encrypted with key id \(id), which is not there"
         case .wrong(let layer, let id, let source):
-            return "\(source): wrong key for layer \(layer): key id \(id) does not match the stream's key check value"
+            return "\(source): wrong key for layer \(layer): key id \(id) does not match the stream's key check value (or the message was changed)"
         case .malformed(let source, let reason): return "\(source): \(reason)"
         case .exists(let path): return "\(path): exists already; key files are not overwritten"
         case .notEncrypted(let stream): return "\(stream): no layer is encrypted"
         case .unsupported(let layer, let reason): return "layer \(layer): \(reason)"
+        case .tampered(let layer, let offset, let reason): return "layer \(layer), picture at byte \(offset): \(reason)"
         }
     }
 }

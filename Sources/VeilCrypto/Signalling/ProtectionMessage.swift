@@ -54,9 +54,9 @@ public enum Resynchronisation: UInt8, Sendable, CaseIterable {
 /// What a decryptor must know of one layer, carried in an SEI message before each IRAP picture of the layer.
 ///
 /// The payload of user_data_unregistered, after the UUID, big endian: version (1 byte), scheme (1), layer (1), cipher (1), profile (1),
-/// flags (1: 1 feedback, 2 single chain, 4 IRAP pictures only, 8 region follows), elements (2, bit BinElement), lowest encrypted temporal
-/// sub-layer (1), IRAP index (4), nonce (16), key check value (8), length of the key id (1) and the id; then, if flagged, the region:
-/// x, y, width, height (2 each).
+/// flags (1: 1 feedback, 2 single chain, 4 IRAP pictures only, 8 regions follow, 16 authenticated), elements (2, bit BinElement), lowest
+/// encrypted temporal sub-layer (1), IRAP index (4), nonce (16), key check value (8), length of the key id (1) and the id; then, if flagged,
+/// the number of regions (1) and of each x, y, width, height in luma samples of the layer (2 each).
 public struct ProtectionMessage: Hashable, Sendable {
     public static let version: UInt8 = 1
     public static let maxKeyIdBytes = 64
@@ -72,6 +72,8 @@ public struct ProtectionMessage: Hashable, Sendable {
     public var resynchronisation = Resynchronisation.substream
     public var elements = ElementSet.paper
     public var selection = Selection()
+    /// Whether an ``AuthenticationMessage`` follows the slices of each picture of the layer.
+    public var isAuthenticated = false
     /// How many IRAP pictures of the layer came before this one.
     public var irapIndex: UInt32 = 0
     public var nonce: [UInt8] = Array(repeating: 0, count: 16)
@@ -89,6 +91,14 @@ public struct ProtectionMessage: Hashable, Sendable {
             case .unknown(let field, let value): return "the encryption message has an unknown \(field) (\(value))"
             }
         }
+    }
+
+    /// What the key check value covers: every field but itself and the IRAP index, which moves.
+    var checkedFields: [UInt8] {
+        var message = self
+        message.irapIndex = 0
+        message.keyCheck = Array(repeating: 0, count: 8)
+        return message.payload
     }
 
     /// Nil when the payload is some other user data.
@@ -115,10 +125,11 @@ public struct ProtectionMessage: Hashable, Sendable {
         layer = try known("layer") { $0 < 63 ? Int($0) : nil }
         cipher = try known("cipher") { CipherKind(rawValue: $0).flatMap { $0.isAvailable ? $0 : nil } }
         profile = try known("profile", Profile.init(rawValue:))
-        let flags = try known("flag") { $0 < 16 ? Int($0) : nil }
+        let flags = try known("flag") { $0 < 32 ? Int($0) : nil }
         feedback = flags & 1 != 0
         resynchronisation = flags & 2 != 0 ? .stream : .substream
         selection.irapOnly = flags & 4 != 0
+        isAuthenticated = flags & 16 != 0
         elements = ElementSet(rawValue: UInt16(try next(2)))
         selection.minTemporalId = try known("temporal sub-layer") { $0 < 7 ? Int($0) : nil }
         irapIndex = UInt32(try next(4))
@@ -130,7 +141,9 @@ public struct ProtectionMessage: Hashable, Sendable {
         guard !id.isEmpty, id.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { throw ParseError.unknown(field: "key id", value: length) }
         keyId = String(decoding: id, as: UTF8.self)
         if flags & 8 != 0 {
-            selection.region = Selection.Region(x: try next(2), y: try next(2), width: try next(2), height: try next(2))
+            for _ in 0..<(try next(1)) {
+                selection.regions.append(Selection.Region(x: try next(2), y: try next(2), width: try next(2), height: try next(2)))
+            }
         }
     }
 
@@ -146,7 +159,8 @@ public struct ProtectionMessage: Hashable, Sendable {
         put(Int(cipher.rawValue), 1)
         put(Int(profile.rawValue), 1)
         put(
-            (feedback ? 1 : 0) | (resynchronisation == .stream ? 2 : 0) | (selection.irapOnly ? 4 : 0) | (selection.region != nil ? 8 : 0), 1)
+            (feedback ? 1 : 0) | (resynchronisation == .stream ? 2 : 0) | (selection.irapOnly ? 4 : 0)
+                | (selection.regions.isEmpty ? 0 : 8) | (isAuthenticated ? 16 : 0), 1)
         put(Int(elements.rawValue), 2)
         put(selection.minTemporalId, 1)
         put(Int(irapIndex), 4)
@@ -154,8 +168,11 @@ public struct ProtectionMessage: Hashable, Sendable {
         bytes += keyCheck
         put(keyId.utf8.count, 1)
         bytes += Array(keyId.utf8)
-        if let region = selection.region {
-            for value in [region.x, region.y, region.width, region.height] { put(value, 2) }
+        if !selection.regions.isEmpty {
+            put(min(selection.regions.count, Selection.maxRegions), 1)
+            for region in selection.regions.prefix(Selection.maxRegions) {
+                for value in [region.x, region.y, region.width, region.height] { put(value, 2) }
+            }
         }
         return bytes
     }
