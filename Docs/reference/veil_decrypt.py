@@ -157,7 +157,9 @@ CIPHER_NAMES = {1: "chaotic", 2: "aes-128-ctr", 3: "aes-256-ctr", 4: "chacha20"}
 # ---- Messages and keys ----------------------------------------------------------------------------------------------------------------
 
 UUID = bytes.fromhex("7665696c8b1d4e0a9c532fe760b43d11")
-MVD, MVD_SIGN, COEFF_SIGN, COEFF, DQP_SIGN, SAO_SIGN, SAO_BAND, SAO_CLASS = 0, 1, 2, 3, 4, 6, 7, 8
+TAG_UUID = bytes.fromhex("7665696c51c34f7ea806921bd44a5f27")
+MVD, MVD_SIGN, COEFF_SIGN, COEFF, DQP_SIGN, LUMA_MODE, SAO_SIGN, SAO_BAND, SAO_CLASS = range(9)
+PCM, SAO_OFFSET, CHROMA_MODE, MERGE, REF, PART, DQP = range(9, 16)
 
 
 class Message:
@@ -173,7 +175,11 @@ class Message:
         self.key_id = data[54:end].decode()
         self.feedback, self.chain = bool(self.flags & 1), bool(self.flags & 2)
         self.irap_only = bool(self.flags & 4)
-        self.region = struct.unpack(">4H", data[end:end + 8]) if self.flags & 8 else None
+        self.regions = []
+        if self.flags & 8:
+            self.regions = [struct.unpack(">4H", data[end + 1 + 8 * i:end + 9 + 8 * i]) for i in range(data[end])]
+            end += 1 + 8 * data[end]
+        self.checked_fields = data[:25] + bytes(4) + data[29:45] + bytes(8) + data[53:end]
 
 
 def load_keys(path):
@@ -195,7 +201,8 @@ class Unlocked:
     def __init__(self, message, key):
         self.message = message
         info = bytes([message.layer, message.cipher])
-        if hkdf(key, message.nonce, b"Veil key check 1" + info, 8) != message.check:
+        check_key = hkdf(key, message.nonce, b"Veil key check 1" + info, 32)
+        if hmac.new(check_key, message.checked_fields, hashlib.sha256).digest()[:8] != message.check:
             raise FormatError("layer %d: wrong key for key id %s" % (message.layer, message.key_id))
         self.key = hkdf(key, message.nonce, b"Veil keystream 1" + info, 32)
         self.cipher = LayerCipher(self)
@@ -225,9 +232,9 @@ class LayerCipher:
         self.previous = self.take(32)
 
     def ctu(self, x, y, size):
-        if self.m.region:
-            rx, ry, rw, rh = self.m.region
-            self.active = self.unit_active and x + size > rx and x < rx + rw and y + size > ry and y < ry + rh
+        if self.m.regions:
+            self.active = self.unit_active and any(
+                x + size > rx and x < rx + rw and y + size > ry and y < ry + rh for rx, ry, rw, rh in self.m.regions)
 
     def take(self, count):
         if self.available < count:
@@ -288,21 +295,39 @@ class LayerCipher:
         first, n = (0, threshold) if bins < threshold else (threshold, size - threshold)
         return bins if n < 2 else self.permute(bins, first, n)
 
-    def fixed_vector(self, long_term):
-        return self.m.layer > 0 and long_term
-
     def mvd(self, bins, count, long_term):
-        if count >= 15 or self.fixed_vector(long_term) or not self.allows(MVD):
+        if count >= 15 or long_term or not self.allows(MVD):
             return bins
         return self.mask(bins, (1 << count) - 1)
 
     def mvd_sign(self, bin_, magnitude, long_term):
-        if magnitude >= 32768 or self.fixed_vector(long_term) or not self.allows(MVD_SIGN):
+        if magnitude >= 32768 or long_term or not self.allows(MVD_SIGN):
             return bin_
         return self.mask(bin_, 1)
 
     def flag(self, element, bins, count, frozen=0):
         return self.mask(bins, (1 << count) - 1 & ~frozen) if self.allows(element) else bins
+
+    def chroma_mode(self, bins, scans_depend):
+        """Planar and DC are exchanged; all four modes, where no scan depends on them."""
+        if not self.allows(CHROMA_MODE):
+            return bins
+        if not scans_depend:
+            return self.mask(bins, 3)
+        if bins in (1, 2):
+            return bins
+        key = self.take(1) ^ (self.previous & 1 if self.m.feedback else 0)
+        self.previous = bins & 1
+        return bins ^ 3 if key else bins
+
+    def dqp(self, bins, count, least, limit):
+        """The suffix of cu_qp_delta_abs, whose prefix begins at `least`; up to `limit` both signs exist."""
+        if not self.allows(DQP):
+            return bins
+        if least + (1 << count) - 1 <= limit:
+            return self.mask(bins, (1 << count) - 1)
+        n = limit - least + 1
+        return bins if least + bins > limit or n < 2 else self.permute(bins, 0, n)
 
 
 def algorithm31(p, base, rem):
@@ -1125,11 +1150,25 @@ class SliceData:
             return self.left
         return self.up if y < self.y_ctb else True
 
-    def truncated_unary(self, largest):
-        n = 0
-        while n < largest and self.c.bypass():
+    def truncated_unary(self, largest, element, n=0, frozen=0):
+        """A truncated unary code of which n ones were coded otherwise. Its last bin, if it gets there, may be encrypted."""
+        while n < largest - 1:
+            if not self.c.bypass():
+                return n
             n += 1
-        return n
+        if n == largest:
+            return n
+        return n + self.c.put(self.cipher.flag(element, self.c.take(1), 1, frozen), 1)
+
+    def pcm_samples(self, start, end, log2):
+        """The raw samples of a PCM block."""
+        at, v = Bits(self.rbsp[start:end]), BitSink()
+        for component in (0, 1):
+            bits = self.sps.pcm_bits[component]
+            for _ in range(1 << 2 * log2 if component == 0 else 1 << 2 * log2 - 1):
+                v.u(self.cipher.flag(PCM, at.u(bits), bits), bits)
+        v.u(0, -sum(((1 << 2 * log2) * self.sps.pcm_bits[0], (1 << 2 * log2 - 1) * self.sps.pcm_bits[1])) % 8)
+        return v.data()
 
     def sao(self):
         c = self.c
@@ -1148,7 +1187,7 @@ class SliceData:
             if not kind:
                 continue
             largest = (1 << min(self.h.depth[1 if component else 0], 10) - 5) - 1
-            sizes = [self.truncated_unary(largest) for _ in range(4)]
+            sizes = [self.truncated_unary(largest, SAO_OFFSET) for _ in range(4)]
             if kind == 1:
                 for size in sizes:
                     if size:
@@ -1206,7 +1245,7 @@ class SliceData:
                     bits = (1 << 2 * log2) * sps.pcm_bits[0] + (1 << 2 * log2 - 1) * sps.pcm_bits[1]
                     start = c.next_byte()
                     end = start + (bits + 7 >> 3)
-                    c.out += self.rbsp[start:end]
+                    c.out += self.pcm_samples(start, end, log2)
                     c.begin(end)
                     return
             self.intra_modes(x, y, log2)
@@ -1235,7 +1274,7 @@ class SliceData:
         horizontal = c.decision(AT["part_mode"] + 1)
         if not self.sps.amp or c.decision(AT["part_mode"] + 3):
             return "2NxN" if horizontal else "Nx2N"
-        second = c.bypass()
+        second = c.put(self.cipher.flag(PART, c.take(1), 1), 1)
         return ("2NxnD" if second else "2NxnU") if horizontal else ("nRx2N" if second else "nLx2N")
 
     # Intra modes: the scan of small blocks depends on them (7.4.9.11, 8.4.2).
@@ -1257,28 +1296,30 @@ class SliceData:
         c = self.c
         parts = 4 if self.part == "NxN" else 1
         size = (1 << log2) // (2 if parts == 4 else 1)
+        # 7.4.9.11: the scan of small blocks follows from the mode.
+        scans_depend = 1 if self.sps.min_tb < 4 else 0
         flags = [c.decision(AT["prev_intra"]) for _ in range(parts)]
         self.luma_modes = []
         for i, flag in enumerate(flags):
             px, py = x + (i & 1) * size, y + (i >> 1) * size
             known = self.candidates(px, py)
             if flag:
-                mode = known[self.truncated_unary(2)]
+                mode = known[self.truncated_unary(2, LUMA_MODE, 0, scans_depend)]
             else:
-                mode = c.bypass(5)
+                mode = c.put(self.cipher.flag(LUMA_MODE, c.take(5), 5, 31 if scans_depend else 0), 5)
                 for k in sorted(known):
                     mode += mode >= k
             self.luma_modes.append(mode)
             self.fill_modes(px, py, size, mode)
         chroma = 4
         if c.decision(AT["chroma_mode"]):
-            chroma = c.bypass(2)
+            chroma = c.put(self.cipher.chroma_mode(c.take(2), scans_depend), 2)
         explicit = [0, 26, 10, 1, self.luma_modes[0]][chroma]
         self.chroma_mode = 34 if chroma < 4 and explicit == self.luma_modes[0] else explicit
 
     def merge_idx(self):
         if self.h.merge_candidates > 1 and self.c.decision(AT["merge_idx"]):
-            self.truncated_unary(self.h.merge_candidates - 2)
+            self.truncated_unary(self.h.merge_candidates - 1, MERGE, 1)
 
     def partitions(self, x, y, size, depth):
         half, quarter = size // 2, size // 4
@@ -1306,8 +1347,11 @@ class SliceData:
             if direction not in (x, 2):
                 continue
             ref, largest = 0, self.h.refs[x] - 1
-            while ref < largest and (c.decision(AT["ref_idx"] + ref) if ref < 2 else c.bypass()):
+            while ref < min(largest, 2) and c.decision(AT["ref_idx"] + ref):
                 ref += 1
+            if ref == 2 and largest > 2:
+                fixed = self.h.long[x][largest - 1] or self.h.long[x][largest]
+                ref = self.truncated_unary(largest, REF, 2, 1 if fixed else 0)
             if not (x == 1 and self.h.mvd_l1_zero and direction == 2):
                 self.mvd(self.h.long[x][ref])
             c.decision(AT["mvp"])
@@ -1382,7 +1426,9 @@ class SliceData:
             while c.bypass():
                 magnitude += 1 << k
                 k += 1
-            magnitude += c.bypass(k) if k else 0
+            if k:
+                limit = 25 + 3 * (self.h.depth[0] - 8)
+                magnitude += c.put(self.cipher.dqp(c.take(k), k, magnitude, limit), k)
         self.dqp_coded = True
         if magnitude:
             limit = 26 + 3 * (self.h.depth[0] - 8)
@@ -1621,6 +1667,10 @@ def decrypt(stream, keys):
                 told[m.layer] = m.irap_index
             if found:
                 continue
+        elif nal_type == 40 and layer in unlocked:
+            # Tags are checked by those who want to (Format.md, "Tags"); the clear stream has none.
+            if any(kind == 5 and p.startswith(TAG_UUID) for kind, p in sei_messages(unescape(unit[2:]))):
+                continue
         elif nal_type < 32:
             rbsp = unescape(unit[2:])
             h = parse_header(rbsp, nal_type, layer, tid, sets, header.get(layer))
@@ -1650,8 +1700,7 @@ def vectors():
         words = KEYSTREAMS[cipher](key, nonce)
         yield "| %s | %s |" % (CIPHER_NAMES[cipher], " ".join("%08x" % next(words) for _ in range(6)))
     for label in ("Veil keystream 1", "Veil key check 1"):
-        length = 32 if "stream" in label else 8
-        yield "| %s | %s |" % (label, hkdf(key, bytes(range(16)), label.encode() + bytes([1, 1]), length).hex())
+        yield "| %s | %s |" % (label, hkdf(key, bytes(range(16)), label.encode() + bytes([1, 1]), 32).hex())
     yield "| Veil layer key 1 | %s |" % hkdf(key, b"", b"Veil layer key 1" + bytes([1]), 32).hex()
 
 

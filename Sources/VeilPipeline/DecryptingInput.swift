@@ -12,11 +12,13 @@ package final class DecryptingInput {
     private var parameterSets: [NALUnit] = []
     private var transcoder: StreamTranscoder?
     private var replays = false
+    private let verifier: StreamVerifier
 
     package init(_ decryption: Decryption, threads: Int, deliver: @escaping (NALUnit) throws -> Void) {
         self.decryption = decryption
         self.threads = threads
         self.deliver = deliver
+        verifier = StreamVerifier(decryption)
     }
 
     package func push(_ nal: NALUnit) throws {
@@ -24,6 +26,7 @@ package final class DecryptingInput {
             try transcoder.push(nal)
             return
         }
+        try verifier.push(nal)
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps: parameterSets.append(nal)
         case .prefixSEI:
@@ -46,5 +49,8 @@ package final class DecryptingInput {
         try deliver(nal)
     }
 
-    package func finish() throws { try transcoder?.finish() }
+    package func finish() throws {
+        if transcoder == nil { try verifier.finish() }
+        try transcoder?.finish()
+    }
 }

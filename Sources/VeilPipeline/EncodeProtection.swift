@@ -8,19 +8,22 @@ import VeilTranscoder
 extension ScalableSettings {
     /// Puts encryption into the settings: hooks inside the coding loops; for the base layer after libx265 where that has no hook.
     /// Returns why, in the latter case.
-    package mutating func protect(with encryption: Encryption) -> String? {
+    /// - Parameter signals: put the encryption messages into the stream.
+    package mutating func protect(with encryption: Encryption, signals: Bool = true) -> String? {
         hooks = encryption
-        message = { layer, irapIndex in encryption.message(layer: layer, irapIndex: irapIndex).map { ProtectionSEI.unit($0) } }
+        if signals {
+            message = { layer, irapIndex in encryption.message(layer: layer, irapIndex: irapIndex).map { ProtectionSEI.unit($0) } }
+        }
         let chained = encryption.options.resynchronisation == .stream
         var reason: String?
         if let message = encryption.message(layer: 0, irapIndex: 0) {
-            let sao: ElementSet = [ElementSet(.saoOffsetSign), ElementSet(.saoBandPosition), ElementSet(.saoEoClass)]
-            if BaseLayerEncoder.hasHook && !chained && message.elements.isDisjoint(with: sao) {
+            let inLoop = !chained && message.elements.isSubset(of: .paper) && message.selection.isEverything
+            if BaseLayerEncoder.hasHook && inLoop {
                 base.hooks = encryption
             } else {
                 reason = !BaseLayerEncoder.hasHook
                     ? "libx265 is built without the bin hook" : chained
-                        ? "a single chain runs in coding order" : "libx265's bin hook does not show SAO"
+                        ? "a single chain runs in coding order" : "libx265's bin hook shows the paper's elements of whole pictures only"
                 protectBase = Self.baseProtection(encryption, threads: threads)
             }
         }

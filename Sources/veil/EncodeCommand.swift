@@ -7,6 +7,7 @@ import VeilMedia
 import VeilPipeline
 import VeilRecon
 import VeilSyntax
+import VeilTranscoder
 
 struct EncodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -94,13 +95,20 @@ struct EncodeCommand: ParsableCommand {
         let file = try OutputFile(path: output)
         let formats = plan.layers.map { VideoFormat(width: $0.width, height: $0.height, fps: fps, bitDepth: $0.bitDepth) }
         let recons = try recon.map { try ReconstructionWriters(folder: $0, formats: formats) }
+        if let encryption { try protection.writeSidecar(encryption) }
+        var coded: [UInt8] = []
+        let authenticator = protection.authenticate ? encryption.map { StreamAuthenticator($0) { coded.append(annexB: $0) } } : nil
         let expected = [source.expectedFrames, frames].compactMap { $0 }.min()
         var progress = Progress(total: expected, framesPerSecond: Double(fps.0) / Double(fps.1))
         var latency = Latency()
         func take(_ unit: AccessUnit) throws {
-            var bytes: [UInt8] = []
-            for nal in unit.nals { bytes.append(annexB: nal) }
-            try file.write(bytes)
+            for nal in unit.nals {
+                if let authenticator { try authenticator.push(nal) } else { coded.append(annexB: nal) }
+            }
+            // The next picture's units are another access unit's: this one is whole.
+            try authenticator?.finish()
+            try file.write(coded)
+            coded.removeAll(keepingCapacity: true)
             try file.endUnit()
             progress.add(unit.layerBytes)
             latency.leave(unit.displayIndex)

@@ -20,11 +20,27 @@ struct InspectCommand: ParsableCommand {
     var input: String
     @Flag(help: "Print JSON.")
     var json = false
+    @Flag(help: "Read headers only: no encryption space, which takes a pass over all slice data.")
+    var headers = false
+    @Option(help: "Sidecar file of a stream without messages.")
+    var sidecar: String?
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         var inspection = StreamInspection()
-        try StreamInput.read(input) { try inspection.take($0) }
+        let space = SpaceCounting()
+        let counter = headers ? nil : StreamTranscoder(mode: .hooks(space), threads: ProcessInfo.processInfo.activeProcessorCount) { _ in }
+        for message in try sidecar.map({ try DecryptCommand.sidecar($0).messages }) ?? [] {
+            space.take(message)
+            inspection.take(message)
+        }
+        try StreamInput.read(input) { nal in
+            try inspection.take(nal)
+            if nal.header.nalUnitType == .prefixSEI, let message = try ProtectionSEI.message(in: nal) { space.take(message) }
+            try counter?.push(nal)
+        }
+        try counter?.finish()
+        if counter != nil { inspection.takeSpace(space) }
         let summary = inspection.summary
         if summary.layers.isEmpty { throw MediaError.notSupported(path: input, what: "no pictures") }
         if json {
@@ -44,6 +60,14 @@ struct InspectCommand: ParsableCommand {
                         + "restart \(e.resynchronisation), key id \(e.keyId), \(e.messages) messages")
             } else {
                 print("  clear")
+            }
+            if let space = layer.encryptionSpace {
+                let elements = space.bits.sorted { $0.value > $1.value }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+                let what = layer.encryption == nil ? "the paper's profile would encrypt" : "encryption space"
+                print(
+                    "  \(what): \(space.total) bits, "
+                        + String(format: "%.2f %% of the stream, %.2f %% of the layer", space.percentOfStream, space.percentOfLayer)
+                        + (elements.isEmpty ? "" : " (\(elements))"))
             }
         }
         for message in summary.notes { warn("\(input): \(message)") }
@@ -73,6 +97,15 @@ struct StreamSummary: Codable {
         /// Bytes of slice NAL units, start codes excluded.
         var bytes = 0
         var encryption: Encryption?
+        /// What is encrypted, or in clear layers what the paper's profile would encrypt.
+        var encryptionSpace: Space?
+    }
+    /// Encrypted bits, by syntax element, and their share of the bits of all slices (ES) and of those of the layer.
+    struct Space: Codable {
+        var bits: [String: Int]
+        var total: Int
+        var percentOfStream: Double
+        var percentOfLayer: Double
     }
     var bytes = 0
     var nalUnits = 0
@@ -98,6 +131,22 @@ struct StreamInspection {
             }
         } catch let error as SyntaxError {
             if summary.notes.count < 20 { summary.notes.append("\(nal.header.nalUnitType) at byte \(nal.offset): \(error)") }
+        }
+    }
+
+    /// Takes a message kept beside the stream.
+    mutating func take(_ message: ProtectionMessage) { update(message.layer) { $0.take(message) } }
+
+    /// Takes what was counted, once the stream is over.
+    mutating func takeSpace(_ space: SpaceCounting) {
+        let all = Double(max(summary.layers.reduce(0) { $0 + $1.bytes } * 8, 1))
+        for i in summary.layers.indices {
+            let counts = space.counts(layer: summary.layers[i].layer)
+            let named = ElementSet.maximal.counts(counts).filter { $0.bits > 0 }
+            summary.layers[i].encryptionSpace = StreamSummary.Space(
+                bits: Dictionary(uniqueKeysWithValues: named.map { ($0.name, $0.bits) }), total: counts.total,
+                percentOfStream: 100 * Double(counts.total) / all,
+                percentOfLayer: 100 * Double(counts.total) / Double(max(summary.layers[i].bytes * 8, 1)))
         }
     }
 

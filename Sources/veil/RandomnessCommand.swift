@@ -32,8 +32,14 @@ struct RandomnessCommand: ParsableCommand {
     var all = false
     @Flag(help: "Print JSON.")
     var json = false
+    @Flag(help: "Measure the speed of all generators, and of the encryption's hook, in place of testing.")
+    var speed = false
 
     func run() throws {
+        if speed {
+            printSpeeds()
+            return
+        }
         guard (1...1_000_000).contains(sequences), (1000...100_000_000).contains(bits) else {
             throw ValidationError("--sequences takes 1 to 1000000, --bits 1000 to 100000000")
         }
@@ -90,6 +96,24 @@ struct RandomnessCommand: ParsableCommand {
                         + width(uniformity, 18) + "\(s.missedProportions) proportions, \(s.missedUniformities) uniformities")
             }
         }
+    }
+
+    /// Bits a second and cycles a byte of each generator; time to begin a unit; what the hook takes a bin.
+    private func printSpeeds() {
+        let frequency = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8).split(separator: "\n")
+            .first { $0.hasPrefix("cpu MHz") }?.split(separator: ":").last.flatMap { Double($0.trimmingCharacters(in: .whitespaces)) }
+        let mhz = frequency ?? nil
+        func cycles(_ seconds: Double) -> String { mhz.map { String(format: "%.2f", seconds * $0 * 1e6) } ?? "-" }
+        print("generator      Mbit/s   cycles/byte   ns to begin a unit   hook: ns/bin   cycles/bin")
+        for cipher in CipherKind.allCases {
+            let m = KeystreamSample.speed(cipher)
+            print(
+                cipher.name.padding(toLength: 13, withPad: " ", startingAt: 0)
+                    + String(format: "%8.0f", 8e-6 / m.secondsPerByte) + "   " + cycles(m.secondsPerByte) + "          "
+                    + String(format: "%8.0f", 1e9 * m.secondsPerUnit) + "             " + String(format: "%6.2f", 1e9 * m.secondsPerBin)
+                    + "         " + cycles(m.secondsPerBin))
+        }
+        if let mhz { print(String(format: "cycles at %.0f MHz; user time of one thread", mhz)) }
     }
 
     /// Results by sequence, so that the report does not depend on threads.

@@ -23,12 +23,22 @@ struct DecryptCommand: ParsableCommand {
     var keys: String
     @Flag(help: "Leave layers encrypted for which the keys are not there.")
     var partial = false
+    @Option(help: "Sidecar file of a stream without messages.")
+    var sidecar: String?
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
 
+    static func sidecar(_ path: String) throws -> Sidecar {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw MediaError.cannotOpen(path: path, reason: FileManager.default.fileExists(atPath: path) ? "cannot be read" : "no such file")
+        }
+        return try Sidecar(text: String(decoding: data, as: UTF8.self), source: path)
+    }
+
     func run() throws {
         let decryption = Decryption(keys: try KeyRing(reference: keys), lenient: partial)
+        if let sidecar { try decryption.take(try Self.sidecar(sidecar)) }
         let writer = try StreamWriter(path: output)
         let transcoder = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { try writer.write($0) }
         try StreamInput.read(input) { try transcoder.push($0) }
@@ -56,65 +66,106 @@ struct EncryptCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "Encrypted stream, '-' for standard output.")
     var output: String
     @OptionGroup var protection: ProtectionOptions
-    @Flag(help: "Encrypt IRAP pictures only.")
-    var irapOnly = false
-    @Option(help: "Encrypt pictures of this temporal sub-layer and above only.")
-    var minTemporalId: Int = 0
-    @Option(help: "Encrypt CTUs that touch this region of luma samples only, as x,y,w,h.")
-    var roi: String?
+    @Option(help: "Encrypt these tiles only: indices in tile scan, comma separated.")
+    var tiles: String?
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
-        guard (0...6).contains(minTemporalId) else { throw ValidationError("--min-temporal-id takes 0 to 6") }
-        var selection = Selection()
-        selection.irapOnly = irapOnly
-        selection.minTemporalId = minTemporalId
-        if let roi {
-            let v = roi.split(separator: ",").compactMap { Int($0) }
-            guard v.count == 4, v.allSatisfy({ (0...65535).contains($0) }), v[2] > 0, v[3] > 0 else {
-                throw ValidationError("--roi takes x,y,w,h in luma samples")
-            }
-            selection.region = Selection.Region(x: v[0], y: v[1], width: v[2], height: v[3])
+        let wantedTiles = try tiles.map { text in
+            let list = text.split(separator: ",").map { Int($0) ?? -1 }
+            guard !list.isEmpty, list.allSatisfy({ $0 >= 0 }) else { throw ValidationError("--tiles takes indices, as 0,2") }
+            return list
         }
         let writer = try StreamWriter(path: output)
-        // Which layers there are, the VPS tells: units wait for it.
+        // Which layers there are, and how large, the parameter sets before the first picture tell: units wait for it.
         var transcoder: StreamTranscoder?
+        var encryption: Encryption?
         var waiting: [NALUnit] = []
-        func begin(_ layers: [Int]) throws -> StreamTranscoder {
-            guard let encryption = try protection.encryption(layers: layers, selection: selection) else {
-                throw ValidationError("encrypt needs --keys and a --scheme other than none")
-            }
-            let made = StreamTranscoder(mode: .encrypt(encryption), threads: threads) { try writer.write($0) }
-            for nal in waiting { try made.push(nal) }
-            waiting.removeAll()
-            transcoder = made
-            return made
-        }
+        let layout = StreamLayout()
         try StreamInput.read(input) { nal in
             if let transcoder {
                 try transcoder.push(nal)
                 return
             }
-            if nal.header.nalUnitType == .vps {
-                let layers = try VideoParameterSet(rbsp: nal.rbsp).layerIds
-                waiting.append(nal)
-                _ = try begin(layers.isEmpty ? [0] : layers)
-            } else if nal.header.nalUnitType.isVCL {
-                waiting.append(nal)
-                _ = try begin([0])
-            } else {
-                waiting.append(nal)
+            waiting.append(nal)
+            layout.take(nal)
+            guard nal.header.nalUnitType.isVCL else { return }
+            let regions = try wantedTiles.map { try layout.regions(tiles: $0) } ?? [:]
+            guard let made = try protection.encryption(layers: layout.layers, sizes: layout.sizes, tiles: regions) else {
+                throw ValidationError("encrypt needs --keys and a --scheme other than none")
             }
+            encryption = made
+            let new = StreamTranscoder(mode: .encrypt(made), threads: threads, signals: protection.signal == .sei) { try writer.write($0) }
+            for nal in waiting { try new.push(nal) }
+            waiting.removeAll()
+            transcoder = new
         }
-        guard let transcoder else { throw MediaError.notSupported(path: input, what: "no pictures") }
+        guard let transcoder, let encryption else { throw MediaError.notSupported(path: input, what: "no pictures") }
         try transcoder.finish()
+        try protection.writeSidecar(encryption)
         try writer.finish()
         transcoder.report.warn(input)
         let report = transcoder.report
         info("\(report.pictures) pictures, \(writer.bytesWritten) bytes, of which \(report.messageBytes) are encryption messages")
+        for line in EncryptionSpace.lines(encryption, layerBytes: report.layerBytes) { info(line) }
         if report.failedSlices > 0 { throw ExitCode(2) }
+    }
+}
+
+struct RekeyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rekey", abstract: "Exchange the keys of an encrypted stream in one pass.",
+        discussion: "veil rekey old.hevc -o new.hevc --old-keys old.json --keys new.json")
+
+    @Argument(help: "Encrypted stream, '-' for standard input.")
+    var input: String
+    @Option(name: .shortAndLong, help: "Stream encrypted anew, '-' for standard output.")
+    var output: String
+    @Option(help: "Keys of the stream as it is: key file, env:NAME or fd:N.")
+    var oldKeys: String
+    @Option(help: "Sidecar file of a stream without messages.")
+    var oldSidecar: String?
+    @OptionGroup var protection: ProtectionOptions
+    @Option(help: "Worker threads.")
+    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @OptionGroup var logging: LoggingOptions
+
+    func run() throws {
+        let decryption = Decryption(keys: try KeyRing(reference: oldKeys))
+        if let oldSidecar { try decryption.take(try DecryptCommand.sidecar(oldSidecar)) }
+        let writer = try StreamWriter(path: output)
+        var transcoder: StreamTranscoder?
+        var encryption: Encryption?
+        var waiting: [NALUnit] = []
+        let layout = StreamLayout()
+        try StreamInput.read(input) { nal in
+            if let transcoder {
+                try transcoder.push(nal)
+                return
+            }
+            waiting.append(nal)
+            layout.take(nal)
+            guard nal.header.nalUnitType.isVCL else { return }
+            guard let made = try protection.encryption(layers: layout.layers, sizes: layout.sizes) else {
+                throw ValidationError("rekey needs --keys and a --scheme other than none")
+            }
+            encryption = made
+            let new = StreamTranscoder(
+                mode: .rekey(Rekeying(from: decryption, to: made)), threads: threads, signals: protection.signal == .sei
+            ) { try writer.write($0) }
+            for nal in waiting { try new.push(nal) }
+            waiting.removeAll()
+            transcoder = new
+        }
+        guard let transcoder, let encryption else { throw MediaError.notSupported(path: input, what: "no pictures") }
+        try transcoder.finish()
+        if decryption.signalledLayers.isEmpty { throw KeyError.notEncrypted(stream: input) }
+        try protection.writeSidecar(encryption)
+        try writer.finish()
+        transcoder.report.warn(input)
+        if transcoder.report.failedSlices > 0 { throw ExitCode(2) }
     }
 }
 

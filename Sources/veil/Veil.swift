@@ -14,7 +14,7 @@ struct Veil: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, DecodeCommand.self, InspectCommand.self,
+            KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, RekeyCommand.self, DecodeCommand.self, InspectCommand.self,
             ViewCommand.self,
             ExtractCommand.self, SplitCommand.self, JoinCommand.self,
             MeasureCommand.self, EvaluateCommand.self, RandomnessCommand.self, CompareCommand.self, AttackCommand.self, NALCipherCommand.self,

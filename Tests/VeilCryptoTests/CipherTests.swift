@@ -122,7 +122,8 @@ func decryptionUndoesEncryption(cipher: CipherKind, profile: Profile) throws {
     options.resynchronisation = .stream
     options.selection.irapOnly = true
     options.selection.minTemporalId = 2
-    options.selection.region = Selection.Region(x: 8, y: 16, width: 300, height: 65535)
+    options.selection.regions = [Selection.Region(x: 8, y: 16, width: 300, height: 65535), Selection.Region(x: 0, y: 0, width: 1, height: 2)]
+    options.authenticates = true
     let encryption = try Encryption(options: options, layers: [0, 1], keys: keys)
     let message = try #require(encryption.message(layer: 1, irapIndex: 0xFFFF_FFFE))
     let payload = message.payload

@@ -56,7 +56,7 @@ public final class BinCipher: BinHook {
     }
 
     /// Adds what was counted to the layer's statistics.
-    private func flush() {
+    func flush() {
         statistics?.add(counts)
         counts = ElementCounts()
     }

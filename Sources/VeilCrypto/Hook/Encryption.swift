@@ -90,7 +90,10 @@ public final class Encryption: BinHookProvider, Sendable {
     }
 
     /// Encrypted bits of a layer by element, once its hooks are gone.
-    public func statistics(layer: Int) -> ElementCounts? { layers[layer]?.statistics.counts }
+    public func statistics(layer: Int) -> ElementCounts? {
+        chains.flush()
+        return layers[layer]?.statistics.counts
+    }
 }
 
 extension BinCipher {
@@ -115,6 +118,9 @@ final class ChainStore: @unchecked Sendable {
             return made
         }
     }
+
+    /// Adds what the hooks counted to the statistics; when nothing is being coded.
+    func flush() { lock.withLock { for hook in hooks.values { hook.flush() } } }
 
     func forget(layer: Int) { lock.withLock { hooks[layer] = nil } }
 }

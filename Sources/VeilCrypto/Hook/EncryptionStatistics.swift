@@ -18,6 +18,25 @@ public struct ElementCounts: Equatable, Sendable {
     public var total: Int { Int(bits.wrappedSum()) }
 }
 
+/// The encryption space (ES) of a stream, in lines: encrypted bits by layer and element, and their share of all bits.
+public enum EncryptionSpace {
+    /// - Parameter layerBytes: bytes of the slices of each layer. ES counts against the whole stream, and against the layer.
+    public static func lines(_ encryption: Encryption, layerBytes: [Int: Int]) -> [String] {
+        let all = Double(max(layerBytes.values.reduce(0, +) * 8, 1))
+        return encryption.encryptedLayers.compactMap { layer in
+            guard let message = encryption.message(layer: layer, irapIndex: 0), let counts = encryption.statistics(layer: layer) else {
+                return nil
+            }
+            let own = Double(max((layerBytes[layer] ?? 0) * 8, 1))
+            let elements = message.elements.counts(counts).filter { $0.bits > 0 }.map { "\($0.name) \($0.bits)" }.joined(separator: ", ")
+            return String(
+                format: "layer %d encrypted with %@, %@ profile, key id %@: %d bits, ES %.2f %% of the stream, %.2f %% of the layer (%@)",
+                layer, message.cipher.name, message.profile.name, message.keyId, counts.total, 100 * Double(counts.total) / all,
+                100 * Double(counts.total) / own, elements)
+        }
+    }
+}
+
 /// What was encrypted in one layer. Hooks add to it from any thread.
 public final class EncryptionStatistics: @unchecked Sendable {
     private let lock = NSLock()

@@ -1,40 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 
-/// The messages of a stream that carries none, as a file beside it: `{"version": 1, "messages": ["<payload in hexadecimal>", …]}`,
-/// one message a layer. It holds no key.
+/// The messages of a stream that carries none, as a file beside it: the first message of each layer, one payload a line in hexadecimal
+/// digits. It holds no key.
 public struct Sidecar: Sendable, Equatable {
     public var messages: [ProtectionMessage]
 
     public init(messages: [ProtectionMessage]) { self.messages = messages }
 
-    private struct File: Codable {
-        var version: Int
-        var messages: [String]
-    }
-
     /// - Parameter source: named in errors.
-    public init(json: Data, source: String) throws {
-        guard let file = try? JSONDecoder().decode(File.self, from: json), file.version == 1 else {
-            throw KeyError.malformed(source: source, reason: "not a sidecar file of version 1")
-        }
-        messages = try file.messages.map { text in
-            guard let bytes = Hexadecimal.decode(text) else { throw KeyError.malformed(source: source, reason: "a message is not hexadecimal") }
+    public init(text: String, source: String) throws {
+        messages = try text.split(whereSeparator: \.isNewline).enumerated().map { line, digits in
+            let reason: String
             do {
-                guard let message = try ProtectionMessage(payload: bytes) else {
-                    throw KeyError.malformed(source: source, reason: "a message is none of Veil's")
-                }
-                return message
+                if let bytes = Hexadecimal.decode(String(digits)), let message = try ProtectionMessage(payload: bytes) { return message }
+                reason = "line \(line + 1) is no encryption message"
             } catch let error as ProtectionMessage.ParseError {
-                throw KeyError.malformed(source: source, reason: error.description)
+                reason = "line \(line + 1): \(error)"
             }
+            throw KeyError.malformed(source: source, reason: reason)
         }
         if messages.isEmpty { throw KeyError.malformed(source: source, reason: "holds no messages") }
     }
 
-    public func json() throws -> Data {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-        return try encoder.encode(File(version: 1, messages: messages.map { Hexadecimal.encode($0.payload) })) + Data("\n".utf8)
-    }
+    public var text: String { messages.map { Hexadecimal.encode($0.payload) + "\n" }.joined() }
 }

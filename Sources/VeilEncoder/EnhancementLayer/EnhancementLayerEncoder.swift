@@ -107,9 +107,10 @@ package final class EnhancementLayerEncoder {
                     motion: options.tools.interLayerMotion)
             } : []
         let context = makeContext(header, poc: poc, before: before, after: after, interLayer: interLayer)
-        let unit = BinUnit(
+        var unit = BinUnit(
             layer: settings.layerId, irapIndex: position.irapIndex, pocDelta: Int(poc) - Int(position.irapPoc), ctuAddress: 0,
             temporalId: base.temporalId, isIRAP: type.isIRAP)
+        unit.ctbSize = 1 << settings.sps.ctbLog2SizeY
         let encoder = LayerPictureEncoder(
             settings: settings, header: header, context: context, source: source, picture: picture, hooks: hooks, unit: unit)
         references[poc] = picture
