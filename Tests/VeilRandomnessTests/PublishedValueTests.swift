@@ -93,7 +93,8 @@ private func close(_ results: [TestResult], _ expected: Double...) -> Bool {
     #expect(abs((T.cumulativeSums(BitSequence("1011010111"))[0].pValue ?? 0) - 0.4116588) < 0.00001)
     #expect(close(T.cumulativeSums(pi100), 0.219194, 0.114866))
     let excursions = T.randomExcursions(BitSequence("0110110101"), leastCycles: 0)
-    #expect(close(excursions.filter { $0.test == "RandomExcursions" && $0.variant == "x=1" }, 0.502529))
+    // Printed as 0.502529, made with probabilities of four digits.
+    #expect(close(excursions.filter { $0.test == "RandomExcursions" && $0.variant == "x=1" }, 0.502488))
     #expect(close(excursions.filter { $0.test == "RandomExcursionsVariant" && $0.variant == "x=1" }, 0.683091))
     #expect(T.aperiodicTemplates(length: 9).count == 148)
 }
