@@ -62,8 +62,11 @@ package struct PictureOrder {
                 poc = prevMsb &+ lsb
             }
         }
-        // All pictures of an access unit have one count.
-        if id > 0, let shared = accessUnitPoc { poc = shared }
+        // All pictures of an access unit have one count. Where the lower bits tell another, the access unit is another one, whose lower
+        // pictures were lost.
+        if id > 0, let shared = accessUnitPoc {
+            if type.isIDR || shared & (maxLsb - 1) == lsb { poc = shared } else { accessUnitPoc = nil }
+        }
         accessUnitPoc = accessUnitPoc ?? poc
         if h.temporalId == 0 && !type.isRASL && !type.isRADL && !type.isSubLayerNonReference { layer.prevTid0Poc = poc }
         if type.isIRAP {
