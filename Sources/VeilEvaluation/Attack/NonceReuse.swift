@@ -40,7 +40,7 @@ enum NonceReuse {
             var current = Values()
             init(owner: Recorder, layer: Int) {
                 self.owner = owner
-                rule = EncryptableBins(profile: owner.profile, elements: owner.profile == .maximal ? .maximal : .paper, layer: layer)
+                rule = EncryptableBins(profile: owner.profile, elements: owner.profile == .maximal ? .maximal : .paper)
             }
             deinit { store() }
             func store() { if let name { owner.units[name] = current } }
@@ -92,7 +92,7 @@ enum NonceReuse {
             var previous: UInt32 = 0
             init(owner: Recovery, layer: Int) {
                 self.owner = owner
-                rule = EncryptableBins(profile: owner.profile, elements: owner.profile == .maximal ? .maximal : .paper, layer: layer)
+                rule = EncryptableBins(profile: owner.profile, elements: owner.profile == .maximal ? .maximal : .paper)
             }
             func begin(_ unit: BinUnit) {
                 bits = owner.keystreams[UnitName(unit)] ?? []

@@ -26,7 +26,7 @@ final class ReplacingHooks: BinHookProvider, @unchecked Sendable {
 
     func makeHook(layer: Int) -> (any BinHook)? {
         guard layers.contains(layer) else { return nil }
-        return Hook(rule: EncryptableBins(profile: profile, elements: elements, layer: layer), replacement: replacement)
+        return Hook(rule: EncryptableBins(profile: profile, elements: elements), replacement: replacement)
     }
 
     private final class Hook: BinHook {
