@@ -86,6 +86,7 @@ let package = Package(
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels"]),
         .testTarget(name: "VeilCommandTests", dependencies: ["VeilCommand", "VeilC", "veil-examples"]),
         .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins", "VeilCrypto"]),
+        .testTarget(name: "VeilEncoderTests", dependencies: ["VeilEncoder"]),
         .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon"]),
         .testTarget(name: "VeilCryptoTests", dependencies: ["VeilCrypto"]),
         .testTarget(name: "VeilRandomnessTests", dependencies: ["VeilRandomness"]),

@@ -69,6 +69,10 @@ private func encode(_ structure: Structure, preset: String, encryption: Encrypti
     if structure != .single {
         var layer = EnhancementSettings(format: LayerFormat(width: enhancementSize.0, height: enhancementSize.1, bitDepth: 8))
         layer.rate = .offset(-2, initial: 22)
+        if let preset = EncoderPreset(name: preset) {
+            layer.effort = preset.effort
+            layer.tools = preset.tools
+        }
         settings.enhancements = [layer]
     }
     settings.threads = threads
@@ -160,6 +164,14 @@ struct EndToEndTests {
         }
     }
 
+    /// Partitions, transform trees, offsets and all.
+    @Test(arguments: ["fast", "slow", "veryslow"])
+    func slowPresetsDecode(preset: String) throws {
+        let coded = try encode(.double, preset: preset, encryption: nil, threads: 1, frames: 4)
+        #expect(try encode(.double, preset: preset, encryption: nil, threads: 3, frames: 4).bytes == coded.bytes)
+        #expect(try decode(coded.nals, layer: 1, threads: 2) == coded.enhancement)
+    }
+
     @Test(arguments: [Scheme.bl, .all, .el], [(CipherKind.chaotic, Profile.paper), (.aes128, .maximal), (.chacha20, .paper)])
     func encryptionInTheLoopEqualsEncryptionAfter(scheme: Scheme, pair: (CipherKind, Profile)) throws {
         var options = Encryption.Options()
@@ -167,9 +179,9 @@ struct EndToEndTests {
         options.cipher = pair.0
         options.profile = pair.1
         options.nonce = Array(repeating: 9, count: 16)
-        let clear = try encode(.double, preset: "ultrafast", encryption: nil, threads: 2)
+        let clear = try encode(.double, preset: "medium", encryption: nil, threads: 2)
         let encryption = try Encryption(options: options, layers: [0, 1], keys: keys)
-        let encrypted = try encode(.double, preset: "ultrafast", encryption: encryption, threads: 2)
+        let encrypted = try encode(.double, preset: "medium", encryption: encryption, threads: 2)
         // The coder still works on clear pictures.
         #expect(encrypted.base == clear.base)
         #expect(encrypted.enhancement == clear.enhancement)

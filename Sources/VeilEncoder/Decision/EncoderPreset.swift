@@ -18,12 +18,12 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         switch self {
         case .ultrafast, .superfast, .veryfast, .faster, .fast:
             e.mergeCandidates = rank < 2 ? 2 : 3
-            e.mergeChecks = 1
+            e.mergeChecks = rank < 3 ? 1 : 2
             e.references = 1
             e.intra = 1
             e.search.pattern = rank < 3 ? .diamond : .hexagon
             e.search.steps = rank < 1 ? 6 : 12
-            e.searchChecks = rank < 2 ? 1 : 2
+            e.searchChecks = rank < 1 ? 1 : 2
         case .medium:
             e.mergeCandidates = 4
             e.references = 2
@@ -36,7 +36,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
             e.intra = 3
             e.earlySkip = self != .veryslow
         }
-        e.optimisesLevels = rank >= Self.medium.rank
+        e.optimisesLevels = rank >= Self.fast.rank
         return e
     }
 
@@ -44,7 +44,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
     package var tools: LayerTools {
         var t = LayerTools()
         t.signDataHiding = true
-        t.sao = rank >= Self.medium.rank
+        t.sao = rank >= Self.veryfast.rank
         t.maxTransformHierarchyDepthInter = rank >= Self.slow.rank ? 2 : rank >= Self.medium.rank ? 1 : 0
         t.maxTransformHierarchyDepthIntra = rank >= Self.slow.rank ? 1 : 0
         t.asymmetricPartitions = rank >= Self.slower.rank
