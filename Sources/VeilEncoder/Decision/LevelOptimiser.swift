@@ -113,10 +113,7 @@ final class LevelOptimiser {
         let positions = scans.position4 + (scanIdx &<< 4)
         var last = (1 &<< (2 &* log2Sb)) &- 1
         while last >= 0 {
-            let base = levels + origin(subBlocks, last, log2)
-            var any: UInt64 = 0
-            for y in 0..<4 { any |= UnsafeRawPointer(base + (y &<< log2)).loadUnaligned(as: UInt64.self) }
-            if any != 0 { break }
+            if !isEmpty(levels + origin(subBlocks, last, log2), log2) { break }
             last &-= 1
         }
         if last < 0 { return 0 }
@@ -139,6 +136,23 @@ final class LevelOptimiser {
             let right = Int(cell[1])
             let below = Int(cell[9])
             let at = origin(subBlocks, i, log2)
+            if i > 0 && i < last && isEmpty(levels + at, log2) {
+                // Nothing to decide: the sub-block stays without a flag.
+                var zeros: Float = 0
+                for n in 0..<16 {
+                    let pos = Int(positions[n])
+                    let a = Float(Int(coefficients[at &+ ((pos &>> 2) &<< log2 | (pos & 3))])) * unit
+                    zeroCost[i &* 16 &+ n] = a * a
+                    cost[i &* 16 &+ n] = a * a
+                    sigCost[i &* 16 &+ n] = 0
+                    zeros += a * a
+                }
+                subBlockCost[i] = lambda * bin(0, Context.codedSubBlockFlag &+ (right | below) &+ (cIdx > 0 ? 2 : 0))
+                total += zeros + subBlockCost[i]
+                allZero += zeros
+                i &-= 1
+                continue
+            }
             let ctxTable = scans.sigCtx + (log2 == 2 ? 64 : (right | below &<< 1) &<< 4)
             let sbBase = sigBase &+ (cIdx == 0 && log2 > 2 && i > 0 ? 3 : 0)
             var ctxSet = i == 0 || cIdx > 0 ? 0 : 2
@@ -290,6 +304,13 @@ final class LevelOptimiser {
     private func origin(_ subBlocks: UnsafePointer<UInt8>, _ i: Int, _ log2: Int) -> Int {
         let sb = Int(subBlocks[i])
         return (sb &>> 3) &<< (log2 &+ 2) | (sb & 7) &<< 2
+    }
+
+    @inline(__always)
+    private func isEmpty(_ at: UnsafePointer<Int16>, _ log2: Int) -> Bool {
+        var any: UInt64 = 0
+        for y in 0..<4 { any |= UnsafeRawPointer(at + (y &<< log2)).loadUnaligned(as: UInt64.self) }
+        return any == 0
     }
 
     @inline(__always)

@@ -44,7 +44,7 @@ struct Quantiser {
     @inline(__always)
     func quantise(
         source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int, log2: Int,
-        cIdx: Int, isDST: Bool, levels: UnsafeMutablePointer<Int16>, remains: Bool = false, toNearest: Bool = false
+        cIdx: Int, isDST: Bool, levels: UnsafeMutablePointer<Int16>, remains: Bool = false
     ) -> Int {
         let n = 1 &<< log2
         let n32 = Int32(truncatingIfNeeded: n)
@@ -60,7 +60,17 @@ struct Quantiser {
             veil_quant(
                 levels, remains ? remainders : nil, coefficients, n32 &* n32,
                 Int32(truncatingIfNeeded: cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2),
-                Int32(truncatingIfNeeded: (toNearest ? 256 : rounding) &<< (shift &- 9)), Int32(truncatingIfNeeded: shift)))
+                Int32(truncatingIfNeeded: rounding &<< (shift &- 9)), Int32(truncatingIfNeeded: shift)))
+    }
+
+    /// Quantises `coefficients` again, to the nearest levels.
+    @inline(__always)
+    func quantiseToNearest(log2: Int, cIdx: Int, levels: UnsafeMutablePointer<Int16>) {
+        let shift = (cIdx == 0 ? shift.0 : cIdx == 1 ? shift.1 : shift.2) &- log2
+        _ = veil_quant(
+            levels, nil, coefficients, Int32(truncatingIfNeeded: 1 &<< (2 &* log2)),
+            Int32(truncatingIfNeeded: cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2), 1 &<< Int32(truncatingIfNeeded: shift &- 1),
+            Int32(truncatingIfNeeded: shift))
     }
 
     /// Quantisation steps that a unit of a block's coefficients makes.

@@ -42,11 +42,12 @@ extension CTUDecision {
         let optimises = effort.optimisesLevels
         var count = q.quantise(
             source: source, sourceStride: sourceStride, prediction: prediction, predictionStride: predictionStride, log2: log2,
-            cIdx: cIdx, isDST: isDST, levels: levels, remains: hides && !optimises,
-            toNearest: optimises)
+            cIdx: cIdx, isDST: isDST, levels: levels, remains: hides && !optimises)
         veil_copy(out, outStride, prediction, predictionStride, n, n)
         if count == 0 { return outcome }
         if optimises {
+            // Blocks that the dead zone empties stay empty: their levels are hardly ever worth their bits.
+            q.quantiseToNearest(log2: log2, cIdx: cIdx, levels: levels)
             count = memory.optimiser.optimise(
                 levels: levels, coefficients: q.coefficients, remainders: q.remainders, log2: log2, cIdx: cIdx, scanIdx: scanIdx,
                 unit: q.unit(cIdx: cIdx, log2: log2), lambda: Float(1.0 * lambda / q.squaredStep(cIdx: cIdx)))
