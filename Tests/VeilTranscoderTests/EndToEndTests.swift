@@ -65,7 +65,11 @@ private func encode(_ structure: Structure, preset: String, encryption: Encrypti
     settings.base.width = baseWidth
     settings.base.height = baseHeight
     settings.base.preset = preset
-    settings.base.options = [("qp", "24"), ("pools", "\(threads)"), ("keyint", "4"), ("min-keyint", "4"), ("frame-threads", "\(threads)")]
+    // Without weighted prediction: in pictures as small as these libx265's analysis now and then finds other weights for the same
+    // pictures, whatever the number of threads, and its base layer is then another.
+    settings.base.options = [
+        ("qp", "24"), ("pools", "\(threads)"), ("keyint", "4"), ("min-keyint", "4"), ("frame-threads", "\(threads)"), ("weightp", "0"),
+    ]
     if structure != .single {
         var layer = EnhancementSettings(format: LayerFormat(width: enhancementSize.0, height: enhancementSize.1, bitDepth: 8))
         layer.rate = .offset(-2, initial: 22)
