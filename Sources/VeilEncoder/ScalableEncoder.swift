@@ -32,7 +32,8 @@ package final class ScalableEncoder {
     private var layerSets: [NALUnit] = []
     private var vps: VideoParameterSet?
     private let sets = ParameterSetCollection()
-    private var waiting: [Int: [FrameBuffer]] = [:]
+    /// Sources that wait for their base layer picture, as many as libx265 looks ahead.
+    private var waiting: [Int: [PackedPicture]] = [:]
     private var pushed = 0
     private var sentSets: Set<[UInt8]> = []
     private var irapCount = 0
@@ -64,7 +65,7 @@ package final class ScalableEncoder {
     /// Pushes the next picture in display order: the source of each layer. Returns the next access unit in decoding order, if it is ready.
     package func push(_ sources: [FrameBuffer]) throws -> AccessUnit? {
         precondition(sources.count == settings.enhancements.count + 1, "one source a layer")
-        if sources.count > 1 { waiting[pushed] = Array(sources.dropFirst()) }
+        if sources.count > 1 { waiting[pushed] = sources.dropFirst().map(PackedPicture.init) }
         pushed += 1
         if let coded = try baseEncoder.encode(sources[0]) { inFlight.append(try begin(coded)) }
         return try next(limit: maxInFlight)
@@ -148,7 +149,7 @@ package final class ScalableEncoder {
             for (i, layer) in layers.enumerated() {
                 let qp = rates[i].qp(picture)
                 let references = settings.enhancements[i].references.map { $0 == 0 ? coded.picture : unit.pictures[$0 - 1].picture }
-                let picture = layer.picture(base: header, position: position, references: references, source: sources[i], qp: qp)
+                let picture = layer.picture(base: header, position: position, references: references, source: sources[i].unpacked(), qp: qp)
                 picture.start(on: pool)
                 unit.pictures.append(picture)
                 unit.qps.append(qp)

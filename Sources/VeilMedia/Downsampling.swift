@@ -62,18 +62,25 @@ public struct Downsampler: Sendable {
     }
 
     public func callAsFunction(_ frame: VideoFrame) -> VideoFrame {
-        VideoFrame(format: target, planes: (0..<3).map { plane($0, frame) })
+        let result = VideoFrame(format: target)
+        self(frame, into: result)
+        return result
     }
 
-    private func plane(_ c: Int, _ frame: VideoFrame) -> [UInt16] {
+    /// Writes over the samples of `result`, a frame of the target's size.
+    public func callAsFunction(_ frame: VideoFrame, into result: VideoFrame) {
+        precondition(result.format.width == target.width && result.format.height == target.height, "a frame of the target's size")
+        for c in 0..<3 { scale(c, frame, into: &result.planes[c]) }
+    }
+
+    private func scale(_ c: Int, _ frame: VideoFrame, into result: inout [UInt16]) {
         let a = source.size(ofComponent: c)
         let b = target.size(ofComponent: c)
         let horizontal = columns[min(c, 1)]
         let vertical = rows[min(c, 1)]
         let limit = Int32((1 << source.bitDepth) - 1)
         let margin = horizontal.reach
-        return [UInt16](unsafeUninitializedCapacity: b.width * b.height) { out, count in
-            count = b.width * b.height
+        result.withUnsafeMutableBufferPointer { out in
             frame.planes[c].withUnsafeBufferPointer { input in
                 withUnsafeTemporaryAllocation(of: Int16.self, capacity: a.width + 2 * margin) { line in
                     withUnsafeTemporaryAllocation(of: UnsafePointer<UInt16>?.self, capacity: vertical.taps) { taps in

@@ -31,23 +31,21 @@ extension FileHandle {
     /// What is there to be read, at least one byte and at most `count`; nil at the end, and after a request to stop. Unlike
     /// `read(upToCount:)`, does not wait for more of a pipe than there is.
     package func readAvailable(upTo count: Int) throws -> [UInt8]? {
-        let descriptor = fileDescriptor
-        var failure: Int32 = 0
+        var failure: (any Error)?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            initialized = 0
-            while !Interruption.isRequested {
-                let got = Glibc.read(descriptor, buffer.baseAddress, count)
-                if got >= 0 {
-                    initialized = got
-                    return
-                }
-                if errno != EINTR {
-                    failure = errno
-                    return
-                }
-            }
+            do { initialized = try readAvailable(into: UnsafeMutableRawBufferPointer(buffer)) } catch { failure = error }
         }
-        if failure != 0 { throw MediaError.cannotOpen(path: "input", reason: String(cString: strerror(failure))) }
+        if let failure { throw failure }
         return bytes.isEmpty ? nil : bytes
+    }
+
+    /// The same into memory that is there: how many bytes were read, 0 at the end.
+    package func readAvailable(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        while !Interruption.isRequested {
+            let got = Glibc.read(fileDescriptor, buffer.baseAddress, buffer.count)
+            if got >= 0 { return got }
+            if errno != EINTR { throw MediaError.cannotOpen(path: "input", reason: String(cString: strerror(errno))) }
+        }
+        return 0
     }
 }

@@ -11,8 +11,12 @@ public final class VideoSource {
     private let isY4M: Bool
     private var offset = 0
     private var frameIndex = 0
+    /// Bytes read: the ones not used yet are `bufferAt..<bufferEnd`. Keeps its size, like `kept`, so that a frame touches no fresh memory.
     private var buffer: [UInt8] = []
     private var bufferAt = 0
+    private var bufferEnd = 0
+    /// The last frame's, for the next one if nobody else has it by then.
+    private var kept: VideoFrame?
     private var ended = false
     private var failure: String?
     private let errors: Pipe?
@@ -107,6 +111,7 @@ public final class VideoSource {
             format = VideoFormat(width: size.width, height: size.height, fps: fps ?? (25, 1), bitDepth: bitDepth ?? 8)
         }
         buffer = pending
+        bufferEnd = pending.count
     }
 
     deinit {
@@ -144,16 +149,27 @@ public final class VideoSource {
 
     /// Makes at least `count` bytes available from `bufferAt`, as far as the source has them.
     private func fill(_ count: Int) throws {
-        while buffer.count - bufferAt < count && !ended {
-            if bufferAt > 0 {
-                buffer.removeFirst(bufferAt)
-                bufferAt = 0
+        if bufferEnd - bufferAt >= count || ended { return }
+        // With room for the next frame's header, so that little is moved.
+        let room = count + (1 << 16)
+        if bufferAt + count > buffer.count {
+            let used = bufferAt
+            let left = bufferEnd - used
+            buffer.withUnsafeMutableBytes { if let base = $0.baseAddress { base.copyMemory(from: base + used, byteCount: left) } }
+            bufferAt = 0
+            bufferEnd = left
+        }
+        while bufferEnd - bufferAt < count && !ended {
+            // Grows with what is really there: a header may claim any size.
+            if bufferEnd == buffer.count {
+                buffer.append(contentsOf: repeatElement(0, count: min(max(bufferEnd, 1 << 20), bufferAt + room - bufferEnd)))
             }
-            let data: [UInt8]?
-            do { data = try input.readAvailable(upTo: 1 << 20) } catch {
-                throw MediaError.cannotOpen(path: path, reason: "read error at byte \(offset)")
-            }
-            if let data { buffer.append(contentsOf: data) } else { ended = true }
+            let end = bufferEnd
+            do {
+                let got = try buffer.withUnsafeMutableBytes { try input.readAvailable(into: UnsafeMutableRawBufferPointer(rebasing: $0[end...])) }
+                bufferEnd += got
+                ended = got == 0
+            } catch { throw MediaError.cannotOpen(path: path, reason: "read error at byte \(offset)") }
         }
     }
 
@@ -168,14 +184,14 @@ public final class VideoSource {
     private func readFrame() throws -> VideoFrame? {
         if isY4M {
             try fill(6)
-            if buffer.count - bufferAt == 0 {
+            if bufferEnd - bufferAt == 0 {
                 try checkProcess()
                 return nil
             }
             var length = 0
             while true {
-                let available = buffer.count - bufferAt
-                if let at = buffer[bufferAt...].firstIndex(of: 10) {
+                let available = bufferEnd - bufferAt
+                if let at = buffer[bufferAt..<bufferEnd].firstIndex(of: 10) {
                     length = at - bufferAt + 1
                     break
                 }
@@ -190,33 +206,38 @@ public final class VideoSource {
         }
         let bytes = format.frameBytes
         try fill(bytes)
-        let available = buffer.count - bufferAt
+        let available = bufferEnd - bufferAt
         if available == 0 && !isY4M { return nil }
         if available < bytes { throw MediaError.truncated(path: path, frame: frameIndex, offset: offset + available) }
-        let frame = VideoFrame(format: format, planes: [])
+        let frame = freeFrame()
         var at = bufferAt
         let limit = UInt16((1 << format.bitDepth) - 1)
         for c in 0..<3 {
             let s = format.size(ofComponent: c)
             let count = s.width * s.height
             let start = at
-            frame.planes.append(
-                [UInt16](unsafeUninitializedCapacity: count) { out, written in
-                    buffer.withUnsafeBufferPointer { b in
-                        if format.bitDepth == 8 {
-                            veil_widen(
-                                out.baseAddress!, s.width, b.baseAddress! + start, s.width, Int32(s.width), Int32(s.height))
-                        } else {
-                            for i in 0..<count { out[i] = min(UInt16(b[start + 2 * i]) | UInt16(b[start + 2 * i + 1]) << 8, limit) }
-                        }
+            frame.planes[c].withUnsafeMutableBufferPointer { out in
+                buffer.withUnsafeBufferPointer { b in
+                    if format.bitDepth == 8 {
+                        veil_widen(out.baseAddress!, s.width, b.baseAddress! + start, s.width, Int32(s.width), Int32(s.height))
+                    } else {
+                        for i in 0..<count { out[i] = min(UInt16(b[start + 2 * i]) | UInt16(b[start + 2 * i + 1]) << 8, limit) }
                     }
-                    written = count
-                })
+                }
+            }
             at += count * format.bytesPerSample
         }
         bufferAt = at
         offset += bytes
         frameIndex += 1
+        return frame
+    }
+
+    /// A frame to be written over: the last one, unless it is still in use.
+    private func freeFrame() -> VideoFrame {
+        if kept != nil, isKnownUniquelyReferenced(&kept) { return kept! }
+        let frame = VideoFrame(format: format)
+        kept = frame
         return frame
     }
 

@@ -10,6 +10,8 @@ final class LayerSources {
     private let top: VideoSource
     private let own: [VideoSource?]
     private let downsamplers: [Downsampler?]
+    /// Where each downsampler writes, picture after picture.
+    private let smaller: [VideoFrame?]
 
     /// `plan` has one layer at least; `top` is the source of the last.
     init(plan: LayerPlan, top: VideoSource) throws {
@@ -32,6 +34,7 @@ final class LayerSources {
                     source: top.format,
                     target: VideoFormat(width: layer.width, height: layer.height, fps: top.format.fps, bitDepth: top.format.bitDepth))
         }
+        smaller = downsamplers.map { $0.map { VideoFrame(format: $0.target) } }
     }
 
     /// The next frame of every layer; nil when one of the sources ends.
@@ -42,8 +45,9 @@ final class LayerSources {
             if let source = own[i] {
                 guard let frame = try source.nextFrame() else { return nil }
                 result.append(FrameBuffer(frame, bitDepth: layer.bitDepth))
-            } else if let downsampler = downsamplers[i] {
-                result.append(FrameBuffer(downsampler(frame), bitDepth: layer.bitDepth))
+            } else if let downsampler = downsamplers[i], let small = smaller[i] {
+                downsampler(frame, into: small)
+                result.append(FrameBuffer(small, bitDepth: layer.bitDepth))
             } else {
                 result.append(FrameBuffer(frame, bitDepth: layer.bitDepth))
             }
