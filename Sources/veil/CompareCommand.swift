@@ -19,11 +19,11 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "QP of base and enhancement layer.")
     var qp: String = "26,26"
     @Option(help: "Layers to encrypt: bl, all, el.")
-    var scheme: Scheme = .all
+    var scheme = Named(Scheme.all)
     @Option(help: "chaotic, aes-128-ctr, aes-256-ctr, chacha20.")
-    var cipher: CipherKind = .aes128
+    var cipher = Named(CipherKind.aes128)
     @Option(help: "paper or maximal.")
-    var profile: Profile = .paper
+    var profile = Named(Profile.paper)
     @Option(help: "Code at most this many frames.")
     var frames: Int = 25
     @Option(help: "How often everything is run.")
@@ -40,16 +40,16 @@ struct CompareCommand: ParsableCommand {
     var quiet = false
 
     func run() throws {
-        guard scheme != .none else { throw ValidationError("--scheme takes bl, all or el") }
+        guard scheme.value != .none else { throw ValidationError("--scheme takes bl, all or el") }
         guard (1...100).contains(rounds), frames > 0 else { throw ValidationError("--rounds takes 1 to 100, --frames 1 or more") }
         guard input.input != "-" else { throw ValidationError("compare reads its clip several times: a file is needed") }
         var settings = Comparison.Settings()
         settings.clip = input.input
         settings.layers = layers.rawValue
         settings.qp = qp
-        settings.scheme = scheme
-        settings.cipher = cipher
-        settings.profile = profile
+        settings.scheme = scheme.value
+        settings.cipher = cipher.value
+        settings.profile = profile.value
         settings.frames = frames
         settings.rounds = rounds
         settings.preset = preset

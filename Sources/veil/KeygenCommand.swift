@@ -18,9 +18,9 @@ struct KeygenCommand: ParsableCommand {
     @Option(help: "Number of layers.")
     var layers: Int = 2
     @Option(help: "Keystream generator: chaotic, aes-128-ctr, aes-256-ctr, chacha20.")
-    var cipher: CipherKind = .chaotic
+    var cipher = Named(CipherKind.chaotic)
     @Option(help: "Encryption profile: paper or maximal.")
-    var profile: Profile = .paper
+    var profile = Named(Profile.paper)
     @Option(help: "Bits a key: 128, 192 or 256.")
     var bits: Int = 256
     @Flag(help: "Make one master key in place of a key a layer.")
@@ -40,11 +40,11 @@ struct KeygenCommand: ParsableCommand {
             ring = try KeyRing(reference: from).only(layer: onlyLayer)
             try ring.write(path: output)
         } else if master {
-            let data = try KeyRing.masterFile(layers: layers, cipher: cipher, profile: profile, keyBytes: bits / 8)
+            let data = try KeyRing.masterFile(layers: layers, cipher: cipher.value, profile: profile.value, keyBytes: bits / 8)
             try KeyRing.write(data, path: output)
             ring = try KeyRing(json: data, source: output)
         } else {
-            ring = KeyRing.generate(layers: layers, cipher: cipher, profile: profile, keyBytes: bits / 8)
+            ring = KeyRing.generate(layers: layers, cipher: cipher.value, profile: profile.value, keyBytes: bits / 8)
             try ring.write(path: output)
         }
         for key in ring.layers { info("layer \(key.layer): key id \(key.id)") }

@@ -31,6 +31,22 @@ extension Resynchronisation: ExpressibleByArgument {
     public var defaultValueDescription: String { name }
 }
 
+/// A value that help shows by its name where it is the default; of enumerations ArgumentParser shows the raw value.
+struct Named<Value: ExpressibleByArgument & Sendable>: ExpressibleByArgument, Sendable {
+    let value: Value
+
+    init(_ value: Value) { self.value = value }
+
+    init?(argument: String) {
+        guard let value = Value(argument: argument) else { return nil }
+        self.value = value
+    }
+
+    static var allValueStrings: [String] { Value.allValueStrings }
+    static var defaultCompletionKind: CompletionKind { Value.defaultCompletionKind }
+    var defaultValueDescription: String { value.defaultValueDescription }
+}
+
 /// How a stream is encrypted.
 struct ProtectionOptions: ParsableArguments {
     @Option(help: "Layers to encrypt: none, bl, all, el (default: all when keys are given).")
@@ -48,7 +64,7 @@ struct ProtectionOptions: ParsableArguments {
             """)
     var elements: String?
     @Option(help: "Where keystreams restart: substream, or stream (one chain over a layer, as in the paper).")
-    var resync: Resynchronisation = .substream
+    var resync = Named(Resynchronisation.substream)
     @Flag(inversion: .prefixedNo, help: "Equation (3)'s feedback (default: with the chaotic generator).")
     var feedback: Bool?
     @Option(help: "Nonce, 32 hexadecimal digits; random by default. Never use one twice with the same keys.")
@@ -127,7 +143,7 @@ struct ProtectionOptions: ParsableArguments {
         guard let keys else { throw ValidationError("--scheme \(scheme.name) needs --keys") }
         var options = Encryption.Options()
         options.scheme = scheme
-        options.resynchronisation = resync
+        options.resynchronisation = resync.value
         options.selections = try selections(sizes, tiles: tiles)
         options.authenticates = authenticate
         options.cipher = cipher

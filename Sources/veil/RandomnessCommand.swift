@@ -19,7 +19,7 @@ struct RandomnessCommand: ParsableCommand {
     @Argument(help: "File of random bytes, '-' for standard input; none: test a generator.")
     var input: String?
     @Option(help: "Generator to test: chaotic, aes-128-ctr, aes-256-ctr, chacha20.")
-    var cipher: CipherKind = .chaotic
+    var cipher = Named(CipherKind.chaotic)
     @Option(help: "Number of sequences.")
     var sequences: Int = 100
     @Option(help: "Bits a sequence.")
@@ -54,7 +54,7 @@ struct RandomnessCommand: ParsableCommand {
                 gathering.set(i, StatisticalTests.all(BitSequence(bits: Array(BitSequence(bytes: bytes).bits.prefix(bits))), plan: plan))
             }
         } else {
-            let (bits, seed, cipher, sequences, threads) = (self.bits, self.seed, self.cipher, self.sequences, max(self.threads, 1))
+            let (bits, seed, cipher, sequences, threads) = (self.bits, self.seed, self.cipher.value, self.sequences, max(self.threads, 1))
             DispatchQueue.concurrentPerform(iterations: threads) { worker in
                 for i in stride(from: worker, to: sequences, by: threads) {
                     let words = KeystreamSample.words(cipher, seed: seed, index: i, count: (bits + 31) / 32)
@@ -74,11 +74,11 @@ struct RandomnessCommand: ParsableCommand {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
             let output = Output(
-                source: input ?? cipher.name, sequences: sequences, bits: bits, summary: report.summaries, rows: report.rows)
+                source: input ?? cipher.value.name, sequences: sequences, bits: bits, summary: report.summaries, rows: report.rows)
             print(String(decoding: try encoder.encode(output), as: UTF8.self))
             return
         }
-        print("\(input ?? cipher.name): \(sequences) sequences of \(bits) bits, significance 0.01")
+        print("\(input ?? cipher.value.name): \(sequences) sequences of \(bits) bits, significance 0.01")
         let width = { (text: String, n: Int) in text + String(repeating: " ", count: max(0, n - text.count)) }
         if all {
             for row in report.rows {

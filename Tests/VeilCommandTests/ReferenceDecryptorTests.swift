@@ -3,11 +3,15 @@ import Foundation
 import Testing
 
 private let python = Run.find("python3")
-private let script = Run.root.appendingPathComponent("Docs/reference/veil_decrypt.py").path
+private let script = Run.root.appendingPathComponent("Docs/reference/veil_decrypt").path
 
 /// The independent decryptor of Docs/reference against ours.
 @Suite(.enabled(if: python != nil, "python3 is not here"))
 struct ReferenceDecryptorTests {
+    private func decryptor(_ f: Fixture, _ source: String, _ target: String, keys: String = "keys.json") throws -> Run {
+        try Run(try #require(python), [script, f.path(source), f.path(target), "--keys", f.path(keys)])
+    }
+
     @Test func thePageHasItsTestVectors() throws {
         let run = try Run(try #require(python), [script, "--vectors"])
         #expect(run.status == 0, "\(run.errors)")
@@ -27,7 +31,7 @@ struct ReferenceDecryptorTests {
             "encrypt", f.path("clear.hevc"), "-o", f.path("\(name).hevc"), "--keys", f.path("keys.json"), "--cipher", cipher, "--profile",
             profile)
         #expect(try f.data("\(name).hevc") != f.data("clear.hevc"))
-        let run = try Run(try #require(python), [script, f.path("\(name).hevc"), f.path("\(name)-python.hevc"), f.path("keys.json")])
+        let run = try decryptor(f, "\(name).hevc", "\(name)-python.hevc")
         try #require(run.status == 0, "\(run.errors)")
         #expect(try f.data("\(name)-python.hevc") == f.data("clear.hevc"))
     }
@@ -43,7 +47,7 @@ struct ReferenceDecryptorTests {
         let name = "option" + options.joined().filter(\.isLetter)
         let made = try Run(["encrypt", f.path("clear.hevc"), "-o", f.path("\(name).hevc"), "--keys", f.path("keys.json")] + options)
         try #require(made.status == 0, "\(made.errors)")
-        let run = try Run(try #require(python), [script, f.path("\(name).hevc"), f.path("\(name)-python.hevc"), f.path("keys.json")])
+        let run = try decryptor(f, "\(name).hevc", "\(name)-python.hevc")
         try #require(run.status == 0, "\(run.errors)")
         #expect(try f.data("\(name)-python.hevc") == f.data("clear.hevc"))
     }
@@ -51,13 +55,13 @@ struct ReferenceDecryptorTests {
     @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"))
     func itDecryptsInLoopStreamsAndKnowsAWrongKey() throws {
         let f = try Fixture.shared.get()
-        let run = try Run(try #require(python), [script, f.path("all.hevc"), f.path("python.hevc"), f.path("keys.json")])
+        let run = try decryptor(f, "all.hevc", "python.hevc")
         try #require(run.status == 0, "\(run.errors)")
         #expect(try f.data("python.hevc") == f.data("clear.hevc"))
         let wrong = String(decoding: try f.data("keys.json"), as: UTF8.self)
             .replacingOccurrences(of: "\"key\" : \"", with: "\"key\" : \"00")
         try Data(wrong.utf8).write(to: URL(fileURLWithPath: f.path("wrong.json")))
-        let told = try Run(try #require(python), [script, f.path("all.hevc"), f.path("never.hevc"), f.path("wrong.json")])
+        let told = try decryptor(f, "all.hevc", "never.hevc", keys: "wrong.json")
         #expect(told.status == 1)
         #expect(told.errors.contains("wrong key"))
     }

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Slice segment headers and what follows from them: CTB scans and picture order (7.3.6.1, F.7.3.6.1, 6.5.1, 8.3.1)."""
+from bits import BitSink, Bits, FormatError, bits_for, escape
+from parameter_sets import Struct, ref_pic_set
+
+I, P, B = 2, 1, 0
+
+
+class Layout:
+    """CTB scans (6.5.1)."""
+
+    def __init__(self, width, height, p):
+        def bounds(total, n, sizes):
+            if sizes is None:
+                return [i * total // n for i in range(n + 1)]
+            out = [0]
+            for size in sizes:
+                out.append(out[-1] + size)
+            return out + [total]
+        columns, rows = bounds(width, p.n_columns, p.columns), bounds(height, p.n_rows, p.rows)
+        self.rs, self.tile, self.column_start = [], [], [0] * width
+        tile = 0
+        for r in range(len(rows) - 1):
+            for c in range(len(columns) - 1):
+                for y in range(rows[r], rows[r + 1]):
+                    for x in range(columns[c], columns[c + 1]):
+                        self.rs.append(y * width + x)
+                        self.tile.append(tile)
+                        self.column_start[x] = columns[c]
+                tile += 1
+        self.ts = [0] * len(self.rs)
+        for t, r in enumerate(self.rs):
+            self.ts[r] = t
+
+
+def parse_header(rbsp, nal_type, layer, tid, sets, previous):
+    b, h = Bits(rbsp), Struct()
+    h.first = b.u(1)
+    if 16 <= nal_type <= 23:
+        b.u(1)
+    pps = sets.pps[b.ue()]
+    sps = sets.sps[pps.sps]
+    vps = sets.vps.get(sps.vps)
+    width, height, depth_y, depth_c = sets.format(sps, layer)
+    ctbs = ((width + (1 << sps.ctb) - 1) >> sps.ctb, (height + (1 << sps.ctb) - 1) >> sps.ctb)
+    dependent = address = 0
+    if not h.first:
+        dependent = b.u(1) if pps.dependent else 0
+        address = b.u(bits_for(ctbs[0] * ctbs[1]))
+    if dependent:
+        first = h.first
+        h.__dict__.update(previous.__dict__)
+        h.first = first
+    h.dependent, h.address = dependent, address
+    h.pps, h.sps, h.size, h.ctbs, h.depth = pps, sps, (width, height), ctbs, (depth_y, depth_c)
+    idr = nal_type in (19, 20)
+    if not dependent:
+        h.slice_address = address
+        b.u(pps.extra_bits)
+        h.type = b.ue()
+        if pps.output_flag:
+            b.u(1)
+        h.lsb = 0
+        if (layer > 0 and not (vps and vps.lsb_absent.get(layer))) or not idr:
+            h.lsb = b.u(sps.lsb_bits)
+        before = after = lt = 0
+        h.temporal_mvp = 0
+        if not idr:
+            if b.u(1):
+                rps = sps.sets[b.u(bits_for(len(sps.sets)))]
+            else:
+                rps = ref_pic_set(b, sps.sets, True)
+            before, after = (sum(u for _, u in side) for side in rps)
+            if sps.long_term:
+                n_sps = b.ue() if sps.lt_used else 0
+                for i in range(n_sps + b.ue()):
+                    if i < n_sps:
+                        lt += sps.lt_used[b.u(bits_for(len(sps.lt_used)))]
+                    else:
+                        b.u(sps.lsb_bits)
+                        lt += b.u(1)
+                    if b.u(1):
+                        b.ue()
+            if sps.temporal_mvp:
+                h.temporal_mvp = b.u(1)
+        inter_layer = 0
+        if layer > 0 and vps and layer in vps.layers:
+            index = vps.layers.index(layer)
+            direct = vps.direct[index]
+            available = [j for j in direct if (vps.sub_max[j] if vps.sub_max else vps.sub_layers) >= tid
+                         and (tid == 0 or (vps.tid_ref[(j, index)] if vps.tid_ref else 7) > tid)]
+            if direct and vps.default_active:
+                inter_layer = len(available)
+            elif direct and b.u(1):
+                inter_layer = 1
+                if len(direct) > 1:
+                    n = bits_for(len(direct))
+                    if not vps.max_one:
+                        inter_layer = b.u(n) + 1
+                    if inter_layer != len(direct):
+                        b.u(n * inter_layer)
+        h.sao = (b.u(1), b.u(1)) if sps.sao else (0, 0)
+        h.refs, h.long, h.mvd_l1_zero, h.merge_candidates, h.init_swap = (0, 0), ([], []), 0, 5, 0
+        if h.type != I:
+            h.refs = (pps.refs[0], pps.refs[1] if h.type == B else 0)
+            if b.u(1):
+                h.refs = (b.ue() + 1, b.ue() + 1 if h.type == B else 0)
+            total = before + after + lt + inter_layer
+            # Which entries of the initial lists are long-term pictures; those of other layers count as such (F.8.3.4).
+            initial = ([0] * before + [1] * inter_layer + [0] * after + [1] * lt, [0] * after + [0] * before + [1] * (lt + inter_layer))
+            entries = [None, None]
+            if pps.list_changes and total > 1:
+                for x in range(2 if h.type == B else 1):
+                    if b.u(1):
+                        entries[x] = [b.u(bits_for(total)) for _ in range(h.refs[x])]
+            h.long = tuple([initial[x][(entries[x][i] if entries[x] else i) % total] for i in range(h.refs[x])] for x in (0, 1))
+            if h.type == B:
+                h.mvd_l1_zero = b.u(1)
+            if pps.cabac_init:
+                h.init_swap = b.u(1)
+            if h.temporal_mvp:
+                from_l0 = b.u(1) if h.type == B else 1
+                if h.refs[0 if from_l0 else 1] > 1:
+                    b.ue()
+            if (pps.weighted[0] and h.type == P) or (pps.weighted[1] and h.type == B):
+                b.ue(), b.se()
+                for x in range(2 if h.type == B else 1):
+                    luma = [b.u(1) for _ in range(h.refs[x])]
+                    chroma = [b.u(1) for _ in range(h.refs[x])]
+                    for i in range(h.refs[x]):
+                        for _ in range(2 * luma[i] + 4 * chroma[i]):
+                            b.se()
+            h.merge_candidates = 5 - b.ue()
+        h.qp = pps.qp + b.se()
+        if pps.chroma_offsets:
+            b.se(), b.se()
+        off = pps.deblocking_off
+        if pps.override and b.u(1):
+            off = b.u(1)
+            if not off:
+                b.se(), b.se()
+        if pps.filter_across and (h.sao[0] or h.sao[1] or not off):
+            b.u(1)
+    h.entry_at = b.at
+    h.entries, h.entry_bits = [], 0
+    if pps.tiles or pps.wpp:
+        count = b.ue()
+        if count:
+            h.entry_bits = b.ue() + 1
+            h.entries = [b.u(h.entry_bits) + 1 for _ in range(count)]
+    h.after_entries = b.at
+    if pps.header_extension:
+        b.u(8 * b.ue())
+    h.end = b.at
+    if not b.u(1):
+        raise FormatError("slice header does not end where it should")
+    h.bytes = b.at + 7 >> 3
+    return h
+
+
+class Order:
+    """PicOrderCntVal and the last IRAP picture of one layer (8.3.1)."""
+
+    def __init__(self):
+        self.previous = self.irap_poc = 0
+        self.irap_index, self.begins = -1, True
+
+    def next(self, h, nal_type, tid, shared, told_index):
+        irap = 16 <= nal_type <= 23
+        resets = irap and (nal_type in (19, 20) or nal_type <= 18 or self.begins)
+        poc, most = h.lsb, 1 << h.sps.lsb_bits
+        if not resets:
+            low = self.previous % most
+            high = self.previous - low
+            if h.lsb < low and low - h.lsb >= most // 2:
+                high += most
+            elif h.lsb > low and h.lsb - low > most // 2:
+                high -= most
+            poc = high + h.lsb
+        if shared is not None:
+            poc = shared
+        if tid == 0 and nal_type not in (6, 7, 8, 9) and not (nal_type <= 14 and nal_type % 2 == 0):
+            self.previous = poc
+        if irap:
+            self.irap_poc, self.begins = poc, False
+            self.irap_index = told_index if told_index is not None else self.irap_index + 1
+        return poc, self.irap_index, poc - self.irap_poc
+
+
+def rewrite_header(rbsp, h, data, ends):
+    """The header with the entry points of the new data, where they changed (emulation prevention moves them)."""
+    lengths, start = [], 0
+    for end in ends[:-1]:
+        lengths.append(len(escape(data[start:end])))
+        start = end
+    if not h.entries or lengths == h.entries:
+        return rbsp[:h.bytes]
+    w = BitSink()
+    w.copy(rbsp, 0, h.entry_at)
+    w.ue(len(lengths))
+    # offset_len_minus1 stays, or is the shortest where it was.
+    n = max((max(lengths) - 1).bit_length(), 1)
+    if h.entry_bits != max((max(h.entries) - 1).bit_length(), 1):
+        n = max(n, h.entry_bits)
+    w.ue(n - 1)
+    for length in lengths:
+        w.u(length - 1, n)
+    w.copy(rbsp, h.after_entries, h.end)
+    w.u(1, 1)
+    return w.data()
