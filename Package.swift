@@ -30,6 +30,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
         .target(name: "CVeilKernels", path: "CModules/CVeilKernels", cSettings: cKernels),
@@ -73,6 +74,7 @@ let package = Package(
                 "VeilPipeline", "VeilDecoder", "VeilEncoder", "VeilCrypto", "VeilTranscoder", "VeilLayers", "VeilMedia",
                 "VeilEvaluation", "VeilRandomness",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
             ],
             path: "Sources/veil"),
         .target(name: "VeilFuzz", dependencies: ["VeilDecoder", "VeilCrypto", "VeilTranscoder"]),

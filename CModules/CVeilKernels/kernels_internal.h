@@ -72,4 +72,12 @@ VEIL_INLINE int veil_clip3(int low, int high, int v) { return v < low ? low : v 
 VEIL_INLINE int16_t veil_clip16(int v) { return (int16_t)veil_clip3(-32768, 32767, v); }
 VEIL_INLINE uint16_t veil_clip_sample(int v, int bitDepth) { return (uint16_t)veil_clip3(0, (1 << bitDepth) - 1, v); }
 
+// One sample of the vertical pass (H.8.1.4.1.3): `s` is the first of its `taps` input samples, `stride` apart.
+VEIL_INLINE uint16_t veil_resample_sample(const int16_t *s, ptrdiff_t stride, const int16_t *c, int taps, int bitDepth) {
+    int shift2 = 20 - bitDepth;
+    int sum = 1 << (shift2 - 1);
+    for (int i = 0; i < taps; i++) sum += c[i] * s[i * stride];
+    return veil_clip_sample(sum >> shift2, bitDepth);
+}
+
 #endif

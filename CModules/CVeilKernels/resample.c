@@ -34,15 +34,10 @@ VEIL_INLINE void horizontal(
 VEIL_INLINE void vertical(
     uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h, const int32_t *position,
     const uint8_t *phase, int bitDepth, const int16_t *table, int taps) {
-    int shift2 = 20 - bitDepth;
     for (int y = 0; y < h; y++, dst += dstStride) {
         const int16_t *c = table + phase[y] * taps;
         const int16_t *s = src + (position[y] - (taps / 2 - 1)) * srcStride;
-        for (int x = 0; x < w; x++) {
-            int sum = 1 << (shift2 - 1);
-            for (int i = 0; i < taps; i++) sum += c[i] * s[i * srcStride + x];
-            dst[x] = veil_clip_sample(sum >> shift2, bitDepth);
-        }
+        for (int x = 0; x < w; x++) dst[x] = veil_resample_sample(s + x, srcStride, c, taps, bitDepth);
     }
 }
 

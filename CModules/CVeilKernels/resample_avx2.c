@@ -120,11 +120,7 @@ VEIL_INLINE void vertical(
                 STORE(dst + x, _mm256_min_epu16(_mm256_packus_epi32(low, high), maximum));
             }
         }
-        for (; x < w; x++) {
-            int sum = 1 << (shift2 - 1);
-            for (int i = 0; i < taps; i++) sum += c[i] * s[i * srcStride + x];
-            dst[x] = veil_clip_sample(sum >> shift2, bitDepth);
-        }
+        for (; x < w; x++) dst[x] = veil_resample_sample(s + x, srcStride, c, taps, bitDepth);
     }
 }
 

@@ -18,7 +18,6 @@ public final class VideoSource {
     /// The last frame's, for the next one if nobody else has it by then.
     private var kept: VideoFrame?
     private var ended = false
-    private var failure: String?
     private let errors: Pipe?
 
     /// Opens a source. `path` may be "-" for standard input. `size` and `fps` describe raw video (a .yuv file, or standard input that is

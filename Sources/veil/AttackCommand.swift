@@ -11,40 +11,33 @@ struct AttackCommand: ParsableCommand {
         discussion: "veil attack clip.y4m -o attack --layers 2x --qp 26,26")
 
     @OptionGroup var input: InputOptions
-    @Option(name: .shortAndLong, help: "Folder of the report.")
-    var output: String
+    @OptionGroup var experiment: ExperimentOptions
     @Option(help: "Layers: 2x, 1.5x, snr, or 1 (for clips).")
     var layers: LayerStructure = .double
     @Option(help: "QP of base and enhancement layer (for clips).")
     var qp: String = "26,26"
     @Option(help: "Code at most this many frames of a clip.")
     var frames: Int = 9
-    @Option(help: "x265 preset of the base layer.")
-    var preset: String = "medium"
     @Option(help: "x265 options; by default one I picture, then P pictures.")
     var x265Options: String = "bframes=0,scenecut=0"
     @Option(help: "The frame that pictures show, from 0.")
     var figure: Int = 4
-    @Option(help: "Worker threads.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
-    @Flag(help: "No progress.")
-    var quiet = false
 
     func run() throws {
         guard frames > 0, figure >= 0 else { throw ValidationError("--frames takes 1 or more, --figure 0 or more") }
         guard input.input != "-" else { throw ValidationError("attack reads its clip several times: a file is needed") }
         guard FileManager.default.fileExists(atPath: input.input) else { throw MediaError.cannotOpen(path: input.input, reason: "no such file") }
-        try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(atPath: experiment.output, withIntermediateDirectories: true)
         let isStream = EvaluateCommand.isStream(input.input)
-        let progress = VeilEvaluation.Progress(steps: Attack.steps(layers: layers == .single ? 1 : 2) + (isStream ? 0 : 2), quiet: quiet)
+        let progress = VeilEvaluation.Progress(steps: Attack.steps(layers: layers == .single ? 1 : 2) + (isStream ? 0 : 2), quiet: experiment.quiet)
         var settings = Attack.Settings()
         settings.clip = (input.input as NSString).lastPathComponent
-        settings.threads = max(threads, 1)
+        settings.threads = max(experiment.threads, 1)
         settings.figureFrame = figure
-        settings.folder = output
+        settings.folder = experiment.output
         var stream = input.input
         var known: String?
-        let temporary = ["attack-clear.hevc", "attack-known.y4m", "attack-known.hevc"].map { output + "/" + $0 }
+        let temporary = ["attack-clear.hevc", "attack-known.y4m", "attack-known.hevc"].map { experiment.output + "/" + $0 }
         defer { for path in temporary { unlink(path) } }
         if isStream {
             settings.layers = "as in the stream"
@@ -70,15 +63,15 @@ struct AttackCommand: ParsableCommand {
         let (report, pictures) = try Attack(settings: settings, progress: progress).run(
             stream: stream, known: known, version: Veil.configuration.version, command: CommandLine.commandText)
         progress.finish()
-        let files = try AttackPage.write(report, pictures: pictures, folder: output)
+        let files = try AttackPage.write(report, pictures: pictures, folder: experiment.output)
         for line in AttackPage.conclusions(report) { warn(line) }
         print(#"{"report":"\#(files.html)","json":"\#(files.json)","attempts":\#(report.attempts.count)}"#)
     }
 
     private func encode(_ clip: String, _ stream: String, _ qp: String, raw: Bool) throws {
         var arguments = [
-            "encode", clip, "-o", stream, "--layers", layers.rawValue, "--qp", qp, "--scheme", "none", "--frames", String(frames), "--preset", preset,
-            "--threads", String(threads),
+            "encode", clip, "-o", stream, "--layers", layers.rawValue, "--qp", qp, "--scheme", "none", "--frames", String(frames), "--preset", experiment.preset,
+            "--threads", String(experiment.threads),
         ]
         if !x265Options.isEmpty { arguments += ["--x265-options", x265Options] }
         if raw, let size = input.size { arguments += ["--size", "\(size.width)x\(size.height)"] }

@@ -12,8 +12,7 @@ struct CompareCommand: ParsableCommand {
         discussion: "veil compare clip.y4m -o comparison --layers 2x --qp 26,26 --rounds 5")
 
     @OptionGroup var input: InputOptions
-    @Option(name: .shortAndLong, help: "Folder of the report.")
-    var output: String
+    @OptionGroup var experiment: ExperimentOptions
     @Option(help: "Layers: 2x, 1.5x, snr, or 1.")
     var layers: LayerStructure = .double
     @Option(help: "QP of base and enhancement layer.")
@@ -28,16 +27,10 @@ struct CompareCommand: ParsableCommand {
     var frames: Int = 25
     @Option(help: "How often everything is run.")
     var rounds: Int = 5
-    @Option(help: "x265 preset of the base layer.")
-    var preset: String = "medium"
     @Option(help: "Further x265 options for the base layer, as name=value, comma separated.")
     var x265Options: String = ""
-    @Option(help: "Worker threads of each step.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Keep the streams.")
     var keep = false
-    @Flag(help: "No progress.")
-    var quiet = false
 
     func run() throws {
         guard scheme.value != .none else { throw ValidationError("--scheme takes bl, all or el") }
@@ -52,19 +45,19 @@ struct CompareCommand: ParsableCommand {
         settings.profile = profile.value
         settings.frames = frames
         settings.rounds = rounds
-        settings.preset = preset
+        settings.preset = experiment.preset
         settings.x265Options = x265Options
-        settings.threads = max(threads, 1)
-        settings.folder = output
+        settings.threads = max(experiment.threads, 1)
+        settings.folder = experiment.output
         settings.keepsStreams = keep
         if let size = input.size { settings.inputArguments += ["--size", "\(size.width)x\(size.height)"] }
         if let fps = input.fps { settings.inputArguments += ["--fps", "\(fps.numerator)/\(fps.denominator)"] }
         if let depth = input.inputDepth { settings.inputArguments += ["--input-depth", String(depth)] }
-        let progress = VeilEvaluation.Progress(steps: Comparison.steps(rounds: rounds), quiet: quiet)
+        let progress = VeilEvaluation.Progress(steps: Comparison.steps(rounds: rounds), quiet: experiment.quiet)
         let report = try Comparison(settings: settings, progress: progress).run(
             version: Veil.configuration.version, command: CommandLine.commandText)
         progress.finish()
-        let files = try ComparisonPage.write(report, folder: output)
+        let files = try ComparisonPage.write(report, folder: experiment.output)
         for m in report.methods {
             let text = m.name.padding(toLength: 42, withPad: " ", startingAt: 0)
             warn(

@@ -22,14 +22,25 @@ struct EncodeCommand: ParsableCommand {
               veil encode in.mp4 -o - --layers snr --qp 32,26 --preset fast >out.hevc
               veil encode in.y4m -o out.hevc --layers 2x,snr --bitrate 800,2000,3000
               ffmpeg -i /dev/video0 -f yuv4mpegpipe - | veil encode - -o cam.hevc
+              veil encode in.y4m -o out.hevc --layer-file layers.yaml
+
+            A LAYER FILE (YAML or JSON), bottom up
+              layers:
+                - {ratio: 2x, bitrate: 800, keys: base.json}
+                - {qp: 26, keys: env:PREMIUM, references: [0], preset: slow}
+            Further keys: size, depth, crf, vbv-maxrate, vbv-bufsize, source.
+            Layers with keys of their own are encrypted; without ratio and size
+            the top layer has the input's size.
             """)
 
     @OptionGroup var input: InputOptions
     @Option(name: .shortAndLong, help: "Output stream, '-' for standard output.")
     var output: String
     @Option(
-        help: "Each enhancement layer relative to the one below it, bottom up: 2x, 1.5x, any ratio, snr (2x,snr makes three layers); the size of every layer (640x360,1280x720); or 1 for a single layer.")
-    var layers: String = "2x"
+        help: "Each enhancement layer relative to the one below it, bottom up: 2x, 1.5x, any ratio, snr (2x,snr makes three layers); the size of every layer (640x360,1280x720); or 1 for a single layer (default: 2x).")
+    var layers: String?
+    @Option(help: "YAML or JSON file with the size, rate, keys, preset and references of every layer.")
+    var layerFile: String?
     @OptionGroup var rate: RateOptions
     @Option(help: "Source of each lower layer, bottom up, comma separated; without it they are made from the input.")
     var lowerSources: String?
@@ -45,9 +56,13 @@ struct EncodeCommand: ParsableCommand {
     var recon: String?
     @OptionGroup var logging: LoggingOptions
 
+    func validate() throws {
+        if layerFile != nil && layers != nil { throw ValidationError("--layers and --layer-file exclude each other") }
+    }
+
     /// Layers of the stream, known once the input is open.
     func plan(_ format: VideoFormat) throws -> LayerPlan {
-        var plan = try LayerPlan(layers, source: format)
+        var plan = try layerFile.map { try LayerFile(path: $0).plan(source: format) } ?? LayerPlan(layers ?? "2x", source: format)
         if let depth {
             let values = depth.split(separator: ",").compactMap { Int($0) }
             guard values.count == 1 || values.count == plan.layers.count else {
@@ -85,12 +100,12 @@ struct EncodeCommand: ParsableCommand {
             var enhancement = EnhancementSettings(
                 format: LayerFormat(width: layer.width, height: layer.height, bitDepth: layer.bitDepth))
             enhancement.references = layer.references
-            coding.apply(to: &enhancement)
+            coding.apply(to: &enhancement, preset: layer.preset)
             settings.enhancements.append(enhancement)
         }
         let passes = try rate.apply(to: &settings, plan: plan)
         settings.base.options += coding.x265
-        let encryption = try protect(&settings)
+        let encryption = try protect(&settings, plan: plan)
         let encoder = try ScalableEncoder(settings: settings)
         let file = try OutputFile(path: output)
         let formats = plan.layers.map { VideoFormat(width: $0.width, height: $0.height, fps: fps, bitDepth: $0.bitDepth) }

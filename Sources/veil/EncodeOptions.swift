@@ -52,8 +52,9 @@ struct CodingOptions: ParsableArguments {
         settings.repeatsHeaders = repeatHeaders
     }
 
-    func apply(to layer: inout EnhancementSettings) {
-        if let preset = EncoderPreset(name: elPreset ?? preset) {
+    /// - Parameter own: the layer's own preset, if it has one.
+    func apply(to layer: inout EnhancementSettings, preset own: String? = nil) {
+        if let preset = EncoderPreset(name: own ?? elPreset ?? preset) {
             layer.effort = preset.effort
             layer.tools = preset.tools
         }

@@ -23,16 +23,13 @@ struct EvaluateCommand: ParsableCommand {
 
     @Argument(help: "Clips (anything encode reads), or clear HEVC or SHVC streams (.hevc, .265, .h265, .bit, .bin).")
     var inputs: [String]
-    @Option(name: .shortAndLong, help: "Folder of the report.")
-    var output: String
+    @OptionGroup var experiment: ExperimentOptions
     @Option(help: "Layer structures for clips: snr, 2x, 1.5x, 1, comma separated.")
     var layers: String = "snr,2x,1.5x,1"
     @Option(help: "QPs of the enhancement layer, comma separated; as B/E with the base layer's (default: E + 4 for snr, else E).")
     var qp: String = "22"
     @Option(help: "Code at most this many frames of a clip.")
     var frames: Int = 25
-    @Option(help: "x265 preset of the base layer.")
-    var preset: String = "medium"
     @Option(help: "x265 options; the default is the paper's structure: one I picture, then P pictures.")
     var x265Options: String = "bframes=0,scenecut=0"
     @Option(help: "Size of raw clips, as WxH.")
@@ -43,12 +40,8 @@ struct EvaluateCommand: ParsableCommand {
     var draws: Int = 3
     @Option(help: "The frame that pictures show, from 0.")
     var figure: Int = 8
-    @Option(help: "Worker threads.")
-    var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Keep the streams.")
     var keep = false
-    @Flag(help: "No progress.")
-    var quiet = false
 
     private struct Job {
         let input: String
@@ -62,9 +55,9 @@ struct EvaluateCommand: ParsableCommand {
             throw ValidationError("--frames takes 1 or more, --figure 0 or more, --draws 1 to 100")
         }
         guard reference == nil || jobs.count == 1 && jobs[0].structure == nil else { throw ValidationError("--reference goes with one stream") }
-        try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(atPath: experiment.output, withIntermediateDirectories: true)
         let steps = jobs.reduce(0) { $0 + StreamEvaluation.steps(layers: $1.structure == .single ? 1 : 2, variants: 3) + ($1.structure == nil ? 0 : 1) }
-        let progress = VeilEvaluation.Progress(steps: steps, quiet: quiet)
+        let progress = VeilEvaluation.Progress(steps: steps, quiet: experiment.quiet)
         var report = EvaluationReport(
             version: Veil.configuration.version, command: CommandLine.commandText, machine: Machine.description, runs: [])
         var pictures: [StreamEvaluation.Pictures] = []
@@ -73,10 +66,10 @@ struct EvaluateCommand: ParsableCommand {
             report.runs.append(run)
             pictures.append(shown)
             // The report grows with every stream, so that what was measured is there when a later one fails.
-            try EvaluationPage.write(report, pictures: pictures, folder: output)
+            try EvaluationPage.write(report, pictures: pictures, folder: experiment.output)
         }
         progress.finish()
-        print(#"{"report":"\#(output)/report.html","json":"\#(output)/report.json","streams":\#(report.runs.count)}"#)
+        print(#"{"report":"\#(experiment.output)/report.html","json":"\#(experiment.output)/report.json","streams":\#(report.runs.count)}"#)
     }
 
     private func jobs() throws -> [Job] {
@@ -116,10 +109,10 @@ struct EvaluateCommand: ParsableCommand {
     private func evaluate(_ job: Job, _ progress: VeilEvaluation.Progress) throws -> (EvaluationReport.Run, StreamEvaluation.Pictures) {
         var settings = StreamEvaluation.Settings()
         settings.name = ((job.input as NSString).lastPathComponent as NSString).deletingPathExtension
-        settings.threads = max(threads, 1)
+        settings.threads = max(experiment.threads, 1)
         settings.figureFrame = figure
         settings.draws = draws
-        settings.folder = output
+        settings.folder = experiment.output
         settings.keepsStreams = keep
         guard let structure = job.structure else {
             let evaluation = StreamEvaluation(settings: settings, source: reference.map { path in { try self.open(path) } }, progress: progress)
@@ -132,11 +125,11 @@ struct EvaluateCommand: ParsableCommand {
         }
         settings.structure = structure.rawValue
         settings.qp = structure == .single ? [job.qp.enhancement] : [job.qp.base, job.qp.enhancement]
-        let stream = "\(output)/\(settings.name).\(structure.rawValue).qp\(job.qp.enhancement).clear.hevc"
+        let stream = "\(experiment.output)/\(settings.name).\(structure.rawValue).qp\(job.qp.enhancement).clear.hevc"
         defer { if !keep { try? FileManager.default.removeItem(atPath: stream) } }
         var arguments = [
             job.input, "-o", stream, "--layers", structure.rawValue, "--qp", settings.qp.map(String.init).joined(separator: ","), "--scheme", "none",
-            "--frames", String(frames), "--preset", preset, "--threads", String(threads),
+            "--frames", String(frames), "--preset", experiment.preset, "--threads", String(experiment.threads),
         ]
         if !x265Options.isEmpty { arguments += ["--x265-options", x265Options] }
         if let size { arguments += ["--size", "\(size.width)x\(size.height)"] }

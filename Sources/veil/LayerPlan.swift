@@ -20,9 +20,15 @@ struct LayerPlan {
         var source: String?
         /// nuh_layer_id of the layers it is predicted from.
         var references: [Int] = []
+        /// Where its key is, as `--keys` says it.
+        var keys: String?
+        /// Preset of an enhancement layer where it is not that of all.
+        var preset: String?
     }
 
     var layers: [Layer]
+
+    init(layers: [Layer]) { self.layers = layers }
 
     /// `text`: `1` (a single layer), a list of relations of each enhancement layer to the layer below it (`2x`, `1.5x`, any `Nx`, `snr`),
     /// bottom up, or a list of the sizes of all layers (`640x360,1280x720`). The top layer has the size of the source unless told.
@@ -35,8 +41,7 @@ struct LayerPlan {
             layers = parts.compactMap { Size(argument: $0) }.map { layer($0.width, $0.height) }
         } else {
             let ratios = try parts.map { part -> Double in
-                if part == "snr" { return 1 }
-                guard part.hasSuffix("x"), let ratio = Double(part.dropLast()), ratio >= 1, ratio <= 16 else {
+                guard let ratio = Self.ratio(part) else {
                     throw ValidationError("--layers: '\(part)' is none of 1, snr, 2x, 1.5x (any ratio of 1 to 16), or WxH for every layer")
                 }
                 return ratio
@@ -53,8 +58,15 @@ struct LayerPlan {
         try check()
     }
 
+    /// `2x`, `1.5x`, `snr`.
+    static func ratio(_ text: String) -> Double? {
+        if text == "snr" { return 1 }
+        guard text.hasSuffix("x"), let ratio = Double(text.dropLast()), ratio >= 1, ratio <= 16 else { return nil }
+        return ratio
+    }
+
     /// Even, so that 4:2:0 windows can show it.
-    private static func even(_ size: Int, _ factor: Double) -> Int { max(Int((Double(size) / factor / 2).rounded()) * 2, 2) }
+    static func even(_ size: Int, _ factor: Double) -> Int { max(Int((Double(size) / factor / 2).rounded()) * 2, 2) }
 
     func check() throws {
         if layers.count > 8 { throw ValidationError("no more than 8 layers") }

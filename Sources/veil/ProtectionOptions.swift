@@ -135,12 +135,14 @@ struct ProtectionOptions: ParsableArguments {
     /// - Parameters:
     ///   - sizes: luma size of each layer.
     ///   - tiles: regions of the tiles asked for, by layer.
+    ///   - ownKeys: where the keys of some layers are, in place of `--keys`.
     func encryption(
-        layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [Selection.Region]] = [:]
+        layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [Selection.Region]] = [:], ownKeys: [Int: String] = [:]
     ) throws -> Encryption? {
-        let scheme = self.scheme ?? (keys == nil ? .none : .all)
+        let scheme = try self.scheme ?? (keys != nil ? .all : Self.scheme(of: Set(ownKeys.keys), layers: layers))
         if scheme == .none { return nil }
-        guard let keys else { throw ValidationError("--scheme \(scheme.name) needs --keys") }
+        let covered = layers.filter { scheme.covers($0, of: layers) }
+        guard keys != nil || covered.allSatisfy({ ownKeys[$0] != nil }) else { throw ValidationError("--scheme \(scheme.name) needs --keys") }
         var options = Encryption.Options()
         options.scheme = scheme
         options.resynchronisation = resync.value
@@ -161,7 +163,16 @@ struct ProtectionOptions: ParsableArguments {
             }
             options.nonce = bytes
         }
-        return try Encryption(options: options, layers: layers, keys: KeyRing(reference: keys))
+        let shared = try keys.map { try KeyRing(reference: $0) }
+        let all = try covered.map { layer in try (ownKeys[layer].map { try KeyRing(reference: $0) } ?? shared ?? KeyRing(layers: [])).key(layer: layer) }
+        return try Encryption(options: options, layers: layers, keys: KeyRing(layers: all))
+    }
+
+    /// The scheme that encrypts just the layers that have keys.
+    private static func scheme(of keyed: Set<Int>, layers: [Int]) throws -> Scheme {
+        for scheme in Scheme.allCases where Set(layers.filter { scheme.covers($0, of: layers) }) == keyed { return scheme }
+        let names = keyed.sorted().map(String.init).joined(separator: ", ")
+        throw ValidationError("layers \(names) have keys: bl (the lowest), all and el (the highest) are the schemes; --scheme chooses one")
     }
 
     private func bytes(hexadecimal text: String) -> [UInt8]? {
