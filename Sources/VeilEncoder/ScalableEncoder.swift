@@ -19,6 +19,14 @@ package struct AccessUnit {
     package let layerQps: [Int]
 }
 
+/// The source picture of an enhancement layer, which waits until libx265 has coded the base layer's.
+package protocol WaitingPicture: Sendable {
+    /// The picture. Its margins are undefined.
+    func unpacked() throws -> FrameBuffer
+}
+
+extension PackedPicture: WaitingPicture {}
+
 /// Codes a clip as base layer and enhancement layers, access unit by access unit.
 ///
 /// Several are in flight at once: libx265 works ahead with its own threads, and the pictures of the enhancement layers run on a pool, rows
@@ -33,7 +41,7 @@ package final class ScalableEncoder {
     private var vps: VideoParameterSet?
     private let sets = ParameterSetCollection()
     /// Sources that wait for their base layer picture, as many as libx265 looks ahead.
-    private var waiting: [Int: [PackedPicture]] = [:]
+    private var waiting: [Int: [any WaitingPicture]] = [:]
     private var pushed = 0
     private var sentSets: Set<[UInt8]> = []
     private var irapCount = 0
@@ -64,10 +72,16 @@ package final class ScalableEncoder {
 
     /// Pushes the next picture in display order: the source of each layer. Returns the next access unit in decoding order, if it is ready.
     package func push(_ sources: [FrameBuffer]) throws -> AccessUnit? {
-        precondition(sources.count == settings.enhancements.count + 1, "one source a layer")
-        if sources.count > 1 { waiting[pushed] = sources.dropFirst().map(PackedPicture.init) }
+        precondition(!sources.isEmpty, "one source a layer")
+        return try push(base: sources[0], enhancements: sources.dropFirst().map(PackedPicture.init))
+    }
+
+    /// The same where the sources of the enhancement layers are kept somehow else until they are needed.
+    package func push(base: FrameBuffer, enhancements: [any WaitingPicture]) throws -> AccessUnit? {
+        precondition(enhancements.count == settings.enhancements.count, "one source a layer")
+        if !enhancements.isEmpty { waiting[pushed] = enhancements }
         pushed += 1
-        if let coded = try baseEncoder.encode(sources[0]) { inFlight.append(try begin(coded)) }
+        if let coded = try baseEncoder.encode(base) { inFlight.append(try begin(coded)) }
         return try next(limit: maxInFlight)
     }
 
@@ -149,7 +163,7 @@ package final class ScalableEncoder {
             for (i, layer) in layers.enumerated() {
                 let qp = rates[i].qp(picture)
                 let references = settings.enhancements[i].references.map { $0 == 0 ? coded.picture : unit.pictures[$0 - 1].picture }
-                let picture = layer.picture(base: header, position: position, references: references, source: sources[i].unpacked(), qp: qp)
+                let picture = layer.picture(base: header, position: position, references: references, source: try sources[i].unpacked(), qp: qp)
                 picture.start(on: pool)
                 unit.pictures.append(picture)
                 unit.qps.append(qp)

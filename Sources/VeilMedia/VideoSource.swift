@@ -11,6 +11,8 @@ public final class VideoSource {
     private let isY4M: Bool
     private var offset = 0
     private var frameIndex = 0
+    /// Where the last frame's samples began.
+    private var frameOffset = 0
     /// Bytes read: the ones not used yet are `bufferAt..<bufferEnd`. Keeps its size, like `kept`, so that a frame touches no fresh memory.
     private var buffer: [UInt8] = []
     private var bufferAt = 0
@@ -18,6 +20,8 @@ public final class VideoSource {
     /// The last frame's, for the next one if nobody else has it by then.
     private var kept: VideoFrame?
     private var ended = false
+    /// Whether what was read can be read again.
+    private let isSeekable: Bool
     private let errors: Pipe?
 
     /// Opens a source. `path` may be "-" for standard input. `size` and `fps` describe raw video (a .yuv file, or standard input that is
@@ -76,6 +80,9 @@ public final class VideoSource {
         self.input = input
         self.process = process
         self.errors = errors
+        var status = stat()
+        isSeekable = process == nil && fstat(input.fileDescriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+            && lseek(input.fileDescriptor, 0, SEEK_CUR) == 0
         var header: [UInt8] = []
         var pending: [UInt8] = []
         func more() throws -> Bool {
@@ -227,9 +234,16 @@ public final class VideoSource {
             at += count * format.bytesPerSample
         }
         bufferAt = at
+        frameOffset = offset
         offset += bytes
         frameIndex += 1
         return frame
+    }
+
+    /// Where the last frame can be read again, nil for a pipe.
+    public var lastFrameInFile: FrameInFile? {
+        guard isSeekable, frameIndex > 0 else { return nil }
+        return FrameInFile(file: input, path: path, index: frameIndex - 1, offset: frameOffset, format: format)
     }
 
     /// A frame to be written over: the last one, unless it is still in use.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilEncoder
 import VeilMedia
 import VeilRecon
 
@@ -29,5 +30,30 @@ extension FrameBuffer {
                 }
             }
         }
+    }
+}
+
+/// A frame of a file as the source of an enhancement layer of the same depth.
+package struct WaitingFrame: WaitingPicture {
+    private let frame: FrameInFile
+
+    package init(_ frame: FrameInFile) { self.frame = frame }
+
+    package func unpacked() throws -> FrameBuffer {
+        let f = frame.format
+        let picture = FrameBuffer(
+            width: (f.width + 7) & ~7, height: (f.height + 7) & ~7, bitDepthLuma: f.bitDepth, bitDepthChroma: f.bitDepth,
+            margin: FrameBuffer.sourceMargin)
+        for c in 0..<3 {
+            let plane = picture.plane(c)
+            let s = f.size(ofComponent: c)
+            try frame.read(component: c, into: plane.origin, stride: plane.stride)
+            for y in 0..<s.height {
+                let row = plane.row(y)
+                for x in s.width..<max(plane.width, s.width) { row[x] = row[s.width - 1] }
+            }
+            for y in s.height..<max(plane.height, s.height) { plane.row(y).update(from: plane.row(s.height - 1), count: plane.width) }
+        }
+        return picture
     }
 }

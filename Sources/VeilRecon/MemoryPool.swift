@@ -8,6 +8,7 @@ final class MemoryPool: @unchecked Sendable {
 
     private static let maxBlocks = 24
     private static let maxBytes = 384 << 20
+    private static let huge = 2 << 20
 
     private let lock = NSLock()
     /// Oldest first.
@@ -26,13 +27,14 @@ final class MemoryPool: @unchecked Sendable {
 
     private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
         #if os(Linux)
-        // Huge pages, where the system has them: one fault for 2 MiB.
-        if byteCount >= 1 << 20 {
-            let huge = 2 << 20
-            let rounded = (byteCount + huge - 1) & ~(huge - 1)
+        // Huge pages, where the system has them: one fault for 2 MiB. Not for an end that would leave much of one unused: clearing a page
+        // that the machine had not touched before costs more than its fault.
+        if byteCount >= huge {
+            let whole = byteCount / huge * huge
+            let advised = byteCount - whole >= huge * 3 / 4 ? whole + huge : whole
             var memory: UnsafeMutableRawPointer?
-            if posix_memalign(&memory, huge, rounded) == 0, let memory {
-                madvise(memory, rounded, MADV_HUGEPAGE)
+            if posix_memalign(&memory, huge, max(byteCount, advised)) == 0, let memory {
+                madvise(memory, advised, MADV_HUGEPAGE)
                 return memory
             }
         }

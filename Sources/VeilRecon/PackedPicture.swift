@@ -35,7 +35,8 @@ package final class PackedPicture: @unchecked Sendable {
 
     /// The picture again. Its margins are undefined.
     package func unpacked() -> FrameBuffer {
-        let frame = FrameBuffer(width: width, height: height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma)
+        let frame = FrameBuffer(
+            width: width, height: height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma, margin: FrameBuffer.sourceMargin)
         forEachPlane(of: frame) { plane, at in
             let width = Int32(plane.width)
             let height = Int32(plane.height)

@@ -19,6 +19,8 @@ package struct Plane: @unchecked Sendable {
 package final class FrameBuffer: @unchecked Sendable {
     package static let lumaMargin = 96
     package static let chromaMargin = 48
+    /// Of pictures that nothing is predicted from: what kernels may read beyond a block.
+    package static let sourceMargin = 32
 
     package let width: Int
     package let height: Int
@@ -29,8 +31,10 @@ package final class FrameBuffer: @unchecked Sendable {
     private let memory: UnsafeMutableRawPointer
     private let byteCount: Int
 
-    /// `width` and `height` in luma samples, both even (pic_width_in_luma_samples is a multiple of MinCbSizeY).
-    package init(width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int) {
+    /// - Parameters:
+    ///   - width, height: in luma samples, both even (pic_width_in_luma_samples is a multiple of MinCbSizeY).
+    ///   - margin: luma samples beyond each side, a multiple of 32; chroma planes have half of it.
+    package init(width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int, margin: Int = lumaMargin) {
         self.width = width
         self.height = height
         self.bitDepthLuma = bitDepthLuma
@@ -40,8 +44,8 @@ package final class FrameBuffer: @unchecked Sendable {
             let stride = (w + 2 * margin + 31) & ~31
             return (stride, stride * (h + 2 * margin) + 64)
         }
-        let luma = layout(width, height, Self.lumaMargin)
-        let chroma = layout(width / 2, height / 2, Self.chromaMargin)
+        let luma = layout(width, height, margin)
+        let chroma = layout(width / 2, height / 2, margin / 2)
         let total = (luma.samples + 2 * chroma.samples) * 2
         byteCount = total
         memory = MemoryPool.shared.take(byteCount: total)
@@ -50,9 +54,9 @@ package final class FrameBuffer: @unchecked Sendable {
             Plane(origin: base + start + margin * l.stride + margin, stride: l.stride, width: w, height: h, margin: margin)
         }
         planes = (
-            plane(0, luma, width, height, Self.lumaMargin),
-            plane(luma.samples, chroma, width / 2, height / 2, Self.chromaMargin),
-            plane(luma.samples + chroma.samples, chroma, width / 2, height / 2, Self.chromaMargin)
+            plane(0, luma, width, height, margin),
+            plane(luma.samples, chroma, width / 2, height / 2, margin / 2),
+            plane(luma.samples + chroma.samples, chroma, width / 2, height / 2, margin / 2)
         )
     }
 

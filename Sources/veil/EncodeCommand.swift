@@ -134,7 +134,7 @@ struct EncodeCommand: ParsableCommand {
         while read < frames ?? .max, let pictures = try sources.next() {
             latency.arrive(read)
             read += 1
-            if let unit = try encoder.push(pictures) { try take(unit) }
+            if let unit = try encoder.push(base: pictures.base, enhancements: pictures.enhancements) { try take(unit) }
         }
         while let unit = try encoder.flush() { try take(unit) }
         if progress.frames == 0 { throw MediaError.notSupported(path: input.input, what: "no frames") }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilEncoder
 import VeilMedia
 import VeilPipeline
 import VeilRecon
@@ -38,20 +39,31 @@ final class LayerSources {
     }
 
     /// The next frame of every layer; nil when one of the sources ends.
-    func next() throws -> [FrameBuffer]? {
+    func next() throws -> (base: FrameBuffer, enhancements: [any WaitingPicture])? {
         guard let frame = try top.nextFrame() else { return nil }
-        var result: [FrameBuffer] = []
-        for (i, layer) in plan.layers.enumerated() {
-            if let source = own[i] {
-                guard let frame = try source.nextFrame() else { return nil }
-                result.append(FrameBuffer(frame, bitDepth: layer.bitDepth))
-            } else if let downsampler = downsamplers[i], let small = smaller[i] {
-                downsampler(frame, into: small)
-                result.append(FrameBuffer(small, bitDepth: layer.bitDepth))
+        var base: FrameBuffer?
+        var enhancements: [any WaitingPicture] = []
+        func add(_ i: Int, _ frame: VideoFrame, from source: VideoSource?) {
+            let depth = plan.layers[i].bitDepth
+            if i == 0 {
+                base = FrameBuffer(frame, bitDepth: depth)
+            } else if let stored = source?.lastFrameInFile, stored.format.bitDepth == depth {
+                enhancements.append(WaitingFrame(stored))
             } else {
-                result.append(FrameBuffer(frame, bitDepth: layer.bitDepth))
+                enhancements.append(PackedPicture(FrameBuffer(frame, bitDepth: depth)))
             }
         }
-        return result
+        for i in plan.layers.indices {
+            if let source = own[i] {
+                guard let frame = try source.nextFrame() else { return nil }
+                add(i, frame, from: source)
+            } else if let downsampler = downsamplers[i], let small = smaller[i] {
+                downsampler(frame, into: small)
+                add(i, small, from: nil)
+            } else {
+                add(i, frame, from: top)
+            }
+        }
+        return base.map { ($0, enhancements) }
     }
 }
