@@ -97,8 +97,10 @@ private struct Block {
             for lambda in [0.05, 0.15, 1000] {
                 var block = nearest
                 let count = optimiser.optimise(
-                    levels: &block.levels, coefficients: block.coefficients, remainders: &block.remainders, log2: log2, cIdx: 0,
-                    scanIdx: 0, unit: 1.0 / 64, lambda: Float(lambda))
+                    levels: &block.levels, remainders: &block.remainders, log2: log2, cIdx: 0, scanIdx: 0, lambda: Float(lambda))
+                #expect(zip(zip(block.coefficients, block.levels), block.remainders).allSatisfy { pair, rest in
+                    rest == (Int32(pair.0.magnitude) - 64 * Int32(pair.1.magnitude)) * 4
+                })
                 #expect(count == block.levels.count { $0 != 0 })
                 if lambda == 1000 {
                     #expect(count == 0)

@@ -5,12 +5,13 @@ import VeilBins
 ///
 /// Coefficients are gone through in coding order. Each takes the level nearest to it, the next lower one or zero, whichever costs least with
 /// the contexts as they would then stand; sub-blocks that cost more than they bring are dropped; and the last level is moved to where
-/// the whole costs least. All costs are squared quantisation steps plus weighted bits.
+/// the whole costs least. All costs are bits, squared quantisation steps being worth so many, and count from that of a block without levels.
 final class LevelOptimiser {
-    private let zeroCost: UnsafeMutablePointer<Float>
     private let cost: UnsafeMutablePointer<Float>
     private let sigCost: UnsafeMutablePointer<Float>
     private let subBlockCost: UnsafeMutablePointer<Float>
+    /// Whether a sub-block has levels.
+    private let isCoded: UnsafeMutablePointer<Bool>
     private let flags: UnsafeMutablePointer<UInt8>
     private let lastX: UnsafeMutablePointer<Float>
     private let lastY: UnsafeMutablePointer<Float>
@@ -24,19 +25,21 @@ final class LevelOptimiser {
             memory.initialize(repeating: 0, count: count)
             return memory
         }
-        zeroCost = make(1024)
         cost = make(1024)
         sigCost = make(1024)
         subBlockCost = make(64)
         lastX = make(10)
         lastY = make(10)
         binBits = make(Context.count * 2)
+        isCoded = .allocate(capacity: 64)
+        isCoded.initialize(repeating: false, count: 64)
         flags = .allocate(capacity: 81)
         flags.initialize(repeating: 0, count: 81)
     }
 
     deinit {
-        for p in [zeroCost, cost, sigCost, subBlockCost, lastX, lastY, binBits] { p.deallocate() }
+        for p in [cost, sigCost, subBlockCost, lastX, lastY, binBits] { p.deallocate() }
+        isCoded.deallocate()
         flags.deallocate()
     }
 
@@ -100,25 +103,21 @@ final class LevelOptimiser {
         return bits
     }
 
-    /// Improves the levels of a block (quantised to the nearest), and says what they leave of the coefficients in `remainders` (1/256 step).
+    /// Improves the levels of a block, which are those nearest to the coefficients, and keeps what they leave of them up to date.
     /// Returns how many are not zero.
     ///
-    /// `unit`: quantisation steps a unit of the coefficients; `lambda`: squared steps a bit.
+    /// `remainders`: what the levels leave of the coefficients' magnitudes, in 1/256 step; `lambda`: squared steps a bit.
     func optimise(
-        levels: UnsafeMutablePointer<Int16>, coefficients: UnsafePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int,
-        cIdx: Int, scanIdx: Int, unit: Float, lambda: Float
+        levels: UnsafeMutablePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int, cIdx: Int, scanIdx: Int, lambda: Float
     ) -> Int {
         let log2Sb = log2 &- 2
         let subBlocks = scans.subBlock + (log2Sb &* 192 &+ scanIdx &* 64)
         let positions = scans.position4 + (scanIdx &<< 4)
-        var last = (1 &<< (2 &* log2Sb)) &- 1
-        while last >= 0 {
-            if !isEmpty(levels + origin(subBlocks, last, log2), log2) { break }
-            last &-= 1
-        }
+        let last = lastSubBlock(levels, log2, subBlocks)
         if last < 0 { return 0 }
         let side = 1 &<< log2Sb
         for y in 0...side { (flags + y &* 9).update(repeating: 0, count: side &+ 1) }
+        let weight = 1 / lambda
         let sigBase: Int
         if cIdx == 0 {
             sigBase = Context.sigCoeffFlag &+ (log2 == 2 ? 0 : log2 == 3 ? (scanIdx == 0 ? 9 : 15) : 21)
@@ -126,7 +125,6 @@ final class LevelOptimiser {
             sigBase = Context.sigCoeffFlag &+ 27 &+ (log2 == 2 ? 0 : log2 == 3 ? 9 : 12)
         }
         var total: Float = 0
-        var allZero: Float = 0
         var started = false
         var greater1Ctx = 1
         var i = last
@@ -135,21 +133,14 @@ final class LevelOptimiser {
             let cell = flags + ((sb &>> 3) &* 9 &+ (sb & 7))
             let right = Int(cell[1])
             let below = Int(cell[9])
-            let at = origin(subBlocks, i, log2)
-            if i > 0 && i < last && isEmpty(levels + at, log2) {
+            let at = ((sb &>> 3) &<< (log2 &+ 2)) | ((sb & 7) &<< 2)
+            let here = levels + at
+            let codedContext = Context.codedSubBlockFlag &+ (right | below) &+ (cIdx > 0 ? 2 : 0)
+            isCoded[i] = false
+            if i > 0 && i < last && isEmpty(here, log2) {
                 // Nothing to decide: the sub-block stays without a flag.
-                var zeros: Float = 0
-                for n in 0..<16 {
-                    let pos = Int(positions[n])
-                    let a = Float(Int(coefficients[at &+ ((pos &>> 2) &<< log2 | (pos & 3))])) * unit
-                    zeroCost[i &* 16 &+ n] = a * a
-                    cost[i &* 16 &+ n] = a * a
-                    sigCost[i &* 16 &+ n] = 0
-                    zeros += a * a
-                }
-                subBlockCost[i] = lambda * bin(0, Context.codedSubBlockFlag &+ (right | below) &+ (cIdx > 0 ? 2 : 0))
-                total += zeros + subBlockCost[i]
-                allZero += zeros
+                subBlockCost[i] = bin(0, codedContext)
+                total += subBlockCost[i]
                 i &-= 1
                 continue
             }
@@ -161,161 +152,183 @@ final class LevelOptimiser {
             state.greater1Base = Context.coeffAbsLevelGreater1Flag &+ (ctxSet &<< 2) &+ (cIdx > 0 ? 16 : 0)
             state.greater2 = Context.coeffAbsLevelGreater2Flag &+ ctxSet &+ (cIdx > 0 ? 4 : 0)
             var coded: Float = 0
-            var zeros: Float = 0
-            let first = i &* 16
+            let costs = cost + i &* 16
+            let sigCosts = sigCost + i &* 16
             var n = 15
             while n >= 0 {
                 let pos = Int(positions[n])
-                let offset = at &+ ((pos &>> 2) &<< log2 | (pos & 3))
-                let a = Float(abs(Int(coefficients[offset]))) * unit
-                let zero = a * a
-                zeroCost[first &+ n] = zero
-                zeros += zero
-                let nearest = abs(Int(levels[offset]))
-                if !started && nearest == 0 {
+                let offset = (pos &>> 2) &<< log2 | (pos & 3)
+                let signed = Int(here[offset])
+                let nearest = abs(signed)
+                var sig0: Float = 0
+                var sig1: Float = 0
+                if started {
+                    if !(n == 0 && i > 0 && i != last && state.coded == 0) {
+                        let context = n == 0 && i == 0
+                            ? (cIdx == 0 ? Context.sigCoeffFlag : Context.sigCoeffFlag &+ 27) : sbBase &+ Int(ctxTable[pos])
+                        sig0 = bin(0, context)
+                        sig1 = bin(1, context)
+                    }
+                } else if nearest == 0 {
                     // Beyond the last level.
-                    cost[first &+ n] = zero
-                    sigCost[first &+ n] = 0
-                    coded += zero
+                    costs[n] = 0
                     n &-= 1
                     continue
                 }
-                let isLast = !started
                 started = true
-                var sig0: Float = 0
-                var sig1: Float = 0
-                if !isLast && !(n == 0 && i > 0 && i != last && state.coded == 0) {
-                    let context = n == 0 && i == 0
-                        ? (cIdx == 0 ? Context.sigCoeffFlag : Context.sigCoeffFlag &+ 27) : sbBase &+ Int(ctxTable[pos])
-                    sig0 = lambda * bin(0, context)
-                    sig1 = lambda * bin(1, context)
+                if nearest == 0 {
+                    costs[n] = sig0
+                    sigCosts[n] = sig0
+                    coded += sig0
+                    n &-= 1
+                    continue
                 }
-                var bestLevel = 0
-                var best = zero + sig0
-                var bestSig = sig0
-                if nearest > 0 {
-                    let lowest = max(1, nearest &- 1)
-                    if nearest > 2 { best = .infinity }
-                    var level = nearest
-                    while level >= lowest {
-                        let e = a - Float(level)
-                        let c = e * e + sig1 + lambda * levelBits(level, state)
-                        if c < best {
-                            best = c
-                            bestLevel = level
-                            bestSig = sig1
-                        }
-                        level &-= 1
+                // Levels l of a coefficient a change the squared error by l (l - 2 a).
+                let twice = 2 * Float(nearest) + Float(remainders[at &+ offset]) * (1 / 128)
+                var bestLevel = nearest
+                var best = Float(nearest) * (Float(nearest) - twice) * weight + sig1 + levelBits(nearest, state)
+                var bestSig = sig1
+                if nearest > 1 {
+                    let lower = nearest &- 1
+                    let c = Float(lower) * (Float(lower) - twice) * weight + sig1 + levelBits(lower, state)
+                    if c < best {
+                        best = c
+                        bestLevel = lower
                     }
-                    levels[offset] = Int16(truncatingIfNeeded: bestLevel)
+                }
+                if nearest <= 2 && sig0 <= best {
+                    best = sig0
+                    bestLevel = 0
+                    bestSig = sig0
+                }
+                if bestLevel != nearest {
+                    here[offset] = Int16(truncatingIfNeeded: signed < 0 ? 0 &- bestLevel : bestLevel)
+                    remainders[at &+ offset] &+= Int32(truncatingIfNeeded: (nearest &- bestLevel) &<< 8)
                 }
                 if bestLevel > 0 { state.take(bestLevel) }
-                cost[first &+ n] = best
-                sigCost[first &+ n] = bestSig
+                costs[n] = best
+                sigCosts[n] = bestSig
                 coded += best
                 n &-= 1
             }
             if state.coded > 0 { greater1Ctx = state.greater1 }
-            // The flag of the sub-block.
-            subBlockCost[i] = 0
             cell[0] = 1
+            isCoded[i] = true
+            subBlockCost[i] = 0
+            // The flag of the sub-block.
             if i > 0 && i < last {
-                let context = Context.codedSubBlockFlag &+ (right | below) &+ (cIdx > 0 ? 2 : 0)
-                let off = lambda * bin(0, context)
-                let on = lambda * bin(1, context)
-                if state.coded == 0 || zeros + off < coded + on {
+                let off = bin(0, codedContext)
+                let on = bin(1, codedContext)
+                if state.coded == 0 || off < coded + on {
                     cell[0] = 0
+                    isCoded[i] = false
                     subBlockCost[i] = off
-                    for k in 0..<16 {
-                        cost[first &+ k] = zeroCost[first &+ k]
-                        sigCost[first &+ k] = 0
-                    }
-                    if state.coded > 0 { clear(levels + at, log2) }
-                    coded = zeros
+                    if state.coded > 0 { clear(here, remainders + at, log2, positions, after: -1) }
+                    coded = 0
                 } else {
                     subBlockCost[i] = on
                 }
             }
             total += coded + subBlockCost[i]
-            allZero += zeros
             i &-= 1
         }
         return finish(
-            levels: levels, coefficients: coefficients, remainders: remainders, log2: log2, cIdx: cIdx, scanIdx: scanIdx, unit: unit,
-            lambda: lambda, last: last, total: total, allZero: allZero)
+            levels: levels, remainders: remainders, log2: log2, cIdx: cIdx, scanIdx: scanIdx, last: last, total: total)
     }
 
-    /// Chooses the last level, drops those behind it, gives the others their signs.
+    /// Chooses the last level and drops those behind it.
     @inline(__always)
     private func finish(
-        levels: UnsafeMutablePointer<Int16>, coefficients: UnsafePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int,
-        cIdx: Int, scanIdx: Int, unit: Float, lambda: Float, last: Int, total: Float, allZero: Float
+        levels: UnsafeMutablePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int, cIdx: Int, scanIdx: Int, last: Int,
+        total: Float
     ) -> Int {
         let subBlocks = scans.subBlock + ((log2 &- 2) &* 192 &+ scanIdx &* 64)
         let positions = scans.position4 + (scanIdx &<< 4)
         prepareLast(log2: log2, cIdx: cIdx)
-        var best = allZero
+        // A block without levels.
+        var best: Float = 0
         var bestLast = -1
         var rest = total
         var i = last
         search: while i >= 0 {
-            let sb = Int(subBlocks[i])
-            let at = origin(subBlocks, i, log2)
             rest -= subBlockCost[i]
+            if !isCoded[i] {
+                i &-= 1
+                continue
+            }
+            let sb = Int(subBlocks[i])
+            let here = levels + (((sb &>> 3) &<< (log2 &+ 2)) | ((sb & 7) &<< 2))
             var n = 15
             while n >= 0 {
                 let index = i &* 16 &+ n
                 let pos = Int(positions[n])
-                let level = levels[at &+ ((pos &>> 2) &<< log2 | (pos & 3))]
+                let level = here[(pos &>> 2) &<< log2 | (pos & 3)]
                 if level != 0 {
                     var x = (sb & 7) &<< 2 | (pos & 3)
                     var y = (sb &>> 3) &<< 2 | (pos &>> 2)
                     if scanIdx == 2 { swap(&x, &y) }
-                    let c = rest - sigCost[index] + lambda * (lastBits(x, lastX) + lastBits(y, lastY))
+                    let c = rest - sigCost[index] + lastBits(x, lastX) + lastBits(y, lastY)
                     if c < best {
                         best = c
                         bestLast = index
                     }
                     if level > 1 || level < -1 { break search }
                 }
-                rest += zeroCost[index] - cost[index]
+                rest -= cost[index]
                 n &-= 1
             }
             i &-= 1
         }
         var count = 0
-        for i in 0...last {
-            let at = origin(subBlocks, i, log2)
-            for n in 0..<16 {
-                let pos = Int(positions[n])
-                let offset = at &+ ((pos &>> 2) &<< log2 | (pos & 3))
-                var level = abs(Int(levels[offset]))
-                if i &* 16 &+ n > bestLast { level = 0 }
-                let c = Int(coefficients[offset])
-                remainders[offset] = Int32((Float(abs(c)) * unit - Float(level)) * 256)
-                if level != 0 { count &+= 1 }
-                levels[offset] = Int16(truncatingIfNeeded: c < 0 ? 0 &- level : level)
-            }
+        for i in 0...last where isCoded[i] {
+            let sb = Int(subBlocks[i])
+            let at = ((sb &>> 3) &<< (log2 &+ 2)) | ((sb & 7) &<< 2)
+            if i &* 16 &+ 15 > bestLast { clear(levels + at, remainders + at, log2, positions, after: bestLast &- i &* 16) }
+            for y in 0..<4 { count &+= Self.nonZero(Self.row(levels + at, y, log2)).nonzeroBitCount }
         }
         return count
     }
 
     @inline(__always)
-    private func origin(_ subBlocks: UnsafePointer<UInt8>, _ i: Int, _ log2: Int) -> Int {
-        let sb = Int(subBlocks[i])
-        return (sb &>> 3) &<< (log2 &+ 2) | (sb & 7) &<< 2
+    private static func row(_ at: UnsafePointer<Int16>, _ y: Int, _ log2: Int) -> UInt64 {
+        UnsafeRawPointer(at + (y &<< log2)).loadUnaligned(as: UInt64.self)
+    }
+
+    /// The topmost bit of each of four levels that is not zero.
+    @inline(__always)
+    static func nonZero(_ row: UInt64) -> UInt64 {
+        (((row & 0x7fff_7fff_7fff_7fff) &+ 0x7fff_7fff_7fff_7fff) | row) & 0x8000_8000_8000_8000
+    }
+
+    /// The last sub-block with levels, -1 when there is none.
+    @inline(__always)
+    private func lastSubBlock(_ levels: UnsafePointer<Int16>, _ log2: Int, _ subBlocks: UnsafePointer<UInt8>) -> Int {
+        var i = (1 &<< (2 &* (log2 &- 2))) &- 1
+        while i >= 0 {
+            let sb = Int(subBlocks[i])
+            if !isEmpty(levels + (((sb &>> 3) &<< (log2 &+ 2)) | ((sb & 7) &<< 2)), log2) { break }
+            i &-= 1
+        }
+        return i
     }
 
     @inline(__always)
     private func isEmpty(_ at: UnsafePointer<Int16>, _ log2: Int) -> Bool {
-        var any: UInt64 = 0
-        for y in 0..<4 { any |= UnsafeRawPointer(at + (y &<< log2)).loadUnaligned(as: UInt64.self) }
-        return any == 0
+        Self.row(at, 0, log2) | Self.row(at, 1, log2) | Self.row(at, 2, log2) | Self.row(at, 3, log2) == 0
     }
 
+    /// Zeroes the levels of a sub-block behind a place of the scan.
     @inline(__always)
-    private func clear(_ at: UnsafeMutablePointer<Int16>, _ log2: Int) {
-        for y in 0..<4 { (at + (y &<< log2)).update(repeating: 0, count: 4) }
+    private func clear(
+        _ at: UnsafeMutablePointer<Int16>, _ remainders: UnsafeMutablePointer<Int32>, _ log2: Int, _ positions: UnsafePointer<UInt8>,
+        after: Int
+    ) {
+        for n in max(after &+ 1, 0)..<16 {
+            let pos = Int(positions[n])
+            let offset = (pos &>> 2) &<< log2 | (pos & 3)
+            remainders[offset] &+= Int32(at[offset].magnitude) &<< 8
+            at[offset] = 0
+        }
     }
 
     /// Bits of the prefixes of the last position.

@@ -63,21 +63,14 @@ struct Quantiser {
                 Int32(truncatingIfNeeded: rounding &<< (shift &- 9)), Int32(truncatingIfNeeded: shift)))
     }
 
-    /// Quantises `coefficients` again, to the nearest levels.
+    /// Quantises `coefficients` again, to the nearest levels; what they leave goes to `remainders`.
     @inline(__always)
     func quantiseToNearest(log2: Int, cIdx: Int, levels: UnsafeMutablePointer<Int16>) {
         let shift = (cIdx == 0 ? shift.0 : cIdx == 1 ? shift.1 : shift.2) &- log2
         _ = veil_quant(
-            levels, nil, coefficients, Int32(truncatingIfNeeded: 1 &<< (2 &* log2)),
+            levels, remainders, coefficients, Int32(truncatingIfNeeded: 1 &<< (2 &* log2)),
             Int32(truncatingIfNeeded: cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2), 1 &<< Int32(truncatingIfNeeded: shift &- 1),
             Int32(truncatingIfNeeded: shift))
-    }
-
-    /// Quantisation steps that a unit of a block's coefficients makes.
-    @inline(__always)
-    func unit(cIdx: Int, log2: Int) -> Float {
-        let shift = (cIdx == 0 ? shift.0 : cIdx == 1 ? shift.1 : shift.2) &- log2
-        return Float(cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2) / Float(1 &<< shift)
     }
 
     /// Squared size of a component's quantisation step, in samples.

@@ -14,32 +14,49 @@ enum SignHiding {
         let positions = scans.position4 + (scanIdx &<< 4)
         let blocks = 1 &<< (2 &* (log2 &- 2))
         let perRow = 1 &<< (log2 &- 2)
+        let ranks = Self.ranks + (scanIdx &<< 6)
         for i in 0..<blocks {
             let origin = ((i / perRow) &<< (log2 &+ 2)) | ((i % perRow) &<< 2)
             let base = levels + origin
-            var any: UInt64 = 0
-            for y in 0..<4 { any |= UnsafeRawPointer(base + (y &<< log2)).loadUnaligned(as: UInt64.self) }
-            if any == 0 { continue }
-            var first = -1
-            var last = -1
-            var sum = 0
-            for n in 0..<16 {
-                let pos = Int(positions[n])
-                let level = Int(base[((pos &>> 2) &<< log2) | (pos & 3)])
-                if level != 0 {
-                    if first < 0 { first = n }
-                    last = n
-                    sum &+= abs(level)
-                }
-            }
+            let rows = (Self.row(base, 0, log2), Self.row(base, 1, log2), Self.row(base, 2, log2), Self.row(base, 3, log2))
+            if rows.0 | rows.1 | rows.2 | rows.3 == 0 { continue }
+            // Places of the scan that have levels.
+            let mask = ranks[Self.nibble(rows.0)] | ranks[16 &+ Self.nibble(rows.1)] | ranks[32 &+ Self.nibble(rows.2)]
+                | ranks[48 &+ Self.nibble(rows.3)]
+            let first = mask.trailingZeroBitCount
+            let last = 15 &- mask.leadingZeroBitCount
             if last &- first < 4 { continue }
             let firstPos = Int(positions[first])
             let isNegative = base[((firstPos &>> 2) &<< log2) | (firstPos & 3)] < 0
-            if (sum & 1 != 0) == isNegative { continue }
+            // The lowest bits say whether the sum is odd.
+            let odd = (rows.0 ^ rows.1 ^ rows.2 ^ rows.3) & 0x0001_0001_0001_0001
+            if (odd.nonzeroBitCount & 1 != 0) == isNegative { continue }
             adjust(
                 base, coefficients + origin, remainders + origin, log2: log2, positions: positions, first: first, last: last)
         }
     }
+
+    @inline(__always)
+    private static func row(_ at: UnsafePointer<Int16>, _ y: Int, _ log2: Int) -> UInt64 {
+        UnsafeRawPointer(at + (y &<< log2)).loadUnaligned(as: UInt64.self)
+    }
+
+    /// Which of four levels are not zero: a bit each.
+    @inline(__always)
+    private static func nibble(_ row: UInt64) -> Int {
+        Int(truncatingIfNeeded: ((LevelOptimiser.nonZero(row) &>> 15) &* 0x0001_0002_0004_0008) &>> 48)
+    }
+
+    /// Places of the scan, a bit each, of a row's samples: index scanIdx << 6 | y << 4 | samples (the leftmost being bit 0).
+    nonisolated(unsafe) private static let ranks: UnsafePointer<UInt16> = {
+        let table = UnsafeMutablePointer<UInt16>.allocate(capacity: 192)
+        for i in 0..<192 {
+            table[i] = (0..<4).reduce(0) { mask, x in
+                i & (1 << x) == 0 ? mask : mask | 1 << UInt16(ScanTables.shared.scanPos4[(i >> 6) << 4 | (i >> 4 & 3) << 2 | x])
+            }
+        }
+        return UnsafePointer(table)
+    }()
 
     /// Changes the level of a sub-block by one that costs least.
     @inline(__always)

@@ -49,8 +49,8 @@ extension CTUDecision {
             // Blocks that the dead zone empties stay empty: their levels are hardly ever worth their bits.
             q.quantiseToNearest(log2: log2, cIdx: cIdx, levels: levels)
             count = memory.optimiser.optimise(
-                levels: levels, coefficients: q.coefficients, remainders: q.remainders, log2: log2, cIdx: cIdx, scanIdx: scanIdx,
-                unit: q.unit(cIdx: cIdx, log2: log2), lambda: Float(1.0 * lambda / q.squaredStep(cIdx: cIdx)))
+                levels: levels, remainders: q.remainders, log2: log2, cIdx: cIdx, scanIdx: scanIdx,
+                lambda: Float(lambda / q.squaredStep(cIdx: cIdx)))
             if count == 0 { return outcome }
         }
         if hides {
