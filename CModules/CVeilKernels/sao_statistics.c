@@ -27,12 +27,20 @@ static void sao_band_statistics(
     int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride, const uint16_t *rec, ptrdiff_t recStride, int w,
     int h, int bitDepth) {
     int shift = bitDepth - 5;
+    // Sum and count in one word, and four tables: neighbours mostly share a band, and would wait for each other.
+    int64_t both[4][32] = {{0}};
     for (int y = 0; y < h; y++, source += sourceStride, rec += recStride) {
-        for (int x = 0; x < w; x++) {
-            int band = rec[x] >> shift & 31;
-            sum[band] += source[x] - rec[x];
-            count[band]++;
+        int x = 0;
+        for (; x + 4 <= w; x += 4) {
+            for (int i = 0; i < 4; i++) both[i][rec[x + i] >> shift & 31] += (source[x + i] - rec[x + i]) * 65536LL + 1;
         }
+        for (; x < w; x++) both[0][rec[x] >> shift & 31] += (source[x] - rec[x]) * 65536LL + 1;
+    }
+    for (int band = 0; band < 32; band++) {
+        int64_t all = both[0][band] + both[1][band] + both[2][band] + both[3][band];
+        int n = (int)(all & 65535);
+        count[band] += n;
+        sum[band] += (int32_t)((all - n) / 65536);
     }
 }
 

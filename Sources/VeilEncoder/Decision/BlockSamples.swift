@@ -67,6 +67,8 @@ final class DecisionWorkspace {
     @exclusivity(unchecked) var workRecord = CodingTreeUnit(levelCapacity: 4 * CodingTreeUnit.maxSamples)
     @exclusivity(unchecked) var bestRecord = CodingTreeUnit(levelCapacity: 4 * CodingTreeUnit.maxSamples)
     @exclusivity(unchecked) var bestCost = Double.infinity
+    /// What of it the best inter unit's transform tree costs, split_transform_flag included.
+    @exclusivity(unchecked) var bestTreeCost = 0.0
     /// Hadamard cost of the best inter unit's partitions, and whether nothing was left to code of it.
     @exclusivity(unchecked) var bestSatd = Double.infinity
     @exclusivity(unchecked) var bestIsZero = false

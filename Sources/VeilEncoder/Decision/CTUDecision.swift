@@ -257,6 +257,7 @@ final class CTUDecision {
             gatherMerge(w, block)
             let merges = min(w.choiceCount, effort.mergeChecks)
             for i in 0..<merges {
+                if i > 0 && w.choices[i].cost > w.choices[0].cost * effort.mergeRatio { break }
                 parts[0] = w.choices[i]
                 checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: .part2Nx2N, count: 1)
                 if effort.earlySkip && i == 0 && w.bestRecord.cus[0].cuSkipFlag && w.bestIsZero { return }
@@ -276,6 +277,7 @@ final class CTUDecision {
             if effort.partitions > 0 && !(effort.earlySkip && w.bestRecord.cus[0].cuSkipFlag) {
                 checkPartitions(w, x: x, y: y, log2: log2, depth: depth)
             }
+            if effort.splitsBestTree { splitBest(w, x: x, y: y, log2: log2) }
         }
         if log2 <= 5 && effort.intra > 0 && !(w.bestCost < .infinity && w.bestRecord.cus[0].cuSkipFlag && effort.earlySkip) {
             checkIntra(w, x: x, y: y, log2: log2, interSatd: interSatd)

@@ -9,6 +9,8 @@ package struct DecisionEffort: Equatable, Sendable {
     /// Merge candidates compared by Hadamard cost, and those of them that get a full rate-distortion check.
     package var mergeCandidates = 5
     package var mergeChecks = 2
+    /// Candidates whose Hadamard cost is this much greater than the least get no full check.
+    package var mergeRatio = 1.1
     /// References searched in each list, besides the inter-layer one.
     package var references = 2
     package var bidirectional = true
@@ -22,5 +24,7 @@ package struct DecisionEffort: Equatable, Sendable {
     package var intra = 2
     /// Rate-distortion optimised levels.
     package var optimisesLevels = false
+    /// Transform trees are split for the best unit only, and not for everything that is compared.
+    package var splitsBestTree = false
     package init() {}
 }

@@ -26,6 +26,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
             e.searchChecks = rank < 1 ? 1 : 2
         case .medium:
             e.mergeCandidates = 4
+            e.splitsBestTree = true
             e.references = 2
         case .slow, .slower, .veryslow:
             e.search.square = true
@@ -33,6 +34,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
             e.references = self == .slow ? 2 : 3
             e.partitions = self == .slow ? 1 : 2
             e.mergeChecks = rank - 4
+            e.mergeRatio = self == .slow ? 1.25 : 2
             e.intra = 3
             e.earlySkip = self != .veryslow
         }

@@ -254,6 +254,7 @@ extension CTUDecision {
             if cost >= w.bestCost { return }
             swap(&w.work, &w.best)
             w.bestCost = cost
+            w.bestTreeCost = tree.distortion + lambda * tree.bits
         }
         w.bestIsZero = tree.cbf == 0
         w.bestSatd = 0
@@ -263,6 +264,32 @@ extension CTUDecision {
             w.bestSatd += parts[i].cost
         }
         record.cus[0] = cu
+        swap(&w.workRecord, &w.bestRecord)
+    }
+
+    /// Tries to split the transform tree, of one unit so far, of the best inter unit.
+    func splitBest(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int) {
+        guard let references, w.bestCost < .infinity, log2 <= p.maxTbLog2SizeY else { return }
+        var cu = w.bestRecord.cus[0]
+        guard cu.predMode == .inter, cu.rqtRootCbf, cu.tuCount == 1, w.bestRecord.tus[0].cbf & 1 != 0,
+            p.maxTransformHierarchyDepthInter > 0
+        else { return }
+        let count = Int(cu.puCount)
+        for i in 0..<count { parts[i].motion = w.bestMotion[i] }
+        predict(w, references, x: x, y: y, size: 1 << log2, partMode: cu.partMode, count: count)
+        let record = w.workRecord
+        record.levelCount = 0
+        record.tuCount = 0
+        let tree = splitWhole(w, x: x, y: y, log2: log2)
+        if tree.cbf == 0 { return }
+        let splitContext = Context.splitTransformFlag &+ 5 &- log2
+        let change = tree.distortion + lambda * (tree.bits + bits(rate.bin(1, splitContext))) - w.bestTreeCost
+        if change >= 0 { return }
+        w.bestCost += change
+        cu.tuCount = Int32(truncatingIfNeeded: record.tuCount)
+        record.cus[0] = cu
+        for i in 0..<count { record.pus[i] = w.bestRecord.pus[i] }
+        swap(&w.work, &w.best)
         swap(&w.workRecord, &w.bestRecord)
     }
 

@@ -38,6 +38,11 @@ extension CTUDecision {
         let zeroBits = bits(rate.bin(0, cbfContext))
         outcome.distortion = outcome.zeroDistortion
         outcome.bits = zeroBits
+        if outcome.zeroDistortion <= lambda * 5 {
+            // No residual is worth the bits of the shortest one.
+            veil_copy(out, outStride, prediction, predictionStride, n, n)
+            return outcome
+        }
         let hides = p.signDataHidingEnabledFlag
         let optimises = effort.optimisesLevels
         var count = q.quantise(
@@ -85,20 +90,11 @@ extension CTUDecision {
         let record = w.workRecord
         let size = 1 << log2
         var tu = transformUnit(x &+ dx, y &+ dy, log2)
-        var outcome = TreeOutcome()
-        for cIdx in 1..<3 {
-            let block = interBlock(w, x: x, y: y, dx: dx, dy: dy, log2: log2, cIdx: cIdx, trafoDepth: trafoDepth)
-            outcome.distortion += block.distortion
-            outcome.zero += block.zeroDistortion
-            outcome.bits += block.bits
-            if block.coded {
-                tu.cbf |= 1 &<< UInt8(truncatingIfNeeded: cIdx)
-                if cIdx == 1 { tu.residual.1 = block.residual } else { tu.residual.2 = block.residual }
-            }
-        }
+        var outcome = interChroma(w, &tu, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth)
         let firstTU = record.tuCount
         let splitContext = Context.splitTransformFlag + 5 - log2
         let canSplit = trafoDepth < p.maxTransformHierarchyDepthInter
+        let tries = canSplit && !effort.splitsBestTree
         if forced {
             let luma = splitLuma(w, x: x, y: y, dx: dx, dy: dy, trafoDepth: trafoDepth, chroma: tu)
             outcome.distortion += luma.distortion
@@ -121,7 +117,7 @@ extension CTUDecision {
         record.tus[firstTU] = tu
         record.tuCount = firstTU &+ 1
         // Where the whole has nothing to code its parts hardly do.
-        if !canSplit || !whole.coded { return outcome }
+        if !tries || !whole.coded { return outcome }
         let levelCount = record.levelCount
         let spare = treeSamples[trafoDepth]
         copyBlock(w.work, spare, dx: dx, dy: dy, size: size)
@@ -172,6 +168,37 @@ extension CTUDecision {
             interQuantiser, w.workRecord, source: plane.at((x &+ dx) &>> s, (y &+ dy) &>> s), sourceStride: plane.stride,
             prediction: w.prediction.plane(cIdx) + offset, predictionStride: stride, out: w.work.plane(cIdx) + offset,
             outStride: stride, log2: log2 &- s, cIdx: cIdx, isDST: false, scanIdx: 0, trafoDepth: trafoDepth)
+    }
+
+    /// The tree of an inter unit of at most the largest transform size, split in four.
+    func splitWhole(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int) -> TreeOutcome {
+        if log2 > 3 { return splitTree(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0) }
+        var tu = transformUnit(x, y, log2)
+        let chroma = interChroma(w, &tu, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0)
+        var split = splitLuma(w, x: x, y: y, dx: 0, dy: 0, trafoDepth: 0, chroma: tu)
+        split.distortion += chroma.distortion
+        split.bits += chroma.bits
+        split.cbf |= tu.cbf & 6
+        return split
+    }
+
+    /// The chroma blocks of a unit of an inter tree.
+    @inline(__always)
+    private func interChroma(
+        _ w: DecisionWorkspace, _ tu: inout TransformUnit, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int
+    ) -> TreeOutcome {
+        var outcome = TreeOutcome()
+        for cIdx in 1..<3 {
+            let block = interBlock(w, x: x, y: y, dx: dx, dy: dy, log2: log2, cIdx: cIdx, trafoDepth: trafoDepth)
+            outcome.distortion += block.distortion
+            outcome.zero += block.zeroDistortion
+            outcome.bits += block.bits
+            if block.coded {
+                tu.cbf |= 1 &<< UInt8(truncatingIfNeeded: cIdx)
+                if cIdx == 1 { tu.residual.1 = block.residual } else { tu.residual.2 = block.residual }
+            }
+        }
+        return outcome
     }
 
     private func splitTree(_ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int) -> TreeOutcome {
