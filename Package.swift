@@ -38,7 +38,7 @@ let package = Package(
         .target(name: "VeilBins", dependencies: ["VeilSyntax"]),
         .target(name: "VeilRecon", dependencies: ["VeilBins", "CVeilKernels"]),
         .target(
-            name: "VeilDecoder", dependencies: ["VeilRecon", .product(name: "Crypto", package: "swift-crypto")]),
+            name: "VeilDecoder", dependencies: ["VeilRecon", "CVeilKernels", .product(name: "Crypto", package: "swift-crypto")]),
         .target(
             name: "VeilBaseLayer",
             dependencies: ["VeilRecon", "CVeilKernels"] + (hasX265 ? ["CX265"] : []) + (hasHook ? ["CX265Hook", "CX265Hook10"] : []),

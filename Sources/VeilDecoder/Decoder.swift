@@ -182,7 +182,7 @@ package final class Decoder {
             if layerId == 0 || layerId <= lastVclLayer { try finishPicture() }
             return
         }
-        let rbsp = nal.rbsp
+        let (rbsp, removed) = nal.payload()
         let isFirst = (rbsp.first ?? 0) & 0x80 != 0
         if isFirst { try finishPicture() }
         let previous = current != nil && current?.unit.layer == layerId ? currentHeader : nil
@@ -208,7 +208,7 @@ package final class Decoder {
             SliceSegmentJob(
                 header: header,
                 parameters: SliceParameters(header: header, sps: current.sets.sps, pps: current.sets.pps, layout: current.sets.layout),
-                context: context, rbsp: rbsp, beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty))
+                context: context, rbsp: rbsp, removedBytes: removed, beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty))
     }
 
     private var currentReferences = LayerState.ReferenceSets()
@@ -287,7 +287,8 @@ package final class Decoder {
             temporalId: h.temporalId, isIRAP: type.isIRAP)
         unit.ctbSize = 1 << sps.ctbLog2SizeY
         let decoding = PictureDecoding(
-            picture: picture, sets: active, unit: unit, hook: options.hooks?.makeHook(layer: layerId).map { HookBox($0) })
+            picture: picture, sets: active, unit: unit, hook: options.hooks?.makeHook(layer: layerId).map { HookBox($0) },
+            workspaces: workspaces)
         decoding.verifies = options.verify
         try prepareInterLayer(h, decoding, layer)
         decoding.concealment = layer.dpb.entries.filter { !$0.isGenerated }.min {
@@ -388,8 +389,10 @@ package final class Decoder {
         currentEntry = nil
         report.picturesDecoded += 1
         inFlight.append(decoding)
-        let workspaces = workspaces
-        pool.submit { decoding.run(workspaces: workspaces) }
+        let jobs = decoding.prepare(threads: pool.threadCount) {
+            options.hooks?.makeHook(layer: decoding.unit.layer).map { HookBox($0) }
+        }
+        pool.submit(WorkerPool.Group(count: jobs, run: { decoding.run(job: $0) }, finish: { decoding.finish() }))
         // Bounds memory: no more pictures wait for a worker than there are workers.
         pool.wait(unfinishedAtMost: 2 * pool.threadCount)
         collectOutcomes()

@@ -10,6 +10,8 @@ struct SliceSegmentJob: @unchecked Sendable {
     let parameters: SliceParameters
     let context: SliceContext
     let rbsp: [UInt8]
+    /// RBSP positions before which emulation prevention was removed.
+    let removedBytes: [Int]
     /// True when `context` begins with this segment (it is not a dependent one).
     let beginsSlice: Bool
 }
@@ -38,7 +40,7 @@ struct PictureOutcome: Sendable {
     var hashesChecked = 0
 }
 
-/// A picture on its way: collected slice by slice, then decoded as one job.
+/// A picture on its way: collected slice by slice, then decoded by jobs that may run side by side (WPP rows, tiles, slices).
 final class PictureDecoding: @unchecked Sendable {
     let picture: CodedPicture
     let sets: ActiveSets
@@ -49,41 +51,81 @@ final class PictureDecoding: @unchecked Sendable {
     /// Count what the hash says.
     var verifies = false
     let unit: BinUnit
-    let hook: HookBox?
+    /// Hooks for as many jobs as may run at a time; none where nothing is encrypted.
+    private var hooks: [HookBox] = []
+    private let isHooked: Bool
     /// A picture to take lost CTUs from.
     var concealment: CodedPicture?
+    private let workspaces: WorkspacePool
     private let lock = NSLock()
     private var outcomeStorage = PictureOutcome()
+    private var done = false
+    private var plan: SubstreamPlan?
+    private var pass: PictureAttempt?
 
-    init(picture: CodedPicture, sets: ActiveSets, unit: BinUnit, hook: HookBox?) {
+    init(picture: CodedPicture, sets: ActiveSets, unit: BinUnit, hook: HookBox?, workspaces: WorkspacePool) {
         self.picture = picture
         self.sets = sets
         self.unit = unit
-        self.hook = hook
+        self.workspaces = workspaces
+        isHooked = hook != nil
+        if let hook { hooks.append(hook) }
     }
-
-    private var done = false
 
     var outcome: PictureOutcome { lock.withLock { outcomeStorage } }
 
-    /// The job has ended and `outcome` says how.
+    /// The picture has been decoded and `outcome` says how.
     var isDone: Bool { lock.withLock { done } }
 
-    /// Decodes the whole picture. References are waited for as needed.
-    func run(workspaces: WorkspacePool) {
-        let workspace = workspaces.take()
-        defer { workspaces.giveBack(workspace) }
-        let result: PictureOutcome
-        let disputed = hash == nil ? [] : segments.compactMap { $0.context.collocatedPicture?.producer }.filter(\.hasDisputedMotion)
-        if disputed.isEmpty {
-            result = attempt(workspace, publishes: true)
+    /// Says, when all slices are there, into how many jobs the picture is divided. `moreHook` makes hooks beyond the first one.
+    func prepare(threads: Int, moreHook: () -> HookBox?) -> Int {
+        let plan = SubstreamPlan(segments: segments, grid: sets.grid)
+        self.plan = plan
+        // What a hash has to settle is decoded more than once, by one worker.
+        if hasDisputedMotion { return 1 }
+        if isHooked {
+            while hooks.count < min(threads, plan.jobs.count), let hook = moreHook() { hooks.append(hook) }
+        }
+        return max(plan.jobs.count, 1)
+    }
+
+    private var disputed: [InterLayerProducer] {
+        hash == nil ? [] : segments.compactMap { $0.context.collocatedPicture?.producer }.filter(\.hasDisputedMotion)
+    }
+
+    private var hasDisputedMotion: Bool { !disputed.isEmpty }
+
+    /// Decodes one job's part. References are waited for as needed.
+    func run(job: Int) {
+        guard let plan else { return }
+        let disputed = disputed
+        if !disputed.isEmpty {
+            settle(disputed, plan)
+        } else if job < plan.jobs.count {
+            let current = onePass(plan)
+            withWorkspace { current.run(job, $0, hook: $1) }
+        }
+    }
+
+    /// Ends the picture; comes after all jobs.
+    func finish() {
+        var result = PictureOutcome()
+        if let plan, !settled {
+            result = onePass(plan).finish()
         } else {
-            result = settle(disputed, workspace)
+            result = settledOutcome
+        }
+        if verifies, hash != nil {
+            result.hashesChecked = 1
+            result.hashMismatches = matchesHash ? 0 : 1
         }
         picture.publishAll()
         // What was only needed for this goes at once, however late the outcome is read.
+        pass = nil
+        plan = nil
         segments.removeAll()
         interLayer.removeAll()
+        hooks.removeAll()
         concealment = nil
         lock.withLock {
             outcomeStorage = result
@@ -91,76 +133,45 @@ final class PictureDecoding: @unchecked Sendable {
         }
     }
 
+    /// The only pass of most pictures, made when its first job begins.
+    private func onePass(_ plan: SubstreamPlan) -> PictureAttempt {
+        lock.withLock {
+            let current = pass ?? PictureAttempt(self, segments: segments, plan: plan, publishes: true)
+            pass = current
+            return current
+        }
+    }
+
+    private func withWorkspace(_ body: (DecodingWorkspace, HookBox?) -> Void) {
+        let workspace = workspaces.take()
+        let hook = isHooked ? lock.withLock { hooks.popLast() } : nil
+        body(workspace, hook)
+        if let hook { lock.withLock { hooks.append(hook) } }
+        workspaces.giveBack(workspace)
+    }
+
+    // MARK: Disputed motion
+
+    private var settled = false
+    private var settledOutcome = PictureOutcome()
+
     /// The hash tells which motion an encoder worked with where the reference software and the standard part ways.
-    private func settle(_ disputed: [InterLayerProducer], _ workspace: DecodingWorkspace) -> PictureOutcome {
-        let standard = attempt(workspace, publishes: false)
-        if matchesHash { return standard }
+    private func settle(_ disputed: [InterLayerProducer], _ plan: SubstreamPlan) {
+        settled = true
+        settledOutcome = attempt(plan)
+        if matchesHash { return }
         for producer in disputed { producer.remakeMotion(.withoutOffsets) }
-        let other = attempt(workspace, publishes: false)
-        if matchesHash { return other }
+        settledOutcome = attempt(plan)
+        if matchesHash { return }
         for producer in disputed { producer.remakeMotion(.standard) }
-        return attempt(workspace, publishes: false)
+        settledOutcome = attempt(plan)
     }
 
-    private func attempt(_ workspace: DecodingWorkspace, publishes: Bool) -> PictureOutcome {
-        let reconstruction = PictureReconstruction(picture: picture, grid: sets.grid)
-        for segment in segments where segment.beginsSlice { reconstruction.add(slice: segment.context) }
-        let filter = InLoopFilter(
-            picture: reconstruction, saoEnabled: sets.sps.sampleAdaptiveOffsetEnabledFlag, publishes: publishes)
-        let store = ContextStore(picHeightInCtbs: sets.sps.picHeightInCtbsY)
-        let lines = SyntaxLines(picWidthInMinCbs: sets.sps.picWidthInMinCbsY)
-        var progress = RowProgress(widthInCtbs: sets.grid.widthInCtbs, heightInCtbs: sets.grid.heightInCtbs)
-        var result = PictureOutcome()
-        for segment in segments {
-            let ok = decode(segment, reconstruction, store, lines, workspace) { rs in
-                if let rows = progress.finish(ctb: rs) { filter.advance(reconstructedRows: rows) }
-            }
-            if !ok { result.failedSlices += 1 }
-        }
-        result.concealedCTUs = Concealment.fill(reconstruction, from: interLayer.first ?? concealment)
-        filter.advance(reconstructedRows: sets.grid.heightInCtbs)
-        if verifies, hash != nil {
-            result.hashesChecked = 1
-            result.hashMismatches = matchesHash ? 0 : 1
-        }
-        return result
-    }
-
-    private func decode(
-        _ segment: SliceSegmentJob, _ reconstruction: PictureReconstruction, _ store: ContextStore, _ lines: SyntaxLines,
-        _ workspace: DecodingWorkspace, finished: (Int) -> Void
-    ) -> Bool {
-        let grid = sets.grid
-        let ctu = workspace.ctu
-        return segment.rbsp.withUnsafeBufferPointer { rbsp in
-            let data = UnsafeBufferPointer(rebasing: rbsp[min(segment.header.byteCount, rbsp.count)...])
-            let substream = Substream.reader(
-                parameters: segment.parameters, data: data, store: store, lines: lines, scratch: workspace.scratch,
-                contexts: workspace.contexts, hook: hook, unit: unit)
-            var ts = Int(grid.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
-            var begin = true
-            var first = true
-            while ts < grid.count {
-                let rs = Int(grid.ctbAddrTsToRs[ts])
-                // A CTU that was decoded already belongs to a slice that was damaged or repeated.
-                if reconstruction.isReconstructed(ctb: rs) { return false }
-                ctu.reset(
-                    ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize, yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
-                if begin { substream.begin(ctbAddrRs: rs, first: first) }
-                first = false
-                let step = substream.code(ctu)
-                if step == .failed { return false }
-                workspace.reconstructor.reconstruct(ctu: ctu, slice: segment.context, picture: reconstruction)
-                finished(rs)
-                switch step {
-                case .more: begin = false
-                case .endOfSubstream: begin = true
-                case .endOfSegment, .failed: return true
-                }
-                ts += 1
-            }
-            return false
-        }
+    /// Decodes the whole picture without anybody seeing it.
+    private func attempt(_ plan: SubstreamPlan) -> PictureOutcome {
+        let pass = PictureAttempt(self, segments: segments, plan: plan, publishes: false)
+        for job in plan.jobs.indices { withWorkspace { pass.run(job, $0, hook: $1) } }
+        return pass.finish()
     }
 
     /// Whether the samples are those of the picture's hash message.
@@ -176,25 +187,5 @@ final class PictureDecoding: @unchecked Sendable {
             case .checksum(let expected): return Int(PictureHash.checksum(plane, bitDepth: depth)) == expected[cIdx]
             }
         }
-    }
-}
-
-/// Which CTB rows are whole: CTUs come in tile scan, perhaps with gaps.
-struct RowProgress {
-    private let widthInCtbs: Int
-    private var done: [Int]
-    private var rows = 0
-
-    init(widthInCtbs: Int, heightInCtbs: Int) {
-        self.widthInCtbs = widthInCtbs
-        done = Array(repeating: 0, count: heightInCtbs)
-    }
-
-    /// Counts a CTB; the number of whole rows from the top when that grew.
-    mutating func finish(ctb rs: Int) -> Int? {
-        done[rs / widthInCtbs] += 1
-        let before = rows
-        while rows < done.count && done[rows] == widthInCtbs { rows += 1 }
-        return rows > before ? rows : nil
     }
 }

@@ -82,6 +82,9 @@ import VeilBins
             BoundaryStrength(slice: slices[slice[rs]], picture: picture, ctbAddrRs: rs)
                 .markIntra(x: rs % 4 * 16, y: rs / 4 * 16, size: 16)
         }
+        let cells = picture.maps.width8 * picture.maps.height8
+        picture.maps.cuFlags.update(repeating: PictureMaps.intra, count: cells)
+        for row in 0..<2 { OuterEdges(picture: picture).mark(ctbRow: row) }
         func passes(_ a: Int, _ b: Int) -> Bool {
             let tile = { (rs: Int) in rs % 4 / 2 }
             return (tile(a) == tile(b) || acrossTiles) && (slice[a] == slice[b] || slices[slice[a]].constants.sliceLoopFilterAcrossSlicesEnabledFlag)

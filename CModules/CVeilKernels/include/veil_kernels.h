@@ -137,6 +137,15 @@ const veil_kernels *veil_kernels_of(veil_simd_level level);
 /// Makes the process use one path; returns 0, or -1 where the processor lacks it. Not while kernels run on other threads.
 int veil_kernels_select(veil_simd_level level);
 
+/// Tells the processor that this thread is only waiting: the other one on its core goes faster.
+static inline void veil_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 #include "veil_kernels_inter.h"
 #include "veil_kernels_residual.h"
 #include "veil_kernels_intra.h"

@@ -9,6 +9,9 @@ package final class ContextStore: @unchecked Sendable {
     let dependent = ContextSet()
 
     package init(picHeightInCtbs: Int) { wpp = (0..<picHeightInCtbs).map { _ in ContextSet() } }
+
+    /// The same rows, for substreams that run beside others: what dependent slice segments go on from is their own.
+    package init(sharingRowsOf other: ContextStore) { wpp = other.wpp }
 }
 
 /// What stands after a CTU.

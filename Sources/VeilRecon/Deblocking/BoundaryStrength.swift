@@ -6,41 +6,23 @@ package struct BoundaryStrength {
     let maps: PictureMaps
     let motion: UnsafeMutablePointer<MotionInfo>
     let motionStride: Int
-    let ctbs: UnsafeMutablePointer<CTBRecord>
     let referenceIds: UnsafeMutablePointer<Int>
-    /// Reference tables of the slices to the left and above, the same table within the slice.
-    let leftIds: UnsafeMutablePointer<Int>
-    let upIds: UnsafeMutablePointer<Int>
     let ctbMask: Int
-    /// filterEdgeFlag of the CTB's own left and top edge.
+    /// Whether the CTB's own left and top edge lie inside its slice and tile. Between slices and tiles, which may be decoded at the same
+    /// time, ``OuterEdges`` takes over.
     let filterLeft: Bool
     let filterTop: Bool
 
     /// To be made once per CTU, after its `CTBRecord` was filled.
     package init(slice: SliceContext, picture: PictureReconstruction, ctbAddrRs rs: Int) {
         maps = picture.maps
-        ctbs = maps.ctbs
         motion = picture.picture.motion.blocks
         motionStride = picture.picture.motion.width4
         referenceIds = slice.referenceIds
         ctbMask = (1 << slice.log2CtbSize) - 1
-        let grid = slice.grid
-        let across = slice.constants.sliceLoopFilterAcrossSlicesEnabledFlag
-        let acrossTiles = slice.constants.loopFilterAcrossTilesEnabledFlag
-        let ctbs = picture.maps.ctbs
-        func edge(_ other: Int) -> (Bool, UnsafeMutablePointer<Int>) {
-            guard let neighbour = ctbs[other].slice else { return (false, slice.referenceIds) }
-            let sameTile = grid.tileIdRs[other] == grid.tileIdRs[rs]
-            let sameSlice = ctbs[other].sliceAddrTs == ctbs[rs].sliceAddrTs
-            let ids = neighbour._withUnsafeGuaranteedRef { $0.referenceIds }
-            return ((sameTile || acrossTiles) && (sameSlice || across), ids)
-        }
-        let left = rs % grid.widthInCtbs > 0 ? edge(rs - 1) : (false, slice.referenceIds)
-        let up = rs >= grid.widthInCtbs ? edge(rs - grid.widthInCtbs) : (false, slice.referenceIds)
-        filterLeft = left.0
-        leftIds = left.1
-        filterTop = up.0
-        upIds = up.1
+        let neighbours = slice.neighbours(ofCtb: rs)
+        filterLeft = neighbours.hasLeft
+        filterTop = neighbours.hasUp
     }
 
     /// Edges of an intra CU: every transform edge on the 8x8 grid has strength 2.
@@ -75,18 +57,12 @@ package struct BoundaryStrength {
     @inline(__always)
     package func markInter(x: Int, y: Int, size: Int, cbf: Bool) {
         let segments = size &>> 2
-        if x & 7 == 0 {
-            let outer = x & ctbMask == 0
-            if !outer || filterLeft { left(x, y, segments, cbf, outer ? leftIds : referenceIds) }
-        }
-        if y & 7 == 0 {
-            let outer = y & ctbMask == 0
-            if !outer || filterTop { top(x, y, segments, cbf, outer ? upIds : referenceIds) }
-        }
+        if x & 7 == 0 && (x & ctbMask != 0 || filterLeft) { left(x, y, segments, cbf) }
+        if y & 7 == 0 && (y & ctbMask != 0 || filterTop) { top(x, y, segments, cbf) }
     }
 
     @inline(__always)
-    private func left(_ x: Int, _ y: Int, _ segments: Int, _ cbf: Bool, _ ids: UnsafeMutablePointer<Int>) {
+    private func left(_ x: Int, _ y: Int, _ segments: Int, _ cbf: Bool) {
         let width8 = maps.width8
         let width4 = maps.width4
         var segment = 0
@@ -101,7 +77,7 @@ package struct BoundaryStrength {
                 strength = 1
             } else {
                 let q = motion + ((ys &>> 2) &* motionStride &+ (x &>> 2))
-                strength = Self.compare(q - 1, ids, q, referenceIds)
+                strength = Self.compare(q - 1, referenceIds, q, referenceIds)
             }
             maps.edges[cell &* 4 &+ (segment & 1 ^ ((y &>> 2) & 1))] = strength
             segment &+= 1
@@ -109,7 +85,7 @@ package struct BoundaryStrength {
     }
 
     @inline(__always)
-    private func top(_ x: Int, _ y: Int, _ segments: Int, _ cbf: Bool, _ ids: UnsafeMutablePointer<Int>) {
+    private func top(_ x: Int, _ y: Int, _ segments: Int, _ cbf: Bool) {
         let width8 = maps.width8
         let width4 = maps.width4
         var segment = 0
@@ -124,7 +100,7 @@ package struct BoundaryStrength {
                 strength = 1
             } else {
                 let q = motion + ((y &>> 2) &* motionStride &+ (xs &>> 2))
-                strength = Self.compare(q - motionStride, ids, q, referenceIds)
+                strength = Self.compare(q - motionStride, referenceIds, q, referenceIds)
             }
             maps.edges[cell &* 4 &+ 2 &+ (segment & 1 ^ ((x &>> 2) & 1))] = strength
             segment &+= 1

@@ -8,6 +8,7 @@ import CVeilKernels
 package final class InLoopFilter {
     private let picture: PictureReconstruction
     private let deblocking: DeblockingFilter
+    private let outerEdges: OuterEdges
     private let sao: SampleAdaptiveOffset?
     private let rows: Int
     private let log2CtbSize: Int
@@ -27,14 +28,17 @@ package final class InLoopFilter {
         rows = picture.grid.heightInCtbs
         log2CtbSize = picture.grid.log2CtbSize
         deblocking = DeblockingFilter(picture: picture)
+        outerEdges = OuterEdges(picture: picture)
         sao = saoEnabled ? SampleAdaptiveOffset(picture: picture) : nil
     }
 
     /// CTB rows 0 ..< count are reconstructed (or given up). Finishes what this permits and publishes it.
     package func advance(reconstructedRows count: Int) {
         let complete = count >= rows
+        let hasOuterEdges = picture.grid.hasTiles || picture.slices.count > 1
         let deblockable = complete ? rows : count - 1
         while deblocked < deblockable {
+            if hasOuterEdges { outerEdges.mark(ctbRow: deblocked) }
             deblocking.filter(ctbRow: deblocked)
             deblocked += 1
         }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBins
+import VeilRecon
+import VeilSyntax
+
+/// A run of CTUs, consecutive in tile scan, that is decoded without a break: one substream of a slice segment (a WPP row, a tile), or a
+/// whole segment.
+struct SubstreamRange {
+    /// Index of the segment.
+    let segment: Int
+    /// Tile-scan addresses. The run may end earlier, but it never goes further.
+    let firstTs: Int
+    let endTs: Int
+    /// First byte in the segment's RBSP.
+    let firstByte: Int
+    let beginsSegment: Bool
+    /// The segment is to end with this run: its last entry point, or the next segment comes.
+    let endsSegment: Bool
+}
+
+/// Which parts of a picture can be decoded beside each other, and in which order they must begin.
+///
+/// It follows from headers alone, hence what is decoded of a damaged picture does not depend on the number of threads.
+struct SubstreamPlan {
+    /// What one worker decodes in one go: a range, and those that go on from its contexts (dependent slice segments beginning amid a row).
+    /// In tile scan: a job never waits for a later one.
+    private(set) var jobs: [[SubstreamRange]] = []
+    /// Job of each CTU in tile scan; -1 where no slice covers it.
+    private(set) var jobOf: [Int32]
+    /// Segments whose first CTU another segment has already taken.
+    private(set) var repeated = 0
+
+    init(segments: [SliceSegmentJob], grid: CTBGrid) {
+        jobOf = Array(repeating: -1, count: grid.count)
+        var order: [(firstTs: Int, segment: Int)] = []
+        var taken = Set<Int>()
+        for (i, segment) in segments.enumerated() {
+            let ts = Int(grid.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
+            if taken.insert(ts).inserted { order.append((ts, i)) } else { repeated += 1 }
+        }
+        order.sort { $0.firstTs < $1.firstTs }
+        for (k, (firstTs, i)) in order.enumerated() {
+            let endTs = k + 1 < order.count ? order[k + 1].firstTs : grid.count
+            add(i, segments[i], firstTs: firstTs, endTs: endTs, grid)
+        }
+    }
+
+    private mutating func add(_ index: Int, _ segment: SliceSegmentJob, firstTs: Int, endTs: Int, _ grid: CTBGrid) {
+        let starts = segment.substreamStarts
+        let wpp = segment.parameters.entropyCodingSyncEnabledFlag
+        var ts = firstTs
+        var k = 0
+        // Without entry points the run goes on through whatever rows or tiles follow.
+        let splits = starts.count > 1
+        while ts < endTs && k < starts.count {
+            let end = splits ? Self.boundary(after: ts, before: endTs, wpp: wpp, grid) : endTs
+            let range = SubstreamRange(
+                segment: index, firstTs: ts, endTs: end, firstByte: starts[k], beginsSegment: k == 0,
+                endsSegment: end == endTs || k + 1 == starts.count)
+            let continues = k == 0 && segment.header.dependentSliceSegmentFlag && !Self.begins(ts, wpp: wpp, grid)
+            let predecessor = continues && ts > 0 ? jobOf[ts - 1] : -1
+            if predecessor >= 0 {
+                jobs[Int(predecessor)].append(range)
+            } else {
+                jobs.append([range])
+            }
+            let job = predecessor >= 0 ? predecessor : Int32(jobs.count - 1)
+            for at in ts..<end { jobOf[at] = job }
+            ts = end
+            k += 1
+        }
+    }
+
+    /// Whether a range reaches into another tile than it begins in: only without entry points, which such a segment should have.
+    static func spansTiles(_ range: SubstreamRange, _ grid: CTBGrid) -> Bool {
+        grid.tileIdRs[Int(grid.ctbAddrTsToRs[range.firstTs])] != grid.tileIdRs[Int(grid.ctbAddrTsToRs[range.endTs - 1])]
+    }
+
+    /// Whether a tile, or with WPP a CTB row of a tile, begins at a CTU.
+    static func begins(_ ts: Int, wpp: Bool, _ grid: CTBGrid) -> Bool {
+        if ts == 0 { return true }
+        let rs = Int(grid.ctbAddrTsToRs[ts])
+        if grid.tileIdRs[rs] != grid.tileIdRs[Int(grid.ctbAddrTsToRs[ts - 1])] { return true }
+        let column = rs % grid.widthInCtbs
+        return wpp && column << grid.log2CtbSize == Int(grid.tileX0[column])
+    }
+
+    private static func boundary(after ts: Int, before endTs: Int, wpp: Bool, _ grid: CTBGrid) -> Int {
+        var end = ts + 1
+        while end < endTs && !begins(end, wpp: wpp, grid) { end += 1 }
+        return end
+    }
+}
+
+extension SliceSegmentJob {
+    /// First byte of each substream in the RBSP, by the entry points; one where there are none.
+    ///
+    /// entry_point_offset_minus1 counts bytes with emulation prevention (7.4.7.1): `removedBytes` takes them off.
+    var substreamStarts: [Int] {
+        let first = header.byteCount
+        if header.entryPointOffsets.isEmpty { return [first] }
+        var starts = [first]
+        // RBSP position p stands at p + (removed positions <= p) in the NAL unit's payload.
+        var removedBefore = 0
+        while removedBefore < removedBytes.count && removedBytes[removedBefore] <= first { removedBefore += 1 }
+        var escaped = first + removedBefore
+        for offset in header.entryPointOffsets {
+            escaped += offset
+            while removedBefore < removedBytes.count && removedBytes[removedBefore] + removedBefore < escaped { removedBefore += 1 }
+            starts.append(min(escaped - removedBefore, rbsp.count))
+        }
+        return starts
+    }
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
+import Foundation
+import Synchronization
+
+/// How far each of a picture's jobs has got, for those that read what it makes.
+final class SubstreamProgress: @unchecked Sendable {
+    /// Twice the number of CTUs done, plus one when there will be no more.
+    private let counts: UnsafeMutablePointer<Atomic<Int>>
+    private let jobs: Int
+    private let sleepers = Atomic<Int>(0)
+    private let condition = NSCondition()
+
+    /// How often a waiting thread looks before it sleeps: a CTU takes some ten microseconds.
+    private static let looks = 400
+    /// A sleeper stays until there are this many CTUs more than it needs: waking it for each costs more than the CTU.
+    private static let lead = 4
+
+    init(jobs: Int) {
+        self.jobs = jobs
+        counts = .allocate(capacity: jobs)
+        for i in 0..<jobs { (counts + i).initialize(to: Atomic(0)) }
+    }
+
+    deinit {
+        counts.deinitialize(count: jobs)
+        counts.deallocate()
+    }
+
+    /// `count` CTUs of a job are reconstructed.
+    func advance(_ job: Int, to count: Int) { set(job, count << 1) }
+
+    /// A job has come to its end, after `count` CTUs, whether or not that is all of them.
+    func end(_ job: Int, at count: Int) { set(job, count << 1 | 1) }
+
+    private func set(_ job: Int, _ value: Int) {
+        counts[job].store(value, ordering: .sequentiallyConsistent)
+        if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+            condition.lock()
+            condition.broadcast()
+            condition.unlock()
+        }
+    }
+
+    /// Waits until `count` CTUs of a job are reconstructed; false when it ended before.
+    @inline(__always)
+    func wait(_ job: Int, for count: Int) -> Bool {
+        let value = counts[job].load(ordering: .acquiring)
+        return value >> 1 >= count || (value & 1 == 0 && block(job, count))
+    }
+
+    @inline(never)
+    private func block(_ job: Int, _ count: Int) -> Bool {
+        for look in 0..<Self.looks {
+            let value = counts[job].load(ordering: .acquiring)
+            if value >> 1 >= count { return true }
+            if value & 1 != 0 { return false }
+            veil_pause()
+            // The other thread may need this core.
+            if look % 16 == 15 { sched_yield() }
+        }
+        condition.lock()
+        defer { condition.unlock() }
+        sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        defer { sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
+        while true {
+            let value = counts[job].load(ordering: .sequentiallyConsistent)
+            if value & 1 != 0 || value >> 1 >= count + Self.lead { return value >> 1 >= count }
+            condition.wait()
+        }
+    }
+}
+
+/// Which CTB rows are whole: CTUs come from several threads, in tile scan, perhaps with gaps. Runs the in-loop filters behind them.
+final class RowCompletion: @unchecked Sendable {
+    private let widthInCtbs: Int
+    private let rows: Int
+    private let done: UnsafeMutablePointer<Atomic<Int>>
+    private let lock = NSLock()
+    private var isFiltering = false
+    private var whole = 0
+    private let filter: (Int) -> Void
+
+    /// `filter` is called with how many rows are whole from the top, by one thread at a time.
+    init(widthInCtbs: Int, heightInCtbs: Int, filter: @escaping (Int) -> Void) {
+        self.widthInCtbs = widthInCtbs
+        self.filter = filter
+        rows = heightInCtbs
+        done = .allocate(capacity: heightInCtbs)
+        for i in 0..<heightInCtbs { (done + i).initialize(to: Atomic(0)) }
+    }
+
+    deinit {
+        done.deinitialize(count: rows)
+        done.deallocate()
+    }
+
+    /// Counts a CTB; whoever completes a row filters what has become ready, unless somebody is at it, who will see the row.
+    @inline(__always)
+    func finish(ctb rs: Int) {
+        let row = rs / widthInCtbs
+        if done[row].wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == widthInCtbs { advance() }
+    }
+
+    private func advance() {
+        lock.lock()
+        if isFiltering {
+            lock.unlock()
+            return
+        }
+        isFiltering = true
+        while true {
+            let before = whole
+            while whole < rows && done[whole].load(ordering: .acquiring) == widthInCtbs { whole += 1 }
+            if whole == before { break }
+            let ready = whole
+            lock.unlock()
+            filter(ready)
+            lock.lock()
+        }
+        isFiltering = false
+        lock.unlock()
+    }
+}
