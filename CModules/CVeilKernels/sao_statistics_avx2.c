@@ -32,8 +32,8 @@ static void sao_edge_statistics(
                 parts[i] = _mm256_add_epi16(parts[i], _mm256_and_si256(d, mask));
                 counts[i] = _mm256_sub_epi16(counts[i], mask);
             }
-            // 32 differences of 10 bits fit 16 bits. The counts do for a whole block of 64x64.
-            if (++pending == 32) {
+            // 8 differences of 12 bits fit 16 bits. The counts do for a whole block of 64x64.
+            if (++pending == 8) {
                 for (int i = 0; i < 4; i++) {
                     sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(parts[i], ones));
                     parts[i] = _mm256_setzero_si256();
