@@ -68,6 +68,18 @@ static uint32_t satd(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, pt
     return sum;
 }
 
+void veil_sums(const uint16_t *a, ptrdiff_t stride, int w, int h, uint32_t *sum, uint32_t *squares) {
+    uint32_t s = 0, q = 0;
+    for (int y = 0; y < h; y++, a += stride) {
+        for (int x = 0; x < w; x++) {
+            s += a[x];
+            q += (uint32_t)a[x] * a[x];
+        }
+    }
+    *sum = s;
+    *squares = q;
+}
+
 static uint64_t sse(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
     uint64_t sum = 0;
     for (int y = 0; y < h; y++, a += aStride, b += bStride) {

@@ -22,6 +22,14 @@ package struct EnhancementSettings: Sendable {
     package var rate = LayerRate.offset(0, initial: 26)
     package var tools = LayerTools()
     package var effort = DecisionEffort()
+    /// Nil for one QP a picture.
+    package var adaptiveQuantisation: AdaptiveQuantisation? {
+        get { effort.adaptiveQuantisation }
+        set {
+            effort.adaptiveQuantisation = newValue
+            tools.adaptiveQuantisation = newValue != nil
+        }
+    }
     /// nuh_layer_id of the direct reference layers, ascending.
     package var references = [0]
     /// Off codes the layer without inter-layer prediction (IRAP pictures intra), for comparison.

@@ -100,7 +100,7 @@ struct EncodeCommand: ParsableCommand {
             var enhancement = EnhancementSettings(
                 format: LayerFormat(width: layer.width, height: layer.height, bitDepth: layer.bitDepth))
             enhancement.references = layer.references
-            coding.apply(to: &enhancement, preset: layer.preset)
+            coding.apply(to: &enhancement, preset: layer.preset, isConstantQp: layer.qp != nil)
             settings.enhancements.append(enhancement)
         }
         let passes = try rate.apply(to: &settings, plan: plan)

@@ -22,6 +22,10 @@ struct CodingOptions: ParsableArguments {
     var hash = false
     @Flag(help: "Send parameter sets before every IRAP picture, for receivers that join (the reference decoder, SHM, does not survive it).")
     var repeatHeaders = false
+    @Option(help: "Adaptive quantisation of all layers: 0 off, 1 by variance, 2 by variance and picture (default 2, but 0 where --qp sets the rate).")
+    var aqMode: Int?
+    @Option(help: "Strength of adaptive quantisation, 0 to 3 (default 1).")
+    var aqStrength: Double?
     @Option(help: "Further x265 options of the base layer, as name=value, comma separated.")
     var x265Options: String?
     @Flag(help: "Code enhancement layers without inter-layer prediction, for comparison.")
@@ -33,6 +37,8 @@ struct CodingOptions: ParsableArguments {
         }
         if let keyint, keyint < 1 { throw ValidationError("--keyint takes 1 or more") }
         if let bframes, !(0...16).contains(bframes) { throw ValidationError("--bframes takes 0 to 16") }
+        if let aqMode, !(0...2).contains(aqMode) { throw ValidationError("--aq-mode takes 0, 1 or 2") }
+        if let aqStrength, !(0...3).contains(aqStrength) { throw ValidationError("--aq-strength takes 0 to 3") }
         if let slices, !(1...600).contains(slices) { throw ValidationError("--slices takes 1 to 600") }
     }
 
@@ -46,17 +52,26 @@ struct CodingOptions: ParsableArguments {
         if let keyint { settings.base.options.append(("keyint", String(keyint))) }
         if let bframes { settings.base.options.append(("bframes", String(bframes))) }
         if let slices { settings.base.options.append(("slices", String(slices))) }
+        if let aqMode { settings.base.options.append(("aq-mode", String(aqMode))) }
+        if let aqStrength { settings.base.options.append(("aq-strength", String(aqStrength))) }
         if noWpp { settings.base.options.append(("no-wpp", nil)) }
         if hash { settings.base.options.append(("hash", "1")) }
         settings.sendsHashes = hash
         settings.repeatsHeaders = repeatHeaders
     }
 
-    /// - Parameter own: the layer's own preset, if it has one.
-    func apply(to layer: inout EnhancementSettings, preset own: String? = nil) {
+    /// - Parameters:
+    ///   - own: the layer's own preset, if it has one.
+    ///   - isConstantQp: the layer's rate is set by a QP.
+    func apply(to layer: inout EnhancementSettings, preset own: String? = nil, isConstantQp: Bool) {
         if let preset = EncoderPreset(name: own ?? elPreset ?? preset) {
             layer.effort = preset.effort
             layer.tools = preset.tools
+            // As x265 has it: the two fastest presets do without.
+            let mode = aqMode ?? (isConstantQp || preset == .ultrafast || preset == .superfast ? 0 : 2)
+            layer.adaptiveQuantisation = AdaptiveQuantisation.Mode(rawValue: mode).map {
+                AdaptiveQuantisation(mode: $0, strength: aqStrength ?? 1)
+            }
         }
         layer.tools.wavefront = !noWpp
         layer.interLayerPrediction = !noInterLayer

@@ -132,6 +132,19 @@ struct ScalableLayerTests {
     }
 
     /// Average rate: within a quarter of the target once there is something to learn from, whatever the number of threads.
+    /// Quantisation groups of 16x16, whose QP follows the source, at sizes that cut them; more bits or fewer than without.
+    @Test(arguments: [AdaptiveQuantisation.Mode.variance, .autoVariance]) func adaptiveQuantisation(mode: AdaptiveQuantisation.Mode) throws {
+        let layers = [Layer(width: 64, height: 40), Layer(width: 136, height: 88)]
+        let plain = try encode(layers)
+        let adapted = try encode(layers) { $0.enhancements[0].adaptiveQuantisation = AdaptiveQuantisation(mode: mode, strength: 1.5) }
+        try check(adapted, layers: 2)
+        #expect(plain.bytes.map { $0[1] } != adapted.bytes.map { $0[1] })
+        let again = try encode(layers, threads: 1, options: [("keyint", "6"), ("qp", "28"), ("frame-threads", "2")]) {
+            $0.enhancements[0].adaptiveQuantisation = AdaptiveQuantisation(mode: mode, strength: 1.5)
+        }
+        #expect(bytes(again.nals.filter { $0.header.nuhLayerId == 1 }) == bytes(adapted.nals.filter { $0.header.nuhLayerId == 1 }))
+    }
+
     @Test func averageRate() throws {
         let layers = [Layer(width: 48, height: 32), Layer(width: 96, height: 64)]
         let frames = 100

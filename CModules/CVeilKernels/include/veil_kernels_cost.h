@@ -29,6 +29,9 @@ static inline uint64_t veil_sse(
     return veil_kernels_active.sse(a, aStride, b, bStride, w, h);
 }
 
+/// Sum of the samples and of their squares of a block of at most 16x16.
+void veil_sums(const uint16_t *a, ptrdiff_t stride, int w, int h, uint32_t *sum, uint32_t *squares);
+
 /// SAD of 8-bit planes, for integer motion search; w a multiple of 4.
 static inline uint32_t veil_sad8(
     const uint8_t *a, ptrdiff_t aStride, const uint8_t *b, ptrdiff_t bStride, int w, int h) {

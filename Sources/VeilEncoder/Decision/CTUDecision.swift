@@ -20,10 +20,13 @@ final class CTUDecision {
     let predictor = DecisionPrediction()
     let intra = IntraPredictor()
     let frame: FrameBuffer
-    let lambda: Double
-    let lambdaSatd: Double
-    let interQuantiser: Quantiser
-    let intraQuantiser: Quantiser
+    /// What belongs to the QP of the unit that is being decided.
+    @exclusivity(unchecked) private(set) var quantisation: Quantisation
+    /// The slice's, and that of other QPs.
+    private let sliceQuantisation: Quantisation
+    @exclusivity(unchecked) private var quantisations: [Quantisation?]
+    private let lambdaFactor: Double
+    private let offsets: QuantisationOffsets?
     let maps: DecisionMaps
     let references: UnsafeMutablePointer<ReferenceEntry>?
     let interLayerIndex: Int
@@ -43,7 +46,7 @@ final class CTUDecision {
 
     init(
         source: FrameBuffer, slice: SliceContext, picture: PictureReconstruction, parameters: SliceParameters, maps: DecisionMaps,
-        effort: DecisionEffort, memory: DecisionMemory
+        effort: DecisionEffort, memory: DecisionMemory, lambdaFactor: Double = 1, offsets: QuantisationOffsets? = nil
     ) {
         self.source = source
         self.slice = slice
@@ -54,19 +57,12 @@ final class CTUDecision {
         p = parameters
         frame = picture.picture.frame
         rate = RateEstimator(parameters: parameters)
-        let qp = slice.constants.sliceQpY
-        lambda = Self.lambda(qp: qp)
-        lambdaSatd = lambda.squareRoot()
-        func quantiser(_ rounding: Int) -> Quantiser {
-            Quantiser(
-                qp: (
-                    qp + 6 * (slice.bitDepthLuma - 8),
-                    QuantizationParameters.qpChroma(qpY: qp, offset: slice.constants.cbQpOffset, bitDepthChroma: slice.bitDepthChroma),
-                    QuantizationParameters.qpChroma(qpY: qp, offset: slice.constants.crQpOffset, bitDepthChroma: slice.bitDepthChroma)
-                ), bitDepth: (slice.bitDepthLuma, slice.bitDepthChroma), rounding: rounding, memory: memory)
-        }
-        interQuantiser = quantiser(100)
-        intraQuantiser = quantiser(171)
+        self.lambdaFactor = lambdaFactor
+        self.offsets = offsets
+        quantisations = offsets == nil ? [] : Array(repeating: nil, count: 52 + 6 * (slice.bitDepthLuma - 8))
+        sliceQuantisation = Quantisation(
+            qp: slice.constants.sliceQpY, slice: slice, lambda: lambdaFactor * Self.lambda(qp: slice.constants.sliceQpY), memory: memory)
+        quantisation = sliceQuantisation
         references = slice.references
         interLayerIndex = (0..<slice.numRefIdxActive.0).first { slice.references?[$0].isInterLayer ?? false } ?? -1
         workspaces = memory.workspaces
@@ -77,6 +73,9 @@ final class CTUDecision {
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: 0)
         candidateView = .allocate(capacity: 1)
     }
+
+    var lambda: Double { quantisation.lambda }
+    var lambdaSatd: Double { quantisation.lambdaSatd }
 
     /// Squared error that a bit is worth.
     static func lambda(qp: Int) -> Double { 0.7 * exp2(Double(qp - 12) / 3) }
@@ -93,7 +92,8 @@ final class CTUDecision {
         if !isPrepared {
             // What vectors cost must not depend on which CTU a worker meets first.
             rate.begin(contexts: Context.initialStates(initType: p.initType, sliceQpY: p.sliceQpY), parameters: p)
-            search.begin(lambda: lambdaSatd, rate: rate)
+            search.begin(rate: rate)
+            offsets?.prepare()
             isPrepared = true
         }
         rate.begin(contexts: contexts, parameters: p)
@@ -104,6 +104,24 @@ final class CTUDecision {
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: record.ctbAddrRs)
         awaitReferences(record.xCtb, record.yCtb)
         _ = quadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0)
+        if offsets != nil {
+            QuantizationGroups.assign(record, qps: memory.qps, parameters: p, slice: slice, maps: picture.maps)
+        }
+    }
+
+    /// Takes the QP that a unit is to have: of its quantisation group where it is smaller.
+    @inline(__always)
+    private func setQp(x: Int, y: Int, log2: Int) {
+        guard let offsets else { return }
+        let size = 1 &<< max(log2, p.log2MinCuQpDeltaSize)
+        let qp = min(max(slice.constants.sliceQpY + offsets.offset(x: x & ~(size &- 1), y: y & ~(size &- 1), size: size), 0), 51)
+        if quantisation.qp == qp { return }
+        if let known = quantisations[qp] {
+            quantisation = known
+        } else {
+            quantisation = Quantisation(qp: qp, slice: slice, lambda: lambdaFactor * Self.lambda(qp: qp), memory: memory)
+            quantisations[qp] = quantisation
+        }
     }
 
     /// Waits until the references, which may still be coded by other threads, have got as far as searches may reach.
@@ -134,9 +152,14 @@ final class CTUDecision {
             return children(x: x, y: y, log2: log2, depth: depth)
         }
         let w = workspaces[depth]
+        setQp(x: x, y: y, log2: log2)
+        search.lambda = Float(lambdaSatd)
         decideUnit(w, x: x, y: y, log2: log2, depth: depth)
         let splitContext = maps.splitContext(x, y, depth: depth)
-        var whole = w.bestCost
+        // Units of other QPs are compared by the slice's worth of a bit: their errors weigh more or less.
+        let lambda = sliceQuantisation.lambda
+        let qp = quantisation.qp
+        var whole = w.bestCost * (lambda / quantisation.lambda)
         if log2 > p.minCbLog2SizeY { whole += lambda * bits(rate.bin(0, Context.splitCuFlag + splitContext)) }
         let done = effort.earlySkip && w.bestCost < .infinity
             && (w.bestRecord.cus[0].cuSkipFlag || (w.bestRecord.cus[0].predMode == .inter && !w.bestRecord.cus[0].rqtRootCbf))
@@ -146,6 +169,7 @@ final class CTUDecision {
             if split < whole { return split }
             (ctu.cuCount, ctu.puCount, ctu.tuCount, ctu.levelCount) = (cuCount, puCount, tuCount, levelCount)
         }
+        memory.qps[ctu.cuCount] = Int8(truncatingIfNeeded: qp)
         commit(w, x: x, y: y, log2: log2, depth: depth)
         return whole
     }
@@ -295,6 +319,8 @@ final class DecisionMemory {
     let modeBlock: UnsafeMutablePointer<UInt16>
     let starts: UnsafeMutablePointer<MotionVector>
     let parts: UnsafeMutablePointer<InterChoice>
+    /// QpY that the units of a CTU were decided with.
+    let qps: UnsafeMutablePointer<Int8>
     let marker = CTUMarker()
     let optimiser = LevelOptimiser()
     let record = CodingTreeUnit()
@@ -312,6 +338,7 @@ final class DecisionMemory {
         modeBlock = samples(1024, 0)
         starts = samples(16, MotionVector())
         parts = samples(4, InterChoice())
+        qps = samples(CodingTreeUnit.maxCUs, 0)
     }
 
     deinit {
@@ -321,5 +348,6 @@ final class DecisionMemory {
         modeBlock.deallocate()
         starts.deallocate()
         parts.deallocate()
+        qps.deallocate()
     }
 }

@@ -26,5 +26,7 @@ package struct DecisionEffort: Equatable, Sendable {
     package var optimisesLevels = false
     /// Transform trees are split for the best unit only, and not for everything that is compared.
     package var splitsBestTree = false
+    /// Quantisation by the source's activity; the layer's PPS must allow cu_qp_delta_abs.
+    package var adaptiveQuantisation: AdaptiveQuantisation?
     package init() {}
 }

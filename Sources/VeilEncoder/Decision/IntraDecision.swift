@@ -86,7 +86,7 @@ extension CTUDecision {
                 mode: mode, cIdx: cIdx, log2Size: log2Block, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma,
                 strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: w.prediction.plane(cIdx), stride: stride)
             let block = codeBlock(
-                intraQuantiser, record, source: from.at(x >> s, y >> s), sourceStride: from.stride,
+                quantisation.intra, record, source: from.at(x >> s, y >> s), sourceStride: from.stride,
                 prediction: w.prediction.plane(cIdx), predictionStride: stride, out: w.work.plane(cIdx), outStride: stride,
                 log2: log2Block, cIdx: cIdx, isDST: cIdx == 0 && log2Block == 2, scanIdx: scan, trafoDepth: 0)
             distortion += block.distortion

@@ -24,10 +24,11 @@ final class MotionSearch {
     private let block: UnsafeMutablePointer<UInt16>
     private let pointers: UnsafeMutablePointer<UnsafePointer<UInt16>?>
     private let sums: UnsafeMutablePointer<UInt32>
-    /// Cost of a component of a vector difference, by its magnitude in quarter samples.
+    /// Bits of a component of a vector difference, by its magnitude in quarter samples.
     private let rates: UnsafeMutablePointer<Float>
     private static let rateCount = 2048
-    private var ratesLambda = -1.0
+    /// What a bit is worth in SAD and SATD.
+    @exclusivity(unchecked) var lambda: Float = 0
 
     init() {
         block = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(to: UInt16.self, capacity: 4096)
@@ -47,12 +48,10 @@ final class MotionSearch {
         rates.deallocate()
     }
 
-    /// Prepares for searches with a Lagrangian multiplier of SAD and SATD, and the context states at hand.
-    func begin(lambda: Double, rate: RateEstimator) {
-        for i in 0..<Self.rateCount { rates[i] = Float(lambda * Double(rate.mvd(i, 0) &- rate.mvd(0, 0)) / 32768) }
-        let zero = Float(lambda * Double(rate.mvd(0, 0)) / 65536)
-        for i in 0..<Self.rateCount { rates[i] += zero }
-        ratesLambda = lambda
+    /// Prepares for searches with the context states at hand.
+    func begin(rate: RateEstimator) {
+        let zero = Float(rate.mvd(0, 0)) / 65536
+        for i in 0..<Self.rateCount { rates[i] = Float(rate.mvd(i, 0) &- rate.mvd(0, 0)) / 32768 + zero }
     }
 
     @inline(__always)
@@ -91,7 +90,7 @@ final class MotionSearch {
     private func rate(_ t: Target, _ x: Int, _ y: Int) -> (Float, Int) {
         let a = rate(x &- Int(t.predictors.0.x)) + rate(y &- Int(t.predictors.0.y))
         let b = rate(x &- Int(t.predictors.1.x)) + rate(y &- Int(t.predictors.1.y))
-        return a <= b ? (a, 0) : (b, 1)
+        return a <= b ? (a * lambda, 0) : (b * lambda, 1)
     }
 
     @inline(__always)

@@ -126,3 +126,29 @@ struct Quantiser {
         return (columns, min(n, (lastRow &+ 4) & ~3))
     }
 }
+
+/// What belongs to one QP: quantisers, and what a bit is worth.
+struct Quantisation {
+    /// QpY.
+    let qp: Int
+    let lambda: Double
+    let lambdaSatd: Double
+    let inter: Quantiser
+    let intra: Quantiser
+
+    init(qp: Int, slice: SliceContext, lambda: Double, memory: DecisionMemory) {
+        self.qp = qp
+        self.lambda = lambda
+        lambdaSatd = lambda.squareRoot()
+        func quantiser(_ rounding: Int) -> Quantiser {
+            Quantiser(
+                qp: (
+                    qp + 6 * (slice.bitDepthLuma - 8),
+                    QuantizationParameters.qpChroma(qpY: qp, offset: slice.constants.cbQpOffset, bitDepthChroma: slice.bitDepthChroma),
+                    QuantizationParameters.qpChroma(qpY: qp, offset: slice.constants.crQpOffset, bitDepthChroma: slice.bitDepthChroma)
+                ), bitDepth: (slice.bitDepthLuma, slice.bitDepthChroma), rounding: rounding, memory: memory)
+        }
+        inter = quantiser(100)
+        intra = quantiser(171)
+    }
+}

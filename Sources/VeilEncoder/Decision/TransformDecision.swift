@@ -165,7 +165,7 @@ extension CTUDecision {
         let plane = source.plane(cIdx)
         let offset = (dy &>> s) &* stride &+ (dx &>> s)
         return codeBlock(
-            interQuantiser, w.workRecord, source: plane.at((x &+ dx) &>> s, (y &+ dy) &>> s), sourceStride: plane.stride,
+            quantisation.inter, w.workRecord, source: plane.at((x &+ dx) &>> s, (y &+ dy) &>> s), sourceStride: plane.stride,
             prediction: w.prediction.plane(cIdx) + offset, predictionStride: stride, out: w.work.plane(cIdx) + offset,
             outStride: stride, log2: log2 &- s, cIdx: cIdx, isDST: false, scanIdx: 0, trafoDepth: trafoDepth)
     }

@@ -174,6 +174,8 @@ package enum LayerParameterSets {
         pps.initQpMinus26 = qp - 26
         pps.entropyCodingSyncEnabledFlag = tools.wavefront
         pps.signDataHidingEnabledFlag = tools.signDataHiding
+        pps.cuQpDeltaEnabledFlag = tools.adaptiveQuantisation
+        if tools.adaptiveQuantisation { pps.diffCuQpDeltaDepth = max(tools.ctbLog2SizeY - AdaptiveQuantisation.log2GroupSize, 0) }
         pps.ppsLoopFilterAcrossSlicesEnabledFlag = true
         pps.log2ParallelMergeLevelMinus2 = 0
         for reference in references where reference.padding != (0, 0) || padding != (0, 0) {
@@ -202,5 +204,7 @@ package struct LayerTools: Equatable, Sendable {
     package var wavefront = true
     package var signDataHiding = false
     package var asymmetricPartitions = false
+    /// cu_qp_delta_abs, in groups of 16x16.
+    package var adaptiveQuantisation = false
     package init() {}
 }

@@ -54,6 +54,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private let lines: SyntaxLines
     private let maps: DecisionMaps
     private let filter: InLoopFilter
+    private let offsets: QuantisationOffsets?
     private let hooks: (any BinHookProvider)?
     private let unit: BinUnit
 
@@ -91,6 +92,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         lines = SyntaxLines(picWidthInMinCbs: settings.sps.picWidthInMinCbsY)
         maps = DecisionMaps(width: settings.grid.width, height: settings.grid.height)
         filter = InLoopFilter(picture: reconstruction, saoEnabled: settings.sps.sampleAdaptiveOffsetEnabledFlag)
+        offsets = settings.pps.cuQpDeltaEnabledFlag
+            ? settings.effort.adaptiveQuantisation.map { QuantisationOffsets(source: source, settings: $0) } : nil
         progress = RowProgress(rows: settings.grid.heightInCtbs)
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
         codedRows = Array(repeating: false, count: settings.grid.heightInCtbs)
@@ -156,7 +159,12 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private func makeDecision(_ memory: DecisionMemory) -> CTUDecision {
         CTUDecision(
             source: source, slice: slice, picture: reconstruction, parameters: parameters, maps: maps, effort: settings.effort,
-            memory: memory)
+            memory: memory, lambdaFactor: lambdaFactor, offsets: offsets)
+    }
+
+    /// B pictures save bits: few pictures are predicted from them, or none.
+    private var lambdaFactor: Double {
+        header.sliceType != .b ? 1 : header.nalUnitType.isSubLayerNonReference ? 1.5 : 1.1
     }
 
     private func workOnRows() {
