@@ -69,6 +69,8 @@ package struct LayerRateControl {
     /// Sums of complexity of this layer and the base layer, by slice type, of late weighing more.
     private var own: [SliceType: Double] = [:]
     private var base: [SliceType: Double] = [:]
+    /// The weights that `own` and `base` are sums of.
+    private var seenWeight: [SliceType: Double] = [:]
     /// Running mean of what a picture costs when its QP is the base layer's.
     private var meanAtBaseQp = 0.0
     private var weight = 0.0
@@ -90,7 +92,9 @@ package struct LayerRateControl {
     /// are of no interest.
     package var delay: Int? {
         guard case .bitrate(let average) = rate else { return nil }
-        return average.buffer == nil ? 10 : 3
+        guard let buffer = average.buffer else { return 10 }
+        // A small buffer leaves no room for what is not known yet.
+        return buffer.size < 0.4 * buffer.maxRate ? 1 : 3
     }
 
     /// What picture `index` (in decoding order) cost.
@@ -136,8 +140,10 @@ package struct LayerRateControl {
                 fill -= i < seen ? Double(bits[i] ?? 0) : coded.predicted
             }
             fill = min(fill + refill, buffer.size)
-            let most = max(fill * 0.5, refill * 0.5)
-            qp = max(qp, 6 * log2(max(ratio * baseComplexity, 1) / most))
+            let most = max(fill * 0.5, refill * 0.25)
+            // Where the base layer found little to code, this layer may still find what it does as a rule.
+            let usual = (own[picture.type] ?? 0) / max(seenWeight[picture.type] ?? 0, 1)
+            qp = max(qp, 6 * log2(max(ratio * baseComplexity, usual * 0.7, 1) / most))
         }
         let chosen = clip(qp)
         pictures.append((picture, chosen, ratio * baseComplexity * exp2(-Double(chosen) / 6)))
@@ -157,6 +163,7 @@ package struct LayerRateControl {
             let (picture, qp, _) = pictures[seen]
             own[picture.type] = (own[picture.type] ?? 0) * 0.9 + Double(count) * exp2(Double(qp) / 6)
             base[picture.type] = (base[picture.type] ?? 0) * 0.9 + Double(picture.baseBits) * exp2(Double(picture.baseQp) / 6)
+            seenWeight[picture.type] = (seenWeight[picture.type] ?? 0) * 0.9 + 1
             spent += Double(count)
             seen += 1
         }
