@@ -270,7 +270,9 @@ package final class Decoder {
             frame: FrameBuffer(
                 width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, bitDepthLuma: sps.bitDepthY,
                 bitDepthChroma: sps.bitDepthC),
-            motion: MotionField(width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY))
+            // Every CTU leaves its motion, decoded or concealed.
+            motion: MotionField(
+                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY, clears: false))
         picture.poc = poc
         picture.nuhLayerId = layerId
         picture.temporalId = h.temporalId

@@ -139,7 +139,7 @@ final class PictureAttempt: @unchecked Sendable {
         let neededTs = Int(grid.ctbAddrRsToTs[needed])
         let other = Int(plan.jobOf[neededTs])
         if other == job { return true }
-        return other >= 0 && progress.wait(other, for: neededTs &- plan.jobs[other][0].firstTs &+ 1)
+        return other >= 0 && progress.wait(other, for: neededTs &- plan.firstTs[other] &+ 1)
     }
 
     /// Conceals what is missing and completes the picture.

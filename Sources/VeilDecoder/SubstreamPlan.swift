@@ -27,6 +27,8 @@ struct SubstreamPlan {
     private(set) var jobs: [[SubstreamRange]] = []
     /// Job of each CTU in tile scan; -1 where no slice covers it.
     private(set) var jobOf: [Int32]
+    /// First CTU of each job.
+    private(set) var firstTs: [Int] = []
     /// Segments whose first CTU another segment has already taken.
     private(set) var repeated = 0
 
@@ -63,6 +65,7 @@ struct SubstreamPlan {
                 jobs[Int(predecessor)].append(range)
             } else {
                 jobs.append([range])
+                self.firstTs.append(ts)
             }
             let job = predecessor >= 0 ? predecessor : Int32(jobs.count - 1)
             for at in ts..<end { jobOf[at] = job }

@@ -100,12 +100,17 @@ public final class VideoWriter {
     private let isY4M: Bool
     private var begun = false
     private let format: VideoFormat
+    /// One frame as it is written.
+    private let bytes: UnsafeMutableRawBufferPointer
 
     public init(path: String, format: VideoFormat) throws {
         file = try OutputFile(path: path)
+        bytes = .allocate(byteCount: format.frameBytes, alignment: 64)
         isY4M = !path.lowercased().hasSuffix(".yuv")
         self.format = format
     }
+
+    deinit { bytes.deallocate() }
 
     /// One row at a time: `row(component, y)` gives the samples, `width` of the component at least.
     public func writeFrame(row: (Int, Int) -> UnsafePointer<UInt16>) throws {
@@ -118,8 +123,6 @@ public final class VideoWriter {
             try file.write("FRAME\n".utf8)
         }
         // One write a frame: samples of 8 bits are packed, others stored as they are (little endian).
-        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: format.frameBytes, alignment: 64)
-        defer { bytes.deallocate() }
         guard var at = bytes.baseAddress else { return }
         for c in 0..<3 {
             let s = format.size(ofComponent: c)

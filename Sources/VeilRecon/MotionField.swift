@@ -43,7 +43,8 @@ package final class MotionField: @unchecked Sendable {
     /// Appended to (under the decoder's control, before the slice's CTUs are reconstructed). At most 600 slices a picture (level 6.2).
     package var slices: [SliceReferences] = []
 
-    package init(width: Int, height: Int, ctbLog2Size: Int) {
+    /// `clears` off leaves the motion undefined, for those who write all of it.
+    package init(width: Int, height: Int, ctbLog2Size: Int, clears: Bool = true) {
         width4 = (width + 3) / 4
         height4 = (height + 3) / 4
         self.ctbLog2Size = ctbLog2Size
@@ -52,11 +53,16 @@ package final class MotionField: @unchecked Sendable {
         ctbCount = widthInCtbs * ((height + ctb - 1) / ctb)
         blocks = MemoryPool.shared.take(byteCount: width4 * height4 * MemoryLayout<MotionInfo>.stride)
             .bindMemory(to: MotionInfo.self, capacity: width4 * height4)
+        sliceIndex = .allocate(capacity: ctbCount)
+        sliceIndex.initialize(repeating: 0, count: ctbCount)
+        if clears { clear() }
+    }
+
+    /// No motion anywhere.
+    package func clear() {
         // One row is filled, the others copied: the pattern is no multiple of a machine word.
         blocks.initialize(repeating: MotionInfo(), count: width4)
         for y in 1..<max(height4, 1) { (blocks + y * width4).initialize(from: blocks, count: width4) }
-        sliceIndex = .allocate(capacity: ctbCount)
-        sliceIndex.initialize(repeating: 0, count: ctbCount)
     }
 
     /// POC and long-term marking of what a refIdx of a slice meant; nil for what no slice has said.

@@ -68,3 +68,23 @@ package final class FrameBuffer: @unchecked Sendable {
 
     @inlinable package func bitDepth(_ cIdx: Int) -> Int { cIdx == 0 ? bitDepthLuma : bitDepthChroma }
 }
+
+/// The planes of a frame, or of a part of one, with their depths.
+package struct FrameView {
+    package let planes: (Plane, Plane, Plane)
+    package let bitDepthLuma: Int
+    package let bitDepthChroma: Int
+
+    @inlinable package init(planes: (Plane, Plane, Plane), bitDepthLuma: Int, bitDepthChroma: Int) {
+        self.planes = planes
+        self.bitDepthLuma = bitDepthLuma
+        self.bitDepthChroma = bitDepthChroma
+    }
+
+    @inlinable package func plane(_ cIdx: Int) -> Plane { cIdx == 0 ? planes.0 : cIdx == 1 ? planes.1 : planes.2 }
+    @inlinable package func bitDepth(_ cIdx: Int) -> Int { cIdx == 0 ? bitDepthLuma : bitDepthChroma }
+}
+
+extension FrameBuffer {
+    @inlinable package var view: FrameView { FrameView(planes: planes, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma) }
+}

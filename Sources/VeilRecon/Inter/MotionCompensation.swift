@@ -7,6 +7,7 @@ package final class MotionCompensation {
     /// predSamplesL0 and L1 of one component, 64 samples a row.
     private let samples0: UnsafeMutablePointer<Int16>
     private let samples1: UnsafeMutablePointer<Int16>
+    private let patches = InterLayerPatches()
 
     package init() {
         func make() -> UnsafeMutablePointer<Int16> {
@@ -31,8 +32,6 @@ package final class MotionCompensation {
         guard let references = slice.references else { return }
         let first = motion.refIdx0 >= 0 ? references + Int(motion.refIdx0) : nil
         let second = motion.refIdx1 >= 0 ? references + (16 &+ Int(motion.refIdx1)) : nil
-        if let first { Self.wait(first, motion.mv0, x: x, y: y, height: height, frame: frame) }
-        if let second { Self.wait(second, motion.mv1, x: x, y: y, height: height, frame: frame) }
         var a = first ?? references
         var mvA = motion.mv0
         var both = false
@@ -44,6 +43,8 @@ package final class MotionCompensation {
             // Without explicit weights the mean of a prediction and itself is the prediction.
             both = true
         }
+        let planesA = planes(a, mvA, x: x, y: y, height: height, frame: frame)
+        let planesB = both ? second.map { planes($0, motion.mv1, x: x, y: y, height: height, frame: frame) } : nil
         for cIdx in 0..<3 {
             let shift = cIdx == 0 ? 0 : 1
             let plane = frame.plane(cIdx)
@@ -53,25 +54,30 @@ package final class MotionCompensation {
             let h = Int32(truncatingIfNeeded: height &>> shift)
             let depth = Int32(truncatingIfNeeded: frame.bitDepth(cIdx))
             let to = plane.at(xC, yC)
-            let from = Source(a, mvA, cIdx, xC, yC, Int(w), Int(h))
+            let from = Source(planesA, mvA, cIdx, xC, yC, Int(w), Int(h))
             if let weights = slice.weights {
                 let log2WD = Int32(
                     truncatingIfNeeded: cIdx == 0 ? slice.constants.lumaLog2WeightDenom : slice.constants.chromaLog2WeightDenom)
                     &+ 14 &- depth
                 let w0 = weights[(first != nil ? Int(motion.refIdx0) : 16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
                 from.predict(into: samples0, cIdx, w, h, depth)
-                if both, let second {
+                if let planesB {
                     let w1 = weights[(16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
-                    Source(second, motion.mv1, cIdx, xC, yC, Int(w), Int(h)).predict(into: samples1, cIdx, w, h, depth)
+                    Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h)).predict(into: samples1, cIdx, w, h, depth)
                     veil_pred_weighted_bi(
                         to, plane.stride, samples0, samples1, w, h, log2WD, Int32(w0.weight), Int32(w1.weight), Int32(w0.offset),
                         Int32(w1.offset), depth)
                 } else {
                     veil_pred_weighted(to, plane.stride, samples0, w, h, log2WD, Int32(w0.weight), Int32(w0.offset), depth)
                 }
-            } else if both, let second {
+            } else if let planesB {
+                let other = Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h))
+                if from.isFull && other.isFull {
+                    // ((a << s) + (b << s) + (1 << s)) >> (s + 1), of samples.
+                    veil_average(to, plane.stride, from.at, from.stride, other.at, other.stride, w, h)
+                    continue
+                }
                 from.predict(into: samples0, cIdx, w, h, depth)
-                let other = Source(second, motion.mv1, cIdx, xC, yC, Int(w), Int(h))
                 if cIdx == 0 {
                     veil_luma_bi(to, plane.stride, samples0, other.at, other.stride, w, h, other.mx, other.my, depth)
                 } else {
@@ -85,14 +91,17 @@ package final class MotionCompensation {
         }
     }
 
-    /// The rows a vector reaches, interpolation taps included.
+    /// Where a block's samples are, once they are there: the rows that the vector reaches, interpolation taps included, of a picture, or
+    /// the CTB of an inter-layer reference.
     @inline(__always)
-    private static func wait(
+    private func planes(
         _ reference: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector, x: Int, y: Int, height: Int, frame: FrameBuffer
-    ) {
+    ) -> (Plane, Plane, Plane) {
         let last = y &+ height &+ (Int(mv.y) &>> 2) &+ 5
-        reference.pointee.picture._withUnsafeGuaranteedRef { 
-            $0.prepare(rows: min(max(last, 1), frame.height), mv: mv, x: x, y: y, height: height)
+        return reference.pointee.picture._withUnsafeGuaranteedRef { picture in
+            if let producer = picture.producer, let planes = producer.planes(mv: mv, x: x, y: y, patches: patches) { return planes }
+            picture.prepare(rows: min(max(last, 1), frame.height), mv: mv, x: x, y: y, height: height)
+            return reference.pointee.planes
         }
     }
 
@@ -102,11 +111,13 @@ package final class MotionCompensation {
         let stride: Int
         let mx: Int32
         let my: Int32
+        /// No interpolation.
+        var isFull: Bool { mx | my == 0 }
 
         /// Positions are clamped into the margins, where all samples repeat the border.
         @inline(__always)
-        init(_ reference: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector, _ cIdx: Int, _ x: Int, _ y: Int, _ w: Int, _ h: Int) {
-            let plane = cIdx == 0 ? reference.pointee.planes.0 : cIdx == 1 ? reference.pointee.planes.1 : reference.pointee.planes.2
+        init(_ planes: (Plane, Plane, Plane), _ mv: MotionVector, _ cIdx: Int, _ x: Int, _ y: Int, _ w: Int, _ h: Int) {
+            let plane = cIdx == 0 ? planes.0 : cIdx == 1 ? planes.1 : planes.2
             let fractionBits = cIdx == 0 ? 2 : 3
             let mask = (1 &<< fractionBits) &- 1
             let limit = plane.margin &- 8

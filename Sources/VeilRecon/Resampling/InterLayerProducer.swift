@@ -24,6 +24,9 @@ package final class InterLayerProducer: @unchecked Sendable {
     private let motionRowsMade = Atomic<Int>(0)
     private let isWhole = Atomic<Bool>(false)
     private var mapping = InterLayerReference.MotionMapping.standard
+    /// Tells producers apart for ever, which their addresses do not.
+    let serial = InterLayerProducer.serials.wrappingAdd(1, ordering: .relaxed).newValue
+    private static let serials = Atomic<Int>(0)
 
     private init(
         reference: InterLayerReference, source: CodedPicture, frame: FrameBuffer, motion: MotionField, hasMotion: Bool, isAlias: Bool,
@@ -54,7 +57,7 @@ package final class InterLayerProducer: @unchecked Sendable {
         let isAlias = p.isIdentity && source.frame.bitDepthLuma == bitDepthLuma && source.frame.bitDepthChroma == bitDepthChroma
         let frame = isAlias
             ? source.frame : FrameBuffer(width: p.width, height: p.height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma)
-        let motion = isAlias && hasMotion ? source.motion : MotionField(width: p.width, height: p.height, ctbLog2Size: 4)
+        let motion = isAlias && hasMotion ? source.motion : MotionField(width: p.width, height: p.height, ctbLog2Size: 4, clears: false)
         let picture = CodedPicture(frame: frame, motion: motion)
         picture.poc = poc
         picture.producer = InterLayerProducer(
@@ -84,9 +87,29 @@ package final class InterLayerProducer: @unchecked Sendable {
         if isAlias {
             source.wait(rows: y + height)
         } else {
-            reference.resample(source, frame, x: x, y: y, width: width, height: height)
+            reference.resample(source, frame.view, x: x, y: y, width: width, height: height)
         }
         made[ctb] = 1
+    }
+
+    /// The planes in which a block with a vector `mv` finds its samples: those of the CTB at hand are made in the worker's own patch, which
+    /// stays in its cache, and never become part of a whole picture. Nil where the whole picture serves.
+    @inline(__always)
+    func planes(mv: MotionVector, x: Int, y: Int, patches: InterLayerPatches) -> (Plane, Plane, Plane)? {
+        if isAlias || mv.x | mv.y != 0 { return nil }
+        let ctb = (y &>> log2CtbSize) &* widthInCtbs &+ (x &>> log2CtbSize)
+        return patches.find(producer: serial, ctb: ctb) ?? patch(ctb, patches)
+    }
+
+    @inline(never)
+    private func patch(_ ctb: Int, _ patches: InterLayerPatches) -> (Plane, Plane, Plane) {
+        let x = (ctb % widthInCtbs) << log2CtbSize
+        let y = (ctb / widthInCtbs) << log2CtbSize
+        let planes = patches.next(producer: serial, ctb: ctb, x: x, y: y, frame: frame)
+        reference.resample(
+            source, FrameView(planes: planes, bitDepthLuma: frame.bitDepthLuma, bitDepthChroma: frame.bitDepthChroma), x: x, y: y,
+            width: min(1 << log2CtbSize, frame.width - x), height: min(1 << log2CtbSize, frame.height - y))
+        return planes
     }
 
     /// Makes the whole picture and its margins.
@@ -135,6 +158,8 @@ package final class InterLayerProducer: @unchecked Sendable {
                 if made == 0 { motion.slices = source.motion.slices }
                 reference.resampleMotion(source.motion, motion, rows: made..<wanted, mapping)
             }
+        } else if made == 0 {
+            motion.clear()
         }
         motionRowsMade.store(wanted, ordering: .releasing)
     }

@@ -8,17 +8,29 @@ package final class InterLayerReference: @unchecked Sendable {
     private let columns: (Axis, Axis)
     private let rows: (Axis, Axis)
 
-    /// Reference position and phase of every column or row of a component.
+    /// Reference position and phase of every column or row of a component, kept until `free`.
     private struct Axis {
         /// Taps stay within the margins: further out all samples are the border's anyway.
         static let reach: Int32 = 32
-        let position: [Int32]
-        let phase: [UInt8]
+        let position: UnsafeMutablePointer<Int32>
+        let phase: UnsafeMutablePointer<UInt8>
         init(_ sixteenths: [Int32], length: Int) {
             let last = Int32(length) + Self.reach
-            position = sixteenths.map { min(max($0 >> 4, -Self.reach), last) }
-            phase = sixteenths.map { UInt8($0 & 15) }
+            position = .allocate(capacity: sixteenths.count)
+            phase = .allocate(capacity: sixteenths.count)
+            for (i, p) in sixteenths.enumerated() {
+                (position + i).initialize(to: min(max(p >> 4, -Self.reach), last))
+                (phase + i).initialize(to: UInt8(p & 15))
+            }
         }
+        func free() {
+            position.deallocate()
+            phase.deallocate()
+        }
+    }
+
+    deinit {
+        for axis in [columns.0, columns.1, rows.0, rows.1] { axis.free() }
     }
 
     package init(parameters p: ResamplingParameters) {
@@ -60,14 +72,14 @@ package final class InterLayerReference: @unchecked Sendable {
         // Strips narrow enough for a cache to hold what is between the passes.
         for y in stride(from: 0, to: target.height, by: 64) {
             for x in stride(from: 0, to: target.width, by: 256) {
-                resample(source, target, x: x, y: y, width: min(256, target.width - x), height: min(64, target.height - y))
+                resample(source, target.view, x: x, y: y, width: min(256, target.width - x), height: min(64, target.height - y))
             }
         }
         target.extendMargins(lumaRows: 0..<target.height)
     }
 
     /// A block of all components; position and size in luma samples, even.
-    func resample(_ source: CodedPicture, _ target: FrameBuffer, x: Int, y: Int, width: Int, height: Int) {
+    func resample(_ source: CodedPicture, _ target: FrameView, x: Int, y: Int, width: Int, height: Int) {
         if parameters.isIdentity {
             source.wait(rows: y + height)
             for cIdx in 0..<3 { copy(source, target, cIdx, x: x, y: y, width: width, height: height) }
@@ -79,7 +91,7 @@ package final class InterLayerReference: @unchecked Sendable {
         }
     }
 
-    private func copy(_ source: CodedPicture, _ target: FrameBuffer, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int) {
+    private func copy(_ source: CodedPicture, _ target: FrameView, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int) {
         let shift = cIdx == 0 ? 0 : 1
         let from = source.frame.plane(cIdx)
         let to = target.plane(cIdx)
@@ -91,7 +103,7 @@ package final class InterLayerReference: @unchecked Sendable {
         }
     }
 
-    private func filter(_ source: CodedPicture, _ target: FrameBuffer, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int) {
+    private func filter(_ source: CodedPicture, _ target: FrameView, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int) {
         let chroma = cIdx > 0
         let from = source.frame.plane(cIdx)
         let to = target.plane(cIdx)
@@ -111,24 +123,16 @@ package final class InterLayerReference: @unchecked Sendable {
             // Rows before the first that exists; of a block wholly above the reference all are copies of its first row.
             let lead = min(max(firstReal - first, 0), last - first)
             let count = lastReal - firstReal + 1
-            axisX.position.withUnsafeBufferPointer { position in
-                axisX.phase.withUnsafeBufferPointer { phase in
-                    (chroma ? veil_resample_h_chroma : veil_resample_h_luma)(
-                        lines + lead * stride, stride, from.row(firstReal), from.stride, Int32(width), Int32(count),
-                        position.baseAddress! + x, phase.baseAddress! + x, Int32(refDepth - 8))
-                }
-            }
+            (chroma ? veil_resample_h_chroma : veil_resample_h_luma)(
+                lines + lead * stride, stride, from.row(firstReal), from.stride, Int32(width), Int32(count), axisX.position + x,
+                axisX.phase + x, Int32(refDepth - 8))
             for i in 0..<lead { (lines + i * stride).update(from: lines + lead * stride, count: width) }
             for i in (lead + count)..<max(last - first + 1, lead + count) {
                 (lines + i * stride).update(from: lines + (lead + count - 1) * stride, count: width)
             }
-            axisY.position.withUnsafeBufferPointer { position in
-                axisY.phase.withUnsafeBufferPointer { phase in
-                    (chroma ? veil_resample_v_chroma : veil_resample_v_luma)(
-                        to.at(x, y), to.stride, lines - first * stride, stride, Int32(width), Int32(height),
-                        position.baseAddress! + y, phase.baseAddress! + y, Int32(depth))
-                }
-            }
+            (chroma ? veil_resample_v_chroma : veil_resample_v_luma)(
+                to.at(x, y), to.stride, lines - first * stride, stride, Int32(width), Int32(height), axisY.position + y,
+                axisY.phase + y, Int32(depth))
         }
     }
 
