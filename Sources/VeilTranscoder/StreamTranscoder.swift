@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import Synchronization
 import VeilBins
 import VeilCrypto
 import VeilSyntax
@@ -23,7 +24,8 @@ package struct TranscodeReport: Sendable {
 /// Encrypts or decrypts a coded stream in the domain of bins: slice data is parsed, encryptable bins are replaced, and the arithmetic
 /// code is written again. Everything else passes through, byte for byte.
 ///
-/// NAL units come out in the order they went in. Pictures are recoded on several threads; at most `threads` of them are held.
+/// NAL units come out in the order they went in. Pictures, and the slices, tiles and WPP rows of a picture, are recoded on several
+/// threads; no more pictures are held than keep the threads busy, at most `threads`.
 package final class StreamTranscoder {
     package enum Mode {
         case encrypt(Encryption)
@@ -54,6 +56,8 @@ package final class StreamTranscoder {
     private let workspaces = RecodingWorkspacePool()
     private var queue: [Slot] = []
     private var pictures: [PictureRecoding] = []
+    /// What the pictures held consist of, but for the last one.
+    private var tasks = 0
     private var current: (layer: Int, picture: PictureRecoding?)?
     private var previousHeader: SliceSegmentHeader?
 
@@ -149,9 +153,9 @@ package final class StreamTranscoder {
         let layer = nal.header.nuhLayerId
         report.layerBytes[layer, default: 0] += nal.bytes.count
         do {
-            let rbsp = nal.rbsp
+            let payload = nal.payload()
             let header = try SliceSegmentHeader(
-                nal: nal.header, rbsp: rbsp, sets: sets, previous: current?.layer == layer ? previousHeader : nil)
+                nal: nal.header, rbsp: payload.rbsp, sets: sets, previous: current?.layer == layer ? previousHeader : nil)
             if isNewPicture(header) { try beginPicture(header) }
             previousHeader = header
             guard let picture = current?.picture else {
@@ -160,7 +164,7 @@ package final class StreamTranscoder {
             }
             let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
             report.recodedSlices += 1
-            try put(.segment(picture, picture.add(nal, header: header, rbsp: rbsp, pps: pps)))
+            try put(.segment(picture, picture.add(nal, header: header, payload: payload, pps: pps)))
         } catch let error as SyntaxError {
             report.failedSlices += 1
             report.note("slice at byte \(nal.offset), layer \(layer): \(error)")
@@ -176,7 +180,10 @@ package final class StreamTranscoder {
 
     private func beginPicture(_ h: SliceSegmentHeader) throws {
         // Whole pictures are worked on together; their slices must all be there.
-        if pictures.count >= (isChained ? 1 : threads) { try drain() }
+        if let last = pictures.last {
+            tasks += last.plan(isParallel: isParallel)
+            if !isParallel || pictures.count >= threads || tasks >= 4 * threads { try drain() }
+        }
         current = (h.nuhLayerId, nil)
         report.pictures += 1
         let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
@@ -201,7 +208,8 @@ package final class StreamTranscoder {
         unit.ctbSize = 1 << sps.ctbLog2SizeY
         // Pictures that nothing is encrypted in go through.
         guard mode.touches(unit), let hook = hooks.makeHook(layer: h.nuhLayerId) else { return }
-        let picture = PictureRecoding(hook: HookBox(hook), unit: unit, layout: try layout(pps: pps, sps: sps, layer: h.nuhLayerId), sps: sps)
+        let pool = HookPool(hook) { hooks.makeHook(layer: h.nuhLayerId) }
+        let picture = PictureRecoding(hooks: pool, unit: unit, layout: try layout(pps: pps, sps: sps, layer: h.nuhLayerId), sps: sps)
         current = (h.nuhLayerId, picture)
         pictures.append(picture)
     }
@@ -213,6 +221,9 @@ package final class StreamTranscoder {
         layouts[key] = (sets.generation, made)
         return made
     }
+
+    /// Chains go through all units in order.
+    private var isParallel: Bool { threads > 1 && !isChained }
 
     private var isChained: Bool {
         switch mode {
@@ -236,12 +247,21 @@ package final class StreamTranscoder {
 
     /// Recodes the pictures held and delivers all that waits.
     private func drain() throws {
-        let work = pictures
+        let isParallel = self.isParallel
+        let work = pictures.flatMap { picture in (0..<picture.plan(isParallel: isParallel)).map { (picture, $0) } }
         let workspaces = self.workspaces
-        if work.count == 1 {
-            work[0].run(workspaces)
-        } else if work.count > 1 {
-            DispatchQueue.concurrentPerform(iterations: work.count) { work[$0].run(workspaces) }
+        if isParallel && work.count > 1 {
+            // Tasks are taken in order: what one waits for, somebody is working on already.
+            let next = Atomic<Int>(0)
+            DispatchQueue.concurrentPerform(iterations: min(threads, work.count)) { _ in
+                while true {
+                    let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                    if i >= work.count { return }
+                    work[i].0.run(task: work[i].1, workspaces)
+                }
+            }
+        } else {
+            for (picture, task) in work { picture.run(task: task, workspaces) }
         }
         for slot in queue {
             switch slot {
@@ -259,6 +279,7 @@ package final class StreamTranscoder {
         }
         queue.removeAll()
         pictures.removeAll()
+        tasks = 0
         current = nil
     }
 }

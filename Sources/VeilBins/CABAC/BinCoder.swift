@@ -28,6 +28,12 @@ package protocol BinCoder {
     var contexts: UnsafeMutablePointer<UInt8> { get }
     /// A context-coded bin (9.3.4.3.2).
     mutating func decision(_ bin: Int, _ context: Int) -> Int
+    /// sig_coeff_flags of the scan positions from `n` down to 1: bit i of the mask is position i's, with context `base + table[i]`.
+    mutating func significance(_ bins: Int, from n: Int, _ table: UnsafePointer<UInt8>, _ base: Int) -> Int
+    /// `n` coeff_abs_level_greater1_flags, the first in bit 0; `base` is the first of the context set's four contexts.
+    mutating func greater1(_ bins: Int, _ n: Int, _ base: Int) -> Int
+    /// A truncated unary prefix of at most `cMax` bins, bin i with context `base + (i >> shift)`.
+    mutating func unary(_ value: Int, _ cMax: Int, _ base: Int, shift: Int) -> Int
     /// A bypass bin (9.3.4.3.4).
     mutating func bypass(_ bin: Int) -> Int
     /// `count` (0...32) bypass bins, the first in the most significant place.
@@ -56,6 +62,36 @@ extension BinCoder {
     package static var hooked: Bool { false }
     package static var records: Bool { true }
     package static var peeks: Bool { false }
+    @inline(__always)
+    package mutating func significance(_ bins: Int, from n: Int, _ table: UnsafePointer<UInt8>, _ base: Int) -> Int {
+        var i = n
+        var result = 0
+        while i > 0 {
+            result |= decision(bins &>> i & 1, base &+ Int(table[i])) &<< i
+            i &-= 1
+        }
+        return result
+    }
+    /// greater1Ctx counts up to 3 as long as bins are 0, and stays 0 after a 1 (9.3.4.2.6).
+    @inline(__always)
+    static func nextGreater1Context(_ context: Int, after bin: Int) -> Int { (0b11_11_10_00 &>> (context &<< 1)) & 3 & (bin &- 1) }
+    @inline(__always)
+    package mutating func greater1(_ bins: Int, _ n: Int, _ base: Int) -> Int {
+        var result = 0
+        var context = 1
+        for k in 0..<n {
+            let bin = decision(bins &>> k & 1, base &+ context)
+            result |= bin &<< k
+            context = Self.nextGreater1Context(context, after: bin)
+        }
+        return result
+    }
+    @inline(__always)
+    package mutating func unary(_ value: Int, _ cMax: Int, _ base: Int, shift: Int) -> Int {
+        var n = 0
+        while n < cMax, decision(n < value ? 1 : 0, base &+ n &>> shift) != 0 { n &+= 1 }
+        return n
+    }
     @inline(__always)
     package mutating func peek16() -> UInt32 { 0 }
     @inline(__always)

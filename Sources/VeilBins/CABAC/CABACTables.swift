@@ -9,6 +9,11 @@ package struct CABACTables: @unchecked Sendable {
     package let lps: UnsafePointer<UInt8>
     /// Next state, index `state << 1 | isLPS` (9.3.4.3.2.2).
     package let next: UnsafePointer<UInt8>
+    /// What a decoder needs of a state. At byte `8 * state` stand eight bytes: rangeTabLps for each qRangeIdx, then by how many bits each
+    /// of the four is renormalised. At byte `pairs + 2 * state` stand the next state after an MPS, and what the one after an
+    /// LPS differs by (xor).
+    package let decoding: UnsafeRawPointer
+    package static let pairs = 1024
     /// Cost of a bin in 1/32768 bit, index `state << 1 | isLPS`.
     package let cost: UnsafePointer<UInt32>
     /// floor(2^40 / range) + 1, index `range - 256`: with it (v * r) >> 40 is v / range for v < 2^25.
@@ -35,6 +40,19 @@ package struct CABACTables: @unchecked Sendable {
         // State 63 belongs to terminating bins and never moves.
         next[126 << 1] = 126
         next[127 << 1] = 127
+        let decoding = UnsafeMutableRawPointer.allocate(byteCount: Self.pairs + 256, alignment: 64)
+        for state in 0..<128 {
+            for q in 0..<4 {
+                let range = lps[(state >> 1) << 2 | q]
+                decoding.storeBytes(of: range, toByteOffset: 8 * state + q, as: UInt8.self)
+                // To nine bits, whose highest is a one.
+                decoding.storeBytes(of: UInt8(range.leadingZeroBitCount + 1), toByteOffset: 8 * state + 4 + q, as: UInt8.self)
+            }
+            let (mps, lps) = (next[state << 1], next[state << 1 | 1])
+            decoding.storeBytes(of: mps, toByteOffset: Self.pairs + 2 * state, as: UInt8.self)
+            decoding.storeBytes(of: mps ^ lps, toByteOffset: Self.pairs + 2 * state + 1, as: UInt8.self)
+        }
+        self.decoding = UnsafeRawPointer(decoding)
         let reciprocal = UnsafeMutablePointer<UInt64>.allocate(capacity: 256)
         for range in 256..<512 { reciprocal[range - 256] = (1 << 40) / UInt64(range) + 1 }
         self.reciprocal = UnsafePointer(reciprocal)

@@ -21,6 +21,13 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
 
     @inline(__always) package var contexts: UnsafeMutablePointer<UInt8> { base.contexts }
     @inline(__always) package mutating func decision(_ bin: Int, _ context: Int) -> Int { base.decision(bin, context) }
+    @inline(__always) package mutating func significance(_ bins: Int, from n: Int, _ table: UnsafePointer<UInt8>, _ base: Int) -> Int {
+        self.base.significance(bins, from: n, table, base)
+    }
+    @inline(__always) package mutating func greater1(_ bins: Int, _ n: Int, _ base: Int) -> Int { self.base.greater1(bins, n, base) }
+    @inline(__always) package mutating func unary(_ value: Int, _ cMax: Int, _ base: Int, shift: Int) -> Int {
+        self.base.unary(value, cMax, base, shift: shift)
+    }
     @inline(__always) package mutating func bypass(_ bin: Int) -> Int { base.bypass(bin) }
     @inline(__always) package mutating func bypassBits(_ bins: UInt32, _ count: Int) -> UInt32 { base.bypassBits(bins, count) }
     @inline(__always) package mutating func terminate(_ bin: Int) -> Int { base.terminate(bin) }

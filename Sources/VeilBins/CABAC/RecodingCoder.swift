@@ -84,6 +84,13 @@ package struct RecodingCoder: BinCoder {
 
     @inline(__always) package var contexts: UnsafeMutablePointer<UInt8> { decoder.contexts }
     @inline(__always) package mutating func decision(_ bin: Int, _ context: Int) -> Int { decoder.decision(0, context) }
+    @inline(__always) package mutating func significance(_ bins: Int, from n: Int, _ table: UnsafePointer<UInt8>, _ base: Int) -> Int {
+        decoder.significance(bins, from: n, table, base)
+    }
+    @inline(__always) package mutating func greater1(_ bins: Int, _ n: Int, _ base: Int) -> Int { decoder.greater1(bins, n, base) }
+    @inline(__always) package mutating func unary(_ value: Int, _ cMax: Int, _ base: Int, shift: Int) -> Int {
+        decoder.unary(value, cMax, base, shift: shift)
+    }
     @inline(__always) package mutating func bypass(_ bin: Int) -> Int { decoder.bypass(0) }
     @inline(__always) package mutating func bypassBits(_ bins: UInt32, _ count: Int) -> UInt32 { decoder.bypassBits(0, count) }
     @inline(__always) package mutating func peek16() -> UInt32 { decoder.peek16() }

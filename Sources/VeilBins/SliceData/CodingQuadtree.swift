@@ -117,10 +117,10 @@ extension SliceDataSyntax {
         }
         cu.cuQpDeltaVal = C.reads ? Int8(truncatingIfNeeded: cuQpDeltaVal) : cu.cuQpDeltaVal
         if cu.predMode != .intra || cu.pcmFlag { fillModes(x0: x0, y0: y0, size: 1 << log2CbSize, mode: 1) }
-        (scratch.leftSkip + row).update(repeating: cu.cuSkipFlag ? 1 : 0, count: cells)
-        (aboveSkip + column).update(repeating: cu.cuSkipFlag ? 1 : 0, count: cells)
-        (scratch.leftDepth + row).update(repeating: UInt8(truncatingIfNeeded: cqtDepth), count: cells)
-        (aboveDepth + column).update(repeating: UInt8(truncatingIfNeeded: cqtDepth), count: cells)
+        fillCells(scratch.leftSkip + row, cu.cuSkipFlag ? 1 : 0, cells)
+        fillCells(aboveSkip + column, cu.cuSkipFlag ? 1 : 0, cells)
+        fillCells(scratch.leftDepth + row, UInt8(truncatingIfNeeded: cqtDepth), cells)
+        fillCells(aboveDepth + column, UInt8(truncatingIfNeeded: cqtDepth), cells)
         if C.reads {
             cu.puCount = Int32(truncatingIfNeeded: ctu.puCount) - cu.firstPU
             cu.tuCount = Int32(truncatingIfNeeded: ctu.tuCount) - cu.firstTU
@@ -269,6 +269,6 @@ extension SliceDataSyntax {
         let mask = (1 << p.ctbLog2SizeY) - 1
         let at = scratch.modes + (((y0 & mask) >> 2) * SyntaxScratch.modeStride + ((x0 & mask) >> 2) + 1)
         let cells = size >> 2
-        for row in 0..<cells { (at + row * SyntaxScratch.modeStride).update(repeating: mode, count: cells) }
+        for row in 0..<cells { fillCells(at + row &* SyntaxScratch.modeStride, mode, cells) }
     }
 }

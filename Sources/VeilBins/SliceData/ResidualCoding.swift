@@ -35,10 +35,9 @@ extension SliceDataSyntax {
             lastScanPos = Int(scans.scanPos4[scanIdx << 4 | (lastY & 3) << 2 | (lastX & 3)])
         }
 
-        // Coded sub-block flags on a 9-wide grid, so that the right and lower neighbours of the last ones read as 0.
-        let csbf = scratch.csbf
-        let side = 1 << log2Sb
-        for y in 0...side { (csbf + y * 9).update(repeating: 0, count: side + 1) }
+        // Coded sub-block flags, bit y << 3 | x. A right neighbour never lies in column 0.
+        var coded: UInt64 = 0
+        let notFirstColumn: UInt64 = 0xfefe_fefe_fefe_fefe
 
         let sigBase: Int
         if cIdx == 0 {
@@ -46,9 +45,9 @@ extension SliceDataSyntax {
         } else {
             sigBase = Context.sigCoeffFlag + 27 + (log2 == 2 ? 0 : log2 == 3 ? 9 : 12)
         }
-        let scanPos = scratch.scanPos
         let magnitude = scratch.magnitude
-        var greater1Ctx = 1
+        // Whether the last sub-block with coefficients had a level above 1 among its first eight.
+        var hadGreater1 = false
         var entry = ctu.coefficients + ctu.coefficientCount
 
         var i = lastSubBlock
@@ -56,40 +55,36 @@ extension SliceDataSyntax {
             let sb = Int(subBlocks[i])
             let xS = sb & 7
             let yS = sb >> 3
-            let cell = csbf + (yS * 9 + xS)
-            let right = Int(cell[1])
-            let below = Int(cell[9])
+            let right = Int(truncatingIfNeeded: ((coded & notFirstColumn) &>> UInt64(truncatingIfNeeded: sb)) >> 1 & 1)
+            let below = Int(truncatingIfNeeded: (coded &>> UInt64(truncatingIfNeeded: sb)) >> 8 & 1)
             let sbLevels = levels + ((yS << (log2 &+ 2)) | xS << 2)
-            var coded = 1
             var inferSbDc = false
             if i < lastSubBlock && i > 0 {
-                if !C.reads { coded = Self.isZero(sbLevels, stride: 1 << log2) ? 0 : 1 }
-                coded = c.decision(coded, Context.codedSubBlockFlag + (right | below) + (cIdx > 0 ? 2 : 0))
+                let wanted = !C.reads && !Self.isZero(sbLevels, stride: 1 << log2) ? 1 : 0
+                if c.decision(wanted, Context.codedSubBlockFlag + (right | below) + (cIdx > 0 ? 2 : 0)) == 0 {
+                    i -= 1
+                    continue
+                }
                 inferSbDc = true
             }
-            cell[0] = UInt8(truncatingIfNeeded: coded)
-            if coded == 0 {
-                i -= 1
-                continue
-            }
+            coded |= 1 &<< UInt64(truncatingIfNeeded: sb)
 
-            // sig_coeff_flag
+            // sig_coeff_flag: bit n of the mask is the coefficient at scan position n.
+            var significant = 0
             var count = 0
             var n = 15
             if i == lastSubBlock {
-                scanPos[0] = UInt8(truncatingIfNeeded: lastScanPos)
+                significant = 1 &<< lastScanPos
                 count = 1
                 n = lastScanPos - 1
             }
-            let ctxTable = scans.sigCtx + (log2 == 2 ? 64 : (right | below << 1) << 4)
+            let ctxTable = scans.sigCtxInScan + (scanIdx &* 80 &+ (log2 == 2 ? 64 : (right | below << 1) << 4))
             let sbBase = sigBase + (cIdx == 0 && log2 > 2 && i > 0 ? 3 : 0)
-            while n > 0 {
-                let pos = Int(positions[n])
-                let level = C.reads ? 0 : Int(sbLevels[(pos >> 2) << log2 | (pos & 3)])
-                let sig = c.decision(level != 0 ? 1 : 0, sbBase + Int(ctxTable[pos]))
-                scanPos[count] = UInt8(truncatingIfNeeded: n)
-                count &+= sig
-                n &-= 1
+            if n > 0 {
+                let mask = c.significance(C.reads ? 0 : Self.nonZero(sbLevels, positions, log2), from: n, ctxTable, sbBase)
+                significant |= mask
+                count &+= mask.nonzeroBitCount
+                n = 0
             }
             if n == 0 {
                 // The first position of a sub-block is inferred when nothing else in a coded sub-block was significant.
@@ -98,7 +93,7 @@ extension SliceDataSyntax {
                     let context = i == 0 ? (cIdx == 0 ? Context.sigCoeffFlag : Context.sigCoeffFlag + 27) : sbBase + Int(ctxTable[0])
                     sig = c.decision(!C.reads && sbLevels[0] != 0 ? 1 : 0, context)
                 }
-                scanPos[count] = 0
+                significant |= sig
                 count &+= sig
             }
             if count == 0 {
@@ -107,9 +102,9 @@ extension SliceDataSyntax {
             }
             var signs: UInt32 = 0
             if !C.reads {
+                var rest = significant
                 for k in 0..<count {
-                    let pos = Int(positions[Int(scanPos[k])])
-                    let level = Int32(sbLevels[(pos >> 2) << log2 | (pos & 3)])
+                    let level = Self.level(sbLevels, Int(positions[Self.takeHighest(&rest)]), log2)
                     magnitude[k] = abs(level)
                     signs = signs << 1 | (level < 0 ? 1 : 0)
                 }
@@ -117,44 +112,45 @@ extension SliceDataSyntax {
 
             // coeff_abs_level_greater1_flag and greater2_flag
             var ctxSet = i == 0 || cIdx > 0 ? 0 : 2
-            if i != lastSubBlock && greater1Ctx == 0 { ctxSet += 1 }
-            greater1Ctx = 1
+            if hadGreater1 { ctxSet += 1 }
             let flags1 = min(count, 8)
-            let base1 = Context.coeffAbsLevelGreater1Flag + (ctxSet << 2) + (cIdx > 0 ? 16 : 0)
+            var greater1 = 0
+            if !C.reads { for k in 0..<flags1 where magnitude[k] > 1 { greater1 |= 1 &<< k } }
+            greater1 = c.greater1(greater1, flags1, Context.coeffAbsLevelGreater1Flag + (ctxSet << 2) + (cIdx > 0 ? 16 : 0))
+            hadGreater1 = greater1 != 0
+            // Levels that have a remainder: bit k for the k-th coefficient coded.
+            var more = UInt32(truncatingIfNeeded: greater1)
             var firstGreater1 = -1
-            for k in 0..<flags1 {
-                let bin = c.decision(!C.reads && magnitude[k] > 1 ? 1 : 0, base1 + greater1Ctx)
-                if C.reads { magnitude[k] = Int32(truncatingIfNeeded: 1 &+ bin) }
-                if bin != 0 {
-                    if firstGreater1 < 0 { firstGreater1 = k }
-                    greater1Ctx = 0
-                } else if greater1Ctx > 0 && greater1Ctx < 3 {
-                    greater1Ctx &+= 1
-                }
+            var greater2 = 0
+            if greater1 != 0 {
+                firstGreater1 = greater1.trailingZeroBitCount
+                greater2 = c.decision(
+                    !C.reads && magnitude[firstGreater1] > 2 ? 1 : 0, Context.coeffAbsLevelGreater2Flag + ctxSet + (cIdx > 0 ? 4 : 0))
+                if greater2 == 0 { more &= more &- 1 }
             }
-            if C.reads && count > 8 { for k in 8..<count { magnitude[k] = 1 } }
-            if firstGreater1 >= 0 {
-                let bin = c.decision(
-                    !C.reads && magnitude[firstGreater1] > 2 ? 1 : 0,
-                    Context.coeffAbsLevelGreater2Flag + ctxSet + (cIdx > 0 ? 4 : 0))
-                if C.reads { magnitude[firstGreater1] &+= Int32(truncatingIfNeeded: bin) }
+            more |= ((1 &<< UInt32(truncatingIfNeeded: count)) &- 1) & ~255
+            if C.reads && C.records {
+                for k in 0..<count { magnitude[k] = Int32(truncatingIfNeeded: 1 &+ (greater1 &>> k & 1)) }
+                if greater2 != 0 { magnitude[firstGreater1] = 3 }
             }
 
             // Signs, then the remaining levels.
             let hidden = p.signDataHidingEnabledFlag && !cuTransquantBypass
-                && Int(scanPos[0]) &- Int(scanPos[count &- 1]) > 3
+                && Int.bitWidth &- 1 &- significant.leadingZeroBitCount &- significant.trailingZeroBitCount > 3
             let signCount = hidden ? count &- 1 : count
             if C.hooked {
-                signs = hookedBypass(&c, count: count, signCount: signCount, signs: signs, firstGreater1: firstGreater1)
+                signs = hookedBypass(
+                    &c, count: count, signCount: signCount, signs: signs, more: more, firstGreater1: firstGreater1)
             } else {
                 signs = c.bypassBits(hidden ? signs >> 1 : signs, signCount)
-                plainRemaining(&c, count: count, firstGreater1: firstGreater1)
+                plainRemaining(&c, more: more, firstGreater1: firstGreater1)
             }
             if C.reads && C.records {
                 var sum: Int32 = 0
                 var mask: UInt32 = signCount > 0 ? 1 << UInt32(truncatingIfNeeded: signCount &- 1) : 0
+                var rest = significant
                 for k in 0..<count {
-                    let pos = Int(positions[Int(scanPos[k])])
+                    let pos = Int(positions[Self.takeHighest(&rest)])
                     var level = magnitude[k]
                     sum &+= level
                     if k < signCount {
@@ -186,18 +182,15 @@ extension SliceDataSyntax {
         let offset = cIdx == 0 ? 3 * (log2 - 2) + ((log2 - 1) >> 2) : 15
         let shift = cIdx == 0 ? (log2 + 1) >> 2 : log2 - 2
         let cMax = (log2 << 1) - 1
+        @inline(__always)
         func prefixOf(_ v: Int) -> Int {
             if v < 4 { return v }
             let top = Int.bitWidth - 1 - v.leadingZeroBitCount
             return top << 1 | (v >> (top - 1) & 1)
         }
-        func prefix(_ wanted: Int, _ context: Int, _ c: inout C) -> Int {
-            var n = 0
-            while n < cMax, c.decision(n < wanted ? 1 : 0, context + offset + (n >> shift)) != 0 { n += 1 }
-            return n
-        }
-        let px = prefix(C.reads ? 0 : prefixOf(x), Context.lastSigCoeffXPrefix, &c)
-        let py = prefix(C.reads ? 0 : prefixOf(y), Context.lastSigCoeffYPrefix, &c)
+        let px = c.unary(C.reads ? 0 : prefixOf(x), cMax, Context.lastSigCoeffXPrefix &+ offset, shift: shift)
+        let py = c.unary(C.reads ? 0 : prefixOf(y), cMax, Context.lastSigCoeffYPrefix &+ offset, shift: shift)
+        @inline(__always)
         func position(_ prefix: Int, _ wanted: Int, _ c: inout C) -> Int {
             if prefix <= 3 { return prefix }
             let bits = (prefix >> 1) - 1
@@ -241,23 +234,49 @@ extension SliceDataSyntax {
     @inline(__always)
     private func baseLevel(_ k: Int, _ firstGreater1: Int) -> Int32 { k < 8 ? (k == firstGreater1 ? 3 : 2) : 1 }
 
-    /// The coeff_abs_level_remaining elements of a sub-block when no hook looks on.
     @inline(__always)
-    private mutating func plainRemaining(_ c: inout C, count: Int, firstGreater1: Int) {
+    private static func level(_ subBlock: UnsafePointer<Int16>, _ pos: Int, _ log2: Int) -> Int32 {
+        Int32(subBlock[(pos >> 2) << log2 | (pos & 3)])
+    }
+
+    /// The scan positions of a sub-block's levels that are not 0, but for the first position.
+    @inline(__always)
+    private static func nonZero(_ subBlock: UnsafePointer<Int16>, _ positions: UnsafePointer<UInt8>, _ log2: Int) -> Int {
+        var mask = 0
+        for n in 1..<16 { mask |= (level(subBlock, Int(positions[n]), log2) != 0 ? 1 : 0) &<< n }
+        return mask
+    }
+
+    /// The index of the highest bit, which is taken away.
+    @inline(__always)
+    private static func takeHighest(_ mask: inout Int) -> Int {
+        let index = Int.bitWidth &- 1 &- mask.leadingZeroBitCount
+        mask ^= 1 &<< index
+        return index
+    }
+
+    /// The index of the lowest bit, which is taken away.
+    @inline(__always)
+    private static func takeLowest(_ mask: inout UInt32) -> Int {
+        let index = mask.trailingZeroBitCount
+        mask &= mask &- 1
+        return index
+    }
+
+    /// The coeff_abs_level_remaining elements of a sub-block when no hook looks on; `more` says which levels have one.
+    @inline(__always)
+    private mutating func plainRemaining(_ c: inout C, more: UInt32, firstGreater1: Int) {
         let magnitude = scratch.magnitude
         var rice = 0
-        // Before the first greater1 flag of 1, levels of the first eight are 1 or coded with base 2.
-        for k in 0..<count {
-            // A coefficient before firstGreater1 has greater1 flag 0 and therefore no remainder.
+        var rest = more
+        while rest != 0 {
+            let k = Self.takeLowest(&rest)
             let base = baseLevel(k, firstGreater1)
             if C.reads {
-                if magnitude[k] == base {
-                    let rem = remaining(&c, 0, rice: rice)
-                    let level = Int(base) &+ rem
-                    magnitude[k] = Int32(truncatingIfNeeded: min(level, 32768))
-                    if level > 3 << rice { rice = min(rice &+ 1, 4) }
-                }
-            } else if magnitude[k] >= base {
+                let level = Int(base) &+ remaining(&c, 0, rice: rice)
+                magnitude[k] = Int32(truncatingIfNeeded: min(level, 32768))
+                if level > 3 << rice { rice = min(rice &+ 1, 4) }
+            } else {
                 _ = remaining(&c, Int(magnitude[k] &- base), rice: rice)
                 if Int(magnitude[k]) > 3 << rice { rice = min(rice &+ 1, 4) }
             }
@@ -318,7 +337,9 @@ extension SliceDataSyntax {
     }
 
     /// Signs and remainders when a hook looks on. A reader takes everything first: whether a sign may change depends on the level.
-    private mutating func hookedBypass(_ c: inout C, count: Int, signCount: Int, signs: UInt32, firstGreater1: Int) -> UInt32 {
+    private mutating func hookedBypass(
+        _ c: inout C, count: Int, signCount: Int, signs: UInt32, more: UInt32, firstGreater1: Int
+    ) -> UInt32 {
         let magnitude = scratch.magnitude
         let pending = scratch.pending
         var pendingCount = 0
@@ -326,9 +347,10 @@ extension SliceDataSyntax {
         var coded: UInt32 = C.reads ? c.bypassBits(0, signCount) : signCount < count ? signs >> 1 : signs
         let signMark = c.mark
         var frozen: UInt32 = 0
-        for k in 0..<count {
+        var rest = more
+        while rest != 0 {
+            let k = Self.takeLowest(&rest)
             let base = Int(baseLevel(k, firstGreater1))
-            if C.reads ? Int(magnitude[k]) != base : Int(magnitude[k]) < base { continue }
             let value = C.reads ? 0 : Int(magnitude[k]) &- base
             var prefix = C.reads ? -1 : Self.prefixOf(value, rice: rice)
             var bits = 0

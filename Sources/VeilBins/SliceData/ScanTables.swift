@@ -12,6 +12,8 @@ package struct ScanTables: @unchecked Sendable {
     package let subBlockIndex: UnsafePointer<UInt8>
     /// Context within its group, index `prevCsbf << 4 | (y << 2 | x)`; row 4 is the map of 4x4 blocks.
     package let sigCtx: UnsafePointer<UInt8>
+    /// The same by scan position, index `scanIdx * 80 + (prevCsbf << 4 | scanPos)`.
+    package let sigCtxInScan: UnsafePointer<UInt8>
 
     package static let shared = ScanTables()
 
@@ -46,6 +48,13 @@ package struct ScanTables: @unchecked Sendable {
                 sigCtx[64 + at] = map4x4[at]
             }
         }
+        let sigCtxInScan = UnsafeMutablePointer<UInt8>.allocate(capacity: 240)
+        for scanIdx in 0..<3 {
+            for row in 0..<5 {
+                for i in 0..<16 { sigCtxInScan[scanIdx * 80 + row << 4 + i] = sigCtx[row << 4 + Int(position4[scanIdx << 4 | i])] }
+            }
+        }
+        self.sigCtxInScan = UnsafePointer(sigCtxInScan)
         self.position4 = UnsafePointer(position4)
         self.scanPos4 = UnsafePointer(scanPos4)
         self.subBlock = UnsafePointer(subBlock)

@@ -7,8 +7,12 @@ package struct SliceDataSyntax<C: BinCoder> {
     package var coder: C
     package var p: SliceParameters
     let scans = ScanTables.shared
-    let aboveSkip: UnsafeMutablePointer<UInt8>
-    let aboveDepth: UnsafeMutablePointer<UInt8>
+    /// The current CTU row's lines, and those of the picture's first row.
+    var aboveSkip: UnsafeMutablePointer<UInt8>
+    var aboveDepth: UnsafeMutablePointer<UInt8>
+    private let firstSkip: UnsafeMutablePointer<UInt8>
+    private let firstDepth: UnsafeMutablePointer<UInt8>
+    private let lineStride: Int
     let scratch: SyntaxScratch.Pointers
     /// Set when a value read is out of the range that the standard allows; the CTU must then be given up.
     package var failed = false
@@ -36,6 +40,9 @@ package struct SliceDataSyntax<C: BinCoder> {
         p = parameters
         aboveSkip = lines.skip
         aboveDepth = lines.depth
+        firstSkip = lines.skip
+        firstDepth = lines.depth
+        lineStride = lines.stride
         self.scratch = scratch.pointers
     }
 
@@ -65,7 +72,7 @@ package struct SliceDataSyntax<C: BinCoder> {
         }
         ctbLeftAvailable = rx > 0 && inSliceAndTile(rs - 1)
         ctbUpAvailable = ry > 0 && inSliceAndTile(rs - p.picWidthInCtbsY)
-        enterCTU(xCtb: ctu.xCtb)
+        enterCTU(xCtb: ctu.xCtb, row: ry)
         cuCursor = 0
         tuCursor = 0
         coder.beginCTU(address: rs, x: ctu.xCtb, y: ctu.yCtb)
@@ -74,16 +81,24 @@ package struct SliceDataSyntax<C: BinCoder> {
     }
 
     /// Makes neighbour state right for a CTU: what is not available counts as not skipped, depth 0, INTRA_DC.
-    private mutating func enterCTU(xCtb: Int) {
+    private mutating func enterCTU(xCtb: Int, row: Int) {
         let columns = 1 << (p.ctbLog2SizeY - p.minCbLog2SizeY)
+        let first = xCtb >> p.minCbLog2SizeY
+        if lineStride > 0 {
+            aboveSkip = firstSkip + row &* lineStride
+            aboveDepth = firstDepth + row &* lineStride
+            if ctbUpAvailable {
+                (aboveSkip + first).update(from: aboveSkip + (first &- lineStride), count: columns)
+                (aboveDepth + first).update(from: aboveDepth + (first &- lineStride), count: columns)
+            }
+        }
         if !ctbUpAvailable {
-            let first = xCtb >> p.minCbLog2SizeY
-            (aboveSkip + first).update(repeating: 0, count: columns)
-            (aboveDepth + first).update(repeating: 0, count: columns)
+            fillCells(aboveSkip + first, 0, columns)
+            fillCells(aboveDepth + first, 0, columns)
         }
         if !ctbLeftAvailable {
-            scratch.leftSkip.update(repeating: 0, count: 8)
-            scratch.leftDepth.update(repeating: 0, count: 8)
+            fillCells(scratch.leftSkip, 0, 8)
+            fillCells(scratch.leftDepth, 0, 8)
         }
         // Column 0 of the mode grid holds the left neighbours.
         let last = 1 << (p.ctbLog2SizeY - 2)
@@ -176,6 +191,22 @@ package struct SliceDataSyntax<C: BinCoder> {
     }
 }
 
+/// Fills 1, 2, 4, 8 or 16 bytes: too few to call anything for.
+@inline(__always)
+func fillCells(_ at: UnsafeMutablePointer<UInt8>, _ value: UInt8, _ count: Int) {
+    let word = UInt64(value) &* 0x0101_0101_0101_0101
+    let raw = UnsafeMutableRawPointer(at)
+    switch count {
+    case 1: at.pointee = value
+    case 2: raw.storeBytes(of: UInt16(truncatingIfNeeded: word), as: UInt16.self)
+    case 4: raw.storeBytes(of: UInt32(truncatingIfNeeded: word), as: UInt32.self)
+    case 8: raw.storeBytes(of: word, as: UInt64.self)
+    default:
+        raw.storeBytes(of: word, as: UInt64.self)
+        (raw + 8).storeBytes(of: word, as: UInt64.self)
+    }
+}
+
 /// Working memory of a `SliceDataSyntax`, kept outside the struct so that it is allocated once per worker.
 package final class SyntaxScratch {
     static let modeStride = 17
@@ -186,9 +217,7 @@ package final class SyntaxScratch {
         let leftSkip: UnsafeMutablePointer<UInt8>
         let leftDepth: UnsafeMutablePointer<UInt8>
         /// Sub-block state of residual_coding.
-        let scanPos: UnsafeMutablePointer<UInt8>
         let magnitude: UnsafeMutablePointer<Int32>
-        let csbf: UnsafeMutablePointer<UInt8>
         let pending: UnsafeMutablePointer<PendingLevel>
     }
 
@@ -213,8 +242,8 @@ package final class SyntaxScratch {
             return memory
         }
         pointers = Pointers(
-            modes: make(1, 16 * Self.modeStride), leftSkip: make(0, 8), leftDepth: make(0, 8), scanPos: make(0, 16),
-            magnitude: make(0, 16), csbf: make(0, 81),
+            modes: make(1, 16 * Self.modeStride), leftSkip: make(0, 8), leftDepth: make(0, 8),
+            magnitude: make(0, 16),
             pending: make(PendingLevel(index: 0, prefix: 0, riceParam: 0, baseLevel: 0, suffixCount: 0, suffix: 0, mark: 0), 16))
     }
 
@@ -222,9 +251,7 @@ package final class SyntaxScratch {
         pointers.modes.deallocate()
         pointers.leftSkip.deallocate()
         pointers.leftDepth.deallocate()
-        pointers.scanPos.deallocate()
         pointers.magnitude.deallocate()
-        pointers.csbf.deallocate()
         pointers.pending.deallocate()
     }
 }

@@ -104,19 +104,25 @@ package final class CTBLayout: Sendable {
 }
 
 /// Context-derivation state that a CTU row leaves for the row below: cu_skip_flag and CtDepth along its bottom, per minimum CB column.
-/// Shared by the WPP rows of a slice; tiles decoded in parallel need one each.
+/// Shared by the WPP rows of a slice. What is coded in parallel otherwise (tiles, slices) needs one each, or a line for every row.
 package final class SyntaxLines: @unchecked Sendable {
     let skip: UnsafeMutablePointer<UInt8>
     let depth: UnsafeMutablePointer<UInt8>
-    let count: Int
+    /// From one CTU row's line to the next; 0 where all rows share one.
+    let stride: Int
 
-    package init(picWidthInMinCbs: Int) {
+    /// One line that all rows share.
+    package convenience init(picWidthInMinCbs: Int) { self.init(picWidthInMinCbs: picWidthInMinCbs, rows: 1) }
+
+    /// - Parameter rows: of how many CTU rows the lines are kept apart.
+    package init(picWidthInMinCbs: Int, rows: Int) {
         // A CTB at the right edge may reach beyond the picture.
-        count = picWidthInMinCbs + 8
-        skip = .allocate(capacity: count)
-        skip.initialize(repeating: 0, count: count)
-        depth = .allocate(capacity: count)
-        depth.initialize(repeating: 0, count: count)
+        let width = picWidthInMinCbs + 8
+        stride = rows > 1 ? width : 0
+        skip = .allocate(capacity: width * rows)
+        skip.initialize(repeating: 0, count: width * rows)
+        depth = .allocate(capacity: width * rows)
+        depth.initialize(repeating: 0, count: width * rows)
     }
 
     deinit {

@@ -152,6 +152,11 @@ final class TypedSubstream<C: BinCoder>: Substream {
         }
     }
 
+    @_specialize(where C == CABACDecoder)
+    @_specialize(where C == HookedCoder<CABACDecoder>)
+    @_specialize(where C == CABACEncoder)
+    @_specialize(where C == HookedCoder<CABACEncoder>)
+    @_specialize(where C == RecodingCoder)
     override func code(_ ctu: CodingTreeUnit, last: Bool) -> SubstreamStep {
         syntax.codingTreeUnit(ctu)
         if syntax.failed || syntax.coder.overrun { return .failed }

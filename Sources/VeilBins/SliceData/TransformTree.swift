@@ -92,11 +92,11 @@ extension SliceDataSyntax {
                 if cbfCr { residualCoding(ctu, &tu.residual.2, &tu.transformSkip, log2: log2C, cIdx: 2, scanIdx: scan) }
             }
         }
-        if C.reads {
+        if !C.reads {
+            tuCursor += 1
+        } else if C.records {
             ctu.tus[ctu.tuCount] = tu
             ctu.tuCount += 1
-        } else {
-            tuCursor += 1
         }
     }
 

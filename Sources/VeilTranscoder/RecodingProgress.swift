@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import Synchronization
+
+/// Which CTBs of a picture have been recoded: substreams wait for those above them. Whoever has to wait spins first and then sleeps.
+final class RecodingProgress: @unchecked Sendable {
+    private let done: UnsafeMutablePointer<Atomic<Bool>>
+    private let count: Int
+    private let sleepers = Atomic<Int>(0)
+    private let condition = NSCondition()
+
+    init(ctbCount: Int) {
+        count = ctbCount
+        done = .allocate(capacity: ctbCount)
+        for i in 0..<ctbCount { (done + i).initialize(to: Atomic(false)) }
+    }
+
+    deinit {
+        done.deinitialize(count: count)
+        done.deallocate()
+    }
+
+    /// - Parameter addresses: raster-scan addresses.
+    func finish(_ addresses: some Sequence<Int>) {
+        for rs in addresses { done[rs].store(true, ordering: .sequentiallyConsistent) }
+        if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
+            condition.lock()
+            condition.broadcast()
+            condition.unlock()
+        }
+    }
+
+    /// Waits for a CTB.
+    func wait(for rs: Int) {
+        for _ in 0..<2000 where done[rs].load(ordering: .acquiring) { return }
+        condition.lock()
+        sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
+        while !done[rs].load(ordering: .sequentiallyConsistent) { condition.wait() }
+        sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+        condition.unlock()
+    }
+}
