@@ -9,6 +9,14 @@
 /// The hooks of the encoder with these parameters, or NULL.
 const veil_x265_hooks *veil_x265_find_hooks(const void *param);
 
+#ifdef VEIL_BIN_SITES
+#if X265_DEPTH == 8
+extern "C" int veil_x265_bin_sites(void) { return VEIL_BIN_SITES; }
+#else
+extern "C" int veil_x265_bin_sites10(void) { return VEIL_BIN_SITES; }
+#endif
+#endif
+
 namespace veil {
 namespace {
 
@@ -20,6 +28,12 @@ struct State {
     veil_bin_run next;
     uint8_t baseLevel;
     uint8_t last;
+    /// The picture whose entropy coder was reset last in this thread, and the CTU of it that is written next: SAO parameters come before
+    /// their CTU and do not name it. Where they are written, one thread writes all CTUs of a picture in order.
+    const X265_NS::Slice *slice;
+    int address;
+    /// That CTU was announced already.
+    bool isOpen;
 };
 
 thread_local State state;
@@ -45,33 +59,63 @@ inline void handMotion(const veil_x265_hooks *hooks, const X265_NS::CUData &ctu,
     hooks->motion(hooks->user, &at, side, motion);
 }
 
+/// Announces a CTU that is about to be written.
+inline void open(const veil_x265_hooks *hooks, const veil_x265_ctu &at) {
+    state.replace = hooks->replace;
+    state.next.count = 0;
+    state.bins = hooks->begin_ctu(hooks->user, &at);
+}
+
+/// `firstRowInSlice`: the CTU lies in the first row of its slice.
+inline veil_x265_ctu place(const X265_NS::Slice &slice, int address, bool firstRowInSlice) {
+    const int columns = (int)slice.m_sps->numCuInWidth;
+    const int size = (int)slice.m_param->maxCUSize;
+    const bool wavefront = slice.m_param->bEnableWavefront != 0;
+    veil_x265_ctu at;
+    at.poc = slice.m_poc;
+    at.nal_unit_type = (int)slice.m_nalUnitType;
+    at.address = address;
+    at.x = address % columns * size;
+    at.y = address / columns * size;
+    at.lane = wavefront ? address / columns : 0;
+    at.begins = address % columns == 0 && (wavefront || firstRowInSlice);
+    return at;
+}
+
+/// SAO parameters are about to be written, if `written`: those of the next CTU.
+inline void openSao(bool written) {
+    if (!written || state.isOpen || !state.slice) return;
+    const veil_x265_hooks *hooks = veil_x265_find_hooks(state.slice->m_param);
+    if (!hooks) return;
+    open(hooks, place(*state.slice, state.address, state.address == 0));
+    state.isOpen = true;
+}
+
 /// Marks the time in which a CTU is written.
 struct CodedCTU {
-    explicit CodedCTU(const X265_NS::CUData *ctu) {
+    const bool written;
+    explicit CodedCTU(const X265_NS::CUData *ctu) : written(ctu != 0) {
         if (!ctu) return;
-        const veil_x265_hooks *hooks = veil_x265_find_hooks(ctu->m_slice->m_param);
-        if (!hooks) return;
         const X265_NS::Slice *slice = ctu->m_slice;
-        const int columns = (int)slice->m_sps->numCuInWidth;
-        const bool wavefront = slice->m_param->bEnableWavefront != 0;
-        veil_x265_ctu at;
-        at.poc = slice->m_poc;
-        at.nal_unit_type = (int)slice->m_nalUnitType;
-        at.address = (int)ctu->m_cuAddr;
-        at.x = (int)ctu->m_cuPelX;
-        at.y = (int)ctu->m_cuPelY;
-        at.lane = wavefront ? at.address / columns : 0;
-        at.begins = at.address % columns == 0 && (wavefront || ctu->m_bFirstRowInSlice);
+        const veil_x265_hooks *hooks = veil_x265_find_hooks(slice->m_param);
+        if (!hooks) return;
+        const veil_x265_ctu at = place(*slice, (int)ctu->m_cuAddr, ctu->m_bFirstRowInSlice != 0);
         if (hooks->motion && !slice->isIntra()) handMotion(hooks, *ctu, at);
-        state.replace = hooks->replace;
-        state.next.count = 0;
-        state.bins = hooks->begin_ctu(hooks->user, &at);
+        if (!state.isOpen || state.slice != slice || state.address != at.address) open(hooks, at);
+        state.slice = slice;
+        state.address = at.address + 1;
     }
-    ~CodedCTU() { state.bins = 0; }
+    ~CodedCTU() {
+        if (!written) return;
+        state.bins = 0;
+        state.isOpen = false;
+    }
 };
 
 inline void beginPicture(const X265_NS::Slice &slice) {
     const veil_x265_hooks *hooks = veil_x265_find_hooks(slice.m_param);
+    state.slice = &slice;
+    state.address = 0;
     if (hooks) hooks->begin_picture(hooks->user, slice.m_poc, (int)slice.m_nalUnitType);
 }
 
@@ -96,6 +140,29 @@ inline void expectMvdSuffix(uint32_t magnitude) {
 
 inline void expectMvdSign(uint32_t magnitude) {
     if (state.bins) expect(VEIL_BIN_MVD_SIGN, 1, magnitude, 0);
+}
+
+/// The next bypass bins end with `count` bins of an element.
+inline void expectRun(uint8_t element, uint32_t count, uint32_t value) {
+    if (state.bins) expect(element, count, value, 0);
+}
+
+/// The EG0 code of cu_qp_delta_abs - 5 follows, if it is coded: as many suffix bins as ones before them.
+inline void expectDqpSuffix(uint32_t magnitude, int qpBdOffset) {
+    if (!state.bins || magnitude < 6) return;
+    expect(VEIL_BIN_DQP_SUFFIX, 31 - (uint32_t)__builtin_clz(magnitude - 4), magnitude, 0);
+    state.next.base_level = (uint8_t)(25 + qpBdOffset / 2);
+}
+
+/// The last bin of a truncated unary code, of which all before are ones, ends the next bypass bins. `shown`: how many bins there are.
+inline void expectLast(uint8_t element, uint32_t value, uint32_t cMax, uint32_t shown) {
+    if (state.bins && shown > 0 && value + 1 >= cMax) expect(element, 1, cMax, 0);
+}
+
+/// The sign of an SAO offset that is not 0 follows. Always true.
+inline bool expectSaoSign(int offset) {
+    if (state.bins && offset != 0) expect(VEIL_BIN_SAO_OFFSET_SIGN, 1, (uint32_t)(offset < 0 ? -offset : offset), 0);
+    return true;
 }
 
 inline uint32_t dqpSign(uint32_t sign, uint32_t magnitude, int qpBdOffset) {

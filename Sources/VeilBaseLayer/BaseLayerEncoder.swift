@@ -8,6 +8,10 @@ import VeilSyntax
 #if VEIL_X265
     import CX265
 #endif
+#if VEIL_X265_HOOK
+    import CX265Hook
+    import CX265Hook10
+#endif
 
 /// Why a base layer could not be coded.
 public enum BaseLayerError: Error, Sendable, CustomStringConvertible {
@@ -69,6 +73,15 @@ package final class BaseLayerEncoder {
     package static var hasHook: Bool {
         #if VEIL_X265_HOOK
             return true
+        #else
+            return false
+        #endif
+    }
+
+    /// Whether that hook is shown every bypass-coded element, not just those of the paper.
+    package static func hookShowsAll(bitDepth: Int) -> Bool {
+        #if VEIL_X265_HOOK
+            return (bitDepth == 8 ? veil_x265_bin_sites() : veil_x265_bin_sites10()) >= 2
         #else
             return false
         #endif

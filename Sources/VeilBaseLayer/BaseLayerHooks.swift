@@ -86,7 +86,9 @@
             let isLeading = type.isRASL || type.isRADL
             let index = (isLeading ? iraps.firstIndex { $0 > poc } : iraps.lastIndex { $0 <= poc }) ?? max(iraps.count - 1, 0)
             let irap = iraps.indices.contains(index) ? iraps[index] : 0
-            return BinUnit(layer: 0, irapIndex: index, pocDelta: poc - irap, ctuAddress: 0, isIRAP: type.isIRAP)
+            var unit = BinUnit(layer: 0, irapIndex: index, pocDelta: poc - irap, ctuAddress: 0, isIRAP: type.isIRAP)
+            unit.ctbSize = 1 << ctbLog2Size
+            return unit
         }
 
         private func take(_ motion: UnsafePointer<veil_x265_motion>, blocks: Int, of ctu: veil_x265_ctu) {

@@ -17,13 +17,15 @@ extension ScalableSettings {
         let chained = encryption.options.resynchronisation == .stream
         var reason: String?
         if let message = encryption.message(layer: 0, irapIndex: 0) {
-            let inLoop = !chained && message.elements.isSubset(of: .paper) && message.selection.isEverything
-            if BaseLayerEncoder.hasHook && inLoop {
+            let isShown = message.elements.isSubset(of: .paper) || BaseLayerEncoder.hookShowsAll(bitDepth: base.bitDepth)
+            // libx265's entropy coder does not know its sub-layer.
+            let hasSubLayers = message.selection.minTemporalId > 0
+            if BaseLayerEncoder.hasHook && isShown && !chained && !hasSubLayers {
                 base.hooks = encryption
             } else {
                 reason = !BaseLayerEncoder.hasHook
                     ? "libx265 is built without the bin hook" : chained
-                        ? "a single chain runs in coding order" : "libx265's bin hook shows the paper's elements of whole pictures only"
+                        ? "a single chain runs in coding order" : hasSubLayers ? "libx265's bin hook knows no temporal sub-layers" : "libx265's bin hook, prepared by an earlier version, shows the paper's elements only"
                 protectBase = Self.baseProtection(encryption, threads: threads)
             }
         }

@@ -17,6 +17,15 @@ enum {
     VEIL_BIN_COEFF_SIGN = 2,
     VEIL_BIN_COEFF_SUFFIX = 3,
     VEIL_BIN_DQP_SIGN = 4,
+    VEIL_BIN_SAO_OFFSET_SIGN = 6,
+    VEIL_BIN_SAO_BAND_POSITION = 7,
+    VEIL_BIN_SAO_EO_CLASS = 8,
+    VEIL_BIN_SAO_OFFSET = 10,
+    VEIL_BIN_INTRA_CHROMA_MODE = 11,
+    VEIL_BIN_MERGE_IDX = 12,
+    VEIL_BIN_REF_IDX = 13,
+    VEIL_BIN_PART_MODE = 14,
+    VEIL_BIN_DQP_SUFFIX = 15,
 };
 
 /// A run of bypass bins of one element; the fields are those of Veil's BinRun.
@@ -73,6 +82,9 @@ void veil_x265_drop_hooks(const void *param);
 /// Sets the hooks of an open encoder (`x265_encoder *`), before its first picture; they are copied. Returns 0, or -1 when too many
 /// encoders have hooks.
 int veil_x265_set_hooks(void *encoder, const veil_x265_hooks *hooks);
+
+/// What the entropy coder was patched to show: 1 the first five elements, 2 all.
+int veil_x265_bin_sites(void);
 
 /// Takes the hooks of an encoder away, before it is closed.
 void veil_x265_remove_hooks(void *encoder);

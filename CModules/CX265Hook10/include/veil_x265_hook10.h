@@ -9,9 +9,10 @@
 extern "C" {
 #endif
 
-/// As `veil_x265_set_hooks` and `veil_x265_remove_hooks`, of encoders opened with 10 bits.
+/// As the functions without a 10, of encoders opened with 10 bits.
 int veil_x265_set_hooks10(void *encoder, const veil_x265_hooks *hooks);
 void veil_x265_remove_hooks10(void *encoder);
+int veil_x265_bin_sites10(void);
 
 #ifdef __cplusplus
 }
