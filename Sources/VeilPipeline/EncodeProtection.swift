@@ -23,9 +23,10 @@ extension ScalableSettings {
             if BaseLayerEncoder.hasHook && isShown && !chained && !hasSubLayers {
                 base.hooks = encryption
             } else {
-                reason = !BaseLayerEncoder.hasHook
-                    ? "libx265 is built without the bin hook" : chained
-                        ? "a single chain runs in coding order" : hasSubLayers ? "libx265's bin hook knows no temporal sub-layers" : "libx265's bin hook, prepared by an earlier version, shows the paper's elements only"
+                reason = !BaseLayerEncoder.hasHook ? "libx265 is built without the bin hook"
+                    : chained ? "a single chain runs in coding order"
+                    : hasSubLayers ? "libx265's bin hook knows no temporal sub-layers"
+                    : "libx265's bin hook, prepared by an earlier version, shows the paper's elements only"
                 protectBase = Self.baseProtection(encryption, threads: threads)
             }
         }

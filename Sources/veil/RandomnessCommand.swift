@@ -54,7 +54,8 @@ struct RandomnessCommand: ParsableCommand {
                 gathering.set(i, StatisticalTests.all(BitSequence(bits: Array(BitSequence(bytes: bytes).bits.prefix(bits))), plan: plan))
             }
         } else {
-            let (bits, seed, cipher, sequences, threads) = (self.bits, self.seed, self.cipher.value, self.sequences, max(self.threads, 1))
+            let (bits, seed, cipher) = (self.bits, self.seed, self.cipher.value)
+            let (sequences, threads) = (self.sequences, max(self.threads, 1))
             DispatchQueue.concurrentPerform(iterations: threads) { worker in
                 for i in stride(from: worker, to: sequences, by: threads) {
                     let words = KeystreamSample.words(cipher, seed: seed, index: i, count: (bits + 31) / 32)

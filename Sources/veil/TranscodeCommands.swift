@@ -51,6 +51,39 @@ struct DecryptCommand: ParsableCommand {
     }
 }
 
+extension ProtectionOptions {
+    /// Pushes a stream through a transcoder, which is made once the parameter sets before the first picture have told which layers there
+    /// are, and how large: units wait for it. The caller finishes it.
+    /// - Parameter tiles: the tiles to encrypt, in tile scan; nil: all.
+    fileprivate func transcode(
+        _ input: String, command: String, tiles: [Int]? = nil, threads: Int, to writer: StreamWriter,
+        mode: (Encryption) -> StreamTranscoder.Mode
+    ) throws -> (StreamTranscoder, Encryption) {
+        var made: (transcoder: StreamTranscoder, encryption: Encryption)?
+        var waiting: [NALUnit] = []
+        let layout = StreamLayout()
+        try StreamInput.read(input) { nal in
+            if let made {
+                try made.transcoder.push(nal)
+                return
+            }
+            waiting.append(nal)
+            layout.take(nal)
+            guard nal.header.nalUnitType.isVCL else { return }
+            let regions = try tiles.map { try layout.regions(tiles: $0) } ?? [:]
+            guard let encryption = try encryption(layers: layout.layers, sizes: layout.sizes, tiles: regions) else {
+                throw ValidationError("\(command) needs --keys and a --scheme other than none")
+            }
+            let transcoder = StreamTranscoder(mode: mode(encryption), threads: threads, signals: signal == .sei) { try writer.write($0) }
+            for nal in waiting { try transcoder.push(nal) }
+            waiting.removeAll()
+            made = (transcoder, encryption)
+        }
+        guard let made else { throw MediaError.notSupported(path: input, what: "no pictures") }
+        return made
+    }
+}
+
 struct EncryptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "encrypt", abstract: "Encrypt any stream without decoding it.",
@@ -79,30 +112,9 @@ struct EncryptCommand: ParsableCommand {
             return list
         }
         let writer = try StreamWriter(path: output)
-        // Which layers there are, and how large, the parameter sets before the first picture tell: units wait for it.
-        var transcoder: StreamTranscoder?
-        var encryption: Encryption?
-        var waiting: [NALUnit] = []
-        let layout = StreamLayout()
-        try StreamInput.read(input) { nal in
-            if let transcoder {
-                try transcoder.push(nal)
-                return
-            }
-            waiting.append(nal)
-            layout.take(nal)
-            guard nal.header.nalUnitType.isVCL else { return }
-            let regions = try wantedTiles.map { try layout.regions(tiles: $0) } ?? [:]
-            guard let made = try protection.encryption(layers: layout.layers, sizes: layout.sizes, tiles: regions) else {
-                throw ValidationError("encrypt needs --keys and a --scheme other than none")
-            }
-            encryption = made
-            let new = StreamTranscoder(mode: .encrypt(made), threads: threads, signals: protection.signal == .sei) { try writer.write($0) }
-            for nal in waiting { try new.push(nal) }
-            waiting.removeAll()
-            transcoder = new
+        let (transcoder, encryption) = try protection.transcode(input, command: "encrypt", tiles: wantedTiles, threads: threads, to: writer) {
+            .encrypt($0)
         }
-        guard let transcoder, let encryption else { throw MediaError.notSupported(path: input, what: "no pictures") }
         try transcoder.finish()
         try protection.writeSidecar(encryption)
         try writer.finish()
@@ -136,30 +148,9 @@ struct RekeyCommand: ParsableCommand {
         let decryption = Decryption(keys: try KeyRing(reference: oldKeys))
         if let oldSidecar { try decryption.take(try DecryptCommand.sidecar(oldSidecar)) }
         let writer = try StreamWriter(path: output)
-        var transcoder: StreamTranscoder?
-        var encryption: Encryption?
-        var waiting: [NALUnit] = []
-        let layout = StreamLayout()
-        try StreamInput.read(input) { nal in
-            if let transcoder {
-                try transcoder.push(nal)
-                return
-            }
-            waiting.append(nal)
-            layout.take(nal)
-            guard nal.header.nalUnitType.isVCL else { return }
-            guard let made = try protection.encryption(layers: layout.layers, sizes: layout.sizes) else {
-                throw ValidationError("rekey needs --keys and a --scheme other than none")
-            }
-            encryption = made
-            let new = StreamTranscoder(
-                mode: .rekey(Rekeying(from: decryption, to: made)), threads: threads, signals: protection.signal == .sei
-            ) { try writer.write($0) }
-            for nal in waiting { try new.push(nal) }
-            waiting.removeAll()
-            transcoder = new
+        let (transcoder, encryption) = try protection.transcode(input, command: "rekey", threads: threads, to: writer) {
+            .rekey(Rekeying(from: decryption, to: $0))
         }
-        guard let transcoder, let encryption else { throw MediaError.notSupported(path: input, what: "no pictures") }
         try transcoder.finish()
         if decryption.signalledLayers.isEmpty { throw KeyError.notEncrypted(stream: input) }
         try protection.writeSidecar(encryption)

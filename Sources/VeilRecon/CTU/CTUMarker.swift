@@ -36,14 +36,7 @@ package final class CTUMarker {
 
     private func enterCTB(_ rs: Int, ctu: CodingTreeUnit, slice: SliceContext, picture: PictureReconstruction) {
         let record = picture.maps.ctbs + rs
-        record.pointee.slice = Unmanaged.passUnretained(slice)
-        record.pointee.sliceAddrTs = Int32(truncatingIfNeeded: slice.sliceAddrTs)
-        record.pointee.loopFilterAcrossSlices = slice.constants.sliceLoopFilterAcrossSlicesEnabledFlag
-        record.pointee.hasNoFilter = false
-        record.pointee.betaOffset = Int8(truncatingIfNeeded: slice.constants.sliceBetaOffsetDiv2 * 2)
-        record.pointee.tcOffset = Int8(truncatingIfNeeded: slice.constants.sliceTcOffsetDiv2 * 2)
-        record.pointee.cbQpOffset = Int8(truncatingIfNeeded: slice.constants.ppsCbQpOffset)
-        record.pointee.crQpOffset = Int8(truncatingIfNeeded: slice.constants.ppsCrQpOffset)
+        record.pointee.enter(slice: slice)
         record.pointee.sao = ctu.sao
         picture.picture.motion.sliceIndex[rs] = UInt16(truncatingIfNeeded: slice.sliceIndex)
     }

@@ -43,6 +43,18 @@ package struct CTBRecord {
     /// pps_cb_qp_offset and pps_cr_qp_offset (cQpPicOffset).
     package var cbQpOffset: Int8 = 0
     package var crQpOffset: Int8 = 0
+
+    /// The CTB belongs to a slice: everything but its SAO parameters follows from that.
+    mutating func enter(slice: SliceContext) {
+        self.slice = Unmanaged.passUnretained(slice)
+        sliceAddrTs = Int32(truncatingIfNeeded: slice.sliceAddrTs)
+        loopFilterAcrossSlices = slice.constants.sliceLoopFilterAcrossSlicesEnabledFlag
+        hasNoFilter = false
+        betaOffset = Int8(truncatingIfNeeded: slice.constants.sliceBetaOffsetDiv2 * 2)
+        tcOffset = Int8(truncatingIfNeeded: slice.constants.sliceTcOffsetDiv2 * 2)
+        cbQpOffset = Int8(truncatingIfNeeded: slice.constants.ppsCbQpOffset)
+        crQpOffset = Int8(truncatingIfNeeded: slice.constants.ppsCrQpOffset)
+    }
 }
 
 /// A picture under reconstruction: the picture itself plus what its blocks and the in-loop filters share.
