@@ -83,7 +83,9 @@ private func encode(_ structure: Structure, preset: String, encryption: Encrypti
     if let encryption {
         settings.hooks = encryption
         settings.message = { layer, index in encryption.message(layer: layer, irapIndex: index).map { ProtectionSEI.unit($0) } }
-        if BaseLayerEncoder.hasHook && encryption.message(layer: 0, irapIndex: 0)?.elements == .paper {
+        let isPaper = encryption.message(layer: 0, irapIndex: 0)?.elements == .paper
+        let isChained = encryption.options.resynchronisation == .stream
+        if BaseLayerEncoder.hasHook && !isChained && (isPaper || BaseLayerEncoder.hookShowsAll(bitDepth: 8)) {
             settings.base.hooks = encryption
         } else {
             var result: [NALUnit] = []
@@ -206,6 +208,41 @@ struct EndToEndTests {
         #expect(quality < (scheme == .el ? 40 : 30))
         let base = try decode(encrypted.nals, layer: 0, threads: 2)
         #expect((base == clear.base) == (scheme == .el))
+    }
+
+    /// Every profile, cipher, scheme and way of resynchronising, in the loop and after it: all of them with VEIL_FULL_MATRIX=1 in the
+    /// environment, otherwise a selection in which each pair of values occurs.
+    @Test func theWholeMatrix() throws {
+        let isFull = ProcessInfo.processInfo.environment["VEIL_FULL_MATRIX"] == "1"
+        let clear = try encode(.double, preset: "medium", encryption: nil, threads: 1, frames: 5)
+        var compared = 0
+        for (p, profile) in Profile.allCases.enumerated() {
+            for (c, cipher) in CipherKind.allCases.enumerated() {
+                for (s, scheme) in [Scheme.bl, .all, .el].enumerated() {
+                    for (r, resynchronisation) in Resynchronisation.allCases.enumerated() where isFull || (p + c + s + r) % 3 == 0 {
+                        var options = Encryption.Options()
+                        (options.profile, options.cipher, options.scheme) = (profile, cipher, scheme)
+                        options.resynchronisation = resynchronisation
+                        options.nonce = Array(repeating: 5, count: 16)
+                        let make = { try Encryption(options: options, layers: [0, 1], keys: keys) }
+                        let name = "\(profile), \(cipher), \(scheme), \(resynchronisation)"
+                        var first: [UInt8]?
+                        for threads in isFull ? [1, 2, 4] : [1 + (c + s) % 3] {
+                            let inLoop = try encode(
+                                .double, preset: "medium", encryption: make(), threads: resynchronisation == .stream ? 1 : threads, frames: 5)
+                            let after = try transcode(clear.nals, .encrypt(make()), threads: threads)
+                            #expect(inLoop.bytes == after.bytes && inLoop.bytes != clear.bytes, "\(name), \(threads) threads")
+                            #expect(first == nil || first == after.bytes)
+                            first = after.bytes
+                            #expect(try transcode(after.nals, .decrypt(Decryption(keys: keys)), threads: threads).bytes == clear.bytes)
+                            compared += 1
+                        }
+                    }
+                }
+            }
+        }
+        #expect(compared == (isFull ? 144 : 16))
+        print("in the loop and after it: \(compared) streams are the same")
     }
 
     @Test func aSingleChainIsInOrder() throws {

@@ -1,0 +1,1 @@
+../VeilDecoderTests/ParallelStreams.swift
