@@ -29,12 +29,16 @@ final class CTUDecision {
     private let offsets: QuantisationOffsets?
     let maps: DecisionMaps
     let references: UnsafeMutablePointer<ReferenceEntry>?
+    /// The inter-layer reference in list 0, -1 for none, and the place in list 0 of list 1's references.
     let interLayerIndex: Int
+    let sameInList0: [Int]
     let workspaces: [DecisionWorkspace]
     /// What a transform tree's alternatives are kept in, by depth.
     let treeSamples: [BlockSamples]
     let modeBlock: UnsafeMutablePointer<UInt16>
     let starts: UnsafeMutablePointer<MotionVector>
+    /// Motion found in list 0, by refIdx.
+    let found: UnsafeMutablePointer<InterChoice>
     let parts: UnsafeMutablePointer<InterChoice>
     let memory: DecisionMemory
     private let candidateView: UnsafeMutablePointer<MotionCandidates>
@@ -65,10 +69,14 @@ final class CTUDecision {
         quantisation = sliceQuantisation
         references = slice.references
         interLayerIndex = (0..<slice.numRefIdxActive.0).first { slice.references?[$0].isInterLayer ?? false } ?? -1
+        sameInList0 = (0..<slice.numRefIdxActive.1).map { i in
+            (0..<slice.numRefIdxActive.0).first { slice.references?[$0].pictureId == slice.references?[16 + i].pictureId } ?? -1
+        }
         workspaces = memory.workspaces
         treeSamples = memory.treeSamples
         modeBlock = memory.modeBlock
         starts = memory.starts
+        found = memory.found
         parts = memory.parts
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: 0)
         candidateView = .allocate(capacity: 1)
@@ -318,6 +326,7 @@ final class DecisionMemory {
     let treeSamples = (0..<4).map { _ in BlockSamples() }
     let modeBlock: UnsafeMutablePointer<UInt16>
     let starts: UnsafeMutablePointer<MotionVector>
+    let found: UnsafeMutablePointer<InterChoice>
     let parts: UnsafeMutablePointer<InterChoice>
     /// QpY that the units of a CTU were decided with.
     let qps: UnsafeMutablePointer<Int8>
@@ -337,6 +346,7 @@ final class DecisionMemory {
         remainders = samples(1024, 0)
         modeBlock = samples(1024, 0)
         starts = samples(16, MotionVector())
+        found = samples(16, InterChoice())
         parts = samples(4, InterChoice())
         qps = samples(CodingTreeUnit.maxCUs, 0)
     }
@@ -347,6 +357,7 @@ final class DecisionMemory {
         remainders.deallocate()
         modeBlock.deallocate()
         starts.deallocate()
+        found.deallocate()
         parts.deallocate()
         qps.deallocate()
     }

@@ -14,6 +14,10 @@ package struct DecisionEffort: Equatable, Sendable {
     /// References searched in each list, besides the inter-layer one.
     package var references = 2
     package var bidirectional = true
+    /// Prediction from the inter-layer reference and another picture at once, for which all pictures become B pictures.
+    package var mixesLayers = false
+    /// Bi-prediction's second vector is refined for it.
+    package var refinesBoth = false
     /// Searched motion, the inter-layer reference included, that gets a full check.
     package var searchChecks = 2
     /// Partitions of inter units: 0 none, 1 halves, 2 quarters as well.

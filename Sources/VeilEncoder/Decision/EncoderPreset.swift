@@ -38,6 +38,8 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
             e.intra = 3
             e.earlySkip = self != .veryslow
         }
+        e.mixesLayers = rank >= Self.veryfast.rank
+        e.refinesBoth = rank >= Self.slow.rank
         e.optimisesLevels = rank >= Self.fast.rank
         return e
     }

@@ -58,6 +58,9 @@ extension CTUDecision {
         let small = block.nPbW &+ block.nPbH == 12
         let flag = bits(rate.bin(0, Context.mergeFlag)) + bits(rate.bin(0, Context.mvpFlag))
         var best = (InterChoice(), InterChoice())
+        /// The inter-layer reference, and list 1's best motion in a picture that list 0 has as well.
+        var lower = InterChoice()
+        var repeated = InterChoice()
         var bound = bound
         for pass in 0..<2 {
             // The inter-layer reference costs nothing to try, and bounds the searches.
@@ -90,7 +93,29 @@ extension CTUDecision {
                             width: block.nPbW, height: block.nPbH, source: at, stride: stride)
                         choice.cost = Double(satd) + lambdaSatd * choice.bits
                         bound = min(bound, choice.cost)
+                        if refIdx == interLayerIndex { lower = choice }
                         w.insert(choice)
+                        continue
+                    }
+                    if list == 1 && sameInList0[refIdx] >= 0 && sameInList0[refIdx] < effort.references {
+                        // Searched already.
+                        choice = found[sameInList0[refIdx]]
+                        let flag = search.predictor(choice.motion.mv0, predictors)
+                        let mvp = flag == 0 ? predictors.0 : predictors.1
+                        choice.motion.mv1 = choice.motion.mv0
+                        choice.motion.mv0 = MotionVector()
+                        choice.motion.refIdx0 = -1
+                        choice.motion.refIdx1 = Int8(truncatingIfNeeded: refIdx)
+                        choice.pu = PredictionUnit()
+                        choice.pu.interPredIdc = 1
+                        choice.pu.refIdxL0 = -1
+                        choice.pu.refIdxL1 = choice.motion.refIdx1
+                        choice.pu.mvdL1 = MotionVector(x: choice.motion.mv1.x &- mvp.x, y: choice.motion.mv1.y &- mvp.y)
+                        choice.pu.mvpL1Flag = UInt8(truncatingIfNeeded: flag)
+                        let before = choice.bits
+                        choice.bits = refBits + bits(rate.mvd(Int(choice.pu.mvdL1.x), Int(choice.pu.mvdL1.y)))
+                        choice.cost += lambdaSatd * (choice.bits - before)
+                        if choice.cost < repeated.cost { repeated = choice }
                         continue
                     }
                     let target = MotionSearch.Target(
@@ -112,6 +137,7 @@ extension CTUDecision {
                         choice.pu.mvpL0Flag = UInt8(truncatingIfNeeded: result.mvpFlag)
                         choice.motion.mv0 = result.mv
                         choice.motion.refIdx0 = Int8(truncatingIfNeeded: refIdx)
+                        found[refIdx] = choice
                         if choice.cost < best.0.cost { best.0 = choice }
                     } else {
                         choice.pu.refIdxL0 = -1
@@ -127,21 +153,68 @@ extension CTUDecision {
         }
         if best.0.cost < .infinity { w.insert(best.0) }
         if best.1.cost < .infinity { w.insert(best.1) }
-        if effort.bidirectional && best.0.cost < .infinity && best.1.cost < .infinity && !small {
-            var both = best.0
-            both.pu.interPredIdc = 2
-            both.pu.refIdxL1 = best.1.pu.refIdxL1
-            both.pu.mvdL1 = best.1.pu.mvdL1
-            both.pu.mvpL1Flag = best.1.pu.mvpL1Flag
-            both.motion.mv1 = best.1.motion.mv1
-            both.motion.refIdx1 = best.1.motion.refIdx1
-            both.bits = best.0.bits + best.1.bits - bits(rate.bin(0, Context.mergeFlag))
-            let satd = predictor.satd(
-                both.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb, width: block.nPbW,
-                height: block.nPbH, source: at, stride: stride)
-            both.cost = Double(satd) + lambdaSatd * both.bits
-            w.insert(both)
+        if !effort.bidirectional || small { return }
+        let least = w.choiceCount > 0 ? min(w.choices[0].cost, bound) : bound
+        if best.0.cost < .infinity && best.1.cost < .infinity {
+            w.insert(refined(both(best.0, best.1, block, at, stride), block, at, stride, least: least))
         }
+        let other = best.1.cost < repeated.cost ? best.1 : repeated
+        if effort.mixesLayers && lower.cost < .infinity && other.cost < .infinity {
+            w.insert(refined(both(lower, other, block, at, stride), block, at, stride, least: least))
+        }
+    }
+
+    /// Prediction from both lists with list 1's vector moved by halves and quarters of a sample where that is better, list 0's staying.
+    private func refined(
+        _ choice: InterChoice, _ block: MotionBlock, _ at: UnsafePointer<UInt16>, _ stride: Int, least: Double
+    ) -> InterChoice {
+        guard let references, effort.refinesBoth, choice.cost < least * 1.1 else { return choice }
+        let predictors = candidates.pointee.amvp(block, list: 1, refIdx: Int(choice.motion.refIdx1))
+        let rest = choice.bits - bits(rate.mvd(Int(choice.pu.mvdL1.x), Int(choice.pu.mvdL1.y)))
+        var best = choice
+        let limit = (lastRow &- block.yPb &- block.nPbH) &* 4
+        var step = Int16(2)
+        while step > 0 {
+            let centre = best.motion.mv1
+            for (dx, dy) in [(Int16(-1), Int16(0)), (1, 0), (0, -1), (0, 1)] {
+                var other = best
+                let mv = MotionVector(x: centre.x &+ dx &* step, y: centre.y &+ dy &* step)
+                if Int(mv.y) > limit || abs(Int(mv.x)) > 32000 || Int(mv.y) < -32000 { continue }
+                let flag = search.predictor(mv, predictors)
+                let mvp = flag == 0 ? predictors.0 : predictors.1
+                other.motion.mv1 = mv
+                other.pu.mvdL1 = MotionVector(x: mv.x &- mvp.x, y: mv.y &- mvp.y)
+                other.pu.mvpL1Flag = UInt8(truncatingIfNeeded: flag)
+                other.bits = rest + bits(rate.mvd(Int(other.pu.mvdL1.x), Int(other.pu.mvdL1.y)))
+                let satd = predictor.satd(
+                    other.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb, width: block.nPbW,
+                    height: block.nPbH, source: at, stride: stride)
+                other.cost = Double(satd) + lambdaSatd * other.bits
+                if other.cost < best.cost { best = other }
+            }
+            step /= 2
+        }
+        return best
+    }
+
+    /// Prediction from motion of both lists.
+    private func both(
+        _ first: InterChoice, _ second: InterChoice, _ block: MotionBlock, _ at: UnsafePointer<UInt16>, _ stride: Int
+    ) -> InterChoice {
+        guard let references else { return InterChoice() }
+        var both = first
+        both.pu.interPredIdc = 2
+        both.pu.refIdxL1 = second.pu.refIdxL1
+        both.pu.mvdL1 = second.pu.mvdL1
+        both.pu.mvpL1Flag = second.pu.mvpL1Flag
+        both.motion.mv1 = second.motion.mv1
+        both.motion.refIdx1 = second.motion.refIdx1
+        both.bits = first.bits + second.bits - bits(rate.bin(0, Context.mergeFlag))
+        let satd = predictor.satd(
+            both.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb, width: block.nPbW,
+            height: block.nPbH, source: at, stride: stride)
+        both.cost = Double(satd) + lambdaSatd * both.bits
+        return both
     }
 
     /// Vectors of the merge candidates into the same picture.

@@ -93,6 +93,13 @@ final class MotionSearch {
         return a <= b ? (a * lambda, 0) : (b * lambda, 1)
     }
 
+    /// The better of two predictors of a vector.
+    @inline(__always)
+    func predictor(_ mv: MotionVector, _ predictors: (MotionVector, MotionVector)) -> Int {
+        func bits(_ p: MotionVector) -> Float { rate(Int(mv.x) &- Int(p.x)) + rate(Int(mv.y) &- Int(p.y)) }
+        return bits(predictors.0) <= bits(predictors.1) ? 0 : 1
+    }
+
     @inline(__always)
     private func integerCost(_ t: Target, _ mx: Int, _ my: Int) -> Float {
         let from = Self.at(t.plane, t.x &+ mx, t.y &+ my, t.width, t.height)

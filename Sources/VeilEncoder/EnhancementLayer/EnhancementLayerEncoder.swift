@@ -77,12 +77,15 @@ package final class EnhancementLayerEncoder {
             header.sliceType = .i
         } else if base.sliceType == .b && !after.isEmpty {
             header.sliceType = .b
+        } else if options.effort.bidirectional && settings.effort.mixesLayers && !before.isEmpty && interLayerCount > 0 {
+            // Blocks may then be predicted from an earlier picture and the lower layer at once.
+            header.sliceType = .b
         } else {
             header.sliceType = .p
         }
         // List 0 holds the pictures before, the inter-layer ones, then those after; list 1 those after, then before.
         header.numRefIdxActive = header.sliceType == .i
-            ? (0, 0) : (min(before.count + interLayerCount, 15), header.sliceType == .b ? min(after.count, 15) : 0)
+            ? (0, 0) : (min(before.count + interLayerCount, 15), header.sliceType == .b ? min(max(after.count, 1), 15) : 0)
         if header.sliceType != .i && header.numRefIdxActive.0 == 0 { header.numRefIdxActive.0 = 1 }
         chooseCollocated(&header, before: before)
         header.maxNumMergeCand = 5

@@ -164,7 +164,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
 
     /// B pictures save bits: few pictures are predicted from them, or none.
     private var lambdaFactor: Double {
-        header.sliceType != .b ? 1 : header.nalUnitType.isSubLayerNonReference ? 1.5 : 1.1
+        !header.shortTermRefPicSet.s1.contains(where: \.used) ? 1 : header.nalUnitType.isSubLayerNonReference ? 1.5 : 1.1
     }
 
     private func workOnRows() {
