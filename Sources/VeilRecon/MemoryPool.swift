@@ -6,7 +6,7 @@ import Foundation
 final class MemoryPool: @unchecked Sendable {
     static let shared = MemoryPool()
 
-    private static let maxBlocks = 24
+    private static let maxBlocks = 96
     private static let maxBytes = 384 << 20
     private static let huge = 2 << 20
 
