@@ -203,7 +203,7 @@ package final class ScalableEncoder {
     private func recordCosts() {
         for unit in inFlight {
             for (i, picture) in unit.pictures.enumerated() where rates[i].needs(index: unit.index) {
-                rates[i].record(index: unit.index, bits: picture.finish().bytes.count * 8)
+                rates[i].record(index: unit.index, bits: Self.bytes(picture.finish()) * 8)
             }
         }
     }
@@ -218,16 +218,19 @@ package final class ScalableEncoder {
         var bytes = [unit.baseBytes]
         for (i, picture) in unit.pictures.enumerated() {
             if let message = unit.messages[i + 1] { nals.append(message) }
-            let slice = picture.finish()
-            nals.append(slice)
-            bytes.append(slice.bytes.count)
-            rates[i].record(index: unit.index, bits: slice.bytes.count * 8)
+            let slices = picture.finish()
+            let count = Self.bytes(slices)
+            nals += slices
+            bytes.append(count)
+            rates[i].record(index: unit.index, bits: count * 8)
             if settings.sendsHashes { nals.append(Self.hash(of: picture.picture)) }
         }
         return AccessUnit(
             nals: nals, displayIndex: unit.displayIndex, isIRAP: unit.isIRAP,
             pictures: [unit.basePicture] + unit.pictures.map(\.picture), layerBytes: bytes, layerQps: unit.qps)
     }
+
+    private static func bytes(_ nals: [NALUnit]) -> Int { nals.reduce(0) { $0 + $1.bytes.count } }
 
     /// decoded_picture_hash() of a picture, with MD5.
     private static func hash(of picture: CodedPicture) -> NALUnit {

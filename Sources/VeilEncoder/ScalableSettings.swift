@@ -36,6 +36,8 @@ package struct EnhancementSettings: Sendable {
     package var interLayerPrediction = true
     /// Pictures of the layer's own used on each side of a picture, besides the inter-layer ones.
     package var maxReferences = 2
+    /// Slices of a picture, each of whole CTB rows; no more than there are.
+    package var slices = 1
 
     package init(format: LayerFormat) { self.format = format }
 }

@@ -14,7 +14,7 @@ struct CodingOptions: ParsableArguments {
     var keyint: Int?
     @Option(help: "Most B pictures in a row.")
     var bframes: Int?
-    @Option(help: "Slices of each base layer picture.")
+    @Option(help: "Slices of each picture of every layer (what x265 makes of its own depends on its threads).")
     var slices: Int?
     @Flag(help: "One substream a slice instead of one a CTB row: a little smaller, rows cannot be coded at once.")
     var noWpp = false
@@ -75,6 +75,7 @@ struct CodingOptions: ParsableArguments {
         }
         layer.tools.wavefront = !noWpp
         layer.interLayerPrediction = !noInterLayer
+        layer.slices = slices ?? 1
     }
 
     /// What the user tells x265 directly: comes last, and prevails.

@@ -39,7 +39,7 @@ final class SAODecision {
         (best.components.1, best.components.2) = pair(&chroma)
         // Merge flags that say no.
         let hasLeft = rs % width > 0
-        let hasUp = rs >= width
+        let hasUp = rs >= width && picture.maps.ctbs[rs - width].sliceAddrTs == picture.maps.ctbs[rs].sliceAddrTs
         var cost = luma + chroma + lambda * ((hasLeft ? 1 : 0) + (hasUp ? 1 : 0))
         func merge(_ neighbour: Int, _ bits: Double) -> SAOParameters? {
             var p = SAOParameters()

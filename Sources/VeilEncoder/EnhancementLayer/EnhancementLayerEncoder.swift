@@ -43,7 +43,7 @@ package final class EnhancementLayerEncoder {
             for _ in 0..<min(pool.threadCount, encoder.maxWorkers) { pool.submit { [encoder] in encoder.work() } }
         }
 
-        package func finish() -> NALUnit { encoder.finish() }
+        package func finish() -> [NALUnit] { encoder.finish() }
     }
 
     /// Prepares the picture of the layer that belongs to the base layer picture with header `base`.
@@ -109,13 +109,21 @@ package final class EnhancementLayerEncoder {
                     resampler, from: source, grid: settings.grid, poc: poc, bitDepthLuma: sps.bitDepthY, bitDepthChroma: sps.bitDepthC,
                     motion: options.tools.interLayerMotion)
             } : []
-        let context = makeContext(header, poc: poc, before: before, after: after, interLayer: interLayer)
+        let rows = LayerSlice.division(rows: settings.grid.heightInCtbs, slices: options.slices)
+        let slices = rows.enumerated().map { i, rows in
+            var own = header
+            own.firstSliceSegmentInPicFlag = i == 0
+            own.sliceSegmentAddress = rows.lowerBound * settings.grid.widthInCtbs
+            own.sliceAddrRs = own.sliceSegmentAddress
+            let context = makeContext(own, index: i, poc: poc, before: before, after: after, interLayer: interLayer)
+            return LayerSlice(header: own, context: context, rows: rows, settings: settings)
+        }
         var unit = BinUnit(
             layer: settings.layerId, irapIndex: position.irapIndex, pocDelta: Int(poc) - Int(position.irapPoc), ctuAddress: 0,
             temporalId: base.temporalId, isIRAP: type.isIRAP)
         unit.ctbSize = 1 << settings.sps.ctbLog2SizeY
         let encoder = LayerPictureEncoder(
-            settings: settings, header: header, context: context, source: source, picture: picture, hooks: hooks, unit: unit)
+            settings: settings, slices: slices, source: source, picture: picture, hooks: hooks, unit: unit)
         references[poc] = picture
         decodingIndex[poc] = pictureCount
         decodingIndex = decodingIndex.filter { references[$0.key] != nil }
@@ -156,7 +164,7 @@ package final class EnhancementLayerEncoder {
     }
 
     private func makeContext(
-        _ h: SliceSegmentHeader, poc: Int32, before: [Int32], after: [Int32], interLayer: [CodedPicture]
+        _ h: SliceSegmentHeader, index: Int, poc: Int32, before: [Int32], after: [Int32], interLayer: [CodedPicture]
     ) -> SliceContext {
         var lists: [[CodedPicture?]] = [[], []]
         var long: [[Bool]] = [[], []]
@@ -177,7 +185,7 @@ package final class EnhancementLayerEncoder {
         }
         return SliceContext(
             constants: SliceConstants(sps: settings.sps, pps: settings.pps, header: h, scalingFactors: nil),
-            grid: settings.grid, sliceIndex: 0, currPoc: poc, refPicList: (lists[0], lists[1]),
+            grid: settings.grid, sliceIndex: index, currPoc: poc, refPicList: (lists[0], lists[1]),
             isLongTerm: (long[0], long[1]), isInterLayer: (inter[0], inter[1]))
     }
 }

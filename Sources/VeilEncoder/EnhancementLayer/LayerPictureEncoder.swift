@@ -45,9 +45,7 @@ package final class LayerSettings: @unchecked Sendable {
 /// CTB rows run on `threads` workers as wavefronts: a row follows the one above by two CTUs, as entropy_coding_sync_enabled_flag has it.
 package final class LayerPictureEncoder: @unchecked Sendable {
     private let settings: LayerSettings
-    private let header: SliceSegmentHeader
-    private let parameters: SliceParameters
-    private let slice: SliceContext
+    private let slices: [LayerSlice]
     private let source: FrameBuffer
     private let reconstruction: PictureReconstruction
     private let store: ContextStore
@@ -68,26 +66,24 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     /// With sample adaptive offset, whose parameters come before a CTU's data and are known only when the rows around it are deblocked,
     /// CTUs are written a row later. Contexts for the decisions then come from a writer whose output nobody sees.
     private let isDeferred: Bool
-    private let estimates: (parameters: SliceParameters, store: ContextStore, lines: SyntaxLines)
+    private let estimates: (store: ContextStore, lines: SyntaxLines)
     private let waiting: UnsafeMutablePointer<CodingTreeUnit?>
     private var saoDecision: SAODecision?
-    /// The writer of the whole picture where rows are no substreams.
+    /// The writer of a whole slice where rows are no substreams.
     private var wholeWriter: Substream?
 
-    /// `context` holds the references; `picture` receives the reconstruction.
-    package init(
-        settings: LayerSettings, header: SliceSegmentHeader, context: SliceContext, source: FrameBuffer, picture: CodedPicture,
-        hooks: (any BinHookProvider)?, unit: BinUnit
+    /// `slices` in order, of whole CTB rows; `picture` receives the reconstruction.
+    init(
+        settings: LayerSettings, slices: [LayerSlice], source: FrameBuffer, picture: CodedPicture, hooks: (any BinHookProvider)?,
+        unit: BinUnit
     ) {
         self.settings = settings
-        self.header = header
-        slice = context
+        self.slices = slices
         self.source = source
         self.hooks = hooks
         self.unit = unit
-        parameters = SliceParameters(header: header, sps: settings.sps, pps: settings.pps, layout: settings.layout)
         reconstruction = PictureReconstruction(picture: picture, grid: settings.grid)
-        reconstruction.add(slice: context)
+        for slice in slices { reconstruction.add(slice: slice.context) }
         store = ContextStore(picHeightInCtbs: settings.grid.heightInCtbs)
         lines = SyntaxLines(picWidthInMinCbs: settings.sps.picWidthInMinCbsY)
         maps = DecisionMaps(width: settings.grid.width, height: settings.grid.height)
@@ -97,19 +93,16 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         progress = RowProgress(rows: settings.grid.heightInCtbs)
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
         codedRows = Array(repeating: false, count: settings.grid.heightInCtbs)
-        isDeferred = parameters.sliceSaoLumaFlag || parameters.sliceSaoChromaFlag
-        var plain = parameters
-        plain.sliceSaoLumaFlag = false
-        plain.sliceSaoChromaFlag = false
+        isDeferred = slices[0].parameters.sliceSaoLumaFlag || slices[0].parameters.sliceSaoChromaFlag
         estimates = (
-            plain, ContextStore(picHeightInCtbs: isDeferred ? settings.grid.heightInCtbs : 0),
+            ContextStore(picHeightInCtbs: isDeferred ? settings.grid.heightInCtbs : 0),
             SyntaxLines(picWidthInMinCbs: isDeferred ? settings.sps.picWidthInMinCbsY : 0)
         )
         waiting = .allocate(capacity: settings.grid.count)
         waiting.initialize(repeating: nil, count: settings.grid.count)
         if isDeferred {
             saoDecision = SAODecision(
-                source: source, picture: reconstruction, lambda: CTUDecision.lambda(qp: slice.constants.sliceQpY))
+                source: source, picture: reconstruction, lambda: CTUDecision.lambda(qp: slices[0].context.constants.sliceQpY))
             filter.beforeSAO = { [unowned self] row in writeRow(row) }
         }
     }
@@ -127,58 +120,69 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         if settings.pps.entropyCodingSyncEnabledFlag { workOnRows() } else { encodeWhole() }
     }
 
-    /// Waits until all rows are coded and returns the slice NAL unit.
-    package func finish() -> NALUnit {
+    /// Waits until all rows are coded and returns the slices' NAL units.
+    package func finish() -> [NALUnit] {
         // The loop filters end after the last row's bytes are kept.
         reconstruction.picture.waitUntilFinished()
         lock.lock()
         defer { lock.unlock() }
-        var data: [UInt8] = []
-        var ends: [Int] = []
-        for row in rows where !row.isEmpty {
-            data.append(contentsOf: row)
-            ends.append(data.count)
+        return slices.map { slice in
+            var data: [UInt8] = []
+            var ends: [Int] = []
+            for row in rows[slice.rows] where !row.isEmpty {
+                data.append(contentsOf: row)
+                ends.append(data.count)
+            }
+            return SliceAssembly.nal(
+                header: slice.header, data: data, ends: ends, pps: settings.pps, sps: settings.sps, vps: settings.vps)
         }
-        return SliceAssembly.nal(
-            header: header, data: data, ends: ends, pps: settings.pps, sps: settings.sps, vps: settings.vps)
     }
 
-    private func makeWriter(_ contexts: ContextSet) -> Substream {
+    /// The slice that a row belongs to.
+    private func slice(row: Int) -> LayerSlice { slices.last { $0.rows.lowerBound <= row } ?? slices[0] }
+
+    private func makeWriter(_ slice: LayerSlice, _ contexts: ContextSet) -> Substream {
         Substream.writer(
-            parameters: parameters, store: store, lines: lines, scratch: SyntaxScratch(), contexts: contexts,
+            parameters: slice.parameters, store: store, lines: lines, scratch: SyntaxScratch(), contexts: contexts,
             hook: hooks?.makeHook(layer: settings.layerId).map { HookBox($0) }, unit: unit)
     }
 
     /// What decisions take their contexts from: the writer itself, or one that only follows.
-    private func makeFollower(_ contexts: ContextSet) -> Substream {
-        if !isDeferred { return makeWriter(contexts) }
+    private func makeFollower(_ slice: LayerSlice, _ contexts: ContextSet) -> Substream {
+        if !isDeferred { return makeWriter(slice, contexts) }
         return Substream.writer(
-            parameters: estimates.parameters, store: estimates.store, lines: estimates.lines, scratch: SyntaxScratch(), contexts: contexts)
+            parameters: slice.withoutSAO, store: estimates.store, lines: estimates.lines, scratch: SyntaxScratch(), contexts: contexts)
     }
 
-    private func makeDecision(_ memory: DecisionMemory) -> CTUDecision {
+    private func makeDecision(_ slice: LayerSlice, _ memory: DecisionMemory) -> CTUDecision {
         CTUDecision(
-            source: source, slice: slice, picture: reconstruction, parameters: parameters, maps: maps, effort: settings.effort,
-            memory: memory, lambdaFactor: lambdaFactor, offsets: offsets)
+            source: source, slice: slice.context, picture: reconstruction, parameters: slice.parameters, maps: maps,
+            effort: settings.effort, memory: memory, lambdaFactor: lambdaFactor, offsets: offsets)
     }
 
     /// B pictures save bits: few pictures are predicted from them, or none.
     private var lambdaFactor: Double {
-        !header.shortTermRefPicSet.s1.contains(where: \.used) ? 1 : header.nalUnitType.isSubLayerNonReference ? 1.5 : 1.1
+        !slices[0].header.shortTermRefPicSet.s1.contains(where: \.used) ? 1 : slices[0].header.nalUnitType.isSubLayerNonReference ? 1.5 : 1.1
     }
 
     private func workOnRows() {
         let memory = settings.takeMemory()
-        let decision = makeDecision(memory)
+        var slice = slices[0]
+        var decision: CTUDecision?
         let width = settings.grid.widthInCtbs
         while let row = progress.take() {
+            let own = self.slice(row: row)
+            if own !== slice { decision = nil }
+            slice = own
+            let deciding = decision ?? makeDecision(slice, memory)
+            decision = deciding
             let contexts = ContextSet()
-            let writer = makeFollower(contexts)
+            let writer = makeFollower(slice, contexts)
             for column in 0..<width {
                 if row > 0 { progress.wait(row: row - 1, count: min(column + 2, width)) }
                 let rs = row * width + column
-                if column == 0 { writer.begin(ctbAddrRs: rs, first: row == 0) }
-                code(rs, memory, contexts, writer, decision, last: rs == settings.grid.count - 1)
+                if column == 0 { writer.begin(ctbAddrRs: rs, first: row == slice.rows.lowerBound) }
+                code(rs, slice, memory, contexts, writer, deciding)
                 progress.advance(row: row)
             }
             finish(row: row, bytes: writer.outputBytes())
@@ -186,55 +190,65 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         settings.giveBack(memory)
     }
 
-    /// Without wavefronts: one substream, one worker.
+    /// Without wavefronts: one substream a slice, one worker.
     private func encodeWhole() {
         let memory = settings.takeMemory()
-        let decision = makeDecision(memory)
-        let contexts = ContextSet()
-        let writer = makeFollower(contexts)
-        writer.begin(ctbAddrRs: 0, first: true)
-        let grid = settings.grid
-        for rs in 0..<grid.count {
-            code(rs, memory, contexts, writer, decision, last: rs == grid.count - 1)
-            if rs == grid.count - 1 && !isDeferred { lock.withLock { rows[0] = writer.outputBytes() } }
-            if (rs + 1) % grid.widthInCtbs == 0 { filter.advance(reconstructedRows: (rs + 1) / grid.widthInCtbs) }
+        let width = settings.grid.widthInCtbs
+        for slice in slices {
+            let decision = makeDecision(slice, memory)
+            let contexts = ContextSet()
+            let writer = makeFollower(slice, contexts)
+            writer.begin(ctbAddrRs: slice.rows.lowerBound * width, first: true)
+            for row in slice.rows {
+                for rs in row * width..<(row + 1) * width { code(rs, slice, memory, contexts, writer, decision) }
+                if row == slice.rows.upperBound - 1 && !isDeferred {
+                    lock.withLock { rows[slice.rows.lowerBound] = writer.outputBytes() }
+                }
+                filter.advance(reconstructedRows: row + 1)
+            }
         }
         settings.giveBack(memory)
     }
 
     private func code(
-        _ rs: Int, _ memory: DecisionMemory, _ contexts: ContextSet, _ writer: Substream, _ decision: CTUDecision, last: Bool
+        _ rs: Int, _ slice: LayerSlice, _ memory: DecisionMemory, _ contexts: ContextSet, _ writer: Substream, _ decision: CTUDecision
     ) {
         let grid = settings.grid
         let ctu = isDeferred ? settings.takeRecord() : memory.record
         ctu.reset(
             ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize, yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
         decision.decide(ctu, contexts: contexts.states)
-        _ = writer.code(ctu, last: last)
-        memory.marker.mark(ctu: ctu, slice: slice, picture: reconstruction)
+        _ = writer.code(ctu, last: isLast(rs, of: slice))
+        memory.marker.mark(ctu: ctu, slice: slice.context, picture: reconstruction)
         if isDeferred { waiting[rs] = ctu }
     }
+
+    /// Whether a slice ends with a CTU.
+    private func isLast(_ rs: Int, of slice: LayerSlice) -> Bool { rs == slice.rows.upperBound * settings.grid.widthInCtbs - 1 }
 
     /// Decides the offsets of a row's CTUs and writes them. Rows come in order, from one thread at a time.
     private func writeRow(_ row: Int) {
         guard let saoDecision else { return }
         let width = settings.grid.widthInCtbs
         let isRow = settings.pps.entropyCodingSyncEnabledFlag
-        let writer = wholeWriter ?? makeWriter(ContextSet())
-        if isRow || row == 0 { writer.begin(ctbAddrRs: row * width, first: row == 0) }
+        let slice = slice(row: row)
+        let isFirst = row == slice.rows.lowerBound
+        let writer = wholeWriter ?? makeWriter(slice, ContextSet())
+        if isRow || isFirst { writer.begin(ctbAddrRs: row * width, first: isFirst) }
         for rs in row * width..<(row + 1) * width {
             guard let ctu = waiting[rs] else { continue }
             ctu.sao = saoDecision.decide(ctbAddrRs: rs)
             reconstruction.maps.ctbs[rs].sao = ctu.sao
-            _ = writer.code(ctu, last: rs == settings.grid.count - 1)
+            _ = writer.code(ctu, last: isLast(rs, of: slice))
             waiting[rs] = nil
             settings.giveBack(ctu)
         }
         if isRow {
             lock.withLock { rows[row] = writer.outputBytes() }
         } else {
-            wholeWriter = writer
-            if row == settings.grid.heightInCtbs - 1 { lock.withLock { rows[0] = writer.outputBytes() } }
+            let isDone = row == slice.rows.upperBound - 1
+            wholeWriter = isDone ? nil : writer
+            if isDone { lock.withLock { rows[slice.rows.lowerBound] = writer.outputBytes() } }
         }
     }
 
