@@ -169,7 +169,7 @@ final class CTUDecision {
         let qp = quantisation.qp
         var whole = w.bestCost * (lambda / quantisation.lambda)
         if log2 > p.minCbLog2SizeY { whole += lambda * bits(rate.bin(0, Context.splitCuFlag + splitContext)) }
-        let done = effort.earlySkip && w.bestCost < .infinity
+        let done = effort.earlyEnd && w.bestCost < .infinity
             && (w.bestRecord.cus[0].cuSkipFlag || (w.bestRecord.cus[0].predMode == .inter && !w.bestRecord.cus[0].rqtRootCbf))
         if canSplit && !done {
             let (cuCount, puCount, tuCount, levelCount) = (ctu.cuCount, ctu.puCount, ctu.tuCount, ctu.levelCount)
@@ -306,7 +306,8 @@ final class CTUDecision {
                 checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: .part2Nx2N, count: 1)
                 checked += 1
             }
-            if effort.partitions > 0 && !(effort.earlySkip && w.bestRecord.cus[0].cuSkipFlag) {
+            // Where one piece leaves nothing to code, two hardly do better.
+            if effort.partitions > 0 && w.bestRecord.cus[0].rqtRootCbf {
                 checkPartitions(w, x: x, y: y, log2: log2, depth: depth)
             }
             if effort.splitsBestTree { splitBest(w, x: x, y: y, log2: log2) }

@@ -22,8 +22,10 @@ package struct DecisionEffort: Equatable, Sendable {
     package var searchChecks = 2
     /// Partitions of inter units: 0 none, 1 halves, 2 quarters as well.
     package var partitions = 0
-    /// No split below a block that is best skipped or has no residual.
+    /// No further motion, partitions or intra modes where the best merge candidate leaves nothing to code.
     package var earlySkip = true
+    /// No split below a block that is best skipped or has no residual.
+    package var earlyEnd = true
     /// Intra modes: 0 none, 1 a few, 2 a coarse search refined, 3 all with rate-distortion checks of the best.
     package var intra = 2
     /// Rate-distortion optimised levels.

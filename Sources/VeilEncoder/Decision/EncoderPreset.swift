@@ -15,31 +15,21 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
     package var effort: DecisionEffort {
         var e = DecisionEffort()
         let rank = rank
-        switch self {
-        case .ultrafast, .superfast, .veryfast, .faster, .fast:
-            e.mergeCandidates = rank < 2 ? 2 : 3
-            e.mergeChecks = rank < 3 ? 1 : 2
-            e.references = 1
-            e.intra = 1
-            e.search.pattern = rank < 3 ? .diamond : .hexagon
-            e.search.steps = rank < 1 ? 6 : 12
-            e.searchChecks = rank < 1 ? 1 : 2
-        case .medium:
-            e.mergeCandidates = 4
-            e.splitsBestTree = true
-            e.references = 2
-        case .slow, .slower, .veryslow:
-            e.search.square = true
-            e.search.steps = 32
-            e.references = self == .slow ? 2 : 3
-            e.partitions = self == .slow ? 1 : 2
-            e.mergeChecks = rank - 4
-            e.mergeRatio = self == .slow ? 1.25 : 2
-            e.intra = 3
-            e.earlySkip = self != .veryslow
-        }
-        e.mixesLayers = rank >= Self.veryfast.rank
+        e.mergeCandidates = rank < Self.superfast.rank ? 2 : rank < Self.medium.rank ? 3 : rank < Self.slow.rank ? 4 : 5
+        e.mergeChecks = rank < Self.faster.rank ? 1 : self == .veryslow ? 4 : 2
+        e.mergeRatio = rank < Self.slow.rank ? 1.1 : self == .slow ? 1.25 : 2
+        e.references = rank < Self.faster.rank ? 1 : rank < Self.slower.rank ? 2 : 3
+        e.intra = rank < Self.medium.rank ? 1 : self == .veryslow ? 3 : 2
+        e.search.pattern = rank < Self.faster.rank ? .diamond : .hexagon
+        e.search.steps = rank < Self.superfast.rank ? 6 : rank < Self.medium.rank ? 12 : rank < Self.slow.rank ? 16 : 32
+        e.search.square = rank >= Self.slow.rank
+        e.searchChecks = rank < Self.superfast.rank ? 1 : 2
+        e.partitions = self == .veryslow ? 2 : 0
+        e.earlyEnd = rank < Self.slow.rank
+        e.earlySkip = rank < Self.slower.rank
+        e.mixesLayers = rank >= Self.superfast.rank
         e.refinesBoth = rank >= Self.slow.rank
+        e.splitsBestTree = self != .veryslow
         e.optimisesLevels = rank >= Self.fast.rank
         return e
     }
@@ -49,9 +39,8 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         var t = LayerTools()
         t.signDataHiding = true
         t.sao = rank >= Self.veryfast.rank
-        t.maxTransformHierarchyDepthInter = rank >= Self.slow.rank ? 2 : rank >= Self.medium.rank ? 1 : 0
-        t.maxTransformHierarchyDepthIntra = rank >= Self.slow.rank ? 1 : 0
-        t.asymmetricPartitions = rank >= Self.slower.rank
+        t.maxTransformHierarchyDepthInter = self == .veryslow ? 2 : rank >= Self.fast.rank ? 1 : 0
+        t.asymmetricPartitions = self == .veryslow
         return t
     }
 }
