@@ -42,12 +42,16 @@ final class PictureRecoding: @unchecked Sendable {
     func add(
         _ nal: NALUnit, header: SliceSegmentHeader, payload: (rbsp: [UInt8], removed: [Int]), pps: PictureParameterSet
     ) -> Int {
+        byteCount += nal.bytes.count
         segments.append(
             RecodingSegment(
                 nal, header: header, payload: payload,
                 parameters: SliceParameters(header: header, sps: sps, pps: pps, layout: layout)))
         return segments.count - 1
     }
+
+    /// Size of the slice segments so far.
+    private(set) var byteCount = 0
 
     /// The segment as it came.
     func original(_ index: Int) -> NALUnit { segments[index].nal }
@@ -131,15 +135,17 @@ final class PictureRecoding: @unchecked Sendable {
     ) {
         let width = picWidthInCtbs
         let rs = Int(layout.ctbAddrTsToRs[ts])
-        func wait(_ other: Int) {
+        func waits(for other: Int) -> Bool {
             let at = Int(layout.ctbAddrRsToTs[other])
-            if at < range.lowerBound, at >= Int(layout.ctbAddrRsToTs[p.sliceAddrRs]), layout.tileId[at] == layout.tileId[ts] {
-                progress.wait(for: other)
-            }
+            return at < range.lowerBound && at >= Int(layout.ctbAddrRsToTs[p.sliceAddrRs]) && layout.tileId[at] == layout.tileId[ts]
         }
         if rs < width { return }
-        wait(rs - width)
-        if begins && p.entropyCodingSyncEnabledFlag && rs % width + 1 < width { wait(rs - width + 1) }
+        let above = rs - width
+        if begins && p.entropyCodingSyncEnabledFlag && rs % width + 1 < width && waits(for: above + 1) { progress.wait(for: above + 1) }
+        if !waits(for: above) || progress.isDone(above) { return }
+        // Whoever has to wait lets the row above get ahead a little: waiting costs as much as several CTBs.
+        let ahead = above + min(4, width - 1 - rs % width)
+        progress.wait(for: waits(for: ahead) ? ahead : above)
     }
 
     private func makeSubstream(

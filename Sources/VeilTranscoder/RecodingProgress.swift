@@ -30,9 +30,11 @@ final class RecodingProgress: @unchecked Sendable {
         }
     }
 
+    func isDone(_ rs: Int) -> Bool { done[rs].load(ordering: .acquiring) }
+
     /// Waits for a CTB.
     func wait(for rs: Int) {
-        for _ in 0..<2000 where done[rs].load(ordering: .acquiring) { return }
+        for _ in 0..<20_000 where done[rs].load(ordering: .acquiring) { return }
         condition.lock()
         sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
         while !done[rs].load(ordering: .sequentiallyConsistent) { condition.wait() }

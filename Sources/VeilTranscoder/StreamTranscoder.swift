@@ -24,8 +24,8 @@ package struct TranscodeReport: Sendable {
 /// Encrypts or decrypts a coded stream in the domain of bins: slice data is parsed, encryptable bins are replaced, and the arithmetic
 /// code is written again. Everything else passes through, byte for byte.
 ///
-/// NAL units come out in the order they went in. Pictures, and the slices, tiles and WPP rows of a picture, are recoded on several
-/// threads; no more pictures are held than keep the threads busy, at most `threads`.
+/// NAL units come out in the order they went in. The slices, tiles and WPP rows of large pictures are recoded on several threads, small
+/// pictures side by side; at most `threads` of them are held.
 package final class StreamTranscoder {
     package enum Mode {
         case encrypt(Encryption)
@@ -56,8 +56,6 @@ package final class StreamTranscoder {
     private let workspaces = RecodingWorkspacePool()
     private var queue: [Slot] = []
     private var pictures: [PictureRecoding] = []
-    /// What the pictures held consist of, but for the last one.
-    private var tasks = 0
     private var current: (layer: Int, picture: PictureRecoding?)?
     private var previousHeader: SliceSegmentHeader?
 
@@ -180,10 +178,7 @@ package final class StreamTranscoder {
 
     private func beginPicture(_ h: SliceSegmentHeader) throws {
         // Whole pictures are worked on together; their slices must all be there.
-        if let last = pictures.last {
-            tasks += last.plan(isParallel: isParallel)
-            if !isParallel || pictures.count >= threads || tasks >= 4 * threads { try drain() }
-        }
+        if let last = pictures.last, !isParallel || pictures.count >= threads || last.byteCount >= Self.dividedPicture { try drain() }
         current = (h.nuhLayerId, nil)
         report.pictures += 1
         let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
@@ -222,6 +217,10 @@ package final class StreamTranscoder {
         return made
     }
 
+    /// Bytes of a picture from which its substreams are worth their waiting for each other, so that no other picture needs to be held.
+    /// Of smaller ones as many as there are threads are recoded side by side.
+    private static let dividedPicture = 32 << 10
+
     /// Chains go through all units in order.
     private var isParallel: Bool { threads > 1 && !isChained }
 
@@ -248,7 +247,8 @@ package final class StreamTranscoder {
     /// Recodes the pictures held and delivers all that waits.
     private func drain() throws {
         let isParallel = self.isParallel
-        let work = pictures.flatMap { picture in (0..<picture.plan(isParallel: isParallel)).map { (picture, $0) } }
+        let isDivided = isParallel && (pictures.count < threads || pictures.contains { $0.byteCount >= Self.dividedPicture })
+        let work = pictures.flatMap { picture in (0..<picture.plan(isParallel: isDivided)).map { (picture, $0) } }
         let workspaces = self.workspaces
         if isParallel && work.count > 1 {
             // Tasks are taken in order: what one waits for, somebody is working on already.
@@ -279,7 +279,6 @@ package final class StreamTranscoder {
         }
         queue.removeAll()
         pictures.removeAll()
-        tasks = 0
         current = nil
     }
 }
