@@ -28,6 +28,8 @@ package struct DecisionEffort: Equatable, Sendable {
     package var earlyEnd = true
     /// Intra modes: 0 none, 1 a few, 2 a coarse search refined, 3 all with rate-distortion checks of the best.
     package var intra = 2
+    /// Chroma modes besides that of luma.
+    package var triesChromaModes = false
     /// Rate-distortion optimised levels.
     package var optimisesLevels = false
     /// Transform trees are split for the best unit only, and not for everything that is compared.

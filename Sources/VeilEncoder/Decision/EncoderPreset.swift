@@ -20,6 +20,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         e.mergeRatio = rank < Self.slow.rank ? 1.1 : self == .slow ? 1.25 : 2
         e.references = rank < Self.faster.rank ? 1 : rank < Self.slower.rank ? 2 : 3
         e.intra = rank < Self.medium.rank ? 1 : self == .veryslow ? 3 : 2
+        e.triesChromaModes = rank >= Self.slow.rank
         e.search.pattern = rank < Self.faster.rank ? .diamond : .hexagon
         e.search.steps = rank < Self.superfast.rank ? 6 : rank < Self.medium.rank ? 12 : rank < Self.slow.rank ? 16 : 32
         e.search.square = rank >= Self.slow.rank

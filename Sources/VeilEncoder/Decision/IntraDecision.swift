@@ -66,11 +66,33 @@ extension CTUDecision {
         return (bestMode, best)
     }
 
+    /// intra_chroma_pred_mode of a unit by Hadamard cost: that of luma, or one of the four others where they are tried.
+    private func chromaMode(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, luma: Int) -> Int {
+        if !effort.triesChromaModes { return 4 }
+        let derived = bits(rate.bin(0, Context.intraChromaPredMode))
+        let explicit = bits(rate.bin(1, Context.intraChromaPredMode)) + 2
+        var costs = (0..<5).map { lambdaSatd * ($0 == 4 ? derived : explicit) }
+        let n = Int32(truncatingIfNeeded: 1 << (log2 - 1))
+        for cIdx in 1..<3 {
+            let from = source.plane(cIdx)
+            intra.gather(context, cIdx: cIdx, x: x >> 1, y: y >> 1, log2Size: log2 - 1)
+            for i in 0..<5 {
+                intra.predict(
+                    mode: Int(SliceDataSyntax<BitCounter>.intraPredModeC(intraChromaPredMode: i, intraPredModeY: UInt8(luma))), cIdx: cIdx,
+                    log2Size: log2 - 1, bitDepth: slice.bitDepthChroma,
+                    strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: Int(n))
+                costs[i] += Double(veil_satd(from.at(x >> 1, y >> 1), from.stride, modeBlock, Int(n), n, n))
+            }
+        }
+        return (0..<5).min { costs[$0] < costs[$1] } ?? 4
+    }
+
     /// Rate and distortion of an intra unit in one piece; keeps it when it is the best so far.
     func checkIntra(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, interSatd: Double) {
         let (mode, satd) = estimateIntra(x: x, y: y, log2: log2, stop: interSatd)
         if interSatd * 1.3 < satd { return }
-        let scan = log2 == 3 ? SliceDataSyntax<BitCounter>.scanIdx(UInt8(mode)) : 0
+        let chroma = chromaMode(w, x: x, y: y, log2: log2, luma: mode)
+        let modeC = SliceDataSyntax<BitCounter>.intraPredModeC(intraChromaPredMode: chroma, intraPredModeY: UInt8(mode))
         let record = w.workRecord
         record.levelCount = 0
         var tu = transformUnit(x, y, log2)
@@ -83,8 +105,9 @@ extension CTUDecision {
             let stride = BlockSamples.stride(cIdx)
             intra.gather(context, cIdx: cIdx, x: x >> s, y: y >> s, log2Size: log2Block)
             intra.predict(
-                mode: mode, cIdx: cIdx, log2Size: log2Block, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma,
+                mode: cIdx == 0 ? mode : Int(modeC), cIdx: cIdx, log2Size: log2Block, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma,
                 strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: w.prediction.plane(cIdx), stride: stride)
+            let scan = log2 == 3 ? SliceDataSyntax<BitCounter>.scanIdx(cIdx == 0 ? UInt8(mode) : modeC) : 0
             let block = codeBlock(
                 quantisation.intra, record, source: from.at(x >> s, y >> s), sourceStride: from.stride,
                 prediction: w.prediction.plane(cIdx), predictionStride: stride, out: w.work.plane(cIdx), outStride: stride,
@@ -96,7 +119,8 @@ extension CTUDecision {
                 if cIdx == 0 { tu.residual.0 = block.residual } else if cIdx == 1 { tu.residual.1 = block.residual } else { tu.residual.2 = block.residual }
             }
         }
-        total += bits(rate.bin(0, Context.intraChromaPredMode)) + modeBits(mode, maps.candidateModes(x, y, yCtb: context.yCtb))
+        total += bits(rate.bin(chroma == 4 ? 0 : 1, Context.intraChromaPredMode)) + (chroma == 4 ? 0 : 2)
+        total += modeBits(mode, maps.candidateModes(x, y, yCtb: context.yCtb))
         if slice.sliceType != .i {
             total += bits(rate.bin(0, Context.cuSkipFlag + maps.skipContext(x, y))) + bits(rate.bin(1, Context.predModeFlag))
         }
@@ -110,8 +134,8 @@ extension CTUDecision {
         cu.predMode = .intra
         let m = UInt8(mode)
         cu.intraPredModeY = (m, m, m, m)
-        cu.intraChromaPredMode = 4
-        cu.intraPredModeC = m
+        cu.intraChromaPredMode = UInt8(chroma)
+        cu.intraPredModeC = modeC
         cu.rqtRootCbf = true
         cu.tuCount = 1
         record.tus[0] = tu
