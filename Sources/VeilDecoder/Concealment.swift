@@ -48,6 +48,25 @@ enum Concealment {
 
     /// A picture for a missing reference (8.3.3): mid-grey, or the samples of `source`.
     static func missingReference(like sets: ActiveSets, poc: Int32, source: CodedPicture?) -> CodedPicture {
+        let picture = blank(sets, poc)
+        copy(picture, source, x: 0, y: 0, width: picture.frame.width, height: picture.frame.height)
+        picture.frame.extendMargins(lumaRows: 0..<picture.frame.height)
+        picture.publishAll()
+        return picture
+    }
+
+    /// A picture for one that was lost, from the picture of a lower layer in its access unit.
+    static func missingPicture(like sets: ActiveSets, poc: Int32, from source: CodedPicture, by reference: InterLayerReference) -> CodedPicture {
+        let picture = blank(sets, poc)
+        guard reference.parameters.width == picture.frame.width, reference.parameters.height == picture.frame.height else {
+            return missingReference(like: sets, poc: poc, source: nil)
+        }
+        reference.resampleAll(source, picture.frame)
+        picture.publishAll()
+        return picture
+    }
+
+    private static func blank(_ sets: ActiveSets, _ poc: Int32) -> CodedPicture {
         let sps = sets.sps
         let picture = CodedPicture(
             frame: FrameBuffer(
@@ -55,9 +74,6 @@ enum Concealment {
                 bitDepthChroma: sps.bitDepthC),
             motion: MotionField(width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY))
         picture.poc = poc
-        copy(picture, source, x: 0, y: 0, width: picture.frame.width, height: picture.frame.height)
-        picture.frame.extendMargins(lumaRows: 0..<picture.frame.height)
-        picture.publishAll()
         return picture
     }
 }

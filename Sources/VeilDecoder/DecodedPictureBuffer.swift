@@ -11,7 +11,8 @@ package enum ReferenceMarking: UInt8, Sendable {
 /// A picture in the DPB of one layer, with what output and reference marking need (C.5.2).
 package final class DPBEntry {
     package let picture: CodedPicture
-    package let poc: Int32
+    /// PicOrderCntVal as it is now.
+    package private(set) var poc: Int32
     package var marking = ReferenceMarking.shortTerm
     package var neededForOutput: Bool
     /// PicLatencyCount (C.5.2.3).
@@ -30,6 +31,12 @@ package final class DPBEntry {
         self.isGenerated = isGenerated
         self.temporalId = temporalId
         self.output = output
+    }
+
+    /// A POC reset of the layer (F.8.3.1).
+    package func decrementPoc(by decrement: Int32) {
+        poc &-= decrement
+        picture.pocDecrement &+= decrement
     }
 }
 

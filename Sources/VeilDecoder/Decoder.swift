@@ -26,6 +26,8 @@ package struct DecodeReport: Sendable {
     package var concealedCTUs = 0
     package var missingReferences = 0
     package var skippedRasl = 0
+    /// Pictures of which nothing came, made up and put out in their place.
+    package var concealedPictures = 0
     package var damagedUnits = 0
     /// The first few messages about damage, one line each.
     package var messages: [String] = []
@@ -48,6 +50,9 @@ package final class Decoder {
         /// The highest layer of the stream.
         case highest
         case layer(Int)
+        /// The output layers of an output layer set of the VPS; with alt_output_layer_flag, where the output layer has no picture, the
+        /// picture of the highest of its reference layers.
+        case outputLayerSet(Int)
         /// Every layer (the frames say which they are of).
         case all
     }
@@ -67,7 +72,7 @@ package final class Decoder {
         package init() {}
     }
 
-    package private(set) var report = DecodeReport()
+    package internal(set) var report = DecodeReport()
     let options: Options
     let sets = ParameterSetStore()
     var layers: [Int: LayerState] = [:]
@@ -84,10 +89,12 @@ package final class Decoder {
     /// Pictures of the access unit by layer.
     private var accessUnit: [Int: CodedPicture] = [:]
     private var accessUnitPoc: Int32?
-    private var accessUnitCount = 0
+    private(set) var accessUnitCount = 0
     private var lastVclLayer = -1
-    private var neededLayers: Set<Int>?
-    private var targetLayer: Int?
+    private var selectionStorage: LayerSelection?
+    /// The pictures of the access unit that were not to stay unseen (pic_output_flag), by layer.
+    private var shown: [Int: DPBEntry] = [:]
+    private var refusals = Refusals()
 
     package init(options: Options, deliver: @escaping (DecodedFrame) throws -> Void) {
         self.options = options
@@ -107,8 +114,8 @@ package final class Decoder {
             case .vps, .sps, .pps:
                 try finishPicture()
                 if nal.header.nuhLayerId == 0 { lastVclLayer = 64 }
-                try sets.take(nal)
-                neededLayers = nil
+                try refusals.take(nal, into: sets)
+                selectionStorage = nil
             case .endOfSequence, .endOfBitstream:
                 try finishPicture()
                 for (id, layer) in layers where id >= nal.header.nuhLayerId { layer.isFirstPicture = true }
@@ -127,11 +134,9 @@ package final class Decoder {
                 if type.isSlice { try takeSlice(nal) }
             }
         } catch let error as SyntaxError {
-            if case .unsupported = error {
-                // What only layers use that nobody wants stops nothing.
-                guard nal.header.nuhLayerId > 0, !type.isVCL, !isNeeded(nal.header.nuhLayerId) else { throw error }
-                return
-            }
+            if case .unsupported = error, type.isVCL || (type == .vps && sets.anyVps == nil) { throw error }
+            // A set that was refused is missed as soon as a slice needs it.
+            if case .missing(let set, let id) = error, type.isVCL, let refusal = refusals.refusal(of: set, id: id) { throw refusal }
             report.damagedUnits += 1
             report.note("\(type) at byte \(nal.offset), layer \(nal.header.nuhLayerId): \(error)")
         }
@@ -140,6 +145,7 @@ package final class Decoder {
     /// Ends the stream: decodes and delivers all that is left.
     package func finish() throws {
         try finishPicture()
+        showAlternative()
         for id in layers.keys.sorted() {
             guard let layer = layers[id] else { continue }
             queue(layer.dpb.flush())
@@ -152,20 +158,31 @@ package final class Decoder {
 
     // MARK: Layers
 
-    private func isNeeded(_ layerId: Int) -> Bool {
-        if options.output == .all { return true }
-        if neededLayers == nil {
-            let vps = sets.anyVps
-            switch options.output {
-            case .layer(let id): targetLayer = id
-            default: targetLayer = vps?.layerIds.last ?? 0
-            }
-            neededLayers = Set(vps?.layersNeeded(for: targetLayer ?? 0) ?? [0])
-        }
-        return neededLayers?.contains(layerId) ?? false
+    /// Which layers are wanted, by the VPS at hand.
+    func selection() throws -> LayerSelection {
+        if let known = selectionStorage { return known }
+        let made = try LayerSelection(options.output, vps: sets.anyVps)
+        for id in made.auxiliary.sorted() { report.note("layer \(id): auxiliary pictures (AuxId = \(sets.anyVps?.auxId(ofLayer: id) ?? 0)), skipped") }
+        selectionStorage = made
+        return made
     }
 
-    private func isOutput(_ layerId: Int) -> Bool { options.output == .all || layerId == targetLayer }
+    /// With alt_output_layer_flag: the highest picture of the access unit that may be shown, where the output layer has none.
+    private func showAlternative() {
+        defer { shown.removeAll() }
+        guard let alternatives = selectionStorage?.alternatives, shown[alternatives.layer] == nil,
+            let standIn = shown.filter({ alternatives.layers.contains($0.key) }).max(by: { $0.key < $1.key })?.value
+        else { return }
+        // It takes its turn among the pictures of the output layer.
+        let layer = layers[alternatives.layer] ?? LayerState(layerId: alternatives.layer)
+        layers[alternatives.layer] = layer
+        let entry = DPBEntry(
+            picture: standIn.picture, poc: standIn.poc, neededForOutput: true, isGenerated: false, temporalId: standIn.temporalId,
+            output: standIn.output)
+        entry.marking = .unused
+        layer.dpb.insert(entry)
+        queue(layer.dpb.bumpAfterDecoding(currentIsOutput: true))
+    }
 
     // MARK: Slices
 
@@ -178,7 +195,7 @@ package final class Decoder {
 
     private func takeSlice(_ nal: NALUnit) throws {
         let layerId = nal.header.nuhLayerId
-        guard isNeeded(layerId) else {
+        guard try selection().isNeeded(layerId) else {
             if layerId == 0 || layerId <= lastVclLayer { try finishPicture() }
             return
         }
@@ -211,15 +228,18 @@ package final class Decoder {
                 context: context, rbsp: rbsp, removedBytes: removed, beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty))
     }
 
-    private var currentReferences = LayerState.ReferenceSets()
+    var currentReferences = LayerState.ReferenceSets()
+
+    private func beginAccessUnit() {
+        showAlternative()
+        accessUnit.removeAll()
+        accessUnitPoc = nil
+        accessUnitCount += 1
+    }
 
     private func beginPicture(_ h: SliceSegmentHeader) throws {
         let layerId = h.nuhLayerId
-        if layerId <= lastVclLayer {
-            accessUnit.removeAll()
-            accessUnitPoc = nil
-            accessUnitCount += 1
-        }
+        if layerId <= lastVclLayer { beginAccessUnit() }
         lastVclLayer = layerId
         let active = try sets.activeSets(ppsId: h.slicePicParameterSetId, layerId: layerId)
         let sps = active.sps
@@ -240,9 +260,14 @@ package final class Decoder {
             return
         }
         var poc = layer.pictureOrderCount(h, log2MaxLsb: sps.log2MaxPicOrderCntLsb, resets: noRaslOutput)
-        if layerId > 0, let shared = accessUnitPoc { poc = shared }
+        // All pictures of an access unit have one count. Where the lower bits tell another, the access unit is another one, whose lower
+        // pictures were lost.
+        if layerId > 0, let shared = accessUnitPoc {
+            let mask = Int32(1) << Int32(sps.log2MaxPicOrderCntLsb) - 1
+            if type.isIDR || h.pocResetIdc > 0 || shared & mask == Int32(h.slicePicOrderCntLsb) { poc = shared } else { beginAccessUnit() }
+        }
         accessUnitPoc = accessUnitPoc ?? poc
-        if h.temporalId == 0 && !type.isRASL && !type.isRADL && !type.isSubLayerNonReference { layer.prevTid0Poc = poc }
+        layer.order.remember(h, poc: poc)
         if type.isIRAP {
             layer.irapPoc = poc
             layer.irapIndex = options.hooks?.irapIndex(layer: layerId) ?? layer.irapIndex + 1
@@ -255,6 +280,7 @@ package final class Decoder {
             let discard = type == .cra || h.noOutputOfPriorPicsFlag
             if !discard { queue(layer.dpb.flush()) }
             layer.dpb.removeAll()
+            layer.lastOutputPoc = .min
         }
         layer.isFirstPicture = false
         layer.isFirstPictureEver = false
@@ -264,7 +290,10 @@ package final class Decoder {
         layer.dpb.maxNumReorderPics = limits.maxNumReorderPics
         layer.dpb.maxLatencyPictures =
             limits.maxLatencyIncreasePlus1 > 0 ? limits.maxNumReorderPics + min(limits.maxLatencyIncreasePlus1, 1 << 20) - 1 : 0
-        if !noRaslOutput { queue(layer.dpb.bumpBeforeDecoding()) }
+        if !noRaslOutput {
+            replaceMissing(layer, active)
+            queue(layer.dpb.bumpBeforeDecoding())
+        }
 
         let picture = CodedPicture(
             frame: FrameBuffer(
@@ -281,7 +310,7 @@ package final class Decoder {
         info.poc = poc
         info.window = sps.window
         info.accessUnit = accessUnitCount
-        let output = h.picOutputFlag && isOutput(layerId)
+        let output = try h.picOutputFlag && selection().isOutput(layerId)
         let entry = DPBEntry(
             picture: picture, poc: poc, neededForOutput: output, isGenerated: false, temporalId: h.temporalId, output: info)
         var unit = BinUnit(
@@ -300,6 +329,7 @@ package final class Decoder {
         currentEntry = entry
         current = decoding
         accessUnit[layerId] = picture
+        if h.picOutputFlag { shown[layerId] = entry }
         queue(layer.dpb.bumpAfterDecoding(currentIsOutput: output))
     }
 
@@ -418,6 +448,7 @@ package final class Decoder {
 
     private func queue(_ entries: [DPBEntry]) {
         for entry in entries {
+            if let layer = layers[entry.output.nuhLayerId] { layer.lastOutputPoc = max(layer.lastOutputPoc, entry.poc) }
             let sps = layers[entry.output.nuhLayerId]?.sps
             let vps = sets.anyVps
             let timing = sps?.vui?.timing ?? vps?.timing
@@ -427,6 +458,9 @@ package final class Decoder {
                     timing: timing.map { (timeScale: $0.timeScale, numUnitsInTick: $0.numUnitsInTick) }))
         }
     }
+
+    /// Layers that are put out, as far as the VPS at hand tells: nil for as many as there are.
+    package var outputLayerCount: Int? { selectionStorage?.outputCount }
 
     private func drain(all: Bool) throws {
         while let first = outputQueue.first, all || first.picture.isFinished {

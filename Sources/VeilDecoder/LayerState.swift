@@ -12,8 +12,9 @@ final class LayerState {
     var isFirstPictureEver = true
     /// The IRAP picture that RASL pictures now belong to had NoRaslOutputFlag = 1: they are skipped.
     var skipsRasl = false
-    /// PicOrderCntVal of prevTid0Pic.
-    var prevTid0Poc: Int32 = 0
+    var order = PictureOrderCount()
+    /// The greatest POC put out since counts began anew.
+    var lastOutputPoc = Int32.min
     /// POC of the last IRAP picture in decoding order and how many came before it.
     var irapPoc: Int32 = 0
     var irapIndex = -1
@@ -23,16 +24,15 @@ final class LayerState {
 
     init(layerId: Int) { self.layerId = layerId }
 
-    /// PicOrderCntVal (8.3.1) of a picture.
+    /// PicOrderCntVal (8.3.1) of a picture. A POC reset (F.8.3.1) takes the same off all earlier pictures' counts.
     func pictureOrderCount(_ h: SliceSegmentHeader, log2MaxLsb: Int, resets: Bool) -> Int32 {
-        let maxLsb = Int32(1) << Int32(log2MaxLsb)
-        let lsb = Int32(h.slicePicOrderCntLsb)
-        if resets { return lsb }
-        let prevLsb = prevTid0Poc & (maxLsb - 1)
-        let prevMsb = prevTid0Poc &- prevLsb
-        if lsb < prevLsb && prevLsb - lsb >= maxLsb / 2 { return prevMsb &+ maxLsb &+ lsb }
-        if lsb > prevLsb && lsb - prevLsb > maxLsb / 2 { return prevMsb &- maxLsb &+ lsb }
-        return prevMsb &+ lsb
+        let (poc, decrement) = order.next(h, log2MaxLsb: log2MaxLsb, restarts: resets)
+        if decrement != 0 {
+            for entry in dpb.entries { entry.decrementPoc(by: decrement) }
+            irapPoc &-= decrement
+            if lastOutputPoc != .min { lastOutputPoc &-= decrement }
+        }
+        return poc
     }
 
     /// The reference picture sets of a picture that name something (8.3.2); nil entries are missing pictures.

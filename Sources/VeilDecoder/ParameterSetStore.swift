@@ -30,25 +30,43 @@ package final class ParameterSetStore: ParameterSetSource {
 
     package init() {}
 
-    /// Takes in a VPS, SPS or PPS; others are ignored.
-    package func take(_ nal: NALUnit) throws {
+    /// Takes in a VPS, SPS or PPS and tells its identifier; others are ignored.
+    @discardableResult
+    package func take(_ nal: NALUnit) throws -> Int? {
         switch nal.header.nalUnitType {
         case .vps:
             let vps = try VideoParameterSet(rbsp: nal.rbsp)
             vpss[vps.vpsVideoParameterSetId] = vps
             resolved.removeAll()
             active.removeAll()
+            return vps.vpsVideoParameterSetId
         case .sps:
             let sps = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: nal.header.nuhLayerId)
             spss[sps.spsSeqParameterSetId] = sps
             resolved.removeAll()
             active.removeAll()
+            return sps.spsSeqParameterSetId
         case .pps:
             let pps = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: nal.header.nuhLayerId)
             ppss[pps.ppsPicParameterSetId] = pps
             active.removeAll()
-        default: break
+            return pps.ppsPicParameterSetId
+        default: return nil
         }
+    }
+
+    /// The identifier of a parameter set that cannot be read whole, where it comes first in it.
+    func identifier(of nal: NALUnit) -> Int? {
+        var r = BitReader(nal.rbsp)
+        switch nal.header.nalUnitType {
+        case .vps: return try? r.u(4, "vps_video_parameter_set_id")
+        case .pps: return try? r.ue("pps_pic_parameter_set_id", in: 0...63)
+        default: return SequenceParameterSet.identifier(rbsp: nal.rbsp, nuhLayerId: nal.header.nuhLayerId)
+        }
+    }
+
+    func has(_ type: NALUnitType, id: Int) -> Bool {
+        type == .vps ? vpss[id] != nil : type == .sps ? spss[id] != nil : ppss[id] != nil
     }
 
     package func pictureParameterSet(id: Int) throws -> PictureParameterSet {

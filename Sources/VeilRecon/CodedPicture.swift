@@ -7,7 +7,12 @@ import VeilBins
 package final class CodedPicture: @unchecked Sendable {
     package let frame: FrameBuffer
     package let motion: MotionField
+    /// PicOrderCntVal when the picture was decoded: what its motion is relative to.
     package var poc: Int32 = 0
+    /// What POC resets have taken off since then; for the thread that reads headers.
+    package var pocDecrement: Int32 = 0
+    /// PicOrderCntVal for pictures that refer to this one.
+    var referencePoc: Int32 { poc &- pocDecrement }
     package var nuhLayerId = 0
     package var temporalId = 0
 

@@ -159,11 +159,11 @@ package final class SliceContext: @unchecked Sendable {
                     let picture = own ?? fallback
                     let entry = ReferenceEntry(
                         planes: picture.frame.planes, picture: Unmanaged.passUnretained(picture),
-                        pictureId: Int(bitPattern: ObjectIdentifier(picture)), poc: picture.poc,
+                        pictureId: Int(bitPattern: ObjectIdentifier(picture)), poc: picture.referencePoc,
                         isLongTerm: i < longTerm[list].count && longTerm[list][i],
                         isInterLayer: i < interLayer[list].count && interLayer[list][i])
                     (table + (list * 16 + i)).initialize(to: entry)
-                    if own != nil && picture.poc > currPoc { noBackward = false }
+                    if own != nil && picture.referencePoc > currPoc { noBackward = false }
                 }
             }
             references = table

@@ -68,7 +68,7 @@ package final class InterLayerReference: @unchecked Sendable {
     // MARK: Samples (H.8.1.4.1)
 
     /// Everything, margins included.
-    func resampleAll(_ source: CodedPicture, _ target: FrameBuffer) {
+    package func resampleAll(_ source: CodedPicture, _ target: FrameBuffer) {
         // Strips narrow enough for a cache to hold what is between the passes.
         for y in stride(from: 0, to: target.height, by: 64) {
             for x in stride(from: 0, to: target.width, by: 256) {

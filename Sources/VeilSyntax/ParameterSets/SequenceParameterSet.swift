@@ -52,8 +52,26 @@ package final class SequenceParameterSet: @unchecked Sendable {
 
     package init() {}
 
-    package init(rbsp: [UInt8], nuhLayerId: Int) throws {
+    package convenience init(rbsp: [UInt8], nuhLayerId: Int) throws {
         var r = BitReader(rbsp)
+        try self.init(head: &r, nuhLayerId: nuhLayerId)
+        if multiLayerExtSpsFlag {
+            updateRepFormatFlag = try r.flag("update_rep_format_flag")
+            if updateRepFormatFlag { spsRepFormatIdx = try r.u(8, "sps_rep_format_idx") }
+        } else {
+            try readFormat(&r)
+        }
+        try readRest(&r)
+    }
+
+    /// sps_seq_parameter_set_id, of a set that may not be readable beyond it.
+    package static func identifier(rbsp: [UInt8], nuhLayerId: Int) -> Int? {
+        var r = BitReader(rbsp)
+        return (try? SequenceParameterSet(head: &r, nuhLayerId: nuhLayerId))?.spsSeqParameterSetId
+    }
+
+    /// Up to sps_seq_parameter_set_id.
+    private init(head r: inout BitReader, nuhLayerId: Int) throws {
         self.nuhLayerId = nuhLayerId
         spsVideoParameterSetId = try r.u(4, "sps_video_parameter_set_id")
         if nuhLayerId == 0 {
@@ -68,12 +86,9 @@ package final class SequenceParameterSet: @unchecked Sendable {
             profileTierLevel = try ProfileTierLevel(&r, profilePresent: true, maxSubLayersMinus1: spsMaxSubLayersMinus1)
         }
         spsSeqParameterSetId = try r.ue("sps_seq_parameter_set_id", in: 0...15)
-        if multiLayerExtSpsFlag {
-            updateRepFormatFlag = try r.flag("update_rep_format_flag")
-            if updateRepFormatFlag { spsRepFormatIdx = try r.u(8, "sps_rep_format_idx") }
-        } else {
-            try readFormat(&r)
-        }
+    }
+
+    private func readRest(_ r: inout BitReader) throws {
         log2MaxPicOrderCntLsbMinus4 = try r.ue("log2_max_pic_order_cnt_lsb_minus4", in: 0...12)
         if !multiLayerExtSpsFlag {
             spsSubLayerOrderingInfoPresentFlag = try r.flag("sps_sub_layer_ordering_info_present_flag")

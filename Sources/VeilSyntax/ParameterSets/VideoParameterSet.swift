@@ -143,6 +143,13 @@ package final class VideoParameterSet: @unchecked Sendable {
     /// LayerIdxInVps.
     package func layerIndex(ofLayer id: Int) -> Int? { layerIds.firstIndex(of: id) }
 
+    /// AuxId of a layer (F.7.4.3.1.1): 0 for the pictures themselves, 1 alpha, 2 depth.
+    package func auxId(ofLayer id: Int) -> Int {
+        guard let ext, ext.scalabilityMask >> 3 & 1 != 0, let i = layerIndex(ofLayer: id) else { return 0 }
+        let index = (ext.scalabilityMask & 7).nonzeroBitCount
+        return i < ext.dimensionId.count && index < ext.dimensionId[i].count ? ext.dimensionId[i][index] : 0
+    }
+
     /// IdDirectRefLayer: nuh_layer_ids of the direct reference layers of a layer, lowest first.
     package func directReferenceLayers(of layerId: Int) -> [Int] {
         guard let ext, let i = layerIndex(ofLayer: layerId) else { return [] }

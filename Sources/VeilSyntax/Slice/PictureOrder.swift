@@ -13,7 +13,7 @@ package struct PicturePosition: Equatable, Sendable {
 /// Picture order counts (8.3.1, F.8.3.1) of all layers of a stream, from first slice headers in decoding order.
 package struct PictureOrder {
     private struct Layer {
-        var prevTid0Poc: Int32 = 0
+        var order = PictureOrderCount()
         var irapPoc: Int32 = 0
         var irapIndex = -1
         /// The next IRAP picture has NoRaslOutputFlag = 1.
@@ -50,25 +50,15 @@ package struct PictureOrder {
         let resets = type.isIRAP && (type.isIDR || type.isBLA || layer.begins)
         let maxLsb = Int32(1) << Int32(log2MaxPicOrderCntLsb)
         let lsb = Int32(h.slicePicOrderCntLsb)
-        var poc = lsb
-        if !resets {
-            let prevLsb = layer.prevTid0Poc & (maxLsb - 1)
-            let prevMsb = layer.prevTid0Poc &- prevLsb
-            if lsb < prevLsb && prevLsb - lsb >= maxLsb / 2 {
-                poc = prevMsb &+ maxLsb &+ lsb
-            } else if lsb > prevLsb && lsb - prevLsb > maxLsb / 2 {
-                poc = prevMsb &- maxLsb &+ lsb
-            } else {
-                poc = prevMsb &+ lsb
-            }
-        }
+        var (poc, decrement) = layer.order.next(h, log2MaxLsb: log2MaxPicOrderCntLsb, restarts: resets)
+        layer.irapPoc &-= decrement
         // All pictures of an access unit have one count. Where the lower bits tell another, the access unit is another one, whose lower
         // pictures were lost.
         if id > 0, let shared = accessUnitPoc {
-            if type.isIDR || shared & (maxLsb - 1) == lsb { poc = shared } else { accessUnitPoc = nil }
+            if type.isIDR || h.pocResetIdc > 0 || shared & (maxLsb - 1) == lsb { poc = shared } else { accessUnitPoc = nil }
         }
         accessUnitPoc = accessUnitPoc ?? poc
-        if h.temporalId == 0 && !type.isRASL && !type.isRADL && !type.isSubLayerNonReference { layer.prevTid0Poc = poc }
+        layer.order.remember(h, poc: poc)
         if type.isIRAP {
             layer.irapPoc = poc
             layer.irapIndex = irapIndex(id) ?? layer.irapIndex + 1

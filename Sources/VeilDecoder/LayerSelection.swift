@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSyntax
+
+/// What was asked for is not in the stream.
+package enum SelectionError: Error, Equatable, CustomStringConvertible {
+    case outputLayerSet(Int, count: Int)
+    case auxiliaryLayer(Int, auxId: Int)
+
+    package var description: String {
+        switch self {
+        case .outputLayerSet(let index, let count): return "no output layer set \(index): the VPS has \(count), from 0"
+        case .auxiliaryLayer(let id, let auxId): return "layer \(id) holds auxiliary pictures (AuxId = \(auxId)), which are not decoded"
+        }
+    }
+}
+
+/// Which layers are decoded and which of them are put out.
+struct LayerSelection {
+    /// Layers to decode; nil for all.
+    private let needed: Set<Int>?
+    /// Layers to put out; nil for all.
+    private let output: Set<Int>?
+    /// Layers of auxiliary pictures.
+    let auxiliary: Set<Int>
+    /// The only output layer of a set with alt_output_layer_flag, and the layers whose pictures stand in for its missing ones.
+    let alternatives: (layer: Int, layers: Set<Int>)?
+
+    init(_ wanted: Decoder.OutputLayers, vps: VideoParameterSet?) throws {
+        let auxiliary = Set((vps?.layerIds ?? []).filter { vps?.auxId(ofLayer: $0) ?? 0 > 0 })
+        self.auxiliary = auxiliary
+        func layers(for outputs: [Int]) -> Set<Int> { outputs.reduce(into: []) { $0.formUnion(vps?.layersNeeded(for: $1) ?? [$1]) } }
+        switch wanted {
+        case .all:
+            needed = nil
+            output = nil
+            alternatives = nil
+        case .highest:
+            let highest = vps?.layerIds.last { !auxiliary.contains($0) } ?? 0
+            needed = layers(for: [highest])
+            output = [highest]
+            alternatives = nil
+        case .layer(let id):
+            if auxiliary.contains(id) { throw SelectionError.auxiliaryLayer(id, auxId: vps?.auxId(ofLayer: id) ?? 0) }
+            needed = layers(for: [id])
+            output = [id]
+            alternatives = nil
+        case .outputLayerSet(let index):
+            // Set 0 is the base layer.
+            let sets = vps?.ext?.outputLayerSets ?? []
+            let count = max(sets.count, 1)
+            guard (0..<count).contains(index) else { throw SelectionError.outputLayerSet(index, count: count) }
+            var outputs = [0]
+            var standIns: (layer: Int, layers: Set<Int>)?
+            if index > 0 {
+                let set = sets[index]
+                outputs = zip(set.layers, set.outputLayerFlags).filter { $0.1 && !auxiliary.contains($0.0) }.map(\.0)
+                if set.altOutputLayerFlag, let only = outputs.first, outputs.count == 1 {
+                    standIns = (only, layers(for: [only]).subtracting([only]))
+                }
+            }
+            needed = layers(for: outputs)
+            output = Set(outputs)
+            alternatives = standIns
+        }
+    }
+
+    func isNeeded(_ layer: Int) -> Bool { !auxiliary.contains(layer) && needed?.contains(layer) ?? true }
+    func isOutput(_ layer: Int) -> Bool { !auxiliary.contains(layer) && output?.contains(layer) ?? true }
+    /// How many layers are put out; nil when that depends on the stream.
+    var outputCount: Int? { output?.count }
+}

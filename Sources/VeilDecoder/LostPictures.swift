@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilRecon
+import VeilSyntax
+
+extension Decoder {
+    /// Makes up the pictures that the current one refers to and that never came (8.3.3 for lost pictures), before it is known which are put
+    /// out next: they are, in their place, unless later ones were already.
+    func replaceMissing(_ layer: LayerState, _ active: ActiveSets) {
+        func fill(_ list: inout [(entry: DPBEntry?, poc: Int32)], marking: ReferenceMarking) {
+            for i in list.indices where list[i].entry == nil {
+                list[i].entry = makeUp(list[i].poc, layer, active, isShown: marking == .shortTerm)
+                list[i].entry?.marking = marking
+            }
+        }
+        fill(&currentReferences.stCurrBefore, marking: .shortTerm)
+        fill(&currentReferences.stCurrAfter, marking: .shortTerm)
+        fill(&currentReferences.ltCurr, marking: .longTerm)
+    }
+
+    private func makeUp(_ poc: Int32, _ layer: LayerState, _ active: ActiveSets, isShown: Bool) -> DPBEntry {
+        report.missingReferences += 1
+        report.note("layer \(layer.layerId): reference picture POC \(poc) is missing")
+        var info = OutputInfo()
+        info.nuhLayerId = layer.layerId
+        info.poc = poc
+        info.window = active.sps.window
+        info.accessUnit = accessUnitCount
+        let picture: CodedPicture
+        if let below = pictureBelow(poc, layer) {
+            picture = Concealment.missingPicture(like: active, poc: poc, from: below.entry.picture, by: below.reference)
+            info.accessUnit = below.entry.output.accessUnit
+        } else {
+            let nearest = layer.dpb.entries.filter { !$0.isGenerated }.min { abs(Int($0.poc) - Int(poc)) < abs(Int($1.poc) - Int(poc)) }
+            picture = Concealment.missingReference(like: active, poc: poc, source: nearest?.picture)
+        }
+        let isOutput = (try? selection().isOutput(layer.layerId)) ?? false
+        let needed = isShown && isOutput && poc > layer.lastOutputPoc
+        if needed { report.concealedPictures += 1 }
+        let entry = DPBEntry(picture: picture, poc: poc, neededForOutput: needed, isGenerated: true, temporalId: 0, output: info)
+        layer.dpb.insert(entry)
+        return entry
+    }
+
+    /// The picture of a direct reference layer in the access unit of a lost one, with what resamples it.
+    private func pictureBelow(_ poc: Int32, _ layer: LayerState) -> (entry: DPBEntry, reference: InterLayerReference)? {
+        for (id, reference) in layer.ilrp.sorted(by: { $0.key > $1.key }) {
+            if let entry = layers[id]?.dpb.entries.first(where: { $0.poc == poc && !$0.isGenerated }),
+                entry.picture.frame.width == reference.parameters.refWidth, entry.picture.frame.height == reference.parameters.refHeight
+            {
+                return (entry, reference)
+            }
+        }
+        return nil
+    }
+}

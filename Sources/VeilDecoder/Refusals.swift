@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSyntax
+
+/// Parameter sets that ask for what Veil does not have. They end decoding only when a slice that is wanted needs them: nobody may want
+/// theirs, and a damaged copy of a good set may look like one.
+struct Refusals {
+    private var errors: [String: SyntaxError] = [:]
+
+    /// Takes a parameter set into the store, or remembers why not. Throws what is damaged, and what is refused where a good set of the same
+    /// name stays in force.
+    mutating func take(_ nal: NALUnit, into sets: ParameterSetStore) throws {
+        let set = Self.name(nal.header.nalUnitType)
+        do {
+            if let id = try sets.take(nal) { errors["\(set) \(id)"] = nil }
+        } catch let error as SyntaxError {
+            guard case .unsupported = error, nal.header.nalUnitType != .vps else { throw error }
+            // Which one it would have been is not always known: then it stands for any that is missing.
+            let id = sets.identifier(of: nal)
+            if let id, sets.has(nal.header.nalUnitType, id: id) { throw error }
+            errors[id.map { "\(set) \($0)" } ?? set] = error
+        }
+    }
+
+    /// Why a set is missing.
+    func refusal(of set: String, id: Int) -> SyntaxError? { errors["\(set) \(id)"] ?? errors[set] }
+
+    private static func name(_ type: NALUnitType) -> String { type == .vps ? "VPS" : type == .sps ? "SPS" : "PPS" }
+}
