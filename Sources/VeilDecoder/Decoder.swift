@@ -94,7 +94,7 @@ package final class Decoder {
     private var selectionStorage: LayerSelection?
     /// The pictures of the access unit that were not to stay unseen (pic_output_flag), by layer.
     private var shown: [Int: DPBEntry] = [:]
-    private var refusals = Refusals()
+    private(set) var refusals = Refusals()
 
     package init(options: Options, deliver: @escaping (DecodedFrame) throws -> Void) {
         self.options = options

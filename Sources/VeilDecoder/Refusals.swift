@@ -24,5 +24,8 @@ struct Refusals {
     /// Why a set is missing.
     func refusal(of set: String, id: Int) -> SyntaxError? { errors["\(set) \(id)"] ?? errors[set] }
 
+    /// The refusals in force.
+    var all: [SyntaxError] { errors.sorted { $0.key < $1.key }.map(\.value) }
+
     private static func name(_ type: NALUnitType) -> String { type == .vps ? "VPS" : type == .sps ? "SPS" : "PPS" }
 }

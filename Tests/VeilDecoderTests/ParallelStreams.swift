@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 
-/// Small streams of a drawn clip, made with the reference encoder and Kvazaar; every picture carries its MD5.
+/// Small streams of a drawn clip, made with the reference encoder, Kvazaar and x265; every picture carries its MD5.
 enum ParallelStreams {
     /// 256x128, 4 x 2 tiles in one slice, 4 pictures.
     static let tiles = bytes(tilesText)
@@ -11,6 +11,9 @@ enum ParallelStreams {
     static let wppSegments = bytes(wppSegmentsText)
     /// Two layers, CTUs of 16: slices of 500 bytes, slice segments of 9 CTUs, 3 pictures a layer.
     static let dependentSlices = bytes(dependentSlicesText)
+
+    /// 128x64, 4 pictures put out in another order than decoded, one slice each, made with x265.
+    static let reordered = bytes(reorderedText)
 
     private static func bytes(_ text: String) -> [UInt8] { Data(base64Encoded: text, options: .ignoreUnknownCharacters).map { [UInt8]($0) } ?? [] }
 
@@ -153,5 +156,23 @@ enum ParallelStreams {
         LIR/DZxel4AbM/Bo4/pHHsVAAAABAgktFH+yannCPxCidm+AAAABAgktpH/rbdHvQRH6FEarYFgAAAECCS40f63mRtkL6CgAAAECCS7EfyfW2rf7D+33Vaak
         QPcAAAECCS9Ufx6Hfx5naAAAAQIJL+R/92n/SJrh/DAAAAFQCYQxAHfhW7uaM7Ytrrr2GtjF+d+KpCnC4mQ/FUGcYeD4Y9OHLMxKBCFlPJOapwBVpxOw+IAA
         AAFKAQ==
+        """
+
+    private static let reorderedText = """
+        AAAAAUABDAH//wFgAAADAJAAAAMAAAMAHpWUCQAAAAFCAQEBYAAAAwCQAAADAAADAB6gECBBZZWWSTK4BAAAD6AAAYagIAAAAAFEAcFxoRIAAAABKAGvHYAs
+        Wwu+/05GLKUnTpn9zTahuq5ywiMdkCR4/3kKaosVno4ejKjw3A3w6zcpXgho5Rp/9LWt7WfGJ6PUAsShr558USoDGc27nW4rGY1OtZHgSl1yrpks4HN+jb//
+        UM0/ZGG/023d5f/ROB3QjEAOe7SSfEyIWjjhcrbRRs+wQ5EHrXQJQXw4RdBftxRB1nuo64/viBWTtDb6wI25ixtQbbEQ/49AOQ4xpwPvTD4i1U9f/MBfTnJM
+        wqQg+h5yQ8fdVB7rP1hXP9FxO2+djnNFp6FrMJQmgaUdx8BV4YitutVUdyssO5RED9uFelq0JH2KV8u3mvGEJZyjuDzN7FdnTyLd5bY+WL4db5HmTNjvvVD0
+        zw5IxWY6dnMdf3H/oqz8ReGrl2+WcrVx5gI4rbi05J8ZpiLh0czCxa6UMa6AKWxvnVfKwyr2/F1Uojwb0OyCl0UMkp7I+sXHnu0kAEY71q/Ka5Od9nr22fVr
+        wdm+DzE3vQK4eck64ec7Y8mGFVg32Za14+CzV10wI8vngjMJq+4DST1PzRvGholZMLOmGCfWZ7KVCS1byfLnS6EB84uy+juI7pP94+AT9rokeJS/sZcMUPcy
+        s73vb53f0UXitC2IAMjzszFyQrDGbtAkNm1nvOPNPJAH/yK0pKsT7R+SnnZt6BNBcdDs7xrn6JlrH7qY0d1vNkNDRy+mbcUEtl0wHKwIRndJz3MSoCdogl2D
+        X3c+g6SZWd0z7XuMxk4/xJAi5vYVdFMR4JUiQgIaxNjZa4MdGKkm05B9Z78b6buoYGdYVcR57kPIazil6YYr3jokEgATu7OUjssN48fTTGUwMngAAAFQAYQx
+        AOubWMkzDKmWkCHVT7rGPZD7cGJffvvMFKi0UCX03ttSZ2alTHFRdk8WkkRbTJkZG4AAAAABAgHQGV+EMYUQ6ZWixfgYe0olwoZMAkqzjxGPNVUFr/fdP2Su
+        XEgiauZrX7LVJy8rDk4W7wuRM+QRQeDzlWXliEb8foD/xZlYkzxEMBbVI+zwDTHUUr27KWWikVKUo5lX0oIb6h4XuWT8vBEQpAF5B5ocGcU5iV67SNXt7enr
+        fPmbWmp4WhTD3qUXrk/Xif9CmORUoipct0Lt4hN7+QdwrRqJhBQyttC50K33mErzjfgzE/KyoZcNJiggMsLvCBwx46sj7BMgbGTdL/vPjCMcdshs50iCF5h5
+        j0Fsni2sHyBs1zeSEYI1Hls7XEJNccrBwrra2fnpedZDGz4AAAFQAYQxANy3h997n8h4fKF4Pp3aGRtu9PRo/SijmzvjvinG25Cet3uhIuT+8MATegJojv8j
+        coAAAAABAgHgRJfhhZD5g1A3T/cfkjs9Zmf9xQXrjQGmb7Cpmm+un2D4mvjDpwskWXfzJNmPdHFDZQMK7A0R0sazPl3eixEs6gAAAVABhDEAOkFFX7tqewdP
+        Q75ZXQQGLW/8T+MJX5Bz2ikb4fAIV8275ytqb10pT+fGy0zXS+jugAAAAAEAAeAk//osMYD+wO2msybh5NYpgX/o6zLA0b+26qCpIxyr8wVbITsAAAFQAYQx
+        AIOTR2X7taH3Gtla6QA1nlk7kGZY0DNmQVblTiNl+Rl6Oh2PiokSocccea1+ErQjhoA=
         """
 }

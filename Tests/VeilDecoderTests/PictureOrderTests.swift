@@ -130,4 +130,34 @@ private func entry(_ poc: Int32, output: Bool = false) -> DPBEntry {
         #expect(dpb.bumpBeforeDecoding().map(\.poc) == [3])
         #expect(dpb.entries.map(\.poc) == [5])
     }
+
+    /// POC resetting (F.8.3.1), with four bits of LSB.
+    @Test func countsAreReset() {
+        func header(_ lsb: Int, reset: Int = 0, period: Int = 0, lsbVal: Int = 0, full: Bool = false) -> SliceSegmentHeader {
+            var h = SliceSegmentHeader()
+            h.slicePicOrderCntLsb = lsb
+            h.pocResetIdc = reset
+            h.pocResetPeriodId = period
+            h.pocLsbVal = lsbVal
+            h.fullPocResetFlag = full
+            return h
+        }
+        func run(_ headers: [SliceSegmentHeader]) -> [[Int32]] {
+            var order = PictureOrderCount()
+            return headers.enumerated().map { i, h in
+                let (poc, decrement) = order.next(h, log2MaxLsb: 4, restarts: i == 0)
+                order.remember(h, poc: poc)
+                return [poc, decrement]
+            }
+        }
+        // 0, 10, 20: then only the MSBs, then all bits are taken off.
+        #expect(run([header(0), header(10), header(4), header(8, reset: 1, period: 1)]) == [[0, 0], [10, 0], [20, 0], [8, 16]])
+        #expect(run([header(0), header(10), header(4), header(8, reset: 2, period: 1), header(3)]) == [[0, 0], [10, 0], [20, 0], [0, 24], [3, 0]])
+        // The picture that began the period was lost; its LSBs are told. A second picture of the period resets nothing.
+        #expect(
+            run([header(0), header(10), header(2, reset: 3, period: 1, lsbVal: 14, full: true), header(4, reset: 3, period: 1, lsbVal: 14, full: true)])
+                == [[0, 0], [10, 0], [2, 14], [4, 0]])
+        #expect(
+            run([header(0), header(10), header(4), header(12, reset: 3, period: 1, lsbVal: 8)]) == [[0, 0], [10, 0], [20, 0], [12, 16]])
+    }
 }

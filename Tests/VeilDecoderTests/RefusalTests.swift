@@ -61,7 +61,28 @@ import VeilSyntax
             return error.description
         }
         #expect(decoder.report.damagedUnits == 0, "\(decoder.report.messages)")
-        return nil
+        // A refusal of an SPS or PPS waits for a slice that needs it.
+        return decoder.refusals.all.first?.description
+    }
+
+    /// A set that is refused, or a damaged copy that looks like one, does not end what decodes without it.
+    @Test func refusedSetsMatterWhenTheyAreUsed() throws {
+        let decoder = Decoder(options: .init()) { _ in }
+        let units = try AnnexBReader.units(of: ParallelStreams.tiles)
+        let header = try NALUnitHeader(NALUnitType.sps.rawValue << 1, 1)
+        let bent = NALUnit(header: header, rbsp: try sps(chroma: 2))
+        try decoder.push(bent)
+        for (i, unit) in units.enumerated() {
+            try decoder.push(unit)
+            if i == units.count - 3 { try decoder.push(bent) }
+        }
+        try decoder.finish()
+        // The first was replaced by the stream's own, the second found it there.
+        #expect(decoder.report.picturesOutput == 4 && decoder.report.damagedUnits == 1)
+        let other = Decoder(options: .init()) { _ in }
+        #expect(throws: SyntaxError.unsupported(element: "chroma_format_idc", value: 2)) {
+            for unit in units { try other.push(unit.header.nalUnitType == .sps ? bent : unit) }
+        }
     }
 
     @Test func formats() throws {

@@ -59,7 +59,9 @@ import VeilSyntax
         units.remove(at: slices(units, layer: 1)[1])
         let damaged = try decode(units, layer: 1)
         #expect(damaged.report.missingReferences > 0)
-        #expect(damaged.pictures.count == clean.pictures.count - 1)
+        // What stands in for it is the base layer's picture, and is put out in its place.
+        #expect(damaged.pictures.count == clean.pictures.count)
+        #expect(damaged.report.concealedPictures == 1)
         #expect(damaged.report.messages.contains { $0.contains("reference picture POC") })
     }
 
@@ -71,6 +73,30 @@ import VeilSyntax
         #expect(damaged.report.missingReferences > 0)
         #expect(damaged.pictures.count == clean.pictures.count)
         #expect(damaged.report.messages.contains { $0.contains("no picture of layer 0 in the access unit") })
+    }
+
+    /// An enhancement layer without the pictures that nothing refers to is one of a lower frame rate: nothing is missing.
+    @Test func layersOfDifferentFrameRates() throws {
+        let units = try Self.stream.get()
+        let clean = try decode(units, layer: 1)
+        var accessUnit = -1
+        var dropped: Set<Int> = []
+        let sparse = units.filter { unit in
+            let type = unit.header.nalUnitType
+            if type.isSlice && unit.header.nuhLayerId == 0 { accessUnit += 1 }
+            // And its hash.
+            if unit.header.nuhLayerId == 1 && type == .suffixSEI { return !dropped.contains(accessUnit) }
+            guard unit.header.nuhLayerId == 1 && type.isSubLayerNonReference else { return true }
+            dropped.insert(accessUnit)
+            return false
+        }
+        try #require(!dropped.isEmpty)
+        let half = try decode(sparse, layer: 1)
+        #expect(half.report.isClean, "\(half.report)")
+        #expect(half.pictures.count == clean.pictures.count - dropped.count)
+        let base = try decode(sparse, layer: 0)
+        #expect(base.pictures.count == clean.pictures.count && base.report.isClean)
+        for (unit, samples) in half.pictures { #expect(clean.pictures[unit] == samples) }
     }
 
     /// Losing the first IRAP picture costs everything up to the next one, and no more.
