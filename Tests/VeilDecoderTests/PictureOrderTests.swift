@@ -19,7 +19,7 @@ private func entry(_ poc: Int32, output: Bool = false) -> DPBEntry {
         let layer = LayerState(layerId: 0)
         var h = SliceSegmentHeader()
         func count(_ lsb: Int, after previous: Int32, resets: Bool = false) -> Int32 {
-            layer.prevTid0Poc = previous
+            layer.order = PictureOrderCount(previous: previous)
             h.slicePicOrderCntLsb = lsb
             return layer.pictureOrderCount(h, log2MaxLsb: 4, resets: resets)
         }

@@ -70,7 +70,7 @@ import VeilSyntax
         let decoder = Decoder(options: .init()) { _ in }
         let units = try AnnexBReader.units(of: ParallelStreams.tiles)
         let header = try NALUnitHeader(NALUnitType.sps.rawValue << 1, 1)
-        let bent = NALUnit(header: header, rbsp: try sps(chroma: 2))
+        let bent = NALUnit(header: header, rbsp: sps(chroma: 2))
         try decoder.push(bent)
         for (i, unit) in units.enumerated() {
             try decoder.push(unit)

@@ -24,7 +24,7 @@ import VeilSyntax
     private func twoLayers(_ change: (inout VPSExtension) -> Void = { _ in }) throws -> [NALUnit] {
         try AnnexBReader.units(of: ParallelStreams.wppSegments).map { unit in
             guard unit.header.nalUnitType == .vps else { return unit }
-            var vps = try VideoParameterSet(rbsp: unit.rbsp)
+            let vps = try VideoParameterSet(rbsp: unit.rbsp)
             if var ext = vps.ext {
                 change(&ext)
                 vps.ext = ext

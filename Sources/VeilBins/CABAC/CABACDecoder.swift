@@ -119,8 +119,8 @@ package struct CABACDecoder: BinCoder {
     /// First byte after the bits consumed: where PCM samples or the next substream begin.
     package var bytePosition: Int { (bitPosition &+ 7) >> 3 }
 
-    /// True when more bits were consumed than the substream has.
-    package var overrun: Bool { bitPosition > count &* 8 }
+    /// True when more bits were consumed than the substream has, or what it began with was no arithmetic code.
+    package var overrun: Bool { bitPosition > count &* 8 || isBroken }
 
     package mutating func endSubstream() { start(at: bytePosition) }
 

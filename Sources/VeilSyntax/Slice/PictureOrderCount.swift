@@ -7,7 +7,7 @@ package struct PictureOrderCount: Sendable {
     /// poc_reset_period_id of the last picture that had one.
     private var period: Int?
 
-    package init() {}
+    package init(previous: Int32 = 0) { self.previous = previous }
 
     /// The count of a picture from its first slice header, and by how much those of all earlier pictures of the layer decrease.
     /// - Parameter restarts: an IRAP picture with NoRaslOutputFlag = 1.
