@@ -82,6 +82,8 @@ package struct CABACDecoder: BinCoder {
     private let data: UnsafePointer<UInt8>
     private let count: Int
     private var r = CABACRegisters(position: 0)
+    /// The engine was started with an ivlOffset of 510 or 511, which no encoder makes (9.3.2.5).
+    private var isBroken = false
     var range: UInt64 { r.range }
 
     /// `data` must stay valid while the decoder is used.
@@ -99,6 +101,11 @@ package struct CABACDecoder: BinCoder {
         origin = byte
         r = CABACRegisters(position: byte)
         r.refill(data, count)
+        // All that follows relies on ivlOffset being less than ivlCurrRange.
+        if r.value &>> 54 >= r.range {
+            isBroken = true
+            r.value = 0
+        }
     }
 
     @inline(__always)
