@@ -162,7 +162,10 @@ package final class Decoder {
     func selection() throws -> LayerSelection {
         if let known = selectionStorage { return known }
         let made = try LayerSelection(options.output, vps: sets.anyVps)
-        for id in made.auxiliary.sorted() { report.note("layer \(id): auxiliary pictures (AuxId = \(sets.anyVps?.auxId(ofLayer: id) ?? 0)), skipped") }
+        for id in made.auxiliary.sorted() {
+            let message = "layer \(id): auxiliary pictures (AuxId = \(sets.anyVps?.auxId(ofLayer: id) ?? 0)), skipped"
+            if !report.messages.contains(message) { report.note(message) }
+        }
         selectionStorage = made
         return made
     }

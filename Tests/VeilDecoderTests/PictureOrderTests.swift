@@ -150,14 +150,14 @@ private func entry(_ poc: Int32, output: Bool = false) -> DPBEntry {
                 return [poc, decrement]
             }
         }
-        // 0, 10, 20: then only the MSBs, then all bits are taken off.
-        #expect(run([header(0), header(10), header(4), header(8, reset: 1, period: 1)]) == [[0, 0], [10, 0], [20, 0], [8, 16]])
-        #expect(run([header(0), header(10), header(4), header(8, reset: 2, period: 1), header(3)]) == [[0, 0], [10, 0], [20, 0], [0, 24], [3, 0]])
+        let start = [header(0), header(7), header(13)]
+        let counts: [[Int32]] = [[0, 0], [7, 0], [13, 0]]
+        // At 24 only the MSBs, then all bits are taken off.
+        #expect(run(start + [header(4), header(8, reset: 1, period: 1)]) == counts + [[20, 0], [8, 16]])
+        #expect(run(start + [header(4), header(8, reset: 2, period: 1), header(3)]) == counts + [[20, 0], [0, 24], [3, 0]])
         // The picture that began the period was lost; its LSBs are told. A second picture of the period resets nothing.
-        #expect(
-            run([header(0), header(10), header(2, reset: 3, period: 1, lsbVal: 14, full: true), header(4, reset: 3, period: 1, lsbVal: 14, full: true)])
-                == [[0, 0], [10, 0], [2, 14], [4, 0]])
-        #expect(
-            run([header(0), header(10), header(4), header(12, reset: 3, period: 1, lsbVal: 8)]) == [[0, 0], [10, 0], [20, 0], [12, 16]])
+        let full = [header(2, reset: 3, period: 1, lsbVal: 14, full: true), header(4, reset: 3, period: 1, lsbVal: 14, full: true)]
+        #expect(run(start + full) == counts + [[2, 14], [4, 0]])
+        #expect(run(start + [header(4), header(12, reset: 3, period: 1, lsbVal: 8)]) == counts + [[20, 0], [12, 16]])
     }
 }

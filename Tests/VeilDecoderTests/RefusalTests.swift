@@ -61,8 +61,8 @@ import VeilSyntax
             return error.description
         }
         #expect(decoder.report.damagedUnits == 0, "\(decoder.report.messages)")
-        // A refusal of an SPS or PPS waits for a slice that needs it.
-        return decoder.refusals.all.first?.description
+        // A refusal of an SPS or PPS waits for a slice that needs it; those of layers that nobody asked for wait for ever.
+        return layer == 0 ? decoder.refusals.all.first?.description : nil
     }
 
     /// A set that is refused, or a damaged copy that looks like one, does not end what decodes without it.
