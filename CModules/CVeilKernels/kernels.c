@@ -51,6 +51,7 @@ __attribute__((constructor)) static void fill_tables(void) {
     veil_fill_transform_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_resample_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_cost_neon(&tables[VEIL_SIMD_NEON]);
+    veil_fill_quant_neon(&tables[VEIL_SIMD_NEON]);
     best = VEIL_SIMD_NEON;
 #endif
     const char *wish = getenv("VEIL_SIMD");

@@ -64,6 +64,7 @@ void veil_fill_mc_neon(veil_kernels *k);
 void veil_fill_transform_neon(veil_kernels *k);
 void veil_fill_resample_neon(veil_kernels *k);
 void veil_fill_cost_neon(veil_kernels *k);
+void veil_fill_quant_neon(veil_kernels *k);
 
 VEIL_INLINE int veil_min(int a, int b) { return a < b ? a : b; }
 VEIL_INLINE int veil_max(int a, int b) { return a > b ? a : b; }

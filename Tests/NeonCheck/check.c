@@ -102,6 +102,36 @@ static void check_resampling(int bitDepth, int w) {
     expect(same_samples(), "resample_h_chroma", w, 5, bitDepth);
 }
 
+static void check_quant(int kind, int log2) {
+    int n = 1 << (2 * log2), shift = 14 + next() % 12, scale = 14564 + next() % 11651;
+    int offset = (1 << (shift - 1)) - next() % (1 << (shift - 2));
+    static int16_t levels[2][1024], scaled[2][1024];
+    static int32_t remainders[2][1024];
+    for (int i = 0; i < n; i++) coeffs[i] = (int16_t)(kind == 0 ? next() : next() % 600 - 300);
+    if (kind == 0) coeffs[0] = -32768;
+    int found = plain->quant(levels[0], remainders[0], coeffs, n, scale, offset, shift);
+    expect(found == fast->quant(levels[1], remainders[1], coeffs, n, scale, offset, shift), "quant count", 1 << log2, 1 << log2, shift);
+    expect(!memcmp(levels[0], levels[1], 2 * n) && !memcmp(remainders[0], remainders[1], 4 * n), "quant", 1 << log2, 1 << log2, shift);
+    memset(levels[1], 0, sizeof levels[1]);
+    fast->quant(levels[1], 0, coeffs, n, scale, offset, shift);
+    expect(!memcmp(levels[0], levels[1], 2 * n), "quant without remainders", 1 << log2, 1 << log2, shift);
+    int down = (int)(next() % 12) - 3;
+    for (int factor = 40; factor <= 72; factor += 16) {
+        plain->dequant(scaled[0], levels[0], n, factor, down), fast->dequant(scaled[1], levels[0], n, factor, down);
+        expect(!memcmp(scaled[0], scaled[1], 2 * n), "dequant", 1 << log2, 1 << log2, down);
+    }
+}
+
+static void check_statistics(int bitDepth, int w, int h) {
+    for (int eoClass = 0; eoClass < 4; eoClass++) {
+        int32_t sums[2][4] = {{0}}, counts[2][4] = {{0}};
+        plain->sao_edge_statistics(sums[0], counts[0], a + STRIDE + 9, STRIDE, b + STRIDE + 9, STRIDE, w, h, eoClass);
+        fast->sao_edge_statistics(sums[1], counts[1], a + STRIDE + 9, STRIDE, b + STRIDE + 9, STRIDE, w, h, eoClass);
+        int same = !memcmp(sums[0], sums[1], sizeof sums[0]) && !memcmp(counts[0], counts[1], sizeof counts[0]);
+        expect(same, "sao_edge_statistics", w, h, bitDepth);
+    }
+}
+
 int main(void) {
     plain = veil_kernels_of(VEIL_SIMD_PLAIN), fast = veil_kernels_of(VEIL_SIMD_NEON);
     if (!fast) return fputs("built without NEON\n", stderr), 2;
@@ -120,6 +150,8 @@ int main(void) {
             }
         }
         for (int i = 0; i < 400; i++) check_transform(bitDepth, kind, 2 + i % 4);
+        for (int i = 0; i < 400; i++) check_quant(i / 4 % 2, 2 + i % 4);
+        for (int w = 1; w <= 64; w += w < 20 ? 1 : 11) check_statistics(bitDepth, w, 1 + (int)(next() % 64));
         for (int w = 1; w <= 100; w++) check_resampling(bitDepth, w);
     }
     printf("%ld checks of NEON kernels, %ld failed\n", checks, failures);
