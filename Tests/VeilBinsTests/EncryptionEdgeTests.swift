@@ -27,22 +27,10 @@ private final class ParseTrace: BinHook {
 private func parameters(_ variant: Int) -> SliceParameters {
     let scanFree = variant % 6 == 5
     let ctbLog2 = scanFree ? 6 : [6, 5, 4][variant % 3]
-    let (width, height) = (224, 160)
-    let ctb = 1 << ctbLog2
-    let (w, h) = ((width + ctb - 1) / ctb, (height + ctb - 1) / ctb)
-    let tiles = variant % 5 == 3
-    let layout = CTBLayout(
-        picWidthInCtbs: w, picHeightInCtbs: h, colBd: tiles ? [0, 1, w] : [0, w], rowBd: tiles ? [0, 1, h] : [0, h])
-    var p = SliceParameters(layout: layout)
+    var p = pictureParameters(width: 224, height: 160, ctbLog2: ctbLog2, firstTile: variant % 5 == 3 ? (1, 1) : nil)
     p.sliceType = [.b, .p, .i][(variant / 2) % 3]
     p.initType = 1
     p.sliceQpY = 30
-    p.picWidthInLumaSamples = width
-    p.picHeightInLumaSamples = height
-    p.picWidthInCtbsY = w
-    p.picHeightInCtbsY = h
-    p.ctbLog2SizeY = ctbLog2
-    p.maxTbLog2SizeY = min(5, ctbLog2)
     if scanFree {
         p.minCbLog2SizeY = 5
         p.minTbLog2SizeY = 4
@@ -52,10 +40,6 @@ private func parameters(_ variant: Int) -> SliceParameters {
     p.ampEnabledFlag = true
     p.pcmEnabledFlag = variant % 2 == 1
     p.log2MinIpcmCbSizeY = p.minCbLog2SizeY
-    p.log2MaxIpcmCbSizeY = min(5, ctbLog2)
-    p.sliceSaoLumaFlag = true
-    p.sliceSaoChromaFlag = true
-    p.cuQpDeltaEnabledFlag = true
     p.log2MinCuQpDeltaSize = p.minCbLog2SizeY
     p.signDataHidingEnabledFlag = variant % 4 == 2
     p.numRefIdxL0Active = 5
@@ -63,29 +47,7 @@ private func parameters(_ variant: Int) -> SliceParameters {
     p.longTermMaskL0 = variant % 3 == 1 ? 0b10001 : 0
     p.longTermMaskL1 = variant % 3 == 1 ? 0b00010 : 0
     p.entropyCodingSyncEnabledFlag = variant % 5 == 2
-    p.tilesEnabledFlag = tiles
     return p
-}
-
-private func run(_ substream: Substream, _ p: SliceParameters, before: (CodingTreeUnit, Int) -> Void, after: (CodingTreeUnit) -> Void) -> Bool {
-    let ctu = CodingTreeUnit()
-    var begins = true
-    for ts in 0..<p.layout.ctbCount {
-        let rs = Int(p.layout.ctbAddrTsToRs[ts])
-        ctu.reset(
-            ctbAddrRs: rs, xCtb: (rs % p.picWidthInCtbsY) << p.ctbLog2SizeY, yCtb: (rs / p.picWidthInCtbsY) << p.ctbLog2SizeY)
-        before(ctu, rs)
-        if begins { substream.begin(ctbAddrRs: rs, first: ts == 0) }
-        let step = substream.code(ctu, last: ts == p.layout.ctbCount - 1)
-        after(ctu)
-        switch step {
-        case .more: begins = false
-        case .endOfSubstream: begins = true
-        case .endOfSegment: return ts == p.layout.ctbCount - 1
-        case .failed: return false
-        }
-    }
-    return false
 }
 
 private let unit = BinUnit(layer: 0, irapIndex: 3, pocDelta: 5, ctuAddress: 0)
@@ -106,7 +68,7 @@ private struct Tools {
             unit: unit)
         var generator = RandomCTU(seed: seed, parameters: p)
         generator.edges = true
-        let isComplete = run(writer, p, before: { generator.fill($0, address: $1) }, after: { _ in })
+        let isComplete = code(writer, p, before: { generator.fill($1, address: $0) })
         #expect(isComplete)
         return writer.outputBytes()
     }
@@ -116,7 +78,7 @@ private struct Tools {
             let recoder = Substream.recoder(
                 parameters: p, data: data, store: store, lines: lines, scratch: SyntaxScratch(), contexts: ContextSet(),
                 hook: HookBox(hook), unit: unit)
-            let isComplete = run(recoder, p, before: { _, _ in }, after: { _ in })
+            let isComplete = code(recoder, p)
             #expect(isComplete)
             return recoder.outputBytes()
         }
@@ -128,7 +90,7 @@ private struct Tools {
             let reader = Substream.reader(
                 parameters: p, data: data, store: store, lines: lines, scratch: SyntaxScratch(), contexts: ContextSet(),
                 hook: HookBox(trace), unit: unit)
-            let isComplete = run(reader, p, before: { _, _ in }, after: { trace.record($0) })
+            let isComplete = code(reader, p, after: { trace.record($0) })
             #expect(isComplete)
         }
         return trace

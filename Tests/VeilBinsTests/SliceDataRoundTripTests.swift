@@ -23,66 +23,24 @@ private final class FlippingHook: BinHook {
 
 private func parameters(_ variant: Int) -> SliceParameters {
     let ctbLog2 = [6, 5, 4][variant % 3]
-    let width = 200
-    let height = 136
-    let ctb = 1 << ctbLog2
-    let wCtbs = (width + ctb - 1) / ctb
-    let hCtbs = (height + ctb - 1) / ctb
-    let tiles = variant % 5 == 3
-    let layout = CTBLayout(
-        picWidthInCtbs: wCtbs, picHeightInCtbs: hCtbs, colBd: tiles ? [0, 2, wCtbs] : [0, wCtbs],
-        rowBd: tiles ? [0, 1, hCtbs] : [0, hCtbs])
-    var p = SliceParameters(layout: layout)
+    var p = pictureParameters(width: 200, height: 136, ctbLog2: ctbLog2, firstTile: variant % 5 == 3 ? (2, 1) : nil)
     p.sliceType = [.b, .p, .i][variant % 3]
     p.initType = [2, 1, 0][variant % 3]
     p.sliceQpY = 20 + variant
-    p.picWidthInLumaSamples = width
-    p.picHeightInLumaSamples = height
-    p.picWidthInCtbsY = wCtbs
-    p.picHeightInCtbsY = hCtbs
-    p.ctbLog2SizeY = ctbLog2
-    p.maxTbLog2SizeY = min(5, ctbLog2)
     p.maxTransformHierarchyDepthInter = variant % 4
     p.maxTransformHierarchyDepthIntra = (variant + 1) % 3
     p.ampEnabledFlag = variant % 2 == 0
     p.pcmEnabledFlag = variant % 2 == 1
-    p.log2MaxIpcmCbSizeY = min(5, ctbLog2)
     p.pcmBitDepthLuma = 7
     p.pcmBitDepthChroma = 5
-    p.sliceSaoLumaFlag = true
     p.sliceSaoChromaFlag = variant % 4 != 1
-    p.cuQpDeltaEnabledFlag = true
     p.log2MinCuQpDeltaSize = max(3, ctbLog2 - variant % 3)
     p.transformSkipEnabledFlag = true
     p.numRefIdxL0Active = 4
     p.numRefIdxL1Active = 3
     p.mvdL1ZeroFlag = variant % 7 == 0
     p.entropyCodingSyncEnabledFlag = variant % 5 == 2
-    p.tilesEnabledFlag = tiles
     return p
-}
-
-/// Codes all CTUs of a picture with `substream`, preparing each record with `each`.
-private func run(_ substream: Substream, _ p: SliceParameters, _ ctu: CodingTreeUnit, each: (Int, CodingTreeUnit) -> Void,
-    after: (CodingTreeUnit) -> Void = { _ in }) -> Bool
-{
-    var begin = true
-    for ts in 0..<p.layout.ctbCount {
-        let rs = Int(p.layout.ctbAddrTsToRs[ts])
-        let size = 1 << p.ctbLog2SizeY
-        ctu.reset(ctbAddrRs: rs, xCtb: rs % p.picWidthInCtbsY * size, yCtb: rs / p.picWidthInCtbsY * size)
-        each(rs, ctu)
-        if begin { substream.begin(ctbAddrRs: rs, first: ts == 0) }
-        let step = substream.code(ctu, last: ts == p.layout.ctbCount - 1)
-        after(ctu)
-        switch step {
-        case .more: begin = false
-        case .endOfSubstream: begin = true
-        case .endOfSegment: return ts == p.layout.ctbCount - 1
-        case .failed: return false
-        }
-    }
-    return false
 }
 
 private func lines(_ p: SliceParameters) -> SyntaxLines { SyntaxLines(picWidthInMinCbs: p.picWidthInLumaSamples >> 3) }
@@ -93,7 +51,7 @@ private func write(_ p: SliceParameters, seed: UInt64, hook: HookBox?) -> [UInt8
         parameters: p, store: store, lines: lines(p), scratch: SyntaxScratch(), contexts: ContextSet(), hook: hook,
         unit: BinUnit(layer: 0, irapIndex: 0, pocDelta: 0, ctuAddress: 0))
     var generator = RandomCTU(seed: seed, parameters: p)
-    #expect(run(writer, p, CodingTreeUnit(), each: { generator.fill($1, address: $0) }))
+    #expect(code(writer, p, before: { generator.fill($1, address: $0) }))
     return writer.outputBytes()
 }
 
@@ -103,7 +61,7 @@ private func recode(_ p: SliceParameters, _ bytes: [UInt8], hook: HookBox?) -> [
             parameters: p, data: data, store: ContextStore(picHeightInCtbs: p.picHeightInCtbsY), lines: lines(p),
             scratch: SyntaxScratch(), contexts: ContextSet(), hook: hook,
             unit: BinUnit(layer: 0, irapIndex: 0, pocDelta: 0, ctuAddress: 0))
-        #expect(run(recoder, p, CodingTreeUnit(), each: { _, _ in }))
+        #expect(code(recoder, p))
         return recoder.outputBytes()
     }
 }
@@ -120,8 +78,8 @@ func writtenCTUsReadBack(variant: Int) {
         let reader = Substream.reader(
             parameters: p, data: data, store: ContextStore(picHeightInCtbs: p.picHeightInCtbsY), lines: lines(p),
             scratch: SyntaxScratch(), contexts: ContextSet())
-        let ok = run(
-            reader, p, CodingTreeUnit(), each: { _, _ in },
+        let ok = code(
+            reader, p,
             after: { ctu in
                 generator.fill(expected, address: ctu.ctbAddrRs)
                 compare(ctu, expected, p)
@@ -165,7 +123,7 @@ func signDataHidingIsStable(variant: Int) {
             let reader = Substream.reader(
                 parameters: p, data: UnsafeBufferPointer(rebasing: data[...]), store: ContextStore(picHeightInCtbs: p.picHeightInCtbsY),
                 lines: lines(p), scratch: SyntaxScratch(), contexts: ContextSet())
-            #expect(!run(reader, p, CodingTreeUnit(), each: { _, _ in }))
+            #expect(!code(reader, p))
         }
     }
 }
@@ -181,7 +139,7 @@ func noiseIsSurvived(variant: Int) {
             let reader = Substream.reader(
                 parameters: p, data: data, store: ContextStore(picHeightInCtbs: p.picHeightInCtbsY), lines: lines(p),
                 scratch: SyntaxScratch(), contexts: ContextSet(), hook: hook)
-            _ = run(reader, p, CodingTreeUnit(), each: { _, _ in })
+            _ = code(reader, p)
         }
     }
 }
