@@ -81,9 +81,11 @@ let package = Package(
         .executableTarget(
             name: "veil-fuzz", dependencies: ["VeilFuzz"],
             linkerSettings: sanitizes ? [.unsafeFlags(["-sanitize=address"])] : []),
+        // Fixtures that several test targets read.
+        .target(name: "TestStreams", path: "Tests/TestStreams"),
         .testTarget(
             name: "VeilDecoderTests",
-            dependencies: ["VeilDecoder", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: ["VeilDecoder", "TestStreams", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "VeilFuzzTests", dependencies: ["VeilFuzz", "VeilDecoder", "VeilEncoder", "VeilBaseLayer"]),
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels"]),
         .testTarget(name: "VeilCommandTests", dependencies: ["VeilCommand", "VeilC", "veil-examples"]),
@@ -94,7 +96,7 @@ let package = Package(
         .testTarget(name: "VeilRandomnessTests", dependencies: ["VeilRandomness"]),
         .testTarget(
             name: "VeilTranscoderTests",
-            dependencies: ["VeilTranscoder", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto"]),
+            dependencies: ["VeilTranscoder", "TestStreams", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto"]),
         .testTarget(
             name: "VeilEvaluationTests",
             dependencies: ["VeilEvaluation", "VeilTranscoder", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto", "VeilMedia"]),

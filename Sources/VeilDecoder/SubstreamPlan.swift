@@ -48,7 +48,7 @@ struct SubstreamPlan {
     }
 
     private mutating func add(_ index: Int, _ segment: SliceSegmentJob, firstTs: Int, endTs: Int, _ grid: CTBGrid) {
-        let starts = segment.substreamStarts
+        let starts = segment.header.substreamStarts(removed: segment.removedBytes).map { min($0, segment.rbsp.count) }
         let wpp = segment.parameters.entropyCodingSyncEnabledFlag
         var ts = firstTs
         var k = 0
@@ -92,26 +92,5 @@ struct SubstreamPlan {
         var end = ts + 1
         while end < endTs && !begins(end, wpp: wpp, grid) { end += 1 }
         return end
-    }
-}
-
-extension SliceSegmentJob {
-    /// First byte of each substream in the RBSP, by the entry points; one where there are none.
-    ///
-    /// entry_point_offset_minus1 counts bytes with emulation prevention (7.4.7.1): `removedBytes` takes them off.
-    var substreamStarts: [Int] {
-        let first = header.byteCount
-        if header.entryPointOffsets.isEmpty { return [first] }
-        var starts = [first]
-        // RBSP position p stands at p + (removed positions <= p) in the NAL unit's payload.
-        var removedBefore = 0
-        while removedBefore < removedBytes.count && removedBytes[removedBefore] <= first { removedBefore += 1 }
-        var escaped = first + removedBefore
-        for offset in header.entryPointOffsets {
-            escaped += offset
-            while removedBefore < removedBytes.count && removedBytes[removedBefore] + removedBefore < escaped { removedBefore += 1 }
-            starts.append(min(escaped - removedBefore, rbsp.count))
-        }
-        return starts
     }
 }

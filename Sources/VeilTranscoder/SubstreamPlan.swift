@@ -23,22 +23,11 @@ struct RecodingSegment {
         data = header.byteCount < end ? header.byteCount..<end : 0..<0
     }
 
-    /// Where in the slice data the substreams begin, as the entry points say; nil where they cannot be true. They count emulation
-    /// prevention bytes, which an RBSP does not have.
+    /// Where in the slice data the substreams begin, as the entry points say; nil where they cannot be true.
     var substreamStarts: [Int]? {
-        var starts = [0]
-        var escaped = 0
-        var i = removed.firstIndex { $0 > data.lowerBound } ?? removed.count
-        let before = i
-        for offset in header.entryPointOffsets {
-            escaped += offset
-            // The byte stood before RBSP position removed[i], and so many before it were dropped already.
-            while i < removed.count, removed[i] - data.lowerBound + (i - before) < escaped { i += 1 }
-            let start = escaped - (i - before)
-            guard start > starts[starts.count - 1], start < data.count else { return nil }
-            starts.append(start)
-        }
-        return starts
+        let starts = header.substreamStarts(removed: removed).map { $0 - header.byteCount }
+        let ascend = zip(starts, starts.dropFirst()).allSatisfy { $0 < $1 && $1 < data.count }
+        return ascend ? starts : nil
     }
 }
 

@@ -29,7 +29,8 @@ struct AttackCommand: ParsableCommand {
         guard FileManager.default.fileExists(atPath: input.input) else { throw MediaError.cannotOpen(path: input.input, reason: "no such file") }
         try FileManager.default.createDirectory(atPath: experiment.output, withIntermediateDirectories: true)
         let isStream = EvaluateCommand.isStream(input.input)
-        let progress = VeilEvaluation.Progress(steps: Attack.steps(layers: layers == .single ? 1 : 2) + (isStream ? 0 : 2), quiet: experiment.quiet)
+        let steps = Attack.steps(layers: layers == .single ? 1 : 2) + (isStream ? 0 : 2)
+        let progress = VeilEvaluation.Progress(steps: steps, quiet: experiment.quiet)
         var settings = Attack.Settings()
         settings.clip = (input.input as NSString).lastPathComponent
         settings.threads = max(experiment.threads, 1)
@@ -70,7 +71,8 @@ struct AttackCommand: ParsableCommand {
 
     private func encode(_ clip: String, _ stream: String, _ qp: String, raw: Bool) throws {
         var arguments = [
-            "encode", clip, "-o", stream, "--layers", layers.rawValue, "--qp", qp, "--scheme", "none", "--frames", String(frames), "--preset", experiment.preset,
+            "encode", clip, "-o", stream, "--layers", layers.rawValue, "--qp", qp, "--scheme", "none", "--frames", String(frames),
+            "--preset", experiment.preset,
             "--threads", String(experiment.threads),
         ]
         if !x265Options.isEmpty { arguments += ["--x265-options", x265Options] }

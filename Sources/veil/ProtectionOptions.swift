@@ -164,7 +164,10 @@ struct ProtectionOptions: ParsableArguments {
             options.nonce = bytes
         }
         let shared = try keys.map { try KeyRing(reference: $0) }
-        let all = try covered.map { layer in try (ownKeys[layer].map { try KeyRing(reference: $0) } ?? shared ?? KeyRing(layers: [])).key(layer: layer) }
+        let all = try covered.map { layer in
+            let ring = try ownKeys[layer].map { try KeyRing(reference: $0) } ?? shared ?? KeyRing(layers: [])
+            return try ring.key(layer: layer)
+        }
         return try Encryption(options: options, layers: layers, keys: KeyRing(layers: all))
     }
 

@@ -2,20 +2,22 @@
 import Foundation
 
 /// Small streams of a drawn clip, made with the reference encoder, Kvazaar and x265; every picture carries its MD5.
-enum ParallelStreams {
+package enum ParallelStreams {
     /// 256x128, 4 x 2 tiles in one slice, 4 pictures.
-    static let tiles = bytes(tilesText)
+    package static let tiles = bytes(tilesText)
     /// 256x128, 2 x 2 tiles, each a slice of its own, 4 pictures.
-    static let tileSlices = bytes(tileSlicesText)
+    package static let tileSlices = bytes(tileSlicesText)
     /// Two layers, 128x64 and 256x128, CTUs of 16: WPP with slices of 40 CTUs and slice segments of 11, 3 pictures a layer.
-    static let wppSegments = bytes(wppSegmentsText)
+    package static let wppSegments = bytes(wppSegmentsText)
     /// Two layers, CTUs of 16: slices of 500 bytes, slice segments of 9 CTUs, 3 pictures a layer.
-    static let dependentSlices = bytes(dependentSlicesText)
+    package static let dependentSlices = bytes(dependentSlicesText)
 
     /// 128x64, 4 pictures put out in another order than decoded, one slice each, made with x265.
-    static let reordered = bytes(reorderedText)
+    package static let reordered = bytes(reorderedText)
 
-    private static func bytes(_ text: String) -> [UInt8] { Data(base64Encoded: text, options: .ignoreUnknownCharacters).map { [UInt8]($0) } ?? [] }
+    private static func bytes(_ text: String) -> [UInt8] {
+        Data(base64Encoded: text, options: .ignoreUnknownCharacters).map { [UInt8]($0) } ?? []
+    }
 
     private static let tilesText = """
         AAAAAUABDAL//wFgAAADAIAAAAMAAAMAugAACBECQAAAAAFCAQIBYAAAAwCAAAADAAADALoAAKAICAgWggRkkyiAQAAA+gAAGGoCAAAAAUQBwGEBhEUmSAAA

@@ -1,1 +1,0 @@
-../VeilDecoderTests/ParallelStreams.swift
