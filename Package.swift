@@ -81,22 +81,22 @@ let package = Package(
         .executableTarget(
             name: "veil-fuzz", dependencies: ["VeilFuzz"],
             linkerSettings: sanitizes ? [.unsafeFlags(["-sanitize=address"])] : []),
-        // Fixtures that several test targets read.
-        .target(name: "TestStreams", path: "Tests/TestStreams"),
+        // What several test targets share.
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(
             name: "VeilDecoderTests",
-            dependencies: ["VeilDecoder", "TestStreams", .product(name: "Crypto", package: "swift-crypto")]),
+            dependencies: ["VeilDecoder", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "VeilFuzzTests", dependencies: ["VeilFuzz", "VeilDecoder", "VeilEncoder", "VeilBaseLayer"]),
-        .testTarget(name: "KernelTests", dependencies: ["CVeilKernels"]),
+        .testTarget(name: "KernelTests", dependencies: ["CVeilKernels", "TestSupport"]),
         .testTarget(name: "VeilCommandTests", dependencies: ["VeilCommand", "VeilC", "veil-examples"]),
-        .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins", "VeilCrypto"]),
-        .testTarget(name: "VeilEncoderTests", dependencies: ["VeilEncoder"]),
-        .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon"]),
-        .testTarget(name: "VeilCryptoTests", dependencies: ["VeilCrypto"]),
+        .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins", "TestSupport", "VeilCrypto"]),
+        .testTarget(name: "VeilEncoderTests", dependencies: ["VeilEncoder", "TestSupport"]),
+        .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon", "TestSupport"]),
+        .testTarget(name: "VeilCryptoTests", dependencies: ["VeilCrypto", "TestSupport"]),
         .testTarget(name: "VeilRandomnessTests", dependencies: ["VeilRandomness"]),
         .testTarget(
             name: "VeilTranscoderTests",
-            dependencies: ["VeilTranscoder", "TestStreams", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto"]),
+            dependencies: ["VeilTranscoder", "TestSupport", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto"]),
         .testTarget(
             name: "VeilEvaluationTests",
             dependencies: ["VeilEvaluation", "VeilTranscoder", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto", "VeilMedia"]),

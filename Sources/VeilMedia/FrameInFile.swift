@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import CVeilKernels
 import Foundation
 
 /// A frame of a file, to be read when it is needed: one that waits takes no memory.
@@ -25,23 +24,13 @@ public struct FrameInFile: @unchecked Sendable {
             at += s.width * s.height * bytes
         }
         let rowsAtOnce = max(Self.chunk / (size.width * bytes), 1)
-        let limit = UInt16((1 << format.bitDepth) - 1)
         try withUnsafeTemporaryAllocation(byteCount: rowsAtOnce * size.width * bytes, alignment: 64) { chunk in
             guard let from = chunk.baseAddress else { return }
             for y in Swift.stride(from: 0, to: size.height, by: rowsAtOnce) {
                 let rows = min(rowsAtOnce, size.height - y)
                 try fill(UnsafeMutableRawBufferPointer(rebasing: chunk[..<(rows * size.width * bytes)]), at: at + y * size.width * bytes)
-                let to = plane + y * stride
-                if bytes == 1 {
-                    veil_widen(to, stride, from.assumingMemoryBound(to: UInt8.self), size.width, Int32(size.width), Int32(rows))
-                } else {
-                    for row in 0..<rows {
-                        for x in 0..<size.width {
-                            let sample = from.loadUnaligned(fromByteOffset: 2 * (row * size.width + x), as: UInt16.self)
-                            to[row * stride + x] = min(UInt16(littleEndian: sample), limit)
-                        }
-                    }
-                }
+                RawSamples.read(
+                    from, bitDepth: format.bitDepth, into: plane + y * stride, stride: stride, width: size.width, height: rows)
             }
         }
     }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import CVeilKernels
 import Foundation
 
 /// Reads frames one after the other from y4m, raw yuv, a pipe, or (through ffmpeg) any container.
@@ -217,21 +216,17 @@ public final class VideoSource {
         if available < bytes { throw MediaError.truncated(path: path, frame: frameIndex, offset: offset + available) }
         let frame = freeFrame()
         var at = bufferAt
-        let limit = UInt16((1 << format.bitDepth) - 1)
         for c in 0..<3 {
             let s = format.size(ofComponent: c)
-            let count = s.width * s.height
             let start = at
             frame.planes[c].withUnsafeMutableBufferPointer { out in
-                buffer.withUnsafeBufferPointer { b in
-                    if format.bitDepth == 8 {
-                        veil_widen(out.baseAddress!, s.width, b.baseAddress! + start, s.width, Int32(s.width), Int32(s.height))
-                    } else {
-                        for i in 0..<count { out[i] = min(UInt16(b[start + 2 * i]) | UInt16(b[start + 2 * i + 1]) << 8, limit) }
-                    }
+                buffer.withUnsafeBytes {
+                    RawSamples.read(
+                        $0.baseAddress! + start, bitDepth: format.bitDepth, into: out.baseAddress!, stride: s.width, width: s.width,
+                        height: s.height)
                 }
             }
-            at += count * format.bytesPerSample
+            at += s.width * s.height * format.bytesPerSample
         }
         bufferAt = at
         frameOffset = offset

@@ -18,18 +18,29 @@ extension FrameBuffer {
             let s = f.size(ofComponent: c)
             frame.planes[c].withUnsafeBufferPointer { from in
                 guard let first = from.baseAddress else { return }
-                for y in 0..<to.height {
+                for y in 0..<s.height {
                     let row = to.row(y)
-                    let line = first + min(y, s.height - 1) * s.width
+                    let line = first + y * s.width
                     if up == 0 && down == 0 {
                         row.update(from: line, count: s.width)
                     } else {
                         for x in 0..<s.width { row[x] = min(((line[x] &+ half) &>> down) &<< up, limit) }
                     }
-                    for x in s.width..<max(to.width, s.width) { row[x] = row[s.width - 1] }
                 }
             }
+            to.repeatBorder(width: s.width, height: s.height)
         }
+    }
+}
+
+extension Plane {
+    /// Fills what lies right of and below the first `width` x `height` samples with the nearest of them.
+    fileprivate func repeatBorder(width filled: Int, height rows: Int) {
+        for y in 0..<rows {
+            let row = self.row(y)
+            for x in filled..<max(width, filled) { row[x] = row[filled - 1] }
+        }
+        for y in rows..<max(height, rows) { row(y).update(from: row(rows - 1), count: width) }
     }
 }
 
@@ -48,11 +59,7 @@ package struct WaitingFrame: WaitingPicture {
             let plane = picture.plane(c)
             let s = f.size(ofComponent: c)
             try frame.read(component: c, into: plane.origin, stride: plane.stride)
-            for y in 0..<s.height {
-                let row = plane.row(y)
-                for x in s.width..<max(plane.width, s.width) { row[x] = row[s.width - 1] }
-            }
-            for y in s.height..<max(plane.height, s.height) { plane.row(y).update(from: plane.row(s.height - 1), count: plane.width) }
+            plane.repeatBorder(width: s.width, height: s.height)
         }
         return picture
     }

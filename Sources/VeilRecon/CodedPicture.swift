@@ -89,11 +89,4 @@ package final class CodedPicture: @unchecked Sendable {
 
     /// Waits until the whole picture is final.
     package func waitUntilFinished() { block(until: Int.max) }
-
-    /// Makes a recycled picture unfinished again.
-    package func resetProgress() {
-        condition.lock()
-        rowsDone.store(0, ordering: .releasing)
-        condition.unlock()
-    }
 }

@@ -17,8 +17,8 @@ package struct Plane: @unchecked Sendable {
 
 /// Owner of the memory of three 4:2:0 planes.
 package final class FrameBuffer: @unchecked Sendable {
+    /// Of chroma planes half.
     package static let lumaMargin = 96
-    package static let chromaMargin = 48
     /// Of pictures that nothing is predicted from: what kernels may read beyond a block.
     package static let sourceMargin = 32
 

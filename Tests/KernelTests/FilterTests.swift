@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
+import TestSupport
 import Testing
 
 #if canImport(Glibc)

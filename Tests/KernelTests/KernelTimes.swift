@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
 import Foundation
+import TestSupport
 import Testing
 
 /// Times of the kernels: prints ns a call of the plain and of the AVX2 path and their ratio. Runs with VEIL_BENCH=1 only.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -19,17 +20,10 @@ nonisolated(unsafe) let avx2: Table? = veil_kernels_of(VEIL_SIMD_AVX2) ?? veil_k
 
 let depths: [Int32] = [8, 9, 10, 12]
 
-/// SplitMix64: the same sequence everywhere.
-struct Random: RandomNumberGenerator {
-    private var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
+typealias Random = SplitMix
+
+extension SplitMix {
+    init(_ seed: UInt64) { self.init(state: seed) }
     mutating func in32(_ range: ClosedRange<Int>) -> Int32 { Int32(Int.random(in: range, using: &self)) }
 }
 

@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import TestSupport
+
 @testable import VeilBins
 
-/// A small deterministic generator for tests.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
+extension SplitMix {
     mutating func upTo(_ n: Int) -> Int { Int(next() % UInt64(n)) }
     mutating func chance(_ n: Int) -> Bool { upTo(n) == 0 }
 }

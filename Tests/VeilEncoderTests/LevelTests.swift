@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import TestSupport
 import Testing
 import VeilBins
 
 @testable import VeilEncoder
 
-/// SplitMix64: the same sequence everywhere.
-private struct Random: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
-}
+private typealias Random = SplitMix
 
 /// Coefficients of which few are large, their levels to the nearest at a step of 64, and what these leave.
 private struct Block {

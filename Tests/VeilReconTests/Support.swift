@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import TestSupport
 import VeilBins
 
 @testable import VeilRecon
 
-/// A repeatable source of numbers (SplitMix64).
-struct Random: RandomNumberGenerator {
-    var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
-    }
+typealias Random = SplitMix
+
+extension SplitMix {
+    init(_ seed: UInt64) { self.init(state: seed) }
     mutating func below(_ n: Int) -> Int { Int(next() % UInt64(n)) }
     mutating func bool() -> Bool { next() & 1 != 0 }
 }

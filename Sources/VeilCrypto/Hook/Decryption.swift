@@ -75,9 +75,6 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
         lock.withLock { (layers[layer]?.message.isAuthenticated ?? false, layers[layer]?.authentication) }
     }
 
-    /// The IRAP index that the last message of a layer told.
-    package func signalledIrapIndex(layer: Int) -> Int? { lock.withLock { layers[layer].map { Int($0.message.irapIndex) } } }
-
     /// Which pictures of a layer are encrypted at all; nil when nothing is known of it.
     package func selection(layer: Int) -> Selection? { lock.withLock { layers[layer]?.message.selection } }
 

@@ -143,13 +143,6 @@ final class DecisionMaps: @unchecked Sendable {
         return (x > 0 && Int(depth[at &- 1]) > d ? 1 : 0) &+ (y > 0 && Int(depth[at &- width8]) > d ? 1 : 0)
     }
 
-    /// Depths left of and above a block, 255 where there is none.
-    @inline(__always)
-    func neighbourDepths(_ x: Int, _ y: Int) -> (Int, Int) {
-        let at = (y &>> 3) &* width8 &+ (x &>> 3)
-        return (x > 0 ? Int(depth[at &- 1]) : 255, y > 0 ? Int(depth[at &- width8]) : 255)
-    }
-
     @inline(__always)
     func set(_ x: Int, _ y: Int, size: Int, skip s: Bool, depth d: Int) {
         let cells = size &>> 3

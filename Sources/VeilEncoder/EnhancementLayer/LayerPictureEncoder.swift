@@ -58,10 +58,10 @@ package final class LayerPictureEncoder: @unchecked Sendable {
 
     private let progress: RowProgress
     private let lock = NSLock()
-    private var rowsFiltered = 0
-    private var isFiltering = false
+    private let completion: RowCompletion
     private var rows: [[UInt8]]
-    private var codedRows: [Bool]
+    /// What `finish` returned, which may be asked twice.
+    private var finished: [NALUnit]?
 
     /// With sample adaptive offset, whose parameters come before a CTU's data and are known only when the rows around it are deblocked,
     /// CTUs are written a row later. Contexts for the decisions then come from a writer whose output nobody sees.
@@ -87,12 +87,15 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         store = ContextStore(picHeightInCtbs: settings.grid.heightInCtbs)
         lines = SyntaxLines(picWidthInMinCbs: settings.sps.picWidthInMinCbsY)
         maps = DecisionMaps(width: settings.grid.width, height: settings.grid.height)
-        filter = InLoopFilter(picture: reconstruction, saoEnabled: settings.sps.sampleAdaptiveOffsetEnabledFlag)
+        let filter = InLoopFilter(picture: reconstruction, saoEnabled: settings.sps.sampleAdaptiveOffsetEnabledFlag)
+        self.filter = filter
+        completion = RowCompletion(widthInCtbs: settings.grid.widthInCtbs, heightInCtbs: settings.grid.heightInCtbs) {
+            filter.advance(reconstructedRows: $0)
+        }
         offsets = settings.pps.cuQpDeltaEnabledFlag
             ? settings.effort.adaptiveQuantisation.map { QuantisationOffsets(source: source, settings: $0) } : nil
         progress = RowProgress(rows: settings.grid.heightInCtbs)
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
-        codedRows = Array(repeating: false, count: settings.grid.heightInCtbs)
         isDeferred = slices[0].parameters.sliceSaoLumaFlag || slices[0].parameters.sliceSaoChromaFlag
         estimates = (
             ContextStore(picHeightInCtbs: isDeferred ? settings.grid.heightInCtbs : 0),
@@ -126,7 +129,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         reconstruction.picture.waitUntilFinished()
         lock.lock()
         defer { lock.unlock() }
-        return slices.map { slice in
+        if let finished { return finished }
+        let made = slices.map { slice in
             var data: [UInt8] = []
             var ends: [Int] = []
             for row in rows[slice.rows] where !row.isEmpty {
@@ -136,6 +140,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
             return SliceAssembly.nal(
                 header: slice.header, data: data, ends: ends, pps: settings.pps, sps: settings.sps, vps: settings.vps)
         }
+        finished = made
+        return made
     }
 
     /// The slice that a row belongs to.
@@ -185,7 +191,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
                 code(rs, slice, memory, contexts, writer, deciding)
                 progress.advance(row: row)
             }
-            finish(row: row, bytes: writer.outputBytes())
+            if !isDeferred { lock.withLock { rows[row] = writer.outputBytes() } }
+            completion.finish(row: row)
         }
         settings.giveBack(memory)
     }
@@ -251,25 +258,4 @@ package final class LayerPictureEncoder: @unchecked Sendable {
             if isDone { lock.withLock { rows[slice.rows.lowerBound] = writer.outputBytes() } }
         }
     }
-
-    /// A row is coded: filters what can be.
-    private func finish(row: Int, bytes: [UInt8]) {
-        lock.lock()
-        if !isDeferred { rows[row] = bytes }
-        codedRows[row] = true
-        // One worker at a time filters what is ready, without holding up the others.
-        while !isFiltering && rowsFiltered < rows.count && isCoded(row: rowsFiltered) {
-            while rowsFiltered < rows.count && isCoded(row: rowsFiltered) { rowsFiltered += 1 }
-            isFiltering = true
-            let ready = rowsFiltered
-            lock.unlock()
-            filter.advance(reconstructedRows: ready)
-            lock.lock()
-            isFiltering = false
-        }
-        lock.unlock()
-    }
-
-    /// Whether a row is coded, and its bytes kept unless they come later.
-    private func isCoded(row: Int) -> Bool { codedRows[row] }
 }
