@@ -49,9 +49,13 @@ __attribute__((constructor)) static void fill_tables(void) {
 #ifdef VEIL_NEON
     veil_fill_mc_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_transform_neon(&tables[VEIL_SIMD_NEON]);
+    veil_fill_forward_transform_neon(&tables[VEIL_SIMD_NEON]);
+    veil_fill_deblock_neon(&tables[VEIL_SIMD_NEON]);
+    veil_fill_sao_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_resample_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_cost_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_quant_neon(&tables[VEIL_SIMD_NEON]);
+    veil_fill_scale_neon(&tables[VEIL_SIMD_NEON]);
     best = VEIL_SIMD_NEON;
 #endif
     const char *wish = getenv("VEIL_SIMD");

@@ -62,9 +62,13 @@ void veil_fill_scale_avx2(veil_kernels *k);
 // And those NEON kernels that compilers do not make of the plain ones.
 void veil_fill_mc_neon(veil_kernels *k);
 void veil_fill_transform_neon(veil_kernels *k);
+void veil_fill_forward_transform_neon(veil_kernels *k);
+void veil_fill_deblock_neon(veil_kernels *k);
+void veil_fill_sao_neon(veil_kernels *k);
 void veil_fill_resample_neon(veil_kernels *k);
 void veil_fill_cost_neon(veil_kernels *k);
 void veil_fill_quant_neon(veil_kernels *k);
+void veil_fill_scale_neon(veil_kernels *k);
 
 VEIL_INLINE int veil_min(int a, int b) { return a < b ? a : b; }
 VEIL_INLINE int veil_max(int a, int b) { return a > b ? a : b; }

@@ -88,6 +88,82 @@ static void check_transform(int bitDepth, int kind, int log2) {
     }
 }
 
+// Residuals of any kind: single signs make the sums as great as they become.
+static void check_forward(int bitDepth, int kind, int log2) {
+    int n = 1 << log2, maximum = (1 << bitDepth) - 1;
+    static int16_t residual[32 * 40], result[2][1024];
+    for (int i = 0; i < 32 * 40; i++) {
+        int r = (int)(next() % (2 * maximum + 1)) - maximum;
+        residual[i] = (int16_t)(kind == 0 ? r : kind == 1 ? (r < 0 ? -maximum : maximum) : kind == 2 ? maximum : r % 8);
+    }
+    plain->fdct[log2 - 2](result[0], residual, 40, bitDepth), fast->fdct[log2 - 2](result[1], residual, 40, bitDepth);
+    expect(!memcmp(result[0], result[1], 2 * n * n), "fdct", n, n, bitDepth);
+    if (log2 == 2) {
+        plain->fdst4(result[0], residual, 40, bitDepth), fast->fdst4(result[1], residual, 40, bitDepth);
+        expect(!memcmp(result[0], result[1], 32), "fdst4", n, n, bitDepth);
+    }
+}
+
+// Eight lines across a step of the size that the filters take up, at x = 32, y = 32.
+static void check_deblocking(int bitDepth) {
+    int maximum = (1 << bitDepth) - 1, scale = 1 << (bitDepth - 8);
+    int level = next() % (maximum + 1), step = (int)(next() % 24) - 12, noise = next() % 6, slope = (int)(next() % 5) - 2;
+    for (int y = 0; y < 64; y++) {
+        for (int x = 0; x < 64; x++) {
+            int v = level + scale * (((x >= 32) + (y >= 32)) * step + slope * x + (int)(next() % (noise + 1)));
+            out0[y * STRIDE + x] = out1[y * STRIDE + x] = (uint16_t)(v < 0 ? 0 : v > maximum ? maximum : v);
+        }
+    }
+    int beta = next() % 65 * scale, tc0 = next() % 25 * scale, tc1 = next() % 4 ? (int)(next() % 25) * scale : 0;
+    int noP = next() % 5 == 0, noQ = next() % 5 == 0, at = 32 * STRIDE + 32;
+    plain->deblock_luma_v(out0 + at, STRIDE, beta, tc0, tc1, noP, noQ, bitDepth);
+    fast->deblock_luma_v(out1 + at, STRIDE, beta, tc0, tc1, noP, noQ, bitDepth);
+    expect(same_samples(), "deblock_luma_v", beta, tc0, bitDepth);
+    plain->deblock_luma_h(out0 + at, STRIDE, beta, tc0, tc1, noP, noQ, bitDepth);
+    fast->deblock_luma_h(out1 + at, STRIDE, beta, tc0, tc1, noP, noQ, bitDepth);
+    expect(same_samples(), "deblock_luma_h", beta, tc0, bitDepth);
+    at = 16 * STRIDE + 32;
+    plain->deblock_chroma_v(out0 + at, STRIDE, tc0, tc1, noP, noQ, bitDepth);
+    fast->deblock_chroma_v(out1 + at, STRIDE, tc0, tc1, noP, noQ, bitDepth);
+    expect(same_samples(), "deblock_chroma_v", tc0, tc1, bitDepth);
+    at = 32 * STRIDE + 16;
+    plain->deblock_chroma_h(out0 + at, STRIDE, tc0, tc1, noP, noQ, bitDepth);
+    fast->deblock_chroma_h(out1 + at, STRIDE, tc0, tc1, noP, noQ, bitDepth);
+    expect(same_samples(), "deblock_chroma_h", tc0, tc1, bitDepth);
+}
+
+static void check_offsets(int bitDepth, int w, int h) {
+    const uint16_t *src = a + 3 * STRIDE + 5;
+    int16_t offsets[4];
+    for (int i = 0; i < 4; i++) offsets[i] = (int16_t)(((int)(next() % 15) - 7) * (1 << ((bitDepth < 10 ? bitDepth : 10) - 5)));
+    for (int eoClass = 0; eoClass < 4; eoClass++) {
+        clear(), plain->sao_edge(out0, STRIDE, src, STRIDE, w, h, eoClass, offsets, bitDepth);
+        fast->sao_edge(out1, STRIDE, src, STRIDE, w, h, eoClass, offsets, bitDepth);
+        expect(same_samples(), "sao_edge", w, h, bitDepth);
+    }
+    int band = next() % 32;
+    memcpy(out0, a, sizeof a), memcpy(out1, a, sizeof a);
+    plain->sao_band(out0 + 9, STRIDE, out0 + 9, STRIDE, w, h, band, offsets, bitDepth);
+    fast->sao_band(out1 + 9, STRIDE, out1 + 9, STRIDE, w, h, band, offsets, bitDepth);
+    expect(same_samples(), "sao_band", w, h, bitDepth);
+}
+
+static void check_scaling(int bitDepth, int w) {
+    enum { TAPS = 16 };
+    static int16_t weights[128 * TAPS];
+    static int32_t first[128];
+    const uint16_t *rows[TAPS];
+    int maximum = (1 << bitDepth) - 1;
+    for (int i = 0; i < TAPS; i++) rows[i] = a + i * STRIDE + 1;
+    for (int i = 0; i < 128 * TAPS; i++) weights[i] = (int16_t)((int)(next() % 3000) - 600);
+    for (int x = 0; x < w; x++) first[x] = x + (int)(next() % 16);
+    clear(), plain->scale_v((int16_t *)out0, rows, weights, TAPS, w), fast->scale_v((int16_t *)out1, rows, weights, TAPS, w);
+    expect(same_samples(), "scale_v", w, 1, bitDepth);
+    const int16_t *src = (const int16_t *)a;
+    clear(), plain->scale_h(out0, src, first, weights, TAPS, w, maximum), fast->scale_h(out1, src, first, weights, TAPS, w, maximum);
+    expect(same_samples(), "scale_h", w, 1, bitDepth);
+}
+
 static void check_resampling(int bitDepth, int w) {
     int32_t position[128];
     uint8_t phase[128];
@@ -152,7 +228,11 @@ int main(void) {
         for (int i = 0; i < 400; i++) check_transform(bitDepth, kind, 2 + i % 4);
         for (int i = 0; i < 400; i++) check_quant(i / 4 % 2, 2 + i % 4);
         for (int w = 1; w <= 64; w += w < 20 ? 1 : 11) check_statistics(bitDepth, w, 1 + (int)(next() % 64));
+        for (int i = 0; i < 400; i++) check_forward(bitDepth, i / 4 % 4, 2 + i % 4);
+        for (int i = 0; i < 2000; i++) check_deblocking(bitDepth);
+        for (int w = 1; w <= 64; w += w < 20 ? 1 : 11) check_offsets(bitDepth, w, 1 + (int)(next() % 64));
         for (int w = 1; w <= 100; w++) check_resampling(bitDepth, w);
+        for (int w = 1; bitDepth <= 10 && w <= 100; w++) check_scaling(bitDepth, w);
     }
     printf("%ld checks of NEON kernels, %ld failed\n", checks, failures);
     return failures ? 1 : 0;
