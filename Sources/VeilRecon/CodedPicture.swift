@@ -51,13 +51,13 @@ package final class CodedPicture: @unchecked Sendable {
         if rowsDone.load(ordering: .acquiring) < wanted { block(until: wanted) }
     }
 
-    /// Waits until rows 0 ..< count are there, or, of an inter-layer reference, makes its part at a CTB.
-    package func prepare(rows count: Int, xCtb: Int, yCtb: Int) {
-        if let producer {
-            producer.prepare(mv: MotionVector(), x: xCtb, y: yCtb, height: 1)
-        } else {
-            wait(rows: count)
-        }
+    /// The planes in which the CTB at a place of the current picture finds its samples in an inter-layer reference: made in `patches`, unless
+    /// the picture is the lower layer's own. Nil for other references.
+    package func interLayerPlanes(xCtb: Int, yCtb: Int, patches: InterLayerPatches) -> (Plane, Plane, Plane)? {
+        guard let producer else { return nil }
+        if let planes = producer.planes(mv: MotionVector(), x: xCtb, y: yCtb, patches: patches) { return planes }
+        producer.prepare(mv: MotionVector(), x: xCtb, y: yCtb, height: 1)
+        return (frame.plane(0), frame.plane(1), frame.plane(2))
     }
 
     /// Waits until what a block is predicted from is there: rows 0 ..< count, or its part of an inter-layer reference.

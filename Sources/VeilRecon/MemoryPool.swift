@@ -25,7 +25,8 @@ final class MemoryPool: @unchecked Sendable {
         return kept ?? Self.allocate(byteCount)
     }
 
-    private static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    /// Fresh memory, for `free`.
+    static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
         #if os(Linux)
         // Huge pages, where the system has them: one fault for 2 MiB. Not for an end that would leave much of one unused: clearing a page
         // that the machine had not touched before costs more than its fault.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
 
 /// One sample plane with margins on every side, so that prediction may read beyond the picture.
 ///
@@ -30,11 +31,14 @@ package final class FrameBuffer: @unchecked Sendable {
     package let planes: (Plane, Plane, Plane)
     private let memory: UnsafeMutableRawPointer
     private let byteCount: Int
+    private let isPooled: Bool
 
     /// - Parameters:
     ///   - width, height: in luma samples, both even (pic_width_in_luma_samples is a multiple of MinCbSizeY).
     ///   - margin: luma samples beyond each side, a multiple of 32; chroma planes have half of it.
-    package init(width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int, margin: Int = lumaMargin) {
+    ///   - isPooled: the memory was used before and will be used again. Not for pictures that are hardly ever touched: untouched memory
+    ///     costs nothing unless it is taken from those who would have touched it.
+    package init(width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int, margin: Int = lumaMargin, isPooled: Bool = true) {
         self.width = width
         self.height = height
         self.bitDepthLuma = bitDepthLuma
@@ -48,7 +52,8 @@ package final class FrameBuffer: @unchecked Sendable {
         let chroma = layout(width / 2, height / 2, margin / 2)
         let total = (luma.samples + 2 * chroma.samples) * 2
         byteCount = total
-        memory = MemoryPool.shared.take(byteCount: total)
+        self.isPooled = isPooled
+        memory = isPooled ? MemoryPool.shared.take(byteCount: total) : MemoryPool.allocate(total)
         let base = memory.bindMemory(to: UInt16.self, capacity: total / 2)
         func plane(_ start: Int, _ l: (stride: Int, samples: Int), _ w: Int, _ h: Int, _ margin: Int) -> Plane {
             Plane(origin: base + start + margin * l.stride + margin, stride: l.stride, width: w, height: h, margin: margin)
@@ -60,7 +65,9 @@ package final class FrameBuffer: @unchecked Sendable {
         )
     }
 
-    deinit { MemoryPool.shared.giveBack(memory, byteCount: byteCount) }
+    deinit {
+        if isPooled { MemoryPool.shared.giveBack(memory, byteCount: byteCount) } else { free(memory) }
+    }
 
     @inlinable package func plane(_ cIdx: Int) -> Plane {
         cIdx == 0 ? planes.0 : cIdx == 1 ? planes.1 : planes.2

@@ -28,7 +28,9 @@ final class CTUDecision {
     private let lambdaFactor: Double
     private let offsets: QuantisationOffsets?
     let maps: DecisionMaps
+    /// The slice's, inter-layer references being the current CTU's part of them.
     let references: UnsafeMutablePointer<ReferenceEntry>?
+    private let patches: InterLayerPatches
     /// The inter-layer reference in list 0, -1 for none, and the place in list 0 of list 1's references.
     let interLayerIndex: Int
     let sameInList0: [Int]
@@ -67,7 +69,14 @@ final class CTUDecision {
         sliceQuantisation = Quantisation(
             qp: slice.constants.sliceQpY, slice: slice, lambda: lambdaFactor * Self.lambda(qp: slice.constants.sliceQpY), memory: memory)
         quantisation = sliceQuantisation
-        references = slice.references
+        references = slice.references.map { table in
+            let own = UnsafeMutablePointer<ReferenceEntry>.allocate(capacity: 32)
+            own.initialize(from: table, count: 32)
+            return own
+        }
+        let interLayer = (0..<slice.numRefIdxActive.0).count { slice.references?[$0].isInterLayer ?? false }
+        let interLayer1 = (0..<slice.numRefIdxActive.1).count { slice.references?[16 + $0].isInterLayer ?? false }
+        patches = InterLayerPatches(slots: max(interLayer, interLayer1, 1))
         interLayerIndex = (0..<slice.numRefIdxActive.0).first { slice.references?[$0].isInterLayer ?? false } ?? -1
         sameInList0 = (0..<slice.numRefIdxActive.1).map { i in
             (0..<slice.numRefIdxActive.0).first { slice.references?[$0].pictureId == slice.references?[16 + i].pictureId } ?? -1
@@ -88,8 +97,11 @@ final class CTUDecision {
     /// Squared error that a bit is worth.
     static func lambda(qp: Int) -> Double { 0.7 * exp2(Double(qp - 12) / 3) }
 
-    // The view holds plain words only.
-    deinit { candidateView.deallocate() }
+    // View and table hold plain words only.
+    deinit {
+        candidateView.deallocate()
+        references?.deallocate()
+    }
 
     var candidates: UnsafePointer<MotionCandidates> { UnsafePointer(candidateView) }
     var isInter: Bool { references != nil }
@@ -111,7 +123,7 @@ final class CTUDecision {
         }
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: record.ctbAddrRs)
         awaitReferences(record.xCtb, record.yCtb)
-        _ = quadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0)
+        _ = quadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0, most: .infinity)
         if offsets != nil {
             QuantizationGroups.assign(record, qps: memory.qps, parameters: p, slice: slice, maps: picture.maps)
         }
@@ -140,7 +152,11 @@ final class CTUDecision {
         for list in 0..<2 {
             for i in 0..<(list == 0 ? slice.numRefIdxActive.0 : slice.numRefIdxActive.1) {
                 references[list * 16 + i].picture._withUnsafeGuaranteedRef {
-                    $0.prepare(rows: min(reach + 8, slice.height), xCtb: xCtb, yCtb: yCtb)
+                    if let planes = $0.interLayerPlanes(xCtb: xCtb, yCtb: yCtb, patches: patches) {
+                        references[list * 16 + i].planes = planes
+                    } else {
+                        $0.wait(rows: min(reach + 8, slice.height))
+                    }
                 }
             }
         }
@@ -151,13 +167,14 @@ final class CTUDecision {
 
     // MARK: Quadtree
 
-    private func quadtree(x: Int, y: Int, log2: Int, depth: Int) -> Double {
+    /// Decides a block and returns its cost; infinity, leaving the block unfinished, where that would be `most` or more.
+    private func quadtree(x: Int, y: Int, log2: Int, depth: Int, most: Double) -> Double {
         let size = 1 << log2
         let fits = x + size <= p.picWidthInLumaSamples && y + size <= p.picHeightInLumaSamples
-        if !fits { return children(x: x, y: y, log2: log2, depth: depth) }
+        if !fits { return children(x: x, y: y, log2: log2, depth: depth, most: most) }
         let canSplit = log2 > max(p.minCbLog2SizeY, effort.minCbLog2)
         if canSplit && log2 > effort.maxCbLog2 {
-            return children(x: x, y: y, log2: log2, depth: depth)
+            return children(x: x, y: y, log2: log2, depth: depth, most: most)
         }
         let w = workspaces[depth]
         setQp(x: x, y: y, log2: log2)
@@ -173,23 +190,27 @@ final class CTUDecision {
             && (w.bestRecord.cus[0].cuSkipFlag || (w.bestRecord.cus[0].predMode == .inter && !w.bestRecord.cus[0].rqtRootCbf))
         if canSplit && !done {
             let (cuCount, puCount, tuCount, levelCount) = (ctu.cuCount, ctu.puCount, ctu.tuCount, ctu.levelCount)
-            let split = children(x: x, y: y, log2: log2, depth: depth) + lambda * bits(rate.bin(1, Context.splitCuFlag + splitContext))
+            let flag = lambda * bits(rate.bin(1, Context.splitCuFlag + splitContext))
+            let split = children(x: x, y: y, log2: log2, depth: depth, most: min(whole, most) - flag) + flag
             if split < whole { return split }
             (ctu.cuCount, ctu.puCount, ctu.tuCount, ctu.levelCount) = (cuCount, puCount, tuCount, levelCount)
         }
+        if whole >= most && most < .infinity { return .infinity }
         memory.qps[ctu.cuCount] = Int8(truncatingIfNeeded: qp)
         commit(w, x: x, y: y, log2: log2, depth: depth)
         return whole
     }
 
-    private func children(x: Int, y: Int, log2: Int, depth: Int) -> Double {
+    /// Decides the four parts of a block. Infinity, as soon as they cost `most` or more together.
+    private func children(x: Int, y: Int, log2: Int, depth: Int, most: Double) -> Double {
         let half = 1 << (log2 - 1)
         var cost = 0.0
         for i in 0..<4 {
             let xi = x + (i & 1) * half
             let yi = y + (i >> 1) * half
             if xi < p.picWidthInLumaSamples && yi < p.picHeightInLumaSamples {
-                cost += quadtree(x: xi, y: yi, log2: log2 - 1, depth: depth + 1)
+                cost += quadtree(x: xi, y: yi, log2: log2 - 1, depth: depth + 1, most: most - cost)
+                if cost >= most { return .infinity }
             }
         }
         return cost

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /// The parts of inter-layer reference pictures that a worker is predicting from: one CTB of each of the last few, in memory of its own.
-final class InterLayerPatches {
-    /// Direct reference layers used in one CTU, as many as are remembered.
-    private static let slots = 4
+package final class InterLayerPatches {
+    private let slots: Int
     /// Rows are longer than a CTB: kernels read and write up to 16 samples further.
     private static let lumaStride = 96
     private static let chromaStride = 64
@@ -21,13 +20,15 @@ final class InterLayerPatches {
     private let entries: UnsafeMutablePointer<Slot>
     @exclusivity(unchecked) private var last = 0
 
-    init() {
-        memory = UnsafeMutableRawPointer.allocate(byteCount: Self.slots * Self.samples * 2, alignment: 64)
-            .bindMemory(to: UInt16.self, capacity: Self.slots * Self.samples)
-        memory.initialize(repeating: 0, count: Self.slots * Self.samples)
+    /// - Parameter slots: direct reference layers used in one CTU, as many as are remembered.
+    package init(slots: Int = 4) {
+        self.slots = slots
+        memory = UnsafeMutableRawPointer.allocate(byteCount: slots * Self.samples * 2, alignment: 64)
+            .bindMemory(to: UInt16.self, capacity: slots * Self.samples)
+        memory.initialize(repeating: 0, count: slots * Self.samples)
         let empty = Plane(origin: memory, stride: 0, width: 0, height: 0, margin: 0)
-        entries = .allocate(capacity: Self.slots)
-        entries.initialize(repeating: Slot(planes: (empty, empty, empty)), count: Self.slots)
+        entries = .allocate(capacity: slots)
+        entries.initialize(repeating: Slot(planes: (empty, empty, empty)), count: slots)
     }
 
     deinit {
@@ -38,13 +39,13 @@ final class InterLayerPatches {
     /// The planes of a CTB made before.
     @inline(__always)
     func find(producer: Int, ctb: Int) -> (Plane, Plane, Plane)? {
-        for i in 0..<Self.slots where entries[i].ctb == ctb && entries[i].producer == producer { return entries[i].planes }
+        for i in 0..<slots where entries[i].ctb == ctb && entries[i].producer == producer { return entries[i].planes }
         return nil
     }
 
     /// Planes for a CTB at luma position (x, y), to be filled: only its own samples exist, at the positions that they have in `frame`.
     func next(producer: Int, ctb: Int, x: Int, y: Int, frame: FrameBuffer) -> (Plane, Plane, Plane) {
-        last = (last + 1) % Self.slots
+        last = (last + 1) % slots
         let base = memory + last * Self.samples
         func plane(_ like: Plane, _ start: Int, _ stride: Int, _ x: Int, _ y: Int) -> Plane {
             Plane(origin: base + (start - y * stride - x), stride: stride, width: like.width, height: like.height, margin: like.margin)

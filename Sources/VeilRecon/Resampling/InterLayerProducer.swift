@@ -56,7 +56,9 @@ package final class InterLayerProducer: @unchecked Sendable {
         let p = reference.parameters
         let isAlias = p.isIdentity && source.frame.bitDepthLuma == bitDepthLuma && source.frame.bitDepthChroma == bitDepthChroma
         let frame = isAlias
-            ? source.frame : FrameBuffer(width: p.width, height: p.height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma)
+            ? source.frame
+            : FrameBuffer(
+                width: p.width, height: p.height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma, isPooled: false)
         let motion = isAlias && hasMotion ? source.motion : MotionField(width: p.width, height: p.height, ctbLog2Size: 4, clears: false)
         let picture = CodedPicture(frame: frame, motion: motion)
         picture.poc = poc
