@@ -321,7 +321,7 @@ final class CTUDecision {
             var checked = 0
             for i in 0..<w.choiceCount {
                 let choice = w.choices[i]
-                if checked >= effort.searchChecks || choice.cost > interSatd * 1.2 { break }
+                if checked >= effort.searchChecks || choice.cost > interSatd * effort.searchRatio { break }
                 interSatd = min(interSatd, choice.cost)
                 parts[0] = choice
                 checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: .part2Nx2N, count: 1)

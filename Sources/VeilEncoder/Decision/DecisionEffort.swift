@@ -16,10 +16,14 @@ package struct DecisionEffort: Equatable, Sendable {
     package var bidirectional = true
     /// Prediction from the inter-layer reference and another picture at once, for which all pictures become B pictures.
     package var mixesLayers = false
+    /// Layers are not mixed where the Hadamard cost of one alone is this much greater than that of the other.
+    package var mixRatio = Double.infinity
     /// Bi-prediction's second vector is refined for it.
     package var refinesBoth = false
     /// Searched motion, the inter-layer reference included, that gets a full check.
     package var searchChecks = 2
+    /// Searched motion whose Hadamard cost is this much greater than the least so far gets no full check.
+    package var searchRatio = 1.2
     /// Partitions of inter units: 0 none, 1 halves, 2 quarters as well.
     package var partitions = 0
     /// No further motion, partitions or intra modes where the best merge candidate leaves nothing to code.
@@ -30,6 +34,8 @@ package struct DecisionEffort: Equatable, Sendable {
     package var intra = 2
     /// Chroma modes besides that of luma.
     package var triesChromaModes = false
+    /// Transform blocks whose squared error is worth no more bits are not transformed at all.
+    package var leastResidualBits = 5.0
     /// Rate-distortion optimised levels.
     package var optimisesLevels = false
     /// Transform trees are split for the best unit only, and not for everything that is compared.

@@ -17,7 +17,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         let rank = rank
         e.mergeCandidates = rank < Self.superfast.rank ? 2 : rank < Self.medium.rank ? 3 : rank < Self.slow.rank ? 4 : 5
         e.mergeChecks = rank < Self.faster.rank ? 1 : self == .veryslow ? 4 : 2
-        e.mergeRatio = rank < Self.slow.rank ? 1.1 : self == .slow ? 1.25 : 2
+        e.mergeRatio = rank < Self.slow.rank ? 1.05 : self == .slow ? 1.25 : 2
         e.references = rank < Self.faster.rank ? 1 : rank < Self.slower.rank ? 2 : 3
         e.intra = rank < Self.medium.rank ? 1 : self == .veryslow ? 3 : 2
         e.triesChromaModes = rank >= Self.slow.rank
@@ -25,6 +25,12 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         e.search.steps = rank < Self.superfast.rank ? 6 : rank < Self.medium.rank ? 12 : rank < Self.slow.rank ? 16 : 32
         e.search.square = rank >= Self.slow.rank
         e.searchChecks = rank < Self.superfast.rank ? 1 : 2
+        if rank < Self.slow.rank {
+            e.searchRatio = 1.05
+            e.search.refineRatio = 1.3
+            e.mixRatio = 1.25
+            e.leastResidualBits = 7
+        }
         e.partitions = self == .veryslow ? 2 : 0
         e.earlyEnd = rank < Self.slow.rank
         e.earlySkip = rank < Self.slower.rank
@@ -40,7 +46,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         var t = LayerTools()
         t.signDataHiding = true
         t.sao = rank >= Self.veryfast.rank
-        t.maxTransformHierarchyDepthInter = self == .veryslow ? 2 : rank >= Self.fast.rank ? 1 : 0
+        t.maxTransformHierarchyDepthInter = self == .veryslow ? 2 : rank >= Self.slow.rank ? 1 : 0
         t.asymmetricPartitions = self == .veryslow
         return t
     }

@@ -159,7 +159,9 @@ extension CTUDecision {
             w.insert(refined(both(best.0, best.1, block, at, stride), block, at, stride, least: least))
         }
         let other = best.1.cost < repeated.cost ? best.1 : repeated
-        if effort.mixesLayers && lower.cost < .infinity && other.cost < .infinity {
+        if effort.mixesLayers && lower.cost < .infinity && other.cost < .infinity && lower.cost <= other.cost * effort.mixRatio
+            && other.cost <= lower.cost * effort.mixRatio
+        {
             w.insert(refined(both(lower, other, block, at, stride), block, at, stride, least: least))
         }
     }
@@ -295,7 +297,8 @@ extension CTUDecision {
         record.tuCount = 0
         let tree = interTree(
             w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0,
-            forcesSplit: partMode != .part2Nx2N && p.maxTransformHierarchyDepthInter == 0)
+            forcesSplit: partMode != .part2Nx2N && p.maxTransformHierarchyDepthInter == 0, most: w.bestCost - lambda * header,
+            mostZero: w.bestCost)
         var cu = CodingUnit()
         cu.x0 = Int32(truncatingIfNeeded: x)
         cu.y0 = Int32(truncatingIfNeeded: y)
@@ -353,7 +356,7 @@ extension CTUDecision {
         let record = w.workRecord
         record.levelCount = 0
         record.tuCount = 0
-        let tree = splitWhole(w, x: x, y: y, log2: log2)
+        let tree = splitWhole(w, x: x, y: y, log2: log2, most: w.bestTreeCost)
         if tree.cbf == 0 { return }
         let splitContext = Context.splitTransformFlag &+ 5 &- log2
         let change = tree.distortion + lambda * (tree.bits + bits(rate.bin(1, splitContext))) - w.bestTreeCost

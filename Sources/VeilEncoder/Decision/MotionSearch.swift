@@ -14,6 +14,8 @@ package struct SearchEffort: Equatable, Sendable {
     package var steps = 16
     /// Rounds with eight instead of four neighbours at half and quarter samples.
     package var square = false
+    /// Whole-sample vectors that cost this much more than what is known already are not refined.
+    package var refineRatio = 2.0
     /// Stops at half samples.
     package var quarter = true
     package init() {}
@@ -192,7 +194,7 @@ final class MotionSearch {
         }
         var result = Result()
         fractional(t, best.x &* 4, best.y &* 4, &result)
-        if result.cost > bound * 2 && result.cost > Double(enough) { return result }
+        if result.cost > bound * effort.refineRatio && result.cost > Double(enough) { return result }
         refine(t, 2, &result, square: effort.square)
         if effort.quarter { refine(t, 1, &result, square: effort.square) }
         return result

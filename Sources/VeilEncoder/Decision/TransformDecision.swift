@@ -38,7 +38,7 @@ extension CTUDecision {
         let zeroBits = bits(rate.bin(0, cbfContext))
         outcome.distortion = outcome.zeroDistortion
         outcome.bits = zeroBits
-        if outcome.zeroDistortion <= lambda * 5 {
+        if outcome.zeroDistortion <= lambda * effort.leastResidualBits {
             // No residual is worth the bits of the shortest one.
             veil_copy(out, outStride, prediction, predictionStride, n, n)
             return outcome
@@ -79,13 +79,14 @@ extension CTUDecision {
     }
 
     /// Codes the residual of an inter unit (or a part of it of at least 8x8, at (dx, dy) of its buffers) into the work buffers and record of
-    /// a workspace.
+    /// a workspace. Where its cost is `most` or more, and the distortion without any residual `mostZero` or more, both may be infinite.
     func interTree(
-        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, forcesSplit: Bool
+        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, forcesSplit: Bool,
+        most: Double = .infinity, mostZero: Double = .infinity
     ) -> TreeOutcome {
         let forced = forcesSplit && trafoDepth == 0
         if log2 > p.maxTbLog2SizeY || (forced && log2 > 3) {
-            return splitTree(w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth)
+            return splitTree(w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth, most: most, mostZero: mostZero)
         }
         let record = w.workRecord
         let size = 1 << log2
@@ -129,7 +130,9 @@ extension CTUDecision {
             split.bits += chroma.bits
             split.cbf |= tu.cbf & 6
         } else {
-            split = splitTree(w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth)
+            split = splitTree(
+                w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth, most: outcome.distortion + lambda * outcome.bits,
+                mostZero: 0)
         }
         split.bits += bits(rate.bin(1, splitContext))
         if split.cbf != 0 && split.distortion + lambda * split.bits < outcome.distortion + lambda * outcome.bits {
@@ -170,9 +173,9 @@ extension CTUDecision {
             outStride: stride, log2: log2 &- s, cIdx: cIdx, isDST: false, scanIdx: 0, trafoDepth: trafoDepth)
     }
 
-    /// The tree of an inter unit of at most the largest transform size, split in four.
-    func splitWhole(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int) -> TreeOutcome {
-        if log2 > 3 { return splitTree(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0) }
+    /// The tree of an inter unit of at most the largest transform size, split in four. Where its cost is `most` or more it may be infinite.
+    func splitWhole(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, most: Double) -> TreeOutcome {
+        if log2 > 3 { return splitTree(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0, most: most, mostZero: 0) }
         var tu = transformUnit(x, y, log2)
         let chroma = interChroma(w, &tu, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0)
         var split = splitLuma(w, x: x, y: y, dx: 0, dy: 0, trafoDepth: 0, chroma: tu)
@@ -201,7 +204,9 @@ extension CTUDecision {
         return outcome
     }
 
-    private func splitTree(_ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int) -> TreeOutcome {
+    private func splitTree(
+        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, most: Double, mostZero: Double
+    ) -> TreeOutcome {
         let half = 1 << (log2 - 1)
         var total = TreeOutcome()
         for i in 0..<4 {
@@ -212,6 +217,11 @@ extension CTUDecision {
             total.bits += part.bits
             total.zero += part.zero
             total.cbf |= part.cbf
+            if i < 3 && total.distortion + lambda * total.bits >= most && total.zero >= mostZero {
+                total.distortion = .infinity
+                total.zero = .infinity
+                return total
+            }
         }
         return total
     }
