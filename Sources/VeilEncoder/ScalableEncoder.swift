@@ -158,13 +158,16 @@ package final class ScalableEncoder {
             guard let sources = waiting.removeValue(forKey: coded.displayIndex) else {
                 throw EncoderError.baseLayer("picture \(coded.displayIndex) has no source")
             }
+            let rated = RatedPicture(baseQp: unit.qps[0], type: header.sliceType, baseBits: Self.bits(slices))
+            for i in layers.indices { rates[i].prepare(rated) }
             recordCosts()
-            let picture = RatedPicture(baseQp: unit.qps[0], type: header.sliceType, baseBits: unit.baseBytes * 8)
             for (i, layer) in layers.enumerated() {
-                let qp = rates[i].qp(picture)
                 let references = settings.enhancements[i].references.map { $0 == 0 ? coded.picture : unit.pictures[$0 - 1].picture }
-                let picture = layer.picture(base: header, position: position, references: references, source: try sources[i].unpacked(), qp: qp)
-                picture.start(on: pool)
+                let source = try sources[i].unpacked()
+                let (picture, qp) = start(index: unit.index, rate: &rates[i], rated) {
+                    layer.picture(
+                        base: header, position: position, references: references, source: source, qp: $0, isTentative: $1)
+                }
                 unit.pictures.append(picture)
                 unit.qps.append(qp)
             }
@@ -180,6 +183,26 @@ package final class ScalableEncoder {
         unit.before += others
         unit.baseUnits = slices + suffixes
         return unit
+    }
+
+    /// Has a picture coded with the QP that a layer's rate control chooses. Where it might be too large for the decoder's buffer it is
+    /// finished here, with as high a QP as that takes; nothing has been predicted from it before.
+    private func start(
+        index: Int, rate: inout LayerRateControl, _ rated: RatedPicture, picture make: (_ qp: Int, _ isTentative: Bool) -> EnhancementLayerEncoder.Picture
+    ) -> (EnhancementLayerEncoder.Picture, qp: Int) {
+        var qp = rate.qp(rated)
+        while true {
+            let picture = make(qp, rate.isGuarded)
+            picture.start(on: pool)
+            guard rate.isGuarded else { return (picture, qp) }
+            let bits = Self.bits(picture.finish())
+            guard let higher = rate.higherQp(bits: bits) else {
+                rate.record(index: index, bits: bits)
+                picture.accept()
+                return (picture, qp)
+            }
+            qp = higher
+        }
     }
 
     /// Makes the base layer's picture ready for the layers above, with its motion where that is wanted.
@@ -203,7 +226,7 @@ package final class ScalableEncoder {
     private func recordCosts() {
         for unit in inFlight {
             for (i, picture) in unit.pictures.enumerated() where rates[i].needs(index: unit.index) {
-                rates[i].record(index: unit.index, bits: Self.bytes(picture.finish()) * 8)
+                rates[i].record(index: unit.index, bits: Self.bits(picture.finish()))
             }
         }
     }
@@ -219,10 +242,9 @@ package final class ScalableEncoder {
         for (i, picture) in unit.pictures.enumerated() {
             if let message = unit.messages[i + 1] { nals.append(message) }
             let slices = picture.finish()
-            let count = Self.bytes(slices)
             nals += slices
-            bytes.append(count)
-            rates[i].record(index: unit.index, bits: count * 8)
+            bytes.append(Self.bytes(slices))
+            rates[i].record(index: unit.index, bits: Self.bits(slices))
             if settings.sendsHashes { nals.append(Self.hash(of: picture.picture)) }
         }
         return AccessUnit(
@@ -231,6 +253,10 @@ package final class ScalableEncoder {
     }
 
     private static func bytes(_ nals: [NALUnit]) -> Int { nals.reduce(0) { $0 + $1.bytes.count } }
+
+    /// What goes through a decoder's buffer (C.2), with the start codes of Annex B; but without emulation prevention bytes, so that an
+    /// encrypted layer gets the QPs of the clear one.
+    private static func bits(_ nals: [NALUnit]) -> Int { nals.reduce(0) { $0 + $1.rbsp.count + 6 } * 8 }
 
     /// decoded_picture_hash() of a picture, with MD5.
     private static func hash(of picture: CodedPicture) -> NALUnit {

@@ -46,7 +46,7 @@ struct ScalableLayerTests {
 
     private func encode(
         _ layers: [Layer], frames: Int = 9, threads: Int = 2, options: [(name: String, value: String?)] = [("keyint", "6"), ("qp", "28")],
-        change: (inout ScalableSettings) -> Void = { _ in }
+        sceneLength: Int = .max, change: (inout ScalableSettings) -> Void = { _ in }
     ) throws -> Coded {
         var settings = ScalableSettings()
         settings.base.width = layers[0].width
@@ -71,7 +71,7 @@ struct ScalableLayerTests {
             coded.bytes.append(unit.layerBytes)
             coded.displayOrder.append(unit.displayIndex)
         }
-        for n in 0..<frames { if let unit = try encoder.push(layers.map { Self.drawing($0, frame: n) }) { take(unit) } }
+        for n in 0..<frames { if let unit = try encoder.push(layers.map { Self.drawing($0, frame: n + n / sceneLength * 40) }) { take(unit) } }
         while let unit = try encoder.flush() { take(unit) }
         #expect(coded.displayOrder.sorted() == Array(0..<frames))
         return coded
@@ -131,7 +131,6 @@ struct ScalableLayerTests {
         try check(try encode(layers) { $0.enhancements[0].interLayerPrediction = false }, layers: 2)
     }
 
-    /// Average rate: within a quarter of the target once there is something to learn from, whatever the number of threads.
     /// Quantisation groups of 16x16, whose QP follows the source, at sizes that cut them; more bits or fewer than without.
     @Test(arguments: [AdaptiveQuantisation.Mode.variance, .autoVariance]) func adaptiveQuantisation(mode: AdaptiveQuantisation.Mode) throws {
         let layers = [Layer(width: 64, height: 40), Layer(width: 136, height: 88)]
@@ -145,6 +144,7 @@ struct ScalableLayerTests {
         #expect(bytes(again.nals.filter { $0.header.nuhLayerId == 1 }) == bytes(adapted.nals.filter { $0.header.nuhLayerId == 1 }))
     }
 
+    /// Average rate: within a quarter of the target once there is something to learn from, whatever the number of threads.
     @Test func averageRate() throws {
         let layers = [Layer(width: 48, height: 32), Layer(width: 96, height: 64)]
         let frames = 100
@@ -160,6 +160,44 @@ struct ScalableLayerTests {
         #expect((60...100).contains(rate(high)), "\(rate(high))")
         #expect(bytes(try run(40, threads: 1).nals) == bytes(low.nals))
         try check(low, layers: 2)
+    }
+
+    /// How many pictures of a layer are not there when a decoder's buffer (C.2) wants them, in decoding order.
+    private func late(_ coded: Coded, layer: Int, rate: Double, size: Double) -> Int {
+        var fill = 0.9 * size
+        var count = 0
+        for (i, bytes) in coded.bytes.enumerated() {
+            if i > 0 { fill = min(fill + rate / 25, size) }
+            fill -= Double((bytes[layer] + 4) * 8)
+            if fill < 0 {
+                count += 1
+                fill = 0
+            }
+        }
+        return count
+    }
+
+    /// Three layers whose content jumps now and then, at a rate that is little for that: pictures that are too large are coded again.
+    @Test(arguments: [0.2, 0.5]) func decoderBuffers(seconds: Double) throws {
+        let layers = [Layer(width: 48, height: 32), Layer(width: 96, height: 64), Layer(width: 144, height: 96, references: [1])]
+        let rates = [40_000.0, 60_000]
+        func run(threads: Int, buffered: Bool) throws -> Coded {
+            try encode(layers, frames: 60, threads: threads, options: [("qp", "30"), ("bframes", "2")], sceneLength: 7) {
+                for i in 0..<2 {
+                    var average = LayerRate.AverageRate(target: rates[i])
+                    if buffered { average.buffer = (rates[i], rates[i] * seconds) }
+                    $0.enhancements[i].rate = .bitrate(average)
+                }
+            }
+        }
+        let coded = try run(threads: 3, buffered: true)
+        let free = try run(threads: 1, buffered: false)
+        for i in 0..<2 {
+            #expect(late(coded, layer: i + 1, rate: rates[i], size: rates[i] * seconds) == 0)
+            #expect(late(free, layer: i + 1, rate: rates[i], size: rates[i] * seconds) > 0)
+        }
+        try check(coded, layers: 3)
+        #expect(bytes(try run(threads: 1, buffered: true).nals) == bytes(coded.nals))
     }
 }
 

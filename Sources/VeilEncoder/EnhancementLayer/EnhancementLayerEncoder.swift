@@ -44,14 +44,19 @@ package final class EnhancementLayerEncoder {
         }
 
         package func finish() -> [NALUnit] { encoder.finish() }
+
+        /// A tentative picture stays; to be called after `finish`, whose units are then those to send.
+        package func accept() { encoder.accept() }
     }
 
     /// Prepares the picture of the layer that belongs to the base layer picture with header `base`.
     /// - Parameters:
     ///   - pictures: the access unit's pictures of the reference layers, in the order of `options.references`.
     ///   - qp: SliceQpY.
+    ///   - isTentative: the picture may be prepared again, with another QP, before any that follows; hooks see it when it is accepted.
     package func picture(
-        base: SliceSegmentHeader, position: PicturePosition, references pictures: [CodedPicture], source: FrameBuffer, qp: Int
+        base: SliceSegmentHeader, position: PicturePosition, references pictures: [CodedPicture], source: FrameBuffer, qp: Int,
+        isTentative: Bool = false
     ) -> Picture {
         let sps = settings.sps
         let poc = position.poc
@@ -123,7 +128,7 @@ package final class EnhancementLayerEncoder {
             temporalId: base.temporalId, isIRAP: type.isIRAP)
         unit.ctbSize = 1 << settings.sps.ctbLog2SizeY
         let encoder = LayerPictureEncoder(
-            settings: settings, slices: slices, source: source, picture: picture, hooks: hooks, unit: unit)
+            settings: settings, slices: slices, source: source, picture: picture, hooks: hooks, unit: unit, isTentative: isTentative)
         references[poc] = picture
         decodingIndex[poc] = pictureCount
         decodingIndex = decodingIndex.filter { references[$0.key] != nil }

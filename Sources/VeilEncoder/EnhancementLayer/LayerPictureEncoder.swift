@@ -68,20 +68,23 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private let isDeferred: Bool
     private let estimates: (store: ContextStore, lines: SyntaxLines)
     private let waiting: UnsafeMutablePointer<CodingTreeUnit?>
+    /// Written without hooks at first, which must see nothing of a picture that does not stay: `accept` writes it through them.
+    private let isTentative: Bool
     private var saoDecision: SAODecision?
     /// The writer of a whole slice where rows are no substreams.
     private var wholeWriter: Substream?
 
-    /// `slices` in order, of whole CTB rows; `picture` receives the reconstruction.
+    /// `slices` in order, of whole CTB rows; `picture` receives the reconstruction. `isTentative`: the picture may be given up.
     init(
         settings: LayerSettings, slices: [LayerSlice], source: FrameBuffer, picture: CodedPicture, hooks: (any BinHookProvider)?,
-        unit: BinUnit
+        unit: BinUnit, isTentative: Bool
     ) {
         self.settings = settings
         self.slices = slices
         self.source = source
         self.hooks = hooks
         self.unit = unit
+        self.isTentative = isTentative && hooks != nil
         reconstruction = PictureReconstruction(picture: picture, grid: settings.grid)
         for slice in slices { reconstruction.add(slice: slice.context) }
         store = ContextStore(picHeightInCtbs: settings.grid.heightInCtbs)
@@ -148,9 +151,42 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private func slice(row: Int) -> LayerSlice { slices.last { $0.rows.lowerBound <= row } ?? slices[0] }
 
     private func makeWriter(_ slice: LayerSlice, _ contexts: ContextSet) -> Substream {
+        makeWriter(slice, contexts, isTentative ? nil : hooks, store, lines)
+    }
+
+    private func makeWriter(
+        _ slice: LayerSlice, _ contexts: ContextSet, _ hooks: (any BinHookProvider)?, _ store: ContextStore, _ lines: SyntaxLines
+    ) -> Substream {
         Substream.writer(
             parameters: slice.parameters, store: store, lines: lines, scratch: SyntaxScratch(), contexts: contexts,
             hook: hooks?.makeHook(layer: settings.layerId).map { HookBox($0) }, unit: unit)
+    }
+
+    /// The picture stays: what was written without hooks is written again through them. To be called after `finish`.
+    package func accept() {
+        guard isTentative else { return }
+        let store = ContextStore(picHeightInCtbs: settings.grid.heightInCtbs)
+        let lines = SyntaxLines(picWidthInMinCbs: settings.sps.picWidthInMinCbsY)
+        let width = settings.grid.widthInCtbs
+        let isRow = settings.pps.entropyCodingSyncEnabledFlag
+        for slice in slices {
+            var writer = makeWriter(slice, ContextSet(), hooks, store, lines)
+            for row in slice.rows {
+                let isFirst = row == slice.rows.lowerBound
+                if isRow && !isFirst { writer = makeWriter(slice, ContextSet(), hooks, store, lines) }
+                if isRow || isFirst { writer.begin(ctbAddrRs: row * width, first: isFirst) }
+                for rs in row * width..<(row + 1) * width {
+                    guard let ctu = waiting[rs] else { continue }
+                    _ = writer.code(ctu, last: isLast(rs, of: slice))
+                    waiting[rs] = nil
+                    settings.giveBack(ctu)
+                }
+                if isRow || row == slice.rows.upperBound - 1 {
+                    lock.withLock { rows[isRow ? row : slice.rows.lowerBound] = writer.outputBytes() }
+                }
+            }
+        }
+        lock.withLock { finished = nil }
     }
 
     /// What decisions take their contexts from: the writer itself, or one that only follows.
@@ -221,13 +257,14 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         _ rs: Int, _ slice: LayerSlice, _ memory: DecisionMemory, _ contexts: ContextSet, _ writer: Substream, _ decision: CTUDecision
     ) {
         let grid = settings.grid
-        let ctu = isDeferred ? settings.takeRecord() : memory.record
+        let isKept = isDeferred || isTentative
+        let ctu = isKept ? settings.takeRecord() : memory.record
         ctu.reset(
             ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize, yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
         decision.decide(ctu, contexts: contexts.states)
         _ = writer.code(ctu, last: isLast(rs, of: slice))
         memory.marker.mark(ctu: ctu, slice: slice.context, picture: reconstruction)
-        if isDeferred { waiting[rs] = ctu }
+        if isKept { waiting[rs] = ctu }
     }
 
     /// Whether a slice ends with a CTU.
@@ -247,8 +284,10 @@ package final class LayerPictureEncoder: @unchecked Sendable {
             ctu.sao = saoDecision.decide(ctbAddrRs: rs)
             reconstruction.maps.ctbs[rs].sao = ctu.sao
             _ = writer.code(ctu, last: isLast(rs, of: slice))
-            waiting[rs] = nil
-            settings.giveBack(ctu)
+            if !isTentative {
+                waiting[rs] = nil
+                settings.giveBack(ctu)
+            }
         }
         if isRow {
             lock.withLock { rows[row] = writer.outputBytes() }
