@@ -20,10 +20,12 @@
             init(_ hook: any BinHook) { self.hook = hook }
         }
 
-        private struct Picture {
+        private final class Picture {
             let unit: BinUnit
-            var lanes: [Int: Lane] = [:]
+            /// By substream.
+            var lanes: [Lane?] = []
             var motion: MotionField?
+            init(unit: BinUnit) { self.unit = unit }
         }
 
         private let provider: (any BinHookProvider)?
@@ -96,7 +98,7 @@
                 let picture = begun(ctu)
                 if let field = picture.motion { return field }
                 let field = MotionField(width: width, height: height, ctbLog2Size: ctbLog2Size)
-                pictures[Int(ctu.poc)]?.motion = field
+                picture.motion = field
                 return field
             }
             guard let field else { return }
@@ -127,17 +129,18 @@
 
         private func beginCTU(_ ctu: veil_x265_ctu) -> UnsafeMutableRawPointer? {
             guard let provider else { return nil }
-            let poc = Int(ctu.poc)
+            let index = Int(ctu.lane)
             let lane: Lane? = lock.withLock {
-                _ = begun(ctu)
-                guard ctu.begins != 0 else { return pictures[poc]?.lanes[Int(ctu.lane)] }
+                let picture = begun(ctu)
+                let known = index < picture.lanes.count ? picture.lanes[index] : nil
+                guard ctu.begins != 0 else { return known }
                 // A substream that is coded once more begins again.
-                guard let lane = pictures[poc]?.lanes[Int(ctu.lane)] ?? provider.makeHook(layer: 0).map(Lane.init) else { return nil }
-                pictures[poc]?.lanes[Int(ctu.lane)] = lane
-                if var unit = pictures[poc]?.unit {
-                    unit.ctuAddress = Int(ctu.address)
-                    lane.hook.begin(unit)
-                }
+                guard let lane = known ?? provider.makeHook(layer: 0).map(Lane.init) else { return nil }
+                while picture.lanes.count <= index { picture.lanes.append(nil) }
+                picture.lanes[index] = lane
+                var unit = picture.unit
+                unit.ctuAddress = Int(ctu.address)
+                lane.hook.begin(unit)
                 return lane
             }
             guard let lane else { return nil }

@@ -27,6 +27,8 @@ public final class Encryption: BinHookProvider, Sendable {
     private struct Layer: Sendable {
         let message: ProtectionMessage
         let key: [UInt8]
+        /// What every hook's keystream is a copy of. Not of generators of the program's own, which may be classes.
+        nonisolated(unsafe) let keystream: (any Keystream)?
         let authentication: [UInt8]
         let statistics = EncryptionStatistics()
     }
@@ -58,7 +60,10 @@ public final class Encryption: BinHookProvider, Sendable {
             message.keyId = key.id
             let derived = StreamKey(key: key.key, message: message)
             message.keyCheck = derived.check
-            layers[id] = Layer(message: message, key: derived.keystream, authentication: derived.authentication)
+            layers[id] = Layer(
+                message: message, key: derived.keystream,
+                keystream: message.cipher == .custom ? nil : message.cipher.makeKeystream(key: derived.keystream),
+                authentication: derived.authentication)
         }
         self.layers = layers
     }
@@ -84,7 +89,9 @@ public final class Encryption: BinHookProvider, Sendable {
     public func makeHook(layer: Int) -> (any BinHook)? {
         guard let known = layers[layer] else { return nil }
         let make = {
-            BinCipher(message: known.message, key: known.key, decrypts: false, statistics: known.statistics)
+            BinCipher(
+                message: known.message, keystream: known.keystream ?? known.message.cipher.makeKeystream(key: known.key), decrypts: false,
+                statistics: known.statistics)
         }
         return known.message.resynchronisation == .stream ? chains.hook(layer: layer, make) : make()
     }
@@ -98,9 +105,12 @@ public final class Encryption: BinHookProvider, Sendable {
 
 extension BinCipher {
     convenience init(message: ProtectionMessage, key: [UInt8], decrypts: Bool, statistics: EncryptionStatistics?) {
+        self.init(message: message, keystream: message.cipher.makeKeystream(key: key), decrypts: decrypts, statistics: statistics)
+    }
+
+    fileprivate convenience init(message: ProtectionMessage, keystream: any Keystream, decrypts: Bool, statistics: EncryptionStatistics?) {
         self.init(
-            rule: EncryptableBins(profile: message.profile, elements: message.elements),
-            keystream: message.cipher.makeKeystream(key: key), decrypts: decrypts, feedback: message.feedback, selection: message.selection,
+            rule: EncryptableBins(profile: message.profile, elements: message.elements), keystream: keystream, decrypts: decrypts, feedback: message.feedback, selection: message.selection,
             continuous: message.resynchronisation == .stream, statistics: statistics)
     }
 }

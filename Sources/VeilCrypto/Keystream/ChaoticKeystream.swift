@@ -19,7 +19,8 @@ import Foundation
 /// It is **not** a cipher with a security proof or with decades of analysis behind it: the maps are piecewise linear, and the registers
 /// are linear. Take AES or ChaCha20 where secrecy matters.
 public struct ChaoticKeystream: Keystream {
-    private let key: SymmetricKey
+    /// Keyed once: that takes as long as a unit's code itself.
+    private let keyed: HMAC<SHA256>
     private var first = SkewTentMap(parameter: 1 << 31)
     private var second = PiecewiseLinearMap(parameter: 1 << 30)
     private var x1: UInt32 = 0
@@ -31,16 +32,15 @@ public struct ChaoticKeystream: Keystream {
     static let discarded = 16
 
     /// - Parameter key: 32 bytes.
-    public init(key: [UInt8]) { self.key = SymmetricKey(data: key) }
+    public init(key: [UInt8]) { keyed = HMAC(key: SymmetricKey(data: key)) }
 
     public mutating func start(_ nonce: UnitNonce) {
-        var words: [UInt32] = []
-        var word: UInt32 = 0
-        for (i, byte) in HMAC<SHA256>.authenticationCode(for: nonce.bytes, using: key).enumerated() {
-            word = word << 8 | UInt32(byte)
-            if i & 3 == 3 { words.append(word) }
-        }
-        seed(words)
+        var code = keyed
+        code.update(data: nonce.bytes)
+        seed(
+            code.finalize().withUnsafeBytes { bytes in
+                (0..<8).map { UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)) }
+            })
     }
 
     /// Sets the state from eight words, as the type's description says.
