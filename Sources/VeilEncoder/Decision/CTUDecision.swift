@@ -219,6 +219,7 @@ final class CTUDecision {
     /// Appends the best unit of a workspace to the record and makes it what later blocks see.
     func commit(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, depth: Int) {
         let best = w.bestRecord
+        let ctu = ctu
         var cu = best.cus[0]
         cu.firstPU = Int32(truncatingIfNeeded: ctu.puCount)
         cu.firstTU = Int32(truncatingIfNeeded: ctu.tuCount)
@@ -229,9 +230,9 @@ final class CTUDecision {
         if cu.rqtRootCbf {
             for i in 0..<Int(cu.tuCount) {
                 var tu = best.tus[i]
-                if tu.cbf & 1 != 0 { move(&tu.residual.0, best, Int(tu.log2TrafoSize)) }
-                if tu.cbf & 2 != 0 { move(&tu.residual.1, best, Int(tu.log2TrafoSizeC)) }
-                if tu.cbf & 4 != 0 { move(&tu.residual.2, best, Int(tu.log2TrafoSizeC)) }
+                if tu.cbf & 1 != 0 { Self.move(&tu.residual.0, best, ctu, Int(tu.log2TrafoSize)) }
+                if tu.cbf & 2 != 0 { Self.move(&tu.residual.1, best, ctu, Int(tu.log2TrafoSizeC)) }
+                if tu.cbf & 4 != 0 { Self.move(&tu.residual.2, best, ctu, Int(tu.log2TrafoSizeC)) }
                 ctu.tus[ctu.tuCount] = tu
                 ctu.tuCount &+= 1
             }
@@ -254,7 +255,7 @@ final class CTUDecision {
     }
 
     @inline(__always)
-    private func move(_ r: inout ResidualBlock, _ from: CodingTreeUnit, _ log2: Int) {
+    private static func move(_ r: inout ResidualBlock, _ from: CodingTreeUnit, _ ctu: CodingTreeUnit, _ log2: Int) {
         let count = 1 << (2 * log2)
         (ctu.levels + ctu.levelCount).update(from: from.levels + Int(r.start), count: count)
         r.start = Int32(truncatingIfNeeded: ctu.levelCount)
