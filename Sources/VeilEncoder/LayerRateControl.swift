@@ -38,6 +38,7 @@ package enum LayerRate: Equatable, Sendable {
 /// What a layer's picture cost in a first pass.
 package struct FirstPassPicture: Equatable, Sendable {
     package var baseQp: Int
+    /// SliceQpY, less what the layer's own hierarchy adds.
     package var qp: Int
     package var bits: Int
     package init(baseQp: Int, qp: Int, bits: Int) {
@@ -52,6 +53,8 @@ package struct RatedPicture: Sendable {
     package let baseQp: Int
     package let type: SliceType
     package let baseBits: Int
+    /// What the layer's own hierarchy adds to the QP.
+    package var qpOffset = 0.0
 }
 
 /// Chooses the QP of one layer's pictures in decoding order.
@@ -78,7 +81,7 @@ package struct LayerRateControl {
     private var base: [SliceType: Double] = [:]
     /// The weights that `own` and `base` are sums of.
     private var seenWeight: [SliceType: Double] = [:]
-    /// Running mean of what a picture costs when its QP is the base layer's.
+    /// Running mean of what a picture costs when its QP is the base layer's but for the layer's own hierarchy.
     private var meanAtBaseQp = 0.0
     private var weight = 0.0
     private let passOffset: Double?
@@ -134,7 +137,7 @@ package struct LayerRateControl {
     /// SliceQpY of the next picture.
     package mutating func qp(_ picture: RatedPicture) -> Int {
         guard let average else {
-            if case .offset(let offset, _) = rate { return clip(Double(picture.baseQp) + offset) }
+            if case .offset(let offset, _) = rate { return clip(Double(picture.baseQp) + offset + picture.qpOffset) }
             return 26
         }
         learn()
@@ -182,13 +185,14 @@ package struct LayerRateControl {
         let complexity = ratio * Double(picture.baseBits) * exp2(Double(picture.baseQp) / 6)
         let window = 2 * framesPerSecond
         plan.weight = weight * (1 - 1 / window) + 1
-        plan.meanAtBaseQp = meanAtBaseQp + (ratio * Double(picture.baseBits) - meanAtBaseQp) / plan.weight
+        let atBaseQp = ratio * Double(picture.baseBits) * exp2(-picture.qpOffset / 6)
+        plan.meanAtBaseQp = meanAtBaseQp + (atBaseQp - meanAtBaseQp) / plan.weight
         // What was spent too much (pictures on their way as predicted) is saved over the next two seconds.
         let expected = spent + pictures[seen...].reduce(0) { $0 + $1.predicted }
         let excess = expected - perPicture * Double(pictures.count)
         let aim = min(max(perPicture - excess / window, perPicture * 0.4), perPicture * 2.5)
         let offset = passOffset.map { $0 + 6 * log2(perPicture / aim) } ?? 6 * log2(max(plan.meanAtBaseQp, 1) / aim)
-        var qp = Double(picture.baseQp) + min(max(offset, -24), 24)
+        var qp = Double(picture.baseQp) + min(max(offset, -24), 24) + picture.qpOffset
         if let buffer = average.buffer {
             var likely = fill
             plan.lowestFill = fill

@@ -15,7 +15,7 @@ package struct AccessUnit {
     package let pictures: [CodedPicture]
     /// Bytes of the slices of each layer.
     package let layerBytes: [Int]
-    /// SliceQpY of each layer.
+    /// SliceQpY of each layer, less what its own hierarchy adds.
     package let layerQps: [Int]
 }
 
@@ -158,18 +158,21 @@ package final class ScalableEncoder {
             guard let sources = waiting.removeValue(forKey: coded.displayIndex) else {
                 throw EncoderError.baseLayer("picture \(coded.displayIndex) has no source")
             }
-            let rated = RatedPicture(baseQp: unit.qps[0], type: header.sliceType, baseBits: Self.bits(slices))
-            for i in layers.indices { rates[i].prepare(rated) }
+            let places = layers.map { $0.place(base: header, position: position) }
+            let rated = places.map {
+                RatedPicture(baseQp: unit.qps[0], type: header.sliceType, baseBits: Self.bits(slices), qpOffset: $0.qpOffset)
+            }
+            for i in layers.indices { rates[i].prepare(rated[i]) }
             recordCosts()
             for (i, layer) in layers.enumerated() {
                 let references = settings.enhancements[i].references.map { $0 == 0 ? coded.picture : unit.pictures[$0 - 1].picture }
                 let source = try sources[i].unpacked()
-                let (picture, qp) = start(index: unit.index, rate: &rates[i], rated) {
+                let (picture, qp) = start(index: unit.index, rate: &rates[i], rated[i]) {
                     layer.picture(
-                        base: header, position: position, references: references, source: source, qp: $0, isTentative: $1)
+                        base: header, position: position, place: places[i], references: references, source: source, qp: $0, isTentative: $1)
                 }
                 unit.pictures.append(picture)
-                unit.qps.append(qp)
+                unit.qps.append(max(qp - Int(places[i].qpOffset), 0))
             }
         }
         if isIRAP {

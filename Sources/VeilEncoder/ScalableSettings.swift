@@ -36,6 +36,8 @@ package struct EnhancementSettings: Sendable {
     package var interLayerPrediction = true
     /// Pictures of the layer's own used on each side of a picture, besides the inter-layer ones.
     package var maxReferences = 2
+    /// Pictures that others depend on get lower QPs than the rest, beyond what x265 does; off follows x265.
+    package var hierarchy = true
     /// Slices of a picture, each of whole CTB rows; no more than there are.
     package var slices = 1
 

@@ -28,6 +28,10 @@ struct CodingOptions: ParsableArguments {
     var aqStrength: Double?
     @Option(help: "Further x265 options of the base layer, as name=value, comma separated.")
     var x265Options: String?
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Vary QPs and references of an enhancement layer's pictures by what depends on them, beyond what x265 does (off with a buffer of under half a second).")
+    var hierarchy = true
     @Flag(help: "Code enhancement layers without inter-layer prediction, for comparison.")
     var noInterLayer = false
 
@@ -76,6 +80,7 @@ struct CodingOptions: ParsableArguments {
         layer.tools.wavefront = !noWpp
         layer.interLayerPrediction = !noInterLayer
         layer.slices = slices ?? 1
+        layer.hierarchy = hierarchy
     }
 
     /// What the user tells x265 directly: comes last, and prevails.

@@ -71,6 +71,8 @@ struct RateOptions: ParsableArguments {
                 average.pixelRatio = Double(layer.width * layer.height) / Double(base.width * base.height)
                 average.firstPass = recorded?[i - 1] ?? []
                 settings.enhancements[i - 1].rate = .bitrate(average)
+                // Key pictures are larger than a small buffer has room for.
+                if let buffer = average.buffer, buffer.size < 0.5 * buffer.maxRate { settings.enhancements[i - 1].hierarchy = false }
             } else {
                 let own = layer.crf ?? layer.qp.map(Double.init) ?? level
                 settings.enhancements[i - 1].rate = .offset(own - level, initial: Int(own.rounded()))

@@ -17,6 +17,7 @@ package final class EnhancementLayerEncoder {
     /// Pictures before this one in decoding order lend their motion to none from it on.
     private var motionBarrier = 0
     private let hooks: (any BinHookProvider)?
+    private var hierarchy: PictureHierarchy
 
     /// - Parameters:
     ///   - sizes: coded luma sizes of the direct reference layers, in the order of `options.references`.
@@ -24,6 +25,7 @@ package final class EnhancementLayerEncoder {
         self.settings = settings
         self.options = options
         self.hooks = hooks
+        hierarchy = PictureHierarchy(isOn: options.hierarchy)
         resamplers = zip(options.references, sizes).map { id, size in
             InterLayerReference(
                 parameters: ResamplingParameters(
@@ -49,21 +51,24 @@ package final class EnhancementLayerEncoder {
         package func accept() { encoder.accept() }
     }
 
+    /// Where the picture that belongs to the base layer picture with header `base` stands; to be asked once a picture, before it is prepared.
+    package func place(base: SliceSegmentHeader, position: PicturePosition) -> HierarchyPlace { hierarchy.place(base, position) }
+
     /// Prepares the picture of the layer that belongs to the base layer picture with header `base`.
     /// - Parameters:
     ///   - pictures: the access unit's pictures of the reference layers, in the order of `options.references`.
     ///   - qp: SliceQpY.
     ///   - isTentative: the picture may be prepared again, with another QP, before any that follows; hooks see it when it is accepted.
     package func picture(
-        base: SliceSegmentHeader, position: PicturePosition, references pictures: [CodedPicture], source: FrameBuffer, qp: Int,
-        isTentative: Bool = false
+        base: SliceSegmentHeader, position: PicturePosition, place: HierarchyPlace, references pictures: [CodedPicture], source: FrameBuffer,
+        qp: Int, isTentative: Bool = false
     ) -> Picture {
         let sps = settings.sps
         let poc = position.poc
         let type = base.nalUnitType
         if type.isIDR { references.removeAll() }
-        // Pictures that the base layer's RPS drops are dropped here as well.
-        let kept = Set((base.shortTermRefPicSet.s0 + base.shortTermRefPicSet.s1).map { poc &+ Int32($0.deltaPoc) })
+        let set = referenceSet(base, poc: poc, place)
+        let kept = Set((set.s0 + set.s1).map { entry in poc &+ Int32(entry.deltaPoc) })
         references = references.filter { kept.contains($0.key) }
         var header = SliceSegmentHeader()
         header.nalUnitType = type
@@ -71,7 +76,7 @@ package final class EnhancementLayerEncoder {
         header.temporalId = base.temporalId
         header.slicePicParameterSetId = settings.pps.ppsPicParameterSetId
         header.slicePicOrderCntLsb = Int(poc) & ((1 << sps.log2MaxPicOrderCntLsb) - 1)
-        header.shortTermRefPicSet = referenceSet(base, poc: poc)
+        header.shortTermRefPicSet = set
         header.interLayerPredEnabledFlag = options.interLayerPrediction
         header.refPicLayerId = options.interLayerPrediction ? options.references : []
         let before = header.shortTermRefPicSet.s0.filter(\.used).map { poc &+ Int32($0.deltaPoc) }
@@ -128,7 +133,8 @@ package final class EnhancementLayerEncoder {
             temporalId: base.temporalId, isIRAP: type.isIRAP)
         unit.ctbSize = 1 << settings.sps.ctbLog2SizeY
         let encoder = LayerPictureEncoder(
-            settings: settings, slices: slices, source: source, picture: picture, hooks: hooks, unit: unit, isTentative: isTentative)
+            settings: settings, slices: slices, source: source, picture: picture, hooks: hooks, unit: unit,
+            lambdaFactor: place.lambdaFactor(qp: qp), isTentative: isTentative)
         references[poc] = picture
         decodingIndex[poc] = pictureCount
         decodingIndex = decodingIndex.filter { references[$0.key] != nil }
@@ -136,9 +142,11 @@ package final class EnhancementLayerEncoder {
         return Picture(picture: picture, encoder: encoder)
     }
 
-    /// The base layer's reference picture set with no more than `maxReferences` pictures used on each side.
-    private func referenceSet(_ base: SliceSegmentHeader, poc: Int32) -> ShortTermRefPicSet {
+    /// The base layer's reference picture set, or in a row of P pictures the last and the key picture: what is still there, and no more
+    /// than `maxReferences` pictures used on each side.
+    private func referenceSet(_ base: SliceSegmentHeader, poc: Int32, _ place: HierarchyPlace) -> ShortTermRefPicSet {
         var set = base.shortTermRefPicSet
+        if let key = place.key { set.s0 = [(-1, true)] + (key == poc - 1 ? [] : [(Int(key - poc), true)]) }
         func limit(_ list: inout [(deltaPoc: Int, used: Bool)]) {
             list.removeAll { references[poc &+ Int32($0.deltaPoc)] == nil }
             var used = 0

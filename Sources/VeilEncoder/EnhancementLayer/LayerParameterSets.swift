@@ -53,7 +53,7 @@ package enum LayerParameterSets {
         vps.subLayerOrdering = base.subLayerOrdering
         for i in vps.subLayerOrdering.indices {
             vps.subLayerOrdering[i].maxDecPicBufferingMinus1 = max(
-                vps.subLayerOrdering[i].maxDecPicBufferingMinus1, min(maxDecPicBufferingMinus1, 15))
+                vps.subLayerOrdering[i].maxDecPicBufferingMinus1, min(maxDecPicBufferingMinus1, 15), layers.contains(where: \.hierarchy) ? 2 : 0)
         }
         vps.vpsMaxLayerId = formats.count - 1
         vps.layerSets = formats.indices.map { needed(for: $0, layers) }

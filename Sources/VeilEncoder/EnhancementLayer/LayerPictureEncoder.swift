@@ -55,6 +55,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private let offsets: QuantisationOffsets?
     private let hooks: (any BinHookProvider)?
     private let unit: BinUnit
+    private let lambdaFactor: Double
 
     private let progress: RowProgress
     private let lock = NSLock()
@@ -77,13 +78,14 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     /// `slices` in order, of whole CTB rows; `picture` receives the reconstruction. `isTentative`: the picture may be given up.
     init(
         settings: LayerSettings, slices: [LayerSlice], source: FrameBuffer, picture: CodedPicture, hooks: (any BinHookProvider)?,
-        unit: BinUnit, isTentative: Bool
+        unit: BinUnit, lambdaFactor: Double, isTentative: Bool
     ) {
         self.settings = settings
         self.slices = slices
         self.source = source
         self.hooks = hooks
         self.unit = unit
+        self.lambdaFactor = lambdaFactor
         self.isTentative = isTentative && hooks != nil
         reconstruction = PictureReconstruction(picture: picture, grid: settings.grid)
         for slice in slices { reconstruction.add(slice: slice.context) }
@@ -200,11 +202,6 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         CTUDecision(
             source: source, slice: slice.context, picture: reconstruction, parameters: slice.parameters, maps: maps,
             effort: settings.effort, memory: memory, lambdaFactor: lambdaFactor, offsets: offsets)
-    }
-
-    /// B pictures save bits: few pictures are predicted from them, or none.
-    private var lambdaFactor: Double {
-        !slices[0].header.shortTermRefPicSet.s1.contains(where: \.used) ? 1 : slices[0].header.nalUnitType.isSubLayerNonReference ? 1.5 : 1.1
     }
 
     private func workOnRows() {
