@@ -88,7 +88,7 @@ let package = Package(
             dependencies: ["VeilDecoder", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
         .testTarget(name: "VeilFuzzTests", dependencies: ["VeilFuzz", "VeilDecoder", "VeilEncoder", "VeilBaseLayer"]),
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels", "TestSupport"]),
-        .testTarget(name: "VeilCommandTests", dependencies: ["VeilCommand", "VeilC", "veil-examples"]),
+        .testTarget(name: "VeilCommandTests", dependencies: ["VeilCommand", "Veil", "VeilC", "veil-examples"]),
         .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins", "TestSupport", "VeilCrypto"]),
         .testTarget(name: "VeilEncoderTests", dependencies: ["VeilEncoder", "TestSupport"]),
         .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon", "TestSupport"]),

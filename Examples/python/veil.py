@@ -21,7 +21,8 @@ class Packet(ctypes.Structure):
 class Settings(ctypes.Structure):
     _fields_ = [("width", ctypes.c_int32), ("height", ctypes.c_int32), ("fps_num", ctypes.c_int32), ("fps_den", ctypes.c_int32),
                 ("bit_depth", ctypes.c_int32), ("layers", ctypes.c_char_p), ("base_qp", ctypes.c_int32),
-                ("enhancement_qp", ctypes.c_int32), ("preset", ctypes.c_char_p), ("threads", ctypes.c_int32), ("scheme", ctypes.c_char_p)]
+                ("enhancement_qp", ctypes.c_int32), ("preset", ctypes.c_char_p), ("threads", ctypes.c_int32), ("scheme", ctypes.c_char_p),
+                ("aq_mode", ctypes.c_int32), ("aq_strength", ctypes.c_double)]
 
 
 lib = ctypes.CDLL(os.environ.get("VEIL_LIBRARY", "libVeilC.so"))

@@ -27,8 +27,7 @@ func psnr(_ a: Picture, _ b: Picture) -> Double {
 func encode(keys: KeyRing?) async throws -> [[UInt8]] {
     var settings = Encoder.Settings(width: 192, height: 128)
     settings.layers = .double
-    settings.baseQP = 24
-    settings.enhancementQP = 24
+    settings.qps = [24]
     settings.keys = keys
     let pictures = AsyncStream { continuation in
         for n in 0..<12 { continuation.yield(drawing(n)) }

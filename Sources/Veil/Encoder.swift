@@ -15,58 +15,6 @@ import VeilTranscoder
 /// ``accessUnits(of:settings:)``. Access units come out in decoding order, some pictures later than they went in. One encoder serves one
 /// stream and must be used from one task at a time.
 public final class Encoder {
-    /// How the enhancement layer relates to the base layer.
-    public enum Layers: String, Sendable, CaseIterable {
-        /// One layer: an HEVC version 1 stream.
-        case single = "1"
-        /// The base layer has half the width and height (spatial scalability).
-        case double = "2x"
-        /// The base layer has two thirds of the width and height.
-        case oneAndAHalf = "1.5x"
-        /// Both layers have the source's size (quality scalability).
-        case snr = "snr"
-
-        /// Base layer size for a source size: even, so that 4:2:0 windows can show it.
-        public func baseSize(width: Int, height: Int) -> (width: Int, height: Int) {
-            func even(_ v: Double) -> Int { max(Int((v / 2).rounded()) * 2, 2) }
-            switch self {
-            case .single, .snr: return (width, height)
-            case .double: return (even(Double(width) / 2), even(Double(height) / 2))
-            case .oneAndAHalf: return (even(Double(width) / 1.5), even(Double(height) / 1.5))
-            }
-        }
-    }
-
-    public struct Settings: Sendable {
-        /// Luma samples; may be odd.
-        public var width: Int
-        public var height: Int
-        public var frameRate = (numerator: 25, denominator: 1)
-        /// Bits a sample, 8 or 10.
-        public var bitDepth = 8
-        public var layers = Layers.double
-        /// QPs of base and enhancement layer, 0 ... 51.
-        public var baseQP = 28
-        public var enhancementQP = 28
-        /// Speed against efficiency: `ultrafast` to `veryslow`, as x265 has them.
-        public var preset = "medium"
-        /// Worker threads, 1 or more. The stream does not depend on it.
-        public var threads = 1
-        /// Send parameter sets before every IRAP picture, for receivers that join.
-        public var repeatsHeaders = false
-        /// Keys to encrypt with; nil writes a clear stream.
-        public var keys: KeyRing?
-        /// Scheme, cipher, profile, elements, resynchronisation, nonce.
-        public var protection = Encryption.Options()
-        /// Further options of the base layer by their names on the x265 command line.
-        public var baseLayerOptions: [(name: String, value: String?)] = []
-
-        public init(width: Int, height: Int) {
-            self.width = width
-            self.height = height
-        }
-    }
-
     /// Whether this build can encode at all (libx265's development files were there).
     public static var isAvailable: Bool { BaseLayerEncoder.isAvailable }
 
@@ -75,61 +23,79 @@ public final class Encoder {
     public let encryption: Encryption?
     private let encoder: ScalableEncoder
     private let format: VideoFormat
-    private let downsampler: Downsampler
+    /// Of each layer; nil where it has the source's size.
+    private let downsamplers: [Downsampler?]
 
     /// Throws ``EncoderError``, ``BaseLayerError`` or ``KeyError`` when the settings cannot be met.
     public init(settings: Settings) throws {
-        guard settings.width > 0, settings.height > 0, settings.width <= 16384, settings.height <= 16384 else {
-            throw EncoderError.settings("a size of \(settings.width)x\(settings.height) cannot be coded")
-        }
-        guard settings.bitDepth == 8 || settings.bitDepth == 10 else {
-            throw EncoderError.settings("\(settings.bitDepth) bits a sample cannot be coded")
-        }
+        try Self.check(settings)
         self.settings = settings
-        format = VideoFormat(width: settings.width, height: settings.height, fps: settings.frameRate, bitDepth: settings.bitDepth)
-        let base = settings.layers.baseSize(width: settings.width, height: settings.height)
+        let format = VideoFormat(width: settings.width, height: settings.height, fps: settings.frameRate, bitDepth: settings.bitDepth)
+        let sizes = settings.layers.sizes(width: settings.width, height: settings.height)
         var inner = ScalableSettings()
-        inner.base.width = base.width
-        inner.base.height = base.height
+        (inner.base.width, inner.base.height) = sizes[0]
         inner.base.fps = settings.frameRate
         inner.base.bitDepth = settings.bitDepth
         inner.base.preset = settings.preset
-        inner.base.options = [("qp", String(settings.baseQP)), ("pools", String(max(settings.threads, 1)))] + settings.baseLayerOptions
+        inner.base.options = [("qp", String(settings.qp(0))), ("pools", String(max(settings.threads, 1)))] + settings.baseLayerOptions
         if settings.threads <= 1 { inner.base.options.insert(("frame-threads", "1"), at: 0) }
-        if settings.layers != .single {
-            var layer = EnhancementSettings(format: LayerFormat(width: settings.width, height: settings.height, bitDepth: settings.bitDepth))
-            layer.rate = .offset(Double(settings.enhancementQP - settings.baseQP), initial: settings.enhancementQP)
-            if let preset = EncoderPreset(name: settings.preset) {
-                layer.effort = preset.effort
-                layer.tools = preset.tools
-            }
-            inner.enhancements = [layer]
-        }
+        inner.enhancements = (1..<sizes.count).map { Self.enhancement(settings, layer: $0, size: sizes[$0]) }
         inner.threads = max(settings.threads, 1)
         inner.repeatsHeaders = settings.repeatsHeaders
         if let keys = settings.keys {
-            let made = try Encryption(options: settings.protection, layers: settings.layers == .single ? [0] : [0, 1], keys: keys)
+            let made = try Encryption(options: settings.protection, layers: Array(sizes.indices), keys: keys)
             _ = inner.protect(with: made)
             encryption = made
         } else {
             encryption = nil
         }
         encoder = try ScalableEncoder(settings: inner)
-        downsampler = Downsampler(
-            source: format,
-            target: VideoFormat(width: base.width, height: base.height, fps: settings.frameRate, bitDepth: settings.bitDepth))
+        downsamplers = sizes.map { size in
+            size == (format.width, format.height) ? nil
+                : Downsampler(
+                    source: format,
+                    target: VideoFormat(width: size.width, height: size.height, fps: settings.frameRate, bitDepth: settings.bitDepth))
+        }
+        self.format = format
+    }
+
+    private static func check(_ settings: Settings) throws {
+        guard (1...16384).contains(settings.width), (1...16384).contains(settings.height) else {
+            throw EncoderError.settings("a size of \(settings.width)x\(settings.height) cannot be coded")
+        }
+        guard settings.bitDepth == 8 || settings.bitDepth == 10 else {
+            throw EncoderError.settings("\(settings.bitDepth) bits a sample cannot be coded")
+        }
+        guard !settings.qps.isEmpty, settings.qps.count <= settings.layers.count, settings.qps.allSatisfy({ (0...51).contains($0) }) else {
+            throw EncoderError.settings("QPs are 0 to 51, one a layer at most")
+        }
+        if let strength = settings.adaptiveQuantisation?.strength, !(0...3).contains(strength) {
+            throw EncoderError.settings("a strength of adaptive quantisation is 0 to 3")
+        }
+    }
+
+    private static func enhancement(_ settings: Settings, layer: Int, size: (width: Int, height: Int)) -> EnhancementSettings {
+        var result = EnhancementSettings(format: LayerFormat(width: size.width, height: size.height, bitDepth: settings.bitDepth))
+        result.references = [layer - 1]
+        result.rate = .offset(Double(settings.qp(layer) - settings.qp(0)), initial: settings.qp(layer))
+        if let preset = EncoderPreset(name: settings.preset) {
+            result.effort = preset.effort
+            result.tools = preset.tools
+        }
+        result.adaptiveQuantisation = settings.adaptiveQuantisation
+        return result
     }
 
     /// Takes the next picture in display order. Returns the access units that became ready.
     public func push(_ picture: Picture) throws -> [AccessUnit] {
         guard picture.width == settings.width, picture.height == settings.height, picture.bitDepth == settings.bitDepth else {
             throw EncoderError.settings(
-                "a picture of \(picture.width)x\(picture.height), \(picture.bitDepth) bit, where \(settings.width)x\(settings.height), \(settings.bitDepth) bit is coded")
+                "a picture of \(picture.width)x\(picture.height), \(picture.bitDepth) bit, "
+                    + "where \(settings.width)x\(settings.height), \(settings.bitDepth) bit is coded")
         }
         let frame = VideoFrame(format: format, planes: picture.planes)
-        let whole = FrameBuffer(frame, bitDepth: settings.bitDepth)
-        let small = settings.layers == .single || settings.layers == .snr ? whole : FrameBuffer(downsampler(frame), bitDepth: settings.bitDepth)
-        return try encoder.push(settings.layers == .single ? [small] : [small, whole]).map { [AccessUnit($0.nals)] } ?? []
+        let sources = downsamplers.map { FrameBuffer($0?(frame) ?? frame, bitDepth: settings.bitDepth) }
+        return try encoder.push(sources).map { [AccessUnit($0.nals)] } ?? []
     }
 
     /// Ends the stream and returns the access units left.

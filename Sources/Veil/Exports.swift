@@ -2,3 +2,6 @@
 // Keys, ciphers, profiles, elements and messages; hooks and the runs of bins they see.
 @_exported import VeilBins
 @_exported import VeilCrypto
+// What an encoder's settings and its errors are made of.
+@_exported import struct VeilEncoder.AdaptiveQuantisation
+@_exported import enum VeilEncoder.EncoderError

@@ -208,14 +208,17 @@ public func veilEncoderOpen(_ given: UnsafePointer<veil_encoder_settings>?, _ ke
     handle {
         guard let s = given?.pointee else { throw UsageError("the settings are missing") }
         let structure = s.layers.map { String(cString: $0) } ?? "2x"
-        guard let layers = Encoder.Layers(rawValue: structure) else { throw UsageError("unknown layers '\(structure)'") }
+        guard let layers = Encoder.Layers(structure) else { throw UsageError("unknown layers '\(structure)'") }
         guard (0...51).contains(s.base_qp), (0...51).contains(s.enhancement_qp) else { throw UsageError("QPs are 0 to 51") }
         var settings = Encoder.Settings(width: Int(s.width), height: Int(s.height))
         if s.fps_num > 0 && s.fps_den > 0 { settings.frameRate = (Int(s.fps_num), Int(s.fps_den)) }
         settings.bitDepth = s.bit_depth == 0 ? 8 : Int(s.bit_depth)
         settings.layers = layers
-        settings.baseQP = Int(s.base_qp)
-        settings.enhancementQP = Int(s.enhancement_qp)
+        settings.qps = layers == .single ? [Int(s.base_qp)] : [Int(s.base_qp), Int(s.enhancement_qp)]
+        if s.aq_mode != 0 {
+            guard let mode = AdaptiveQuantisation.Mode(rawValue: Int(s.aq_mode)) else { throw UsageError("aq_mode is 0, 1 or 2") }
+            settings.adaptiveQuantisation = AdaptiveQuantisation(mode: mode, strength: s.aq_strength)
+        }
         if let preset = s.preset { settings.preset = String(cString: preset) }
         settings.threads = max(Int(s.threads), 1)
         settings.keys = try ring(keys)

@@ -3,6 +3,7 @@ import ArgumentParser
 import Foundation
 import VeilEncoder
 import VeilMedia
+import VeilPipeline
 import Yams
 
 /// A layer file says what each layer of a stream is to be, bottom up, in YAML (or JSON, which is YAML as well):
@@ -74,7 +75,7 @@ struct LayerFile {
                 guard let size = value.string.flatMap(Size.init(argument:)) else { throw fail("takes WxH") }
                 entry.size = size
             case "ratio":
-                guard let ratio = value.string.flatMap(LayerPlan.ratio) else { throw fail("takes 2x, 1.5x, any ratio of 1x to 16x, or snr") }
+                guard let ratio = value.string.flatMap(LayerRatios.ratio) else { throw fail("takes 2x, 1.5x, any ratio of 1x to 16x, or snr") }
                 entry.ratio = ratio
             case "depth": entry.depth = Int(try number(8...10))
             case "qp":
@@ -122,7 +123,7 @@ struct LayerFile {
                 above = (size.width, size.height)
             } else if let ratio = entry.ratio {
                 guard !isTop else { throw ValidationError("\(path):\(entry.line): the top layer takes 'size', and no 'ratio'") }
-                if ratio > 1.0001 { above = (LayerPlan.even(above.width, ratio), LayerPlan.even(above.height, ratio)) }
+                if ratio > 1.0001 { above = (LayerRatios.even(above.width, ratio), LayerRatios.even(above.height, ratio)) }
             } else if !isTop {
                 throw ValidationError("\(path):\(entry.line): layer \(i) needs 'size' or 'ratio'")
             }

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Foundation
 import VeilMedia
+import VeilPipeline
 
 /// What each layer of a stream is to be: size, depth, rate, key and what it is predicted from.
 struct LayerPlan {
@@ -41,32 +42,17 @@ struct LayerPlan {
             layers = parts.compactMap { Size(argument: $0) }.map { layer($0.width, $0.height) }
         } else {
             let ratios = try parts.map { part -> Double in
-                guard let ratio = Self.ratio(part) else {
+                guard let ratio = LayerRatios.ratio(part) else {
                     throw ValidationError("--layers: '\(part)' is none of 1, snr, 2x, 1.5x (any ratio of 1 to 16), or WxH for every layer")
                 }
                 return ratio
             }
             guard !ratios.isEmpty else { throw ValidationError("--layers is empty") }
-            layers = []
-            var factor = ratios.reduce(1, *)
-            for ratio in [1] + ratios {
-                factor /= ratio
-                layers.append(factor < 1.0001 ? layer(source.width, source.height) : layer(Self.even(source.width, factor), Self.even(source.height, factor)))
-            }
+            layers = LayerRatios.sizes(ratios, width: source.width, height: source.height).map { layer($0.width, $0.height) }
         }
         for i in layers.indices where i > 0 { layers[i].references = [i - 1] }
         try check()
     }
-
-    /// `2x`, `1.5x`, `snr`.
-    static func ratio(_ text: String) -> Double? {
-        if text == "snr" { return 1 }
-        guard text.hasSuffix("x"), let ratio = Double(text.dropLast()), ratio >= 1, ratio <= 16 else { return nil }
-        return ratio
-    }
-
-    /// Even, so that 4:2:0 windows can show it.
-    static func even(_ size: Int, _ factor: Double) -> Int { max(Int((Double(size) / factor / 2).rounded()) * 2, 2) }
 
     func check() throws {
         if layers.count > 8 { throw ValidationError("no more than 8 layers") }

@@ -91,15 +91,20 @@ typedef struct veil_encoder_settings {
     int32_t fps_num, fps_den;
     /// 8 or 10.
     int32_t bit_depth;
-    /// "2x", "1.5x", "snr" or "1".
+    /// The ratio of each enhancement layer to the layer below it, bottom up: "2x", "1.5x", "snr" for the same size, "2x,snr" for three
+    /// layers, up to eight; "1" for a single layer. NULL for "2x".
     const char *layers;
-    /// QPs of base and enhancement layer, 0 ... 51.
+    /// QPs of the base layer and of all enhancement layers, 0 ... 51.
     int32_t base_qp, enhancement_qp;
     /// Of x265; NULL for "medium".
     const char *preset;
     int32_t threads;
     /// "bl", "all" or "el"; NULL for "all". Without keys nothing is encrypted.
     const char *scheme;
+    /// Adaptive quantisation of the enhancement layers: 0 off, 1 by variance, 2 by variance and picture; and its strength, 0 to 3, where 1
+    /// is usual.
+    int32_t aq_mode;
+    double aq_strength;
 } veil_encoder_settings;
 
 /// `keys`: NULL writes a clear stream.
