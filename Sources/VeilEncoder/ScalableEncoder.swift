@@ -296,13 +296,18 @@ package final class ScalableEncoder {
             var tools = options.tools
             tools.ctbLog2SizeY = max(baseSps.ctbLog2SizeY, 4)
             let sps = LayerParameterSets.sps(base: baseSps, layerId: id, id: id, tools: tools)
-            let pps = LayerParameterSets.pps(
-                layerId: id, id: id, spsId: id, qp: options.rate.initialQp, tools: tools,
-                references: options.references.map { ($0, formats[$0].padding) }, padding: options.format.padding)
+            func makePps(id: Int, transformSkip: Bool) -> PictureParameterSet {
+                LayerParameterSets.pps(
+                    layerId: i + 1, id: id, spsId: i + 1, qp: options.rate.initialQp, tools: tools, transformSkip: transformSkip,
+                    references: options.references.map { ($0, formats[$0].padding) }, padding: options.format.padding)
+            }
+            let pps = makePps(id: id, transformSkip: false)
+            let drawnPps = tools.transformSkip ? makePps(id: id + settings.enhancements.count, transformSkip: true) : nil
             layerSets.append(NALUnit(header: NALUnitHeader(nalUnitType: .sps, nuhLayerId: id), rbsp: sps.rbsp()))
             layerSets.append(NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: pps.rbsp()))
+            if let drawnPps { layerSets.append(NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: drawnPps.rbsp())) }
             let layer = try LayerSettings(
-                layerId: id, sps: try sps.resolved(forLayer: id, vps: vps), pps: pps, vps: vps, effort: options.effort)
+                layerId: id, sps: try sps.resolved(forLayer: id, vps: vps), pps: pps, drawnPps: drawnPps, vps: vps, effort: options.effort)
             layers.append(
                 EnhancementLayerEncoder(
                     settings: layer, options: options, sizes: options.references.map { (formats[$0].codedWidth, formats[$0].codedHeight) },

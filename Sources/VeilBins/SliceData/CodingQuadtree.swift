@@ -47,6 +47,29 @@ extension SliceDataSyntax {
         (x0 >> p.minCbLog2SizeY, (y0 & ((1 << p.ctbLog2SizeY) &- 1)) >> p.minCbLog2SizeY)
     }
 
+    /// coding_unit() of the first unit of a writer's record, outside its quadtree: what lies around it is given. Without delta QP.
+    ///
+    /// `skipContext`: neighbours that are skipped; `modes`: intra modes beside and above its first and, of 8x8 units, its second quarters.
+    mutating func codeUnit(_ ctu: CodingTreeUnit, cqtDepth: Int, skipContext: UInt8, modes: (left: (UInt8, UInt8), above: (UInt8, UInt8))) {
+        let cu = ctu.cus[0]
+        let x0 = Int(cu.x0)
+        let y0 = Int(cu.y0)
+        let (column, row) = minCbPosition(x0, y0)
+        scratch.leftSkip[row] = skipContext
+        aboveSkip[column] = 0
+        let mask = (1 << p.ctbLog2SizeY) - 1
+        let at = scratch.modes + (((y0 & mask) >> 2) * SyntaxScratch.modeStride + ((x0 & mask) >> 2) + 1)
+        at[-1] = modes.left.0
+        at[SyntaxScratch.modeStride - 1] = modes.left.1
+        if y0 & mask > 0 {
+            at[-SyntaxScratch.modeStride] = modes.above.0
+            at[1 - SyntaxScratch.modeStride] = modes.above.1
+        }
+        cuCursor = 0
+        isCuQpDeltaCoded = true
+        codingUnit(ctu, x0: x0, y0: y0, log2CbSize: Int(cu.log2CbSize), cqtDepth: cqtDepth)
+    }
+
     /// coding_unit() (7.3.8.5).
     private mutating func codingUnit(_ ctu: CodingTreeUnit, x0: Int, y0: Int, log2CbSize: Int, cqtDepth: Int) {
         var cu = C.reads ? CodingUnit() : ctu.cus[cuCursor]

@@ -167,6 +167,15 @@ final class DecisionMaps: @unchecked Sendable {
         }
     }
 
+    /// Modes beside and above the first two quarters of a block, as `candidateModes` sees them.
+    func surroundingModes(_ x: Int, _ y: Int, yCtb: Int) -> (left: (UInt8, UInt8), above: (UInt8, UInt8)) {
+        let at = (y &>> 2) &* width8 &* 2 &+ (x &>> 2)
+        let row = width8 &* 2
+        return (
+            x > 0 ? (modes[at &- 1], modes[at &+ row &- 1]) : (1, 1), y > yCtb ? (modes[at &- row], modes[at &- row &+ 1]) : (1, 1)
+        )
+    }
+
     /// candModeList (8.4.2) of a block; `yCtb`: first luma row of its CTB.
     @inline(__always)
     func candidateModes(_ x: Int, _ y: Int, yCtb: Int) -> (UInt8, UInt8, UInt8) {

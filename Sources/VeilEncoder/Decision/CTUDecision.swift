@@ -15,6 +15,8 @@ final class CTUDecision {
     let picture: PictureReconstruction
     let p: SliceParameters
     let effort: DecisionEffort
+    /// What partitions are searched with: less than whole units.
+    let partEffort: DecisionEffort
     let rate: RateEstimator
     let search = MotionSearch()
     let predictor = DecisionPrediction()
@@ -59,6 +61,7 @@ final class CTUDecision {
         self.picture = picture
         self.maps = maps
         self.effort = effort
+        partEffort = effort.ofPartitions
         self.memory = memory
         p = parameters
         frame = picture.picture.frame
@@ -117,7 +120,7 @@ final class CTUDecision {
             isPrepared = true
         }
         rate.begin(contexts: contexts, parameters: p)
-        if effort.optimisesLevels { memory.optimiser.begin(rate: rate) }
+        memory.optimiser.isStale = true
         if let view = MotionCandidates(slice: slice, picture: picture.picture, ctbAddrRs: record.ctbAddrRs) {
             candidateView.initialize(to: view)
         }
@@ -179,23 +182,35 @@ final class CTUDecision {
         let w = workspaces[depth]
         setQp(x: x, y: y, log2: log2)
         search.lambda = Float(lambdaSatd)
+        if effort.adaptsRates { memory.optimiser.isStale = true }
         decideUnit(w, x: x, y: y, log2: log2, depth: depth)
         let splitContext = maps.splitContext(x, y, depth: depth)
         // Units of other QPs are compared by the slice's worth of a bit: their errors weigh more or less.
         let lambda = sliceQuantisation.lambda
         let qp = quantisation.qp
         var whole = w.bestCost * (lambda / quantisation.lambda)
+        let splitBits = bits(rate.bin(1, Context.splitCuFlag + splitContext))
         if log2 > p.minCbLog2SizeY { whole += lambda * bits(rate.bin(0, Context.splitCuFlag + splitContext)) }
         let done = effort.earlyEnd && w.bestCost < .infinity
             && (w.bestRecord.cus[0].cuSkipFlag || (w.bestRecord.cus[0].predMode == .inter && !w.bestRecord.cus[0].rqtRootCbf))
         if canSplit && !done {
             let (cuCount, puCount, tuCount, levelCount) = (ctu.cuCount, ctu.puCount, ctu.tuCount, ctu.levelCount)
-            let flag = lambda * bits(rate.bin(1, Context.splitCuFlag + splitContext))
+            let flag = lambda * splitBits
+            if effort.adaptsRates {
+                rate.save(to: memory.contexts[depth])
+                rate.adapt(1, Context.splitCuFlag + splitContext)
+            }
             let split = children(x: x, y: y, log2: log2, depth: depth, most: min(whole, most) - flag) + flag
             if split < whole { return split }
+            if effort.adaptsRates { rate.restore(from: memory.contexts[depth]) }
             (ctu.cuCount, ctu.puCount, ctu.tuCount, ctu.levelCount) = (cuCount, puCount, tuCount, levelCount)
         }
         if whole >= most && most < .infinity { return .infinity }
+        if effort.adaptsRates {
+            if log2 > p.minCbLog2SizeY { rate.adapt(0, Context.splitCuFlag + splitContext) }
+            rate.adapt(
+                w.bestRecord, cqtDepth: depth, skipContext: maps.skipContext(x, y), modes: maps.surroundingModes(x, y, yCtb: context.yCtb))
+        }
         memory.qps[ctu.cuCount] = Int8(truncatingIfNeeded: qp)
         commit(w, x: x, y: y, log2: log2, depth: depth)
         return whole
@@ -241,7 +256,8 @@ final class CTUDecision {
         ctu.cuCount &+= 1
         let size = 1 << log2
         w.best.store(to: frame, x: x, y: y, size: size)
-        storeMotion(w.bestMotion, cu.partMode, x: x, y: y, size: size, count: max(Int(cu.puCount), 1))
+        storeMotion(
+            w.bestMotion, cu.predMode == .intra ? .part2Nx2N : cu.partMode, x: x, y: y, size: size, count: max(Int(cu.puCount), 1))
         maps.set(x, y, size: size, skip: cu.cuSkipFlag, depth: depth)
         if cu.predMode == .intra && cu.partMode == .partNxN {
             let half = size / 2
@@ -318,7 +334,7 @@ final class CTUDecision {
             }
             interSatd = w.choiceCount > 0 ? w.choices[0].cost : .infinity
             w.choiceCount = 0
-            gatherSearch(w, block, depth: depth, bound: interSatd)
+            gatherSearch(w, block, depth: depth, bound: interSatd, effort: effort)
             var checked = 0
             for i in 0..<w.choiceCount {
                 let choice = w.choices[i]
@@ -348,13 +364,20 @@ final class DecisionMemory {
     let workspaces = (0..<4).map { _ in DecisionWorkspace() }
     let treeSamples = (0..<4).map { _ in BlockSamples() }
     let modeBlock: UnsafeMutablePointer<UInt16>
+    /// What one prediction of two leaves to the other.
+    let pairTarget: UnsafeMutablePointer<UInt16>
+    /// A 4x4 block without transform.
+    let skipBlock: UnsafeMutablePointer<UInt16>
     let starts: UnsafeMutablePointer<MotionVector>
     let found: UnsafeMutablePointer<InterChoice>
     let parts: UnsafeMutablePointer<InterChoice>
+    let intraChoices: UnsafeMutablePointer<IntraChoice>
     /// QpY that the units of a CTU were decided with.
     let qps: UnsafeMutablePointer<Int8>
     let marker = CTUMarker()
     let optimiser = LevelOptimiser()
+    /// Context states before the split of a unit, by depth.
+    let contexts = (0..<4).map { _ in ContextSet() }
     let record = CodingTreeUnit()
 
     init() {
@@ -368,9 +391,12 @@ final class DecisionMemory {
         coefficients = samples(1024, 0)
         remainders = samples(1024, 0)
         modeBlock = samples(1024, 0)
+        pairTarget = samples(4096, 0)
+        skipBlock = samples(16, 0)
         starts = samples(16, MotionVector())
         found = samples(16, InterChoice())
         parts = samples(4, InterChoice())
+        intraChoices = samples(35, IntraChoice())
         qps = samples(CodingTreeUnit.maxCUs, 0)
     }
 
@@ -379,9 +405,12 @@ final class DecisionMemory {
         coefficients.deallocate()
         remainders.deallocate()
         modeBlock.deallocate()
+        pairTarget.deallocate()
+        skipBlock.deallocate()
         starts.deallocate()
         found.deallocate()
         parts.deallocate()
+        intraChoices.deallocate()
         qps.deallocate()
     }
 }

@@ -18,8 +18,8 @@ package struct DecisionEffort: Equatable, Sendable {
     package var mixesLayers = false
     /// Layers are not mixed where the Hadamard cost of one alone is this much greater than that of the other.
     package var mixRatio = Double.infinity
-    /// Bi-prediction's second vector is refined for it.
-    package var refinesBoth = false
+    /// Most rounds in which the vectors of a pair are refined in turn.
+    package var pairRounds = 0
     /// Searched motion, the inter-layer reference included, that gets a full check.
     package var searchChecks = 2
     /// Searched motion whose Hadamard cost is this much greater than the least so far gets no full check.
@@ -32,15 +32,30 @@ package struct DecisionEffort: Equatable, Sendable {
     package var earlyEnd = true
     /// Intra modes: 0 none, 1 a few, 2 a coarse search refined, 3 all with rate-distortion checks of the best.
     package var intra = 2
+    /// Luma modes compared by rate and distortion, and the Hadamard cost up to which they are, relative to the least.
+    package var intraChecks = 1
+    package var intraRatio = 1.2
+    /// Intra units of 8x8 in four parts with modes of their own.
+    package var intraParts = false
     /// Chroma modes besides that of luma.
     package var triesChromaModes = false
     /// Transform blocks whose squared error is worth no more bits are not transformed at all.
     package var leastResidualBits = 5.0
     /// Rate-distortion optimised levels.
     package var optimisesLevels = false
+    /// Rates follow the contexts from unit to unit, not only from CTU to CTU.
+    package var adaptsRates = false
     /// Transform trees are split for the best unit only, and not for everything that is compared.
     package var splitsBestTree = false
     /// Quantisation by the source's activity; the layer's PPS must allow cu_qp_delta_abs.
     package var adaptiveQuantisation: AdaptiveQuantisation?
     package init() {}
+
+    /// For the search of a unit's parts, of which there are many.
+    var ofPartitions: DecisionEffort {
+        var e = self
+        e.references = 1
+        e.pairRounds = 0
+        return e
+    }
 }

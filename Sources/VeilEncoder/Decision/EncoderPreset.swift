@@ -20,6 +20,8 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         e.mergeRatio = rank < Self.slow.rank ? 1.05 : self == .slow ? 1.25 : 2
         e.references = rank < Self.faster.rank ? 1 : rank < Self.slower.rank ? 2 : 3
         e.intra = rank < Self.medium.rank ? 1 : self == .veryslow ? 3 : 2
+        e.intraChecks = rank < Self.slow.rank ? 1 : self == .veryslow ? 4 : 2
+        e.intraParts = rank >= Self.slow.rank
         e.triesChromaModes = rank >= Self.slow.rank
         e.search.pattern = rank < Self.faster.rank ? .diamond : .hexagon
         e.search.steps = rank < Self.superfast.rank ? 6 : rank < Self.medium.rank ? 12 : rank < Self.slow.rank ? 16 : 32
@@ -31,11 +33,12 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
             e.mixRatio = 1.25
             e.leastResidualBits = 7
         }
-        e.partitions = self == .veryslow ? 2 : 0
+        e.partitions = self == .veryslow ? 2 : self == .slower ? 1 : 0
         e.earlyEnd = rank < Self.slow.rank
         e.earlySkip = rank < Self.slower.rank
         e.mixesLayers = rank >= Self.superfast.rank
-        e.refinesBoth = rank >= Self.slow.rank
+        e.pairRounds = rank >= Self.slow.rank ? 2 : 0
+        e.adaptsRates = rank >= Self.slow.rank
         e.splitsBestTree = self != .veryslow
         e.optimisesLevels = rank >= Self.fast.rank
         return e
@@ -47,6 +50,8 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         t.signDataHiding = true
         t.sao = rank >= Self.veryfast.rank
         t.maxTransformHierarchyDepthInter = self == .veryslow ? 2 : rank >= Self.slow.rank ? 1 : 0
+        t.maxTransformHierarchyDepthIntra = rank >= Self.slow.rank ? 1 : 0
+        t.transformSkip = rank >= Self.slow.rank
         t.asymmetricPartitions = self == .veryslow
         return t
     }

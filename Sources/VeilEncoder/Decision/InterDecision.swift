@@ -50,7 +50,7 @@ extension CTUDecision {
     }
 
     /// Adds searched motion and the inter-layer reference to a workspace's choices. `bound`: cost of the best candidate so far.
-    func gatherSearch(_ w: DecisionWorkspace, _ block: MotionBlock, depth: Int, bound: Double) {
+    func gatherSearch(_ w: DecisionWorkspace, _ block: MotionBlock, depth: Int, bound: Double, effort: DecisionEffort) {
         guard let references else { return }
         let at = source.planes.0.at(block.xPb, block.yPb)
         let stride = source.planes.0.stride
@@ -153,70 +153,9 @@ extension CTUDecision {
         }
         if best.0.cost < .infinity { w.insert(best.0) }
         if best.1.cost < .infinity { w.insert(best.1) }
-        if !effort.bidirectional || small { return }
-        let least = w.choiceCount > 0 ? min(w.choices[0].cost, bound) : bound
-        if best.0.cost < .infinity && best.1.cost < .infinity {
-            w.insert(refined(both(best.0, best.1, block, at, stride), block, at, stride, least: least))
+        if effort.bidirectional && isB && !small {
+            gatherPairs(w, block, best: best, repeated: repeated, lower: lower, bound: bound, effort: effort)
         }
-        let other = best.1.cost < repeated.cost ? best.1 : repeated
-        if effort.mixesLayers && lower.cost < .infinity && other.cost < .infinity && lower.cost <= other.cost * effort.mixRatio
-            && other.cost <= lower.cost * effort.mixRatio
-        {
-            w.insert(refined(both(lower, other, block, at, stride), block, at, stride, least: least))
-        }
-    }
-
-    /// Prediction from both lists with list 1's vector moved by halves and quarters of a sample where that is better, list 0's staying.
-    private func refined(
-        _ choice: InterChoice, _ block: MotionBlock, _ at: UnsafePointer<UInt16>, _ stride: Int, least: Double
-    ) -> InterChoice {
-        guard let references, effort.refinesBoth, choice.cost < least * 1.1 else { return choice }
-        let predictors = candidates.pointee.amvp(block, list: 1, refIdx: Int(choice.motion.refIdx1))
-        let rest = choice.bits - bits(rate.mvd(Int(choice.pu.mvdL1.x), Int(choice.pu.mvdL1.y)))
-        var best = choice
-        let limit = (lastRow &- block.yPb &- block.nPbH) &* 4
-        var step = Int16(2)
-        while step > 0 {
-            let centre = best.motion.mv1
-            for (dx, dy) in [(Int16(-1), Int16(0)), (1, 0), (0, -1), (0, 1)] {
-                var other = best
-                let mv = MotionVector(x: centre.x &+ dx &* step, y: centre.y &+ dy &* step)
-                if Int(mv.y) > limit || abs(Int(mv.x)) > 32000 || Int(mv.y) < -32000 { continue }
-                let flag = search.predictor(mv, predictors)
-                let mvp = flag == 0 ? predictors.0 : predictors.1
-                other.motion.mv1 = mv
-                other.pu.mvdL1 = MotionVector(x: mv.x &- mvp.x, y: mv.y &- mvp.y)
-                other.pu.mvpL1Flag = UInt8(truncatingIfNeeded: flag)
-                other.bits = rest + bits(rate.mvd(Int(other.pu.mvdL1.x), Int(other.pu.mvdL1.y)))
-                let satd = predictor.satd(
-                    other.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb, width: block.nPbW,
-                    height: block.nPbH, source: at, stride: stride)
-                other.cost = Double(satd) + lambdaSatd * other.bits
-                if other.cost < best.cost { best = other }
-            }
-            step /= 2
-        }
-        return best
-    }
-
-    /// Prediction from motion of both lists.
-    private func both(
-        _ first: InterChoice, _ second: InterChoice, _ block: MotionBlock, _ at: UnsafePointer<UInt16>, _ stride: Int
-    ) -> InterChoice {
-        guard let references else { return InterChoice() }
-        var both = first
-        both.pu.interPredIdc = 2
-        both.pu.refIdxL1 = second.pu.refIdxL1
-        both.pu.mvdL1 = second.pu.mvdL1
-        both.pu.mvpL1Flag = second.pu.mvpL1Flag
-        both.motion.mv1 = second.motion.mv1
-        both.motion.refIdx1 = second.motion.refIdx1
-        both.bits = first.bits + second.bits - bits(rate.bin(0, Context.mergeFlag))
-        let satd = predictor.satd(
-            both.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb, width: block.nPbW,
-            height: block.nPbH, source: at, stride: stride)
-        both.cost = Double(satd) + lambdaSatd * both.bits
-        return both
     }
 
     /// Vectors of the merge candidates into the same picture.
@@ -244,13 +183,14 @@ extension CTUDecision {
                 let block = Self.block(x, y, size, mode, i)
                 w.choiceCount = 0
                 gatherMerge(w, block)
-                gatherSearch(w, block, depth: depth, bound: w.choiceCount > 0 ? w.choices[0].cost : .infinity)
+                gatherSearch(w, block, depth: depth, bound: w.choiceCount > 0 ? w.choices[0].cost : .infinity, effort: partEffort)
                 if w.choiceCount == 0 { return }
                 parts[i] = w.choices[0]
                 cost += w.choices[0].cost
+                if cost > w.bestSatd { return }
                 InterPredictor.store(parts[i].motion, block, picture.picture.motion)
             }
-            if parts[0].motion == parts[1].motion || cost > w.bestSatd * 1.05 { return }
+            if parts[0].motion == parts[1].motion { return }
             checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: mode, count: 2)
         }
         attempt(.part2NxN)

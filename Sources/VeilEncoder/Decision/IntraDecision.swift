@@ -3,6 +3,13 @@ import CVeilKernels
 import VeilBins
 import VeilRecon
 
+/// An intra luma mode under consideration.
+struct IntraChoice {
+    var mode = 0
+    /// Hadamard cost plus rate.
+    var cost = Double.infinity
+}
+
 /// Intra modes, and the rate and distortion of intra coding units.
 extension CTUDecision {
     /// Bits of an intra luma mode.
@@ -14,60 +21,68 @@ extension CTUDecision {
         return bits(rate.bin(0, Context.prevIntraLumaPredFlag)) + 5
     }
 
-    /// The best luma mode of a block by Hadamard cost.
-    /// Gives up after the simplest modes when they are worse than `stop`.
-    func estimateIntra(x: Int, y: Int, log2: Int, stop: Double) -> (mode: Int, cost: Double) {
+    /// Puts the best luma modes of a block by Hadamard cost into `intraChoices`, as many as are to be compared by rate and distortion.
+    /// Returns how many; gives up after the simplest modes when they are worse than `stop`.
+    func estimateIntra(x: Int, y: Int, log2: Int, stop: Double) -> Int {
         let n = 1 << log2
         let at = source.planes.0.at(x, y)
         let stride = source.planes.0.stride
         intra.gather(context, cIdx: 0, x: x, y: y, log2Size: log2)
         let mpm = maps.candidateModes(x, y, yCtb: context.yCtb)
-        var bestMode = 0
-        var best = Double.infinity
+        let choices = memory.intraChoices
+        let most = effort.intraChecks
+        var count = 0
         @inline(__always)
         func consider(_ mode: Int) {
             intra.predict(
                 mode: mode, cIdx: 0, log2Size: log2, bitDepth: slice.bitDepthLuma,
                 strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: n)
-            let satd = Double(
+            let cost = Double(
                 veil_satd(at, stride, modeBlock, n, Int32(truncatingIfNeeded: n), Int32(truncatingIfNeeded: n)))
                 + lambdaSatd * modeBits(mode, mpm)
-            if satd < best {
-                best = satd
-                bestMode = mode
+            if count == most {
+                if cost >= choices[count &- 1].cost { return }
+                count &-= 1
             }
+            var i = count
+            while i > 0 && choices[i &- 1].cost > cost {
+                choices[i] = choices[i &- 1]
+                i &-= 1
+            }
+            choices[i] = IntraChoice(mode: mode, cost: cost)
+            count &+= 1
         }
         consider(0)
         consider(1)
-        if stop < best * 0.5 { return (bestMode, best) }
+        if stop < choices[0].cost * 0.5 { return count }
         if effort.intra == 1 {
             consider(10)
             consider(26)
-            return (bestMode, best)
+            return count
         }
         if effort.intra >= 3 {
             for mode in 2..<35 { consider(mode) }
-            return (bestMode, best)
+            return count
         }
         var mode = 2
         while mode < 35 {
             consider(mode)
             mode += 4
         }
-        if bestMode >= 2 {
+        if choices[0].mode >= 2 {
             var step = 2
             while step > 0 {
-                let centre = bestMode
+                let centre = choices[0].mode
                 if centre - step >= 2 { consider(centre - step) }
                 if centre + step <= 34 { consider(centre + step) }
                 step /= 2
             }
         }
-        return (bestMode, best)
+        return count
     }
 
     /// intra_chroma_pred_mode of a unit by Hadamard cost: that of luma, or one of the four others where they are tried.
-    private func chromaMode(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, luma: Int) -> Int {
+    private func chromaMode(x: Int, y: Int, log2: Int, luma: Int) -> Int {
         if !effort.triesChromaModes { return 4 }
         let derived = bits(rate.bin(0, Context.intraChromaPredMode))
         let explicit = bits(rate.bin(1, Context.intraChromaPredMode)) + 2
@@ -87,58 +102,90 @@ extension CTUDecision {
         return (0..<5).min { costs[$0] < costs[$1] } ?? 4
     }
 
-    /// Rate and distortion of an intra unit in one piece; keeps it when it is the best so far.
+    // MARK: Units
+
+    /// Rate and distortion of intra units, in one piece and, where they may be, in four; keeps the best one so far.
     func checkIntra(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, interSatd: Double) {
-        let (mode, satd) = estimateIntra(x: x, y: y, log2: log2, stop: interSatd)
+        let count = estimateIntra(x: x, y: y, log2: log2, stop: interSatd)
+        let satd = memory.intraChoices[0].cost
         if interSatd * 1.3 < satd { return }
-        let chroma = chromaMode(w, x: x, y: y, log2: log2, luma: mode)
-        let modeC = SliceDataSyntax<BitCounter>.intraPredModeC(intraChromaPredMode: chroma, intraPredModeY: UInt8(mode))
+        let mode = bestMode(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0, count: count)
         let record = w.workRecord
         record.levelCount = 0
-        var tu = transformUnit(x, y, log2)
-        var distortion = 0.0
-        var total = 0.0
-        for cIdx in 0..<3 {
-            let s = cIdx == 0 ? 0 : 1
-            let log2Block = cIdx == 0 ? log2 : Int(tu.log2TrafoSizeC)
-            let from = source.plane(cIdx)
-            let stride = BlockSamples.stride(cIdx)
-            intra.gather(context, cIdx: cIdx, x: x >> s, y: y >> s, log2Size: log2Block)
-            intra.predict(
-                mode: cIdx == 0 ? mode : Int(modeC), cIdx: cIdx, log2Size: log2Block, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma,
-                strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: w.prediction.plane(cIdx), stride: stride)
-            let scan = log2 == 3 ? SliceDataSyntax<BitCounter>.scanIdx(cIdx == 0 ? UInt8(mode) : modeC) : 0
-            let block = codeBlock(
-                quantisation.intra, record, source: from.at(x >> s, y >> s), sourceStride: from.stride,
-                prediction: w.prediction.plane(cIdx), predictionStride: stride, out: w.work.plane(cIdx), outStride: stride,
-                log2: log2Block, cIdx: cIdx, isDST: cIdx == 0 && log2Block == 2, scanIdx: scan, trafoDepth: 0)
-            distortion += block.distortion
-            total += block.bits
-            if block.coded {
-                tu.cbf |= 1 << UInt8(cIdx)
-                if cIdx == 0 { tu.residual.0 = block.residual } else if cIdx == 1 { tu.residual.1 = block.residual } else { tu.residual.2 = block.residual }
+        record.tuCount = 0
+        let luma = intraLuma(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0, mode: mode)
+        let header = modeBits(mode, maps.candidateModes(x, y, yCtb: context.yCtb)) + intraHeader(x: x, y: y, log2: log2, parts: false)
+        let m = UInt8(truncatingIfNeeded: mode)
+        let cost = finishIntra(w, x: x, y: y, log2: log2, luma: luma, header: header, modes: (m, m, m, m), partMode: .part2Nx2N, satd: satd)
+        if effort.intraParts && log2 == 3 && p.minCbLog2SizeY == 3 && cost < w.bestCost * 1.25 { checkIntraParts(w, x: x, y: y, satd: satd) }
+    }
+
+    /// An 8x8 unit in four parts, each with its own mode.
+    private func checkIntraParts(_ w: DecisionWorkspace, x: Int, y: Int, satd: Double) {
+        let record = w.workRecord
+        record.levelCount = 0
+        record.tuCount = 0
+        var header = intraHeader(x: x, y: y, log2: 3, parts: true)
+        var luma = TreeOutcome()
+        var modes = (UInt8(1), UInt8(1), UInt8(1), UInt8(1))
+        for i in 0..<4 {
+            let dx = (i & 1) * 4
+            let dy = (i >> 1) * 4
+            let count = estimateIntra(x: x + dx, y: y + dy, log2: 2, stop: .infinity)
+            let mode = bestMode(w, x: x, y: y, dx: dx, dy: dy, log2: 2, trafoDepth: 1, count: count)
+            header += modeBits(mode, maps.candidateModes(x + dx, y + dy, yCtb: context.yCtb))
+            let part = intraLuma(w, x: x, y: y, dx: dx, dy: dy, log2: 2, trafoDepth: 1, mode: mode)
+            record.tus[i].partition = UInt8(truncatingIfNeeded: i)
+            luma.distortion += part.distortion
+            luma.bits += part.bits
+            luma.cbf |= part.cbf
+            let m = UInt8(truncatingIfNeeded: mode)
+            switch i {
+            case 0: modes.0 = m
+            case 1: modes.1 = m
+            case 2: modes.2 = m
+            default: modes.3 = m
             }
+            if luma.distortion + lambda * (luma.bits + header) >= w.bestCost { return }
+            // The next part's candidates come from it.
+            maps.set(mode: m, x + dx, y + dy, size: 4)
         }
-        total += bits(rate.bin(chroma == 4 ? 0 : 1, Context.intraChromaPredMode)) + (chroma == 4 ? 0 : 2)
-        total += modeBits(mode, maps.candidateModes(x, y, yCtb: context.yCtb))
+        _ = finishIntra(w, x: x, y: y, log2: 3, luma: luma, header: header, modes: modes, partMode: .partNxN, satd: satd)
+    }
+
+    /// Bits of an intra unit's flags before its modes.
+    private func intraHeader(x: Int, y: Int, log2: Int, parts: Bool) -> Double {
+        var total = 0.0
         if slice.sliceType != .i {
             total += bits(rate.bin(0, Context.cuSkipFlag + maps.skipContext(x, y))) + bits(rate.bin(1, Context.predModeFlag))
         }
-        if log2 == p.minCbLog2SizeY { total += bits(rate.bin(1, Context.partMode)) }
-        let cost = distortion + lambda * total
-        if cost >= w.bestCost { return }
+        if log2 == p.minCbLog2SizeY { total += bits(rate.bin(parts ? 0 : 1, Context.partMode)) }
+        return total
+    }
+
+    /// Adds chroma to an intra unit whose luma is coded, and keeps the unit when it is the best so far. Returns its cost.
+    private func finishIntra(
+        _ w: DecisionWorkspace, x: Int, y: Int, log2: Int, luma: TreeOutcome, header: Double, modes: (UInt8, UInt8, UInt8, UInt8),
+        partMode: PartMode, satd: Double
+    ) -> Double {
+        let chroma = chromaMode(x: x, y: y, log2: log2, luma: Int(modes.0))
+        let modeC = SliceDataSyntax<BitCounter>.intraPredModeC(intraChromaPredMode: chroma, intraPredModeY: modes.0)
+        let outcome = intraChroma(w, x: x, y: y, log2: log2, mode: modeC)
+        let total = header + luma.bits + outcome.bits + bits(rate.bin(chroma == 4 ? 0 : 1, Context.intraChromaPredMode)) + (chroma == 4 ? 0 : 2)
+        let cost = luma.distortion + outcome.distortion + lambda * total
+        if cost >= w.bestCost { return cost }
+        let record = w.workRecord
         var cu = CodingUnit()
-        cu.x0 = Int32(x)
-        cu.y0 = Int32(y)
-        cu.log2CbSize = UInt8(log2)
+        cu.x0 = Int32(truncatingIfNeeded: x)
+        cu.y0 = Int32(truncatingIfNeeded: y)
+        cu.log2CbSize = UInt8(truncatingIfNeeded: log2)
         cu.predMode = .intra
-        let m = UInt8(mode)
-        cu.intraPredModeY = (m, m, m, m)
-        cu.intraChromaPredMode = UInt8(chroma)
+        cu.partMode = partMode
+        cu.intraPredModeY = modes
+        cu.intraChromaPredMode = UInt8(truncatingIfNeeded: chroma)
         cu.intraPredModeC = modeC
         cu.rqtRootCbf = true
-        cu.tuCount = 1
-        record.tus[0] = tu
+        cu.tuCount = Int32(truncatingIfNeeded: record.tuCount)
         record.cus[0] = cu
         w.bestCost = cost
         w.bestMotion[0] = MotionInfo()
@@ -146,5 +193,150 @@ extension CTUDecision {
         w.bestSatd = satd
         swap(&w.work, &w.best)
         swap(&w.workRecord, &w.bestRecord)
+        return cost
+    }
+
+    // MARK: Transform trees
+
+    /// The best of the first `count` modes of `intraChoices` by rate and distortion, the transform tree not being split.
+    private func bestMode(_ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, count: Int) -> Int {
+        let choices = memory.intraChoices
+        if count <= 1 { return choices[0].mode }
+        let mpm = maps.candidateModes(x + dx, y + dy, yCtb: context.yCtb)
+        let record = w.workRecord
+        let levelCount = record.levelCount
+        intra.gather(context, cIdx: 0, x: x + dx, y: y + dy, log2Size: log2)
+        var best = 0
+        var least = Double.infinity
+        for i in 0..<count {
+            if i > 0 && choices[i].cost > choices[0].cost * effort.intraRatio { break }
+            let mode = choices[i].mode
+            let block = intraBlock(w, x: x, y: y, dx: dx, dy: dy, log2: log2, cIdx: 0, trafoDepth: trafoDepth, mode: mode)
+            record.levelCount = levelCount
+            let cost = block.distortion + lambda * (block.bits + modeBits(mode, mpm))
+            if cost < least {
+                least = cost
+                best = mode
+            }
+        }
+        return best
+    }
+
+    /// Codes luma of an intra unit's transform tree, or the part of it at (dx, dy), into the work buffers and record of a workspace. Parts
+    /// go to the frame as well, from which those after them are predicted.
+    private func intraLuma(
+        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, mode: Int
+    ) -> TreeOutcome {
+        let record = w.workRecord
+        let firstTU = record.tuCount
+        let at = w.work.y + (dy &* 64 &+ dx)
+        let n = Int32(truncatingIfNeeded: 1 &<< log2)
+        let plane = frame.planes.0
+        intra.gather(context, cIdx: 0, x: x &+ dx, y: y &+ dy, log2Size: log2)
+        let block = intraBlock(w, x: x, y: y, dx: dx, dy: dy, log2: log2, cIdx: 0, trafoDepth: trafoDepth, mode: mode)
+        var tu = transformUnit(x &+ dx, y &+ dy, log2)
+        var whole = TreeOutcome()
+        whole.distortion = block.distortion
+        whole.bits = block.bits
+        if block.coded {
+            tu.cbf = 1
+            tu.residual.0 = block.residual
+            if block.skipsTransform { tu.transformSkip = 1 }
+            whole.cbf = 1
+        }
+        record.tus[firstTU] = tu
+        record.tuCount = firstTU &+ 1
+        let canSplit = trafoDepth < p.maxTransformHierarchyDepthIntra && log2 > 2
+        let splitContext = Context.splitTransformFlag &+ 5 &- log2
+        if canSplit { whole.bits += bits(rate.bin(0, splitContext)) }
+        if canSplit && block.coded {
+            let levelCount = record.levelCount
+            let spare = treeSamples[trafoDepth].y
+            veil_copy(spare, 64, at, 64, n, n)
+            record.tuCount = firstTU
+            let half = 1 << (log2 - 1)
+            var split = TreeOutcome()
+            split.bits = bits(rate.bin(1, splitContext))
+            for i in 0..<4 {
+                let part = intraLuma(
+                    w, x: x, y: y, dx: dx + (i & 1) * half, dy: dy + (i >> 1) * half, log2: log2 - 1, trafoDepth: trafoDepth + 1, mode: mode)
+                split.distortion += part.distortion
+                split.bits += part.bits
+                split.cbf |= part.cbf
+            }
+            if split.distortion + lambda * split.bits < whole.distortion + lambda * whole.bits { return split }
+            record.tus[firstTU] = tu
+            record.tuCount = firstTU &+ 1
+            record.levelCount = levelCount
+            veil_copy(at, 64, spare, 64, n, n)
+        }
+        if trafoDepth > 0 { veil_copy(plane.at(x &+ dx, y &+ dy), plane.stride, at, 64, n, n) }
+        return whole
+    }
+
+    /// Codes chroma of an intra unit, block by block of the transform tree that luma has chosen.
+    private func intraChroma(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, mode: UInt8) -> TreeOutcome {
+        let record = w.workRecord
+        var outcome = TreeOutcome()
+        var i = 0
+        while i < record.tuCount {
+            let first = record.tus[i]
+            let isSmall = first.log2TrafoSize == 2
+            // Four luma blocks of 4x4 share the chroma blocks, which belong to the last of them.
+            let last = isSmall ? i &+ 3 : i
+            let blockLog2 = isSmall ? 3 : Int(first.log2TrafoSize)
+            if isSmall {
+                for k in i...last {
+                    record.tus[k].xBase = first.x0
+                    record.tus[k].yBase = first.y0
+                }
+                record.tus[last].hasChroma = true
+            }
+            let dx = Int(first.x0) &- x
+            let dy = Int(first.y0) &- y
+            for cIdx in 1..<3 {
+                intra.gather(context, cIdx: cIdx, x: Int(first.x0) &>> 1, y: Int(first.y0) &>> 1, log2Size: blockLog2 &- 1)
+                let block = intraBlock(
+                    w, x: x, y: y, dx: dx, dy: dy, log2: blockLog2, cIdx: cIdx, trafoDepth: log2 &- blockLog2, mode: Int(mode))
+                outcome.distortion += block.distortion
+                outcome.bits += block.bits
+                if block.coded {
+                    let bit = UInt8(1) &<< UInt8(truncatingIfNeeded: cIdx)
+                    record.tus[last].cbf |= bit
+                    if block.skipsTransform { record.tus[last].transformSkip |= bit }
+                    if cIdx == 1 { record.tus[last].residual.1 = block.residual } else { record.tus[last].residual.2 = block.residual }
+                }
+                if blockLog2 < log2 {
+                    let plane = frame.plane(cIdx)
+                    let n = Int32(truncatingIfNeeded: 1 &<< (blockLog2 &- 1))
+                    veil_copy(
+                        plane.at(Int(first.x0) &>> 1, Int(first.y0) &>> 1), plane.stride,
+                        w.work.plane(cIdx) + ((dy &>> 1) &* 32 &+ (dx &>> 1)), 32, n, n)
+                }
+            }
+            i = last &+ 1
+        }
+        return outcome
+    }
+
+    /// Predicts one block from the neighbours collected last and codes what is left. `log2` is that of its luma.
+    @inline(__always)
+    private func intraBlock(
+        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, cIdx: Int, trafoDepth: Int, mode: Int
+    ) -> BlockOutcome {
+        let s = cIdx == 0 ? 0 : 1
+        let size = log2 &- s
+        let stride = BlockSamples.stride(cIdx)
+        let offset = (dy &>> s) &* stride &+ (dx &>> s)
+        let from = source.plane(cIdx)
+        let prediction = w.prediction.plane(cIdx) + offset
+        intra.predict(
+            mode: mode, cIdx: cIdx, log2Size: size, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma,
+            strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: prediction, stride: stride)
+        let scan = size == 2 || (cIdx == 0 && size == 3) ? SliceDataSyntax<BitCounter>.scanIdx(UInt8(truncatingIfNeeded: mode)) : 0
+        return codeBlock(
+            quantisation.intra, w.workRecord, source: from.at((x &+ dx) &>> s, (y &+ dy) &>> s), sourceStride: from.stride,
+            prediction: prediction, predictionStride: stride, out: w.work.plane(cIdx) + offset, outStride: stride, log2: size, cIdx: cIdx,
+            transform: cIdx == 0 && size == 2 ? .sine : .cosine, scanIdx: scan, trafoDepth: trafoDepth)
     }
 }

@@ -18,6 +18,8 @@ final class LevelOptimiser {
     private let scans = ScanTables.shared
     /// Bits of both values of a bin in every context, index context << 1 | bin.
     private let binBits: UnsafeMutablePointer<Float>
+    /// The context states are others by now than those taken: `begin` is due before the next block.
+    @exclusivity(unchecked) var isStale = true
 
     init() {
         func make(_ count: Int) -> UnsafeMutablePointer<Float> {
@@ -43,8 +45,9 @@ final class LevelOptimiser {
         flags.deallocate()
     }
 
-    /// Takes the context states of a CTU.
+    /// Takes the context states that a CTU or a unit is estimated with.
     func begin(rate: RateEstimator) {
+        isStale = false
         for i in 0..<Context.count {
             binBits[2 * i] = Float(rate.bin(0, i)) / 32768
             binBits[2 * i + 1] = Float(rate.bin(1, i)) / 32768

@@ -200,6 +200,23 @@ final class MotionSearch {
         return result
     }
 
+    /// Moves a vector of a pair by whole, half and quarter samples. `t` has what the other prediction leaves, twice as large as it counts in
+    /// the mean of both, so that bits count twice as much as well.
+    func refine(_ t: Target, from start: MotionVector) -> Result {
+        lambda *= 2
+        defer { lambda /= 2 }
+        var result = Result()
+        fractional(t, Int(start.x), Int(start.y), &result)
+        for step in [4, 2, 1] {
+            for _ in 0..<4 {
+                let before = result.mv
+                refine(t, step, &result, square: true)
+                if result.mv == before { break }
+            }
+        }
+        return result
+    }
+
     @inline(__always)
     private func refine(_ t: Target, _ step: Int, _ result: inout Result, square: Bool) {
         let x = Int(result.mv.x)

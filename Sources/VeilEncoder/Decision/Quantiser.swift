@@ -4,6 +4,15 @@ import Foundation
 import VeilBins
 import VeilRecon
 
+/// How the residual of a transform block becomes coefficients.
+enum ResidualTransform {
+    case cosine
+    /// Of 4x4 luma blocks of intra units.
+    case sine
+    /// transform_skip_flag: the residual itself, as large as coefficients are (8.6.4.2 backwards).
+    case none
+}
+
 /// Transform, quantisation and reconstruction of single transform blocks for the mode decision.
 struct Quantiser {
     /// Qp'Y, Qp'Cb, Qp'Cr.
@@ -44,16 +53,16 @@ struct Quantiser {
     @inline(__always)
     func quantise(
         source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int, log2: Int,
-        cIdx: Int, isDST: Bool, levels: UnsafeMutablePointer<Int16>, remains: Bool = false
+        cIdx: Int, transform: ResidualTransform, levels: UnsafeMutablePointer<Int16>, remains: Bool = false
     ) -> Int {
         let n = 1 &<< log2
         let n32 = Int32(truncatingIfNeeded: n)
         let depth = Int32(truncatingIfNeeded: cIdx == 0 ? bitDepth.0 : bitDepth.1)
         veil_residual(residual, n, source, sourceStride, prediction, predictionStride, n32, n32)
-        if isDST {
-            veil_fdst4(coefficients, residual, n, depth)
-        } else {
-            veil_fdct(coefficients, residual, n, Int32(truncatingIfNeeded: log2), depth)
+        switch transform {
+        case .cosine: veil_fdct(coefficients, residual, n, Int32(truncatingIfNeeded: log2), depth)
+        case .sine: veil_fdst4(coefficients, residual, n, depth)
+        case .none: for i in 0..<16 { coefficients[i] = residual[i] &<< Int16(truncatingIfNeeded: 13 &- depth) }
         }
         let shift = (cIdx == 0 ? shift.0 : cIdx == 1 ? shift.1 : shift.2) &- log2
         return Int(
@@ -79,7 +88,9 @@ struct Quantiser {
 
     /// Adds the residual that `levels` stand for to the prediction at `to`.
     @inline(__always)
-    func reconstruct(levels: UnsafePointer<Int16>, to: UnsafeMutablePointer<UInt16>, stride: Int, log2: Int, cIdx: Int, isDST: Bool) {
+    func reconstruct(
+        levels: UnsafePointer<Int16>, to: UnsafeMutablePointer<UInt16>, stride: Int, log2: Int, cIdx: Int, transform: ResidualTransform
+    ) {
         let n = 1 &<< log2
         let depth = cIdx == 0 ? bitDepth.0 : bitDepth.1
         let scale = cIdx == 0 ? levelScale.0 : cIdx == 1 ? levelScale.1 : levelScale.2
@@ -92,11 +103,20 @@ struct Quantiser {
         let depth32 = Int32(truncatingIfNeeded: depth)
         let x = Int32(truncatingIfNeeded: columns &- 1)
         let y = Int32(truncatingIfNeeded: rows &- 1)
-        if isDST {
-            veil_idst4_add(to, stride, coefficients, x, y, depth32)
-        } else {
+        switch transform {
+        case .cosine:
             if rows < n { (coefficients + n &* rows).update(repeating: 0, count: n &* (n &- rows)) }
             veil_idct_add(to, stride, coefficients, Int32(truncatingIfNeeded: log2), x, y, depth32)
+        case .sine:
+            veil_idst4_add(to, stride, coefficients, x, y, depth32)
+        case .none:
+            let down = 13 &- depth
+            let most = (1 &<< depth) &- 1
+            for i in 0..<16 {
+                let sample = to + ((i &>> 2) &* stride &+ (i & 3))
+                let value = Int(sample.pointee) &+ (Int(coefficients[i]) &+ (1 &<< (down &- 1))) &>> down
+                sample.pointee = UInt16(truncatingIfNeeded: min(most, max(0, value)))
+            }
         }
     }
 

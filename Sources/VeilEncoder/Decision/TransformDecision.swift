@@ -12,6 +12,8 @@ extension CTUDecision {
         var zeroDistortion = 0.0
         var bits = 0.0
         var coded = false
+        /// transform_skip_flag.
+        var skipsTransform = false
         var residual = ResidualBlock()
     }
 
@@ -23,59 +25,105 @@ extension CTUDecision {
         var cbf: UInt8 = 0
     }
 
-    /// Transforms one block and decides whether its residual is worth coding. `out` gets the reconstruction; levels go to the record.
+    /// Codes one block with and, where it may be, without a transform, and decides whether its residual is worth coding. `out` gets the
+    /// reconstruction; levels go to the record.
     @inline(__always)
     func codeBlock(
         _ q: Quantiser, _ record: CodingTreeUnit, source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>,
-        predictionStride: Int, out: UnsafeMutablePointer<UInt16>, outStride: Int, log2: Int, cIdx: Int, isDST: Bool, scanIdx: Int,
-        trafoDepth: Int
+        predictionStride: Int, out: UnsafeMutablePointer<UInt16>, outStride: Int, log2: Int, cIdx: Int, transform: ResidualTransform,
+        scanIdx: Int, trafoDepth: Int
     ) -> BlockOutcome {
         let n = Int32(truncatingIfNeeded: 1 &<< log2)
         var outcome = BlockOutcome()
         outcome.zeroDistortion = Double(veil_sse(source, sourceStride, prediction, predictionStride, n, n))
-        let levels = record.levels + record.levelCount
         let cbfContext = cIdx == 0 ? Context.cbfLuma &+ (trafoDepth == 0 ? 1 : 0) : Context.cbfChroma &+ trafoDepth
         let zeroBits = bits(rate.bin(0, cbfContext))
         outcome.distortion = outcome.zeroDistortion
         outcome.bits = zeroBits
-        if outcome.zeroDistortion <= lambda * effort.leastResidualBits {
-            // No residual is worth the bits of the shortest one.
-            veil_copy(out, outStride, prediction, predictionStride, n, n)
-            return outcome
+        veil_copy(out, outStride, prediction, predictionStride, n, n)
+        // No residual is worth the bits of the shortest one.
+        if outcome.zeroDistortion <= lambda * effort.leastResidualBits { return outcome }
+        let codedBits = bits(rate.bin(1, cbfContext))
+        let start = record.levelCount
+        if let levelBits = makeLevels(
+            q, record, start: start, source: source, sourceStride: sourceStride, prediction: prediction, predictionStride: predictionStride,
+            log2: log2, cIdx: cIdx, transform: transform, scanIdx: scanIdx)
+        {
+            q.reconstruct(levels: record.levels + start, to: out, stride: outStride, log2: log2, cIdx: cIdx, transform: transform)
+            let distortion = Double(veil_sse(source, sourceStride, out, outStride, n, n))
+            if distortion + lambda * (codedBits + levelBits) < outcome.zeroDistortion + lambda * zeroBits {
+                outcome.distortion = distortion
+                outcome.bits = codedBits + levelBits
+                outcome.coded = true
+            } else {
+                veil_copy(out, outStride, prediction, predictionStride, n, n)
+            }
         }
+        if log2 == 2 && p.transformSkipEnabledFlag {
+            skipTransform(
+                &outcome, q, record, start: start, source: source, sourceStride: sourceStride, prediction: prediction,
+                predictionStride: predictionStride, out: out, outStride: outStride, cIdx: cIdx, scanIdx: scanIdx, codedBits: codedBits)
+        }
+        if outcome.coded {
+            outcome.residual.start = Int32(truncatingIfNeeded: start)
+            record.levelCount &+= 1 &<< (2 &* log2)
+        }
+        return outcome
+    }
+
+    /// Levels of one block at `start` of the record; returns their bits, nil where none are left.
+    @inline(__always)
+    private func makeLevels(
+        _ q: Quantiser, _ record: CodingTreeUnit, start: Int, source: UnsafePointer<UInt16>, sourceStride: Int,
+        prediction: UnsafePointer<UInt16>, predictionStride: Int, log2: Int, cIdx: Int, transform: ResidualTransform, scanIdx: Int
+    ) -> Double? {
+        let levels = record.levels + start
         let hides = p.signDataHidingEnabledFlag
         let optimises = effort.optimisesLevels
         var count = q.quantise(
             source: source, sourceStride: sourceStride, prediction: prediction, predictionStride: predictionStride, log2: log2,
-            cIdx: cIdx, isDST: isDST, levels: levels, remains: hides && !optimises)
-        veil_copy(out, outStride, prediction, predictionStride, n, n)
-        if count == 0 { return outcome }
+            cIdx: cIdx, transform: transform, levels: levels, remains: hides && !optimises)
+        if count == 0 { return nil }
         if optimises {
+            if memory.optimiser.isStale { memory.optimiser.begin(rate: rate) }
             // Blocks that the dead zone empties stay empty: their levels are hardly ever worth their bits.
             q.quantiseToNearest(log2: log2, cIdx: cIdx, levels: levels)
             count = memory.optimiser.optimise(
                 levels: levels, remainders: q.remainders, log2: log2, cIdx: cIdx, scanIdx: scanIdx,
                 lambda: Float(lambda / q.squaredStep(cIdx: cIdx)))
-            if count == 0 { return outcome }
+            if count == 0 { return nil }
         }
         if hides {
             SignHiding.apply(
                 levels: levels, coefficients: q.coefficients, remainders: q.remainders, log2: log2, scanIdx: scanIdx)
         }
-        let rateBits = bits(rate.bin(1, cbfContext))
-            + bits(rate.residual(record, start: record.levelCount, log2: log2, cIdx: cIdx, scanIdx: scanIdx))
-        q.reconstruct(levels: levels, to: out, stride: outStride, log2: log2, cIdx: cIdx, isDST: isDST)
-        let distortion = Double(veil_sse(source, sourceStride, out, outStride, n, n))
-        if distortion + lambda * rateBits < outcome.zeroDistortion + lambda * zeroBits {
-            outcome.distortion = distortion
-            outcome.bits = rateBits
-            outcome.coded = true
-            outcome.residual.start = Int32(truncatingIfNeeded: record.levelCount)
-            record.levelCount &+= 1 &<< (2 &* log2)
-        } else {
-            veil_copy(out, outStride, prediction, predictionStride, n, n)
-        }
-        return outcome
+        return bits(
+            rate.residual(record, start: start, log2: log2, cIdx: cIdx, scanIdx: scanIdx, skipsTransform: transform == .none))
+    }
+
+    /// Tries a 4x4 block, coded with a transform so far or not at all, without one.
+    private func skipTransform(
+        _ outcome: inout BlockOutcome, _ q: Quantiser, _ record: CodingTreeUnit, start: Int, source: UnsafePointer<UInt16>,
+        sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int, out: UnsafeMutablePointer<UInt16>, outStride: Int,
+        cIdx: Int, scanIdx: Int, codedBits: Double
+    ) {
+        let spare = start &+ 16
+        guard
+            let levelBits = makeLevels(
+                q, record, start: spare, source: source, sourceStride: sourceStride, prediction: prediction,
+                predictionStride: predictionStride, log2: 2, cIdx: cIdx, transform: .none, scanIdx: scanIdx)
+        else { return }
+        let samples = memory.skipBlock
+        veil_copy(samples, 4, prediction, predictionStride, 4, 4)
+        q.reconstruct(levels: record.levels + spare, to: samples, stride: 4, log2: 2, cIdx: cIdx, transform: .none)
+        let distortion = Double(veil_sse(source, sourceStride, samples, 4, 4, 4))
+        if distortion + lambda * (codedBits + levelBits) >= outcome.distortion + lambda * outcome.bits { return }
+        outcome.distortion = distortion
+        outcome.bits = codedBits + levelBits
+        outcome.coded = true
+        outcome.skipsTransform = true
+        (record.levels + start).update(from: record.levels + spare, count: 16)
+        veil_copy(out, outStride, samples, 4, 4, 4)
     }
 
     /// Codes the residual of an inter unit (or a part of it of at least 8x8, at (dx, dy) of its buffers) into the work buffers and record of
@@ -170,7 +218,7 @@ extension CTUDecision {
         return codeBlock(
             quantisation.inter, w.workRecord, source: plane.at((x &+ dx) &>> s, (y &+ dy) &>> s), sourceStride: plane.stride,
             prediction: w.prediction.plane(cIdx) + offset, predictionStride: stride, out: w.work.plane(cIdx) + offset,
-            outStride: stride, log2: log2 &- s, cIdx: cIdx, isDST: false, scanIdx: 0, trafoDepth: trafoDepth)
+            outStride: stride, log2: log2 &- s, cIdx: cIdx, transform: .cosine, scanIdx: 0, trafoDepth: trafoDepth)
     }
 
     /// The tree of an inter unit of at most the largest transform size, split in four. Where its cost is `most` or more it may be infinite.
@@ -198,6 +246,7 @@ extension CTUDecision {
             outcome.bits += block.bits
             if block.coded {
                 tu.cbf |= 1 &<< UInt8(truncatingIfNeeded: cIdx)
+                if block.skipsTransform { tu.transformSkip |= 1 &<< UInt8(truncatingIfNeeded: cIdx) }
                 if cIdx == 1 { tu.residual.1 = block.residual } else { tu.residual.2 = block.residual }
             }
         }
@@ -244,11 +293,13 @@ extension CTUDecision {
             tu.yBase = chroma.y0
             if block.coded {
                 tu.cbf = 1
+                tu.transformSkip = block.skipsTransform ? 1 : 0
                 tu.residual.0 = block.residual
             }
             if i == 3 {
                 tu.hasChroma = true
                 tu.cbf |= chroma.cbf & 6
+                tu.transformSkip |= chroma.transformSkip & 6
                 tu.residual.1 = chroma.residual.1
                 tu.residual.2 = chroma.residual.2
             }

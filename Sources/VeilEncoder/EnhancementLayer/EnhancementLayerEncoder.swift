@@ -70,11 +70,13 @@ package final class EnhancementLayerEncoder {
         let set = referenceSet(base, poc: poc, place)
         let kept = Set((set.s0 + set.s1).map { entry in poc &+ Int32(entry.deltaPoc) })
         references = references.filter { kept.contains($0.key) }
+        // All but transform_skip_enabled_flag is the same in both.
+        let pps = settings.drawnPps.flatMap { DrawnContent.isDrawn(source) ? $0 : nil } ?? settings.pps
         var header = SliceSegmentHeader()
         header.nalUnitType = type
         header.nuhLayerId = settings.layerId
         header.temporalId = base.temporalId
-        header.slicePicParameterSetId = settings.pps.ppsPicParameterSetId
+        header.slicePicParameterSetId = pps.ppsPicParameterSetId
         header.slicePicOrderCntLsb = Int(poc) & ((1 << sps.log2MaxPicOrderCntLsb) - 1)
         header.shortTermRefPicSet = set
         header.interLayerPredEnabledFlag = options.interLayerPrediction
@@ -126,7 +128,7 @@ package final class EnhancementLayerEncoder {
             own.sliceSegmentAddress = rows.lowerBound * settings.grid.widthInCtbs
             own.sliceAddrRs = own.sliceSegmentAddress
             let context = makeContext(own, index: i, poc: poc, before: before, after: after, interLayer: interLayer)
-            return LayerSlice(header: own, context: context, rows: rows, settings: settings)
+            return LayerSlice(header: own, context: context, rows: rows, settings: settings, pps: pps)
         }
         var unit = BinUnit(
             layer: settings.layerId, irapIndex: position.irapIndex, pocDelta: Int(poc) - Int(position.irapPoc), ctuAddress: 0,

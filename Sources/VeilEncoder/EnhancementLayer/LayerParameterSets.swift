@@ -164,7 +164,7 @@ package enum LayerParameterSets {
     /// reference layers and of this one; where there are any, the windows are made the regions that inter-layer prediction maps onto
     /// each other.
     package static func pps(
-        layerId: Int, id: Int, spsId: Int, qp: Int, tools: LayerTools, references: [(layerId: Int, padding: (right: Int, bottom: Int))],
+        layerId: Int, id: Int, spsId: Int, qp: Int, tools: LayerTools, transformSkip: Bool = false, references: [(layerId: Int, padding: (right: Int, bottom: Int))],
         padding: (right: Int, bottom: Int)
     ) -> PictureParameterSet {
         let pps = PictureParameterSet()
@@ -174,6 +174,7 @@ package enum LayerParameterSets {
         pps.initQpMinus26 = qp - 26
         pps.entropyCodingSyncEnabledFlag = tools.wavefront
         pps.signDataHidingEnabledFlag = tools.signDataHiding
+        pps.transformSkipEnabledFlag = transformSkip
         pps.cuQpDeltaEnabledFlag = tools.adaptiveQuantisation
         if tools.adaptiveQuantisation { pps.diffCuQpDeltaDepth = max(tools.ctbLog2SizeY - AdaptiveQuantisation.log2GroupSize, 0) }
         pps.ppsLoopFilterAcrossSlicesEnabledFlag = true
@@ -203,6 +204,8 @@ package struct LayerTools: Equatable, Sendable {
     package var interLayerMotion = true
     package var wavefront = true
     package var signDataHiding = false
+    /// 4x4 blocks without transform, in pictures that look drawn, whose PPS is another.
+    package var transformSkip = false
     package var asymmetricPartitions = false
     /// cu_qp_delta_abs, in groups of 16x16.
     package var adaptiveQuantisation = false

@@ -9,6 +9,8 @@ package final class LayerSettings: @unchecked Sendable {
     package let layerId: Int
     package let sps: SequenceParameterSet
     package let pps: PictureParameterSet
+    /// The same with transform_skip_enabled_flag, for pictures that look drawn.
+    package let drawnPps: PictureParameterSet?
     package let vps: VideoParameterSet
     package let effort: DecisionEffort
     package let grid: CTBGrid
@@ -28,11 +30,13 @@ package final class LayerSettings: @unchecked Sendable {
 
     /// `sps` must be resolved for the layer.
     package init(
-        layerId: Int, sps: SequenceParameterSet, pps: PictureParameterSet, vps: VideoParameterSet, effort: DecisionEffort
+        layerId: Int, sps: SequenceParameterSet, pps: PictureParameterSet, drawnPps: PictureParameterSet? = nil, vps: VideoParameterSet,
+        effort: DecisionEffort
     ) throws {
         self.layerId = layerId
         self.sps = sps
         self.pps = pps
+        self.drawnPps = drawnPps
         self.vps = vps
         self.effort = effort
         grid = CTBGrid(width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, log2CtbSize: sps.ctbLog2SizeY)

@@ -13,11 +13,11 @@ final class LayerSlice: Sendable {
     /// CTB rows.
     let rows: Range<Int>
 
-    init(header: SliceSegmentHeader, context: SliceContext, rows: Range<Int>, settings: LayerSettings) {
+    init(header: SliceSegmentHeader, context: SliceContext, rows: Range<Int>, settings: LayerSettings, pps: PictureParameterSet) {
         self.header = header
         self.context = context
         self.rows = rows
-        parameters = SliceParameters(header: header, sps: settings.sps, pps: settings.pps, layout: settings.layout)
+        parameters = SliceParameters(header: header, sps: settings.sps, pps: pps, layout: settings.layout)
         var plain = parameters
         plain.sliceSaoLumaFlag = false
         plain.sliceSaoChromaFlag = false
