@@ -151,7 +151,8 @@ final class CTUDecision {
     private func awaitReferences(_ xCtb: Int, _ yCtb: Int) {
         guard let references else { return }
         let reach = yCtb + (1 << p.ctbLog2SizeY) + Self.verticalReach
-        lastRow = reach + 8 >= slice.height ? Int.max / 2 : reach
+        // No bound is still one whose quarter samples can be counted.
+        lastRow = reach + 8 >= slice.height ? Int(Int32.max) : reach
         for list in 0..<2 {
             for i in 0..<(list == 0 ? slice.numRefIdxActive.0 : slice.numRefIdxActive.1) {
                 references[list * 16 + i].picture._withUnsafeGuaranteedRef {
