@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Testing
-import VeilSyntax
 
 @testable import VeilEncoder
+@testable import VeilSyntax
 
 @Suite("Hierarchy of an enhancement layer's pictures")
 struct PictureHierarchyTests {
@@ -20,7 +20,7 @@ struct PictureHierarchyTests {
     @Test("In a row of P pictures every fourth is a key picture, which the next four refer to")
     func rowsHaveKeyPictures() {
         var hierarchy = PictureHierarchy(isOn: true)
-        #expect(hierarchy.place(header(.idrWRadl, .i), position(0)).key == nil)
+        #expect(hierarchy.place(header(.idrWRADL, .i), position(0)).key == nil)
         var offsets: [Double] = []
         var keys: [Int32?] = []
         for poc in 1...9 {
@@ -35,7 +35,7 @@ struct PictureHierarchyTests {
     @Test("Pyramids keep the base layer's references, and rows begin anew after them")
     func pyramidsKeepTheirReferences() {
         var hierarchy = PictureHierarchy(isOn: true)
-        _ = hierarchy.place(header(.idrWRadl, .i), position(0))
+        _ = hierarchy.place(header(.idrWRADL, .i), position(0))
         let pyramid = [
             hierarchy.place(header(.trailR, .p, before: [-4]), position(4)),
             hierarchy.place(header(.trailR, .b, before: [-2], after: [2]), position(2)),
@@ -56,7 +56,7 @@ struct PictureHierarchyTests {
     @Test("Off leaves QPs and references to x265")
     func offFollowsTheBaseLayer() {
         var hierarchy = PictureHierarchy(isOn: false)
-        _ = hierarchy.place(header(.idrWRadl, .i), position(0))
+        _ = hierarchy.place(header(.idrWRADL, .i), position(0))
         for poc in 1...5 {
             let place = hierarchy.place(header(.trailR, .p, before: [-1]), position(Int32(poc)))
             #expect(place == HierarchyPlace())

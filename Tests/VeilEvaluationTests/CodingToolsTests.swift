@@ -37,16 +37,6 @@ private func scene(_ n: Int) -> FrameBuffer {
     }
 }
 
-/// Every third picture is the mean of the two before it.
-private func means(_ n: Int) -> FrameBuffer {
-    func sample(_ i: Int, _ x: Int, _ y: Int) -> Int {
-        let hash = UInt32(truncatingIfNeeded: (x / 3 * 7919 + y / 3 * 104_729 + i * 31) * 48_271) &* 2_654_435_761
-        return 50 + Int(hash >> 25)
-    }
-    let first = n / 3 * 3
-    return make { x, y in n % 3 < 2 ? sample(n, x, y) : (sample(first, x, y) + sample(first + 1, x, y) + 1) / 2 }
-}
-
 private func make(_ sample: (Int, Int) -> Int) -> FrameBuffer {
     let buffer = FrameBuffer(width: width, height: height, bitDepthLuma: 8, bitDepthChroma: 8)
     for c in 0..<3 {
@@ -126,21 +116,39 @@ private struct Usage {
     var explicitChroma = 0
     var halves = 0
     var quarters = 0
+    /// Coded vectors into an earlier picture alone, and into two of them.
+    var searched = 0
     var pairs = 0
 
     init(_ coded: Coded) throws {
         let walk = SliceWalk()
         walk.layers = [1]
         var own = Usage.none
-        walk.visit = { ctu, _ in
+        // Pictures of the layer's own in list 0, picture by picture.
+        var earlier: [Int] = []
+        walk.visit = { ctu, position in
             for i in 0..<ctu.tuCount {
                 let tu = ctu.tus[i]
                 if tu.transformSkip & 1 != 0 { own.skippedLuma += 1 } else if tu.log2TrafoSize == 2 && tu.cbf & 1 != 0 { own.plainSmall += 1 }
                 if tu.transformSkip & 6 != 0 { own.skippedChroma += 1 }
             }
-            for i in 0..<ctu.cuCount { own.count(ctu.cus[i], ctu) }
+            for i in 0..<ctu.cuCount { own.count(ctu.cus[i], ctu, earlier: earlier[position.picture]) }
         }
-        for nal in coded.nals { try walk.push(nal) }
+        let sets = ParameterSetCollection()
+        for nal in coded.nals {
+            switch nal.header.nalUnitType {
+            case .vps, .sps, .pps: try sets.take(nal)
+            case let type where type.isSlice && nal.header.nuhLayerId == 1:
+                let header = try SliceSegmentHeader(nal: nal.header, rbsp: nal.rbsp, sets: sets, previous: nil)
+                earlier.append(
+                    header.refPicList(0).count {
+                        if case .interLayer = $0 { return false }
+                        return true
+                    })
+            default: break
+            }
+            try walk.push(nal)
+        }
         #expect(walk.failedSlices == 0)
         self = own
     }
@@ -148,7 +156,7 @@ private struct Usage {
     private init() {}
     private static let none = Usage()
 
-    private mutating func count(_ cu: CodingUnit, _ ctu: CodingTreeUnit) {
+    private mutating func count(_ cu: CodingUnit, _ ctu: CodingTreeUnit, earlier: Int) {
         if cu.predMode == .intra {
             let m = cu.intraPredModeY
             if cu.partMode == .partNxN {
@@ -167,8 +175,10 @@ private struct Usage {
         }
         for i in 0..<Int(cu.puCount) {
             let pu = ctu.pus[Int(cu.firstPU) + i]
-            // List 0 has two earlier pictures before the inter-layer one.
-            if !pu.mergeFlag && pu.interPredIdc == 2 && pu.refIdxL0 < 2 { pairs += 1 }
+            if pu.mergeFlag { continue }
+            // List 0 ends with the inter-layer picture; list 1 is without.
+            if pu.interPredIdc == 0 && Int(pu.refIdxL0) < earlier { searched += 1 }
+            if pu.interPredIdc == 2 && Int(pu.refIdxL0) < earlier { pairs += 1 }
         }
     }
 }
@@ -204,10 +214,11 @@ struct CodingToolsTests {
     /// Partitions of inter units, and pairs of earlier pictures where the base layer has no B pictures.
     @Test func partitionsAndPairs() throws {
         let options = [("bframes", "0"), ("scenecut", "0")]
-        let paired = try encode(means, preset: .slow, options: options)
+        let paired = try encode(scene, preset: .slow, options: options)
         try checkDecoding(paired)
         #expect(try Usage(paired).pairs > 5)
-        #expect(try Usage(encode(means, preset: .medium, options: options)).pairs == 0)
+        let plain = try Usage(encode(scene, preset: .medium, options: options))
+        #expect(plain.pairs == 0 && plain.searched > 20)
         for preset in [EncoderPreset.slower, .veryslow] {
             let coded = try encode(scene, preset: preset, options: options)
             try checkDecoding(coded)

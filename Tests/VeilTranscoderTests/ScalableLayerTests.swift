@@ -178,7 +178,7 @@ struct ScalableLayerTests {
     }
 
     /// Three layers whose content jumps now and then, at a rate that is little for that: pictures that are too large are coded again.
-    @Test(arguments: [0.2, 0.5]) func decoderBuffers(seconds: Double) throws {
+    @Test(arguments: [0.06, 0.1]) func decoderBuffers(seconds: Double) throws {
         let layers = [Layer(width: 48, height: 32), Layer(width: 96, height: 64), Layer(width: 144, height: 96, references: [1])]
         let rates = [40_000.0, 60_000]
         func run(threads: Int, buffered: Bool) throws -> Coded {
