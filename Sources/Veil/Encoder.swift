@@ -37,7 +37,8 @@ public final class Encoder {
         inner.base.fps = settings.frameRate
         inner.base.bitDepth = settings.bitDepth
         inner.base.preset = settings.preset
-        inner.base.options = [("qp", String(settings.qp(0))), ("pools", String(max(settings.threads, 1)))] + settings.baseLayerOptions
+        inner.base.options = [("qp", String(settings.qp(0))), ("pools", String(max(settings.threads, 1)))]
+        inner.base.options += [(settings.usesWavefront ? "wpp" : "no-wpp", nil)] + settings.baseLayerOptions
         if settings.threads <= 1 { inner.base.options.insert(("frame-threads", "1"), at: 0) }
         inner.enhancements = (1..<sizes.count).map { Self.enhancement(settings, layer: $0, size: sizes[$0]) }
         inner.threads = max(settings.threads, 1)
@@ -82,6 +83,7 @@ public final class Encoder {
             result.effort = preset.effort
             result.tools = preset.tools
         }
+        result.tools.wavefront = settings.usesWavefront
         result.adaptiveQuantisation = settings.adaptiveQuantisation
         return result
     }

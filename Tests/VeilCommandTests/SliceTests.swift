@@ -6,7 +6,7 @@ import Testing
 @Suite(.enabled(if: Fixture.canEncode, "libx265 is not built in"))
 struct SliceTests {
     /// With wavefronts and without, with sample adaptive offset (which is written a row late) and without.
-    @Test(arguments: [["--preset", "fast"], ["--preset", "ultrafast"], ["--preset", "fast", "--no-wpp"]])
+    @Test(arguments: [["--preset", "fast"], ["--preset", "ultrafast"], ["--preset", "fast", "--no-wpp"], ["--preset", "slow", "--wpp"]])
     func slicesOfEnhancementLayers(options: [String]) throws {
         let f = try Fixture.shared.get()
         let name = "slices-\(options.joined())"

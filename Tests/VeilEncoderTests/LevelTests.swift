@@ -119,6 +119,7 @@ private struct Block {
             #expect(a.effort.partitions <= b.effort.partitions && a.effort.intra <= b.effort.intra)
             #expect(a.tools.maxTransformHierarchyDepthInter <= b.tools.maxTransformHierarchyDepthInter)
             #expect(!a.tools.sao || b.tools.sao)
+            #expect(a.tools.wavefront || !b.tools.wavefront)
             #expect(!a.effort.optimisesLevels || b.effort.optimisesLevels)
         }
     }

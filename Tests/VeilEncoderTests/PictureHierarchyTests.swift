@@ -53,6 +53,24 @@ struct PictureHierarchyTests {
         #expect(hierarchy.place(header(.trailR, .p, before: [-1]), position(13, irap: 12)).key == 12)
     }
 
+    @Test("B pictures that nothing in the base layer refers to are referred to by the next one beside them")
+    func leastPicturesAreReferredTo() {
+        var hierarchy = PictureHierarchy(isOn: true)
+        _ = hierarchy.place(header(.idrWRADL, .i), position(0))
+        let pyramid = [
+            hierarchy.place(header(.trailR, .p, before: [-6]), position(6)),
+            hierarchy.place(header(.trailR, .b, before: [-3], after: [3]), position(3)),
+            hierarchy.place(header(.trailN, .b, before: [-1], after: [2, 5]), position(1)),
+            hierarchy.place(header(.trailN, .b, before: [-2], after: [1, 4]), position(2)),
+            hierarchy.place(header(.trailN, .b, before: [-1], after: [2]), position(4)),
+            hierarchy.place(header(.trailN, .b, before: [-2], after: [1]), position(5)),
+            hierarchy.place(header(.trailR, .p, before: [-1]), position(7)),
+        ]
+        #expect(pyramid.map(\.neighbour) == [nil, nil, nil, 1, nil, 4, nil])
+        #expect(pyramid.map(\.isReferred) == [false, false, true, false, true, false, false])
+        #expect(NALUnitType.trailN.referred == .trailR && NALUnitType.raslN.referred == .raslR && NALUnitType.cra.referred == .cra)
+    }
+
     @Test("Off leaves QPs and references to x265")
     func offFollowsTheBaseLayer() {
         var hierarchy = PictureHierarchy(isOn: false)

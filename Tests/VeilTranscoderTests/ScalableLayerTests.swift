@@ -131,6 +131,24 @@ struct ScalableLayerTests {
         try check(try encode(layers) { $0.enhancements[0].interLayerPrediction = false }, layers: 2)
     }
 
+    /// Rows decided side by side and written as one substream, with QPs that go from the end of one row to the start of the next.
+    @Test(arguments: [nil, AdaptiveQuantisation(mode: .variance, strength: 2.5)]) func withoutWavefronts(_ quantisation: AdaptiveQuantisation?) throws {
+        let layers = [Layer(width: 64, height: 40), Layer(width: 136, height: 88)]
+        func encode(threads: Int, slices: Int) throws -> Coded {
+            try self.encode(layers, threads: threads) {
+                $0.enhancements[0].tools.wavefront = false
+                $0.enhancements[0].tools.sao = true
+                $0.enhancements[0].adaptiveQuantisation = quantisation
+                $0.enhancements[0].slices = slices
+            }
+        }
+        for slices in 1...2 {
+            let coded = try encode(threads: 3, slices: slices)
+            try check(coded, layers: 2)
+            #expect(bytes(try encode(threads: 1, slices: slices).nals) == bytes(coded.nals))
+        }
+    }
+
     /// Quantisation groups of 16x16, whose QP follows the source, at sizes that cut them; more bits or fewer than without.
     @Test(arguments: [AdaptiveQuantisation.Mode.variance, .autoVariance]) func adaptiveQuantisation(mode: AdaptiveQuantisation.Mode) throws {
         let layers = [Layer(width: 64, height: 40), Layer(width: 136, height: 88)]

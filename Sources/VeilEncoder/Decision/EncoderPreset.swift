@@ -48,6 +48,8 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
     package var tools: LayerTools {
         var t = LayerTools()
         t.signDataHiding = true
+        // Substreams of a row each take 2 to 4 % of the bits.
+        t.wavefront = rank < Self.slow.rank
         t.sao = rank >= Self.veryfast.rank
         t.maxTransformHierarchyDepthInter = self == .veryslow ? 2 : rank >= Self.slow.rank ? 1 : 0
         t.maxTransformHierarchyDepthIntra = rank >= Self.slow.rank ? 1 : 0

@@ -11,9 +11,27 @@ enum QuantizationGroups {
     static func assign(
         _ ctu: CodingTreeUnit, qps: UnsafePointer<Int8>, parameters p: SliceParameters, slice: SliceContext, maps: PictureMaps
     ) {
+        let previous = QuantizationParameters.previousQpY(ctbAddrRs: ctu.ctbAddrRs, slice: slice, maps: maps)
+        _ = assign(ctu, previous: previous, parameters: p, maps: maps) { i, _ in Int(qps[i]) }
+    }
+
+    /// Sets the differences again where the CTU before, in decoding order, did not have the QpY that was assumed. Returns whether the CTU's
+    /// last QpY is another now, which the next CTU begins with.
+    static func settle(_ ctu: CodingTreeUnit, parameters p: SliceParameters, maps: PictureMaps, grid: CTBGrid) -> Bool {
+        let before = QuantizationParameters.lastQpY(ctbAddrRs: ctu.ctbAddrRs, grid: grid, maps: maps)
+        let previous = QuantizationParameters.lastQpY(ctbAddrRs: ctu.ctbAddrRs - 1, grid: grid, maps: maps)
+        // What has levels was quantised with its QpY, which stays.
+        return before != assign(ctu, previous: previous, parameters: p, maps: maps) { _, cell in Int(maps.qpY[cell]) }
+    }
+
+    /// `wanted`: QpY of a coding unit with levels, by its index and by its place in the maps. Returns the last QpY.
+    @inline(__always)
+    private static func assign(
+        _ ctu: CodingTreeUnit, previous: Int, parameters p: SliceParameters, maps: PictureMaps, wanted: (Int, Int) -> Int
+    ) -> Int {
         let ctbMask = (1 &<< p.ctbLog2SizeY) &- 1
         let groupMask = Int32(truncatingIfNeeded: (1 &<< p.log2MinCuQpDeltaSize) &- 1)
-        var last = QuantizationParameters.previousQpY(ctbAddrRs: ctu.ctbAddrRs, slice: slice, maps: maps)
+        var last = previous
         var prediction = last
         var delta = 0
         for i in 0..<ctu.cuCount {
@@ -23,11 +41,14 @@ enum QuantizationGroups {
                     xQg: Int(cu.pointee.x0), yQg: Int(cu.pointee.y0), ctbMask: ctbMask, previous: last, maps: maps)
                 delta = 0
             }
-            if hasLevels(cu.pointee, ctu) { delta = Int(qps[i]) &- prediction }
+            if hasLevels(cu.pointee, ctu) {
+                delta = wanted(i, (Int(cu.pointee.y0) &>> 3) &* maps.width8 &+ (Int(cu.pointee.x0) &>> 3)) &- prediction
+            }
             cu.pointee.cuQpDeltaVal = Int8(truncatingIfNeeded: delta)
             last = prediction &+ delta
             fill(maps, cu.pointee, Int8(truncatingIfNeeded: last))
         }
+        return last
     }
 
     @inline(__always)

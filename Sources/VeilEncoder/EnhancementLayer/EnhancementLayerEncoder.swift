@@ -65,7 +65,7 @@ package final class EnhancementLayerEncoder {
     ) -> Picture {
         let sps = settings.sps
         let poc = position.poc
-        let type = base.nalUnitType
+        let type = place.isReferred ? base.nalUnitType.referred : base.nalUnitType
         if type.isIDR { references.removeAll() }
         let set = referenceSet(base, poc: poc, place)
         let kept = Set((set.s0 + set.s1).map { entry in poc &+ Int32(entry.deltaPoc) })
@@ -149,6 +149,7 @@ package final class EnhancementLayerEncoder {
     private func referenceSet(_ base: SliceSegmentHeader, poc: Int32, _ place: HierarchyPlace) -> ShortTermRefPicSet {
         var set = base.shortTermRefPicSet
         if let key = place.key { set.s0 = [(-1, true)] + (key == poc - 1 ? [] : [(Int(key - poc), true)]) }
+        if let neighbour = place.neighbour { set.s0.insert((Int(neighbour - poc), true), at: 0) }
         func limit(_ list: inout [(deltaPoc: Int, used: Bool)]) {
             list.removeAll { references[poc &+ Int32($0.deltaPoc)] == nil }
             var used = 0
@@ -159,6 +160,8 @@ package final class EnhancementLayerEncoder {
         }
         limit(&set.s0)
         limit(&set.s1)
+        // Later pictures have nearer ones before them.
+        set.s0.removeLast(max(set.s0.count - options.maxReferences, 0))
         return set
     }
 
@@ -198,8 +201,10 @@ package final class EnhancementLayerEncoder {
                 }
             }
         }
+        var constants = SliceConstants(sps: settings.sps, pps: settings.pps, header: h, scalingFactors: nil)
+        constants.entropyCodingSyncEnabledFlag = settings.decidesInRows
         return SliceContext(
-            constants: SliceConstants(sps: settings.sps, pps: settings.pps, header: h, scalingFactors: nil),
+            constants: constants,
             grid: settings.grid, sliceIndex: index, currPoc: poc, refPicList: (lists[0], lists[1]),
             isLongTerm: (long[0], long[1]), isInterLayer: (inter[0], inter[1]))
     }

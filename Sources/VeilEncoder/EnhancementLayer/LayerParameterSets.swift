@@ -52,8 +52,11 @@ package enum LayerParameterSets {
         vps.vpsSubLayerOrderingInfoPresentFlag = base.vpsSubLayerOrderingInfoPresentFlag
         vps.subLayerOrdering = base.subLayerOrdering
         for i in vps.subLayerOrdering.indices {
+            // The hierarchy keeps a key picture, or the last picture that the base layer does not refer to.
+            let hasHierarchy = layers.contains(where: \.hierarchy)
+            let own = hasHierarchy ? max(maxDecPicBufferingMinus1 + (vps.subLayerOrdering[i].maxNumReorderPics > 0 ? 1 : 0), 2) : 0
             vps.subLayerOrdering[i].maxDecPicBufferingMinus1 = max(
-                vps.subLayerOrdering[i].maxDecPicBufferingMinus1, min(maxDecPicBufferingMinus1, 15), layers.contains(where: \.hierarchy) ? 2 : 0)
+                vps.subLayerOrdering[i].maxDecPicBufferingMinus1, min(max(maxDecPicBufferingMinus1, own), 15))
         }
         vps.vpsMaxLayerId = formats.count - 1
         vps.layerSets = formats.indices.map { needed(for: $0, layers) }
@@ -202,6 +205,7 @@ package struct LayerTools: Equatable, Sendable {
     package var temporalMvp = true
     /// TMVP takes its motion from the inter-layer reference picture in place of an earlier picture of the layer.
     package var interLayerMotion = true
+    /// entropy_coding_sync_enabled_flag; all layers of a stream have the same.
     package var wavefront = true
     package var signDataHiding = false
     /// 4x4 blocks without transform, in pictures that look drawn, whose PPS is another.

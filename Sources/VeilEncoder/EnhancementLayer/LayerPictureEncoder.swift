@@ -15,6 +15,8 @@ package final class LayerSettings: @unchecked Sendable {
     package let effort: DecisionEffort
     package let grid: CTBGrid
     package let layout: CTBLayout
+    /// Whether rows are decided side by side: where they are substreams, or are written only when the one above is complete.
+    var decidesInRows: Bool { pps.entropyCodingSyncEnabledFlag || sps.sampleAdaptiveOffsetEnabledFlag }
     private let lock = NSLock()
     private nonisolated(unsafe) var memories: [DecisionMemory] = []
 
@@ -46,7 +48,8 @@ package final class LayerSettings: @unchecked Sendable {
 
 /// Codes one picture of an enhancement layer: decides, writes through the hook, reconstructs with the decoder's own process and filters.
 ///
-/// CTB rows run on `threads` workers as wavefronts: a row follows the one above by two CTUs, as entropy_coding_sync_enabled_flag has it.
+/// CTB rows run on several workers as wavefronts: a row follows the one above by two CTUs, as entropy_coding_sync_enabled_flag has it.
+/// Without that flag decisions still do where they can, and only writing goes from one end of a slice to the other.
 package final class LayerPictureEncoder: @unchecked Sendable {
     private let settings: LayerSettings
     private let slices: [LayerSlice]
@@ -112,6 +115,9 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         )
         waiting = .allocate(capacity: settings.grid.count)
         waiting.initialize(repeating: nil, count: settings.grid.count)
+        if settings.decidesInRows && settings.pps.cuQpDeltaEnabledFlag && !settings.pps.entropyCodingSyncEnabledFlag {
+            filter.beforeDeblocking = { [unowned self] row in settleQps(row: row) }
+        }
         if isDeferred {
             saoDecision = SAODecision(
                 source: source, picture: reconstruction, lambda: CTUDecision.lambda(qp: slices[0].context.constants.sliceQpY))
@@ -125,11 +131,11 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     }
 
     /// How many threads may be in `work` at once.
-    package var maxWorkers: Int { settings.pps.entropyCodingSyncEnabledFlag ? settings.grid.heightInCtbs : 1 }
+    package var maxWorkers: Int { settings.decidesInRows ? settings.grid.heightInCtbs : 1 }
 
     /// One worker of the picture: takes CTB rows, in order, until none is left. Waits for rows of references that are still being coded.
     package func work() {
-        if settings.pps.entropyCodingSyncEnabledFlag { workOnRows() } else { encodeWhole() }
+        if settings.decidesInRows { workOnRows() } else { encodeWhole() }
     }
 
     /// Waits until all rows are coded and returns the slices' NAL units.
@@ -147,7 +153,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
                 ends.append(data.count)
             }
             return SliceAssembly.nal(
-                header: slice.header, data: data, ends: ends, pps: settings.pps, sps: settings.sps, vps: settings.vps)
+                header: slice.header, data: data, ends: ends, pps: settings.pps, sps: settings.sps, vps: settings.vps, startCodeLength: 3)
         }
         finished = made
         return made
@@ -199,7 +205,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private func makeFollower(_ slice: LayerSlice, _ contexts: ContextSet) -> Substream {
         if !isDeferred { return makeWriter(slice, contexts) }
         return Substream.writer(
-            parameters: slice.withoutSAO, store: estimates.store, lines: estimates.lines, scratch: SyntaxScratch(), contexts: contexts)
+            parameters: slice.ofFollowers, store: estimates.store, lines: estimates.lines, scratch: SyntaxScratch(), contexts: contexts)
     }
 
     private func makeDecision(_ slice: LayerSlice, _ memory: DecisionMemory) -> CTUDecision {
@@ -252,6 +258,17 @@ package final class LayerPictureEncoder: @unchecked Sendable {
             }
         }
         settings.giveBack(memory)
+    }
+
+    /// Rows decided side by side begin with SliceQpY as the QP before, which decoders take from the row above.
+    private func settleQps(row: Int) {
+        let slice = slice(row: row)
+        guard row > slice.rows.lowerBound else { return }
+        let width = settings.grid.widthInCtbs
+        for rs in row * width..<(row + 1) * width {
+            guard let ctu = waiting[rs] else { return }
+            if !QuantizationGroups.settle(ctu, parameters: slice.parameters, maps: reconstruction.maps, grid: settings.grid) { return }
+        }
     }
 
     private func code(

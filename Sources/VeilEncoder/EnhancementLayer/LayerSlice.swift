@@ -8,8 +8,9 @@ final class LayerSlice: Sendable {
     let header: SliceSegmentHeader
     let context: SliceContext
     let parameters: SliceParameters
-    /// The same for writers that run before the sample adaptive offsets are known.
-    let withoutSAO: SliceParameters
+    /// The same for writers that nobody reads and decisions take their contexts from, row by row and before the sample adaptive offsets
+    /// are known.
+    let ofFollowers: SliceParameters
     /// CTB rows.
     let rows: Range<Int>
 
@@ -21,7 +22,8 @@ final class LayerSlice: Sendable {
         var plain = parameters
         plain.sliceSaoLumaFlag = false
         plain.sliceSaoChromaFlag = false
-        withoutSAO = plain
+        plain.entropyCodingSyncEnabledFlag = settings.decidesInRows
+        ofFollowers = plain
     }
 
     /// CTB rows of each slice of a picture with `rows` of them, as even as can be.

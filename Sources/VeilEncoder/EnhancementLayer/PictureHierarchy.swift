@@ -10,6 +10,10 @@ package struct HierarchyPlace: Equatable, Sendable {
     package var lambdaSlope = 0.0
     /// In a row of P pictures: what is kept and referred to besides the picture before, in place of what the base layer refers to.
     package var key: Int32?
+    /// Besides what the base layer's picture refers to: a picture before that the base layer refers to nowhere, nearer than all it does.
+    package var neighbour: Int32?
+    /// The layer may refer to the picture where the base layer refers to none of its access unit.
+    package var isReferred = false
 
     /// Factor of the Lagrangian multiplier. Where less depends on a picture bits weigh more, above all at low rates, where skipping pays.
     func lambdaFactor(qp: Int) -> Double { lambdaFactor * (1 + lambdaSlope * min(max(Double(qp - 22) / 15, -0.5), 1.5)) }
@@ -25,6 +29,8 @@ struct PictureHierarchy {
     private var key: Int32 = 0
     private var sinceKey = 0
     private var irapPoc = Int32.min
+    /// The last picture in decoding order if nothing in the base layer refers to it.
+    private var least: Int32?
 
     /// From key picture to key picture.
     private static let period = 4
@@ -35,6 +41,8 @@ struct PictureHierarchy {
     mutating func place(_ base: SliceSegmentHeader, _ position: PicturePosition) -> HierarchyPlace {
         var place = HierarchyPlace()
         let set = base.shortTermRefPicSet
+        let before = least
+        least = nil
         if base.nalUnitType.isIRAP {
             // Pictures after an IRAP picture in output order refer to none before it.
             key = position.poc
@@ -43,6 +51,13 @@ struct PictureHierarchy {
         } else if set.s1.contains(where: \.used) {
             let isLeast = base.nalUnitType.isSubLayerNonReference
             if isOn {
+                if isLeast {
+                    least = position.poc
+                    // Unless what comes next in output order is there already.
+                    place.isReferred = !set.s1.contains { $0.deltaPoc == 1 }
+                    let nearest = set.s0.first(where: \.used).map { position.poc &+ Int32($0.deltaPoc) } ?? Int32.min
+                    if let before, before < position.poc, before > nearest { place.neighbour = before }
+                }
                 place.qpOffset = isLeast ? 2 : 1
                 place.lambdaSlope = isLeast ? 0.6 : 0.3
             } else {

@@ -48,9 +48,14 @@ package enum QuantizationParameters {
         if slice.constants.entropyCodingSyncEnabledFlag && column << grid.log2CtbSize == Int(grid.tileX0[column]) {
             return slice.constants.sliceQpY
         }
+        return lastQpY(ctbAddrRs: previous, grid: grid, maps: maps)
+    }
+
+    /// QpY of the last CU of a CTU.
+    package static func lastQpY(ctbAddrRs rs: Int, grid: CTBGrid, maps: PictureMaps) -> Int {
         // The last CU in z-scan order covers the bottom right of what of the CTB lies inside the picture.
-        let right = min(((previous % grid.widthInCtbs) + 1) << grid.log2CtbSize, grid.width) - 1
-        let bottom = min(((previous / grid.widthInCtbs) + 1) << grid.log2CtbSize, grid.height) - 1
+        let right = min(((rs % grid.widthInCtbs) + 1) << grid.log2CtbSize, grid.width) - 1
+        let bottom = min(((rs / grid.widthInCtbs) + 1) << grid.log2CtbSize, grid.height) - 1
         return Int(maps.qpY[(bottom >> 3) * maps.width8 + (right >> 3)])
     }
 

@@ -15,6 +15,8 @@ package final class InLoopFilter {
     private var deblocked = 0
     private var finished = 0
     private let publishes: Bool
+    /// Called with each CTB row in order, before it is deblocked: an encoder that decides rows side by side settles their QPs.
+    package var beforeDeblocking: ((Int) -> Void)?
     /// Called with a CTB row that is deblocked, like those below and above it (which may have gone through SAO already), before it goes
     /// through SAO itself: an encoder decides its parameters.
     package var beforeSAO: ((Int) -> Void)?
@@ -38,6 +40,7 @@ package final class InLoopFilter {
         let hasOuterEdges = picture.grid.hasTiles || picture.slices.count > 1
         let deblockable = complete ? rows : count - 1
         while deblocked < deblockable {
+            beforeDeblocking?(deblocked)
             if hasOuterEdges { outerEdges.mark(ctbRow: deblocked) }
             deblocking.filter(ctbRow: deblocked)
             deblocked += 1

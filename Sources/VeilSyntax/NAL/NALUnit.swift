@@ -37,6 +37,8 @@ package struct NALUnitType: RawRepresentable, Equatable, Hashable, Sendable, Cus
     package var isRADL: Bool { self == .radlN || self == .radlR }
     /// A sub-layer non-reference picture: even types below RSV_VCL_N14.
     package var isSubLayerNonReference: Bool { rawValue <= 14 && rawValue & 1 == 0 }
+    /// The same kind of picture, but referred to.
+    package var referred: NALUnitType { isSubLayerNonReference ? NALUnitType(rawValue: rawValue | 1) : self }
 
     private static let names: [UInt8: String] = [
         0: "TRAIL_N", 1: "TRAIL_R", 2: "TSA_N", 3: "TSA_R", 4: "STSA_N", 5: "STSA_R", 6: "RADL_N", 7: "RADL_R", 8: "RASL_N",
