@@ -331,7 +331,7 @@ final class CTUDecision {
                 if i > 0 && w.choices[i].cost > w.choices[0].cost * effort.mergeRatio { break }
                 parts[0] = w.choices[i]
                 checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: .part2Nx2N, count: 1)
-                if effort.earlySkip && i == 0 && w.bestRecord.cus[0].cuSkipFlag && w.bestIsZero { return }
+                if i == 0 && w.bestRecord.cus[0].cuSkipFlag && w.bestIsZero && w.bestCost <= lambda * effort.earlySkipBits { return }
             }
             interSatd = w.choiceCount > 0 ? w.choices[0].cost : .infinity
             w.choiceCount = 0
@@ -351,7 +351,8 @@ final class CTUDecision {
             }
             if effort.splitsBestTree { splitBest(w, x: x, y: y, log2: log2) }
         }
-        if log2 <= 5 && effort.intra > 0 && !(w.bestCost < .infinity && w.bestRecord.cus[0].cuSkipFlag && effort.earlySkip) {
+        let isSettled = w.bestCost < .infinity && w.bestRecord.cus[0].cuSkipFlag && w.bestCost <= lambda * effort.earlySkipBits
+        if log2 <= 5 && effort.intra > 0 && !isSettled {
             checkIntra(w, x: x, y: y, log2: log2, interSatd: interSatd)
         }
     }

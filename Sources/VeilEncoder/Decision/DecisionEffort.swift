@@ -26,8 +26,9 @@ package struct DecisionEffort: Equatable, Sendable {
     package var searchRatio = 1.2
     /// Partitions of inter units: 0 none, 1 halves, 2 quarters as well.
     package var partitions = 0
-    /// No further motion, partitions or intra modes where the best merge candidate leaves nothing to code.
-    package var earlySkip = true
+    /// No further motion, partitions or intra modes where the best merge candidate leaves nothing to code and, its errors included, costs
+    /// no more than so many bits: what is coded in full costs some in any case.
+    package var earlySkipBits = Double.infinity
     /// No split below a block that is best skipped or has no residual.
     package var earlyEnd = true
     /// Intra modes: 0 none, 1 a few, 2 a coarse search refined, 3 all with rate-distortion checks of the best.

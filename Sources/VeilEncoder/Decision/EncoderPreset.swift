@@ -16,7 +16,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         var e = DecisionEffort()
         let rank = rank
         e.mergeCandidates = rank < Self.superfast.rank ? 2 : rank < Self.medium.rank ? 3 : rank < Self.slow.rank ? 4 : 5
-        e.mergeChecks = rank < Self.faster.rank ? 1 : self == .veryslow ? 4 : 2
+        e.mergeChecks = rank < Self.faster.rank ? 1 : rank < Self.slower.rank ? 2 : 4
         e.mergeRatio = rank < Self.slow.rank ? 1.05 : self == .slow ? 1.25 : 2
         e.references = rank < Self.faster.rank ? 1 : rank < Self.slower.rank ? 2 : 3
         e.intra = rank < Self.medium.rank ? 1 : self == .veryslow ? 3 : 2
@@ -26,7 +26,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         e.search.pattern = rank < Self.faster.rank ? .diamond : .hexagon
         e.search.steps = rank < Self.superfast.rank ? 6 : rank < Self.medium.rank ? 12 : rank < Self.slow.rank ? 16 : 32
         e.search.square = rank >= Self.slow.rank
-        e.searchChecks = rank < Self.superfast.rank ? 1 : 2
+        e.searchChecks = rank < Self.superfast.rank ? 1 : self == .veryslow ? 3 : 2
         if rank < Self.slow.rank {
             e.searchRatio = 1.05
             e.search.refineRatio = 1.3
@@ -35,7 +35,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         }
         e.partitions = self == .veryslow ? 2 : self == .slower ? 1 : 0
         e.earlyEnd = rank < Self.slow.rank
-        e.earlySkip = rank < Self.slower.rank
+        e.earlySkipBits = rank < Self.slower.rank ? .infinity : self == .slower ? 25 : 12
         e.mixesLayers = rank >= Self.superfast.rank
         e.pairRounds = rank >= Self.slow.rank ? 2 : 0
         e.adaptsRates = rank >= Self.slow.rank
