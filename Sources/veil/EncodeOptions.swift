@@ -46,6 +46,9 @@ struct CodingOptions: ParsableArguments {
         if let aqMode, !(0...2).contains(aqMode) { throw ValidationError("--aq-mode takes 0, 1 or 2") }
         if let aqStrength, !(0...3).contains(aqStrength) { throw ValidationError("--aq-strength takes 0 to 3") }
         if let slices, !(1...600).contains(slices) { throw ValidationError("--slices takes 1 to 600") }
+        if x265MakesSlices && !usesWavefront {
+            throw ValidationError("x265 makes slices of wavefronts only: leave out --no-wpp, or give the base layer one slice (--x265-options slices=1)")
+        }
     }
 
     func apply(to settings: inout ScalableSettings) {
@@ -85,10 +88,13 @@ struct CodingOptions: ParsableArguments {
         layer.hierarchy = hierarchy
     }
 
+    /// x265 makes slices of wavefronts only.
+    private var x265MakesSlices: Bool { (x265.last { $0.name == "slices" }?.value ?? slices.map(String.init) ?? "1") != "1" }
+
     /// entropy_coding_sync_enabled_flag, one value for all layers.
     private var usesWavefront: Bool {
         if let own = x265.last(where: { $0.name == "wpp" || $0.name == "no-wpp" }) { return own.name == "wpp" && own.value != "0" }
-        return wpp ?? EncoderPreset(name: preset)?.tools.wavefront ?? true
+        return wpp ?? (x265MakesSlices || EncoderPreset(name: preset)?.tools.wavefront ?? true)
     }
 
     /// What the user tells x265 directly: comes last, and prevails.

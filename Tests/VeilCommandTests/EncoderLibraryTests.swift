@@ -85,6 +85,25 @@ struct EncoderLibraryTests {
         #expect(try decode(plain, layer: 1) != expected[1])
     }
 
+    /// Presets from slow do without wavefronts, unless they are wanted or the base layer has slices.
+    @Test func wavefronts() throws {
+        var settings = try settings("2x", [28, 26])
+        settings.preset = "slow"
+        var sizes: [Int] = []
+        for (wavefront, option) in [(nil, []), (true, ["--wpp"]), (false, ["--no-wpp"])] as [(Bool?, [String])] {
+            let options = ["--layers", "2x", "--qp", "28,26", "--preset", "slow"] + option
+            let expected = try reconstruction("wavefront\(option.joined())", options, layers: 2)
+            settings.wavefront = wavefront
+            let stream = try encode(settings)
+            sizes.append(stream.count)
+            for layer in 0..<2 { #expect(try decode(stream, layer: layer) == expected[layer]) }
+        }
+        #expect(sizes[0] == sizes[2] && sizes[0] < sizes[1])
+        settings.wavefront = nil
+        settings.baseLayerOptions = [("slices", "2"), ("ctu", "16")]
+        #expect(try decode(try encode(settings), layer: 1).count == Fixture.frames)
+    }
+
     @Test func whatCannotBeCodedIsRefused() throws {
         for text in ["", "3", "2x,", "0.5x", "17x", "snr,snr,snr,snr,snr,snr,snr,snr"] { #expect(Encoder.Layers(text) == nil, "\(text)") }
         #expect(Encoder.Layers("1") == .single)

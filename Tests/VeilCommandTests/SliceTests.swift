@@ -33,4 +33,13 @@ struct SliceTests {
         #expect(after.status == 0)
         #expect(try f.data("after-" + name) == f.data("all-" + name))
     }
+
+    /// x265 makes slices of wavefronts only.
+    @Test func slicesNeedWavefronts() throws {
+        let f = try Fixture.shared.get()
+        let arguments = ["encode", f.path("clip.y4m"), "-o", f.path("slow-slices"), "--preset", "slow", "--slices", "2", "--x265-options", "ctu=16"]
+        #expect(try Run(arguments).status == 0)
+        let refused = try Run(arguments + ["--no-wpp"])
+        #expect(refused.status == 64 && refused.errors.contains("slices of wavefronts"), "\(refused.errors)")
+    }
 }
