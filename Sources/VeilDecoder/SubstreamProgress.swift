@@ -2,14 +2,14 @@
 import CVeilKernels
 import Foundation
 import Synchronization
+import VeilBins
 
 /// How far each of a picture's jobs has got, for those that read what it makes.
 final class SubstreamProgress: @unchecked Sendable {
     /// Twice the number of CTUs done, plus one when there will be no more.
     private let counts: UnsafeMutablePointer<Atomic<Int>>
     private let jobs: Int
-    private let sleepers = Atomic<Int>(0)
-    private let condition = NSCondition()
+    private let sleepers = Sleepers()
 
     /// How often a waiting thread looks before it sleeps: a CTU takes some ten microseconds.
     private static let looks = 400
@@ -35,11 +35,7 @@ final class SubstreamProgress: @unchecked Sendable {
 
     private func set(_ job: Int, _ value: Int) {
         counts[job].store(value, ordering: .sequentiallyConsistent)
-        if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
-            condition.lock()
-            condition.broadcast()
-            condition.unlock()
-        }
+        sleepers.wake()
     }
 
     /// Waits until `count` CTUs of a job are reconstructed; false when it ended before.
@@ -59,14 +55,11 @@ final class SubstreamProgress: @unchecked Sendable {
             // The other thread may need this core.
             if look % 16 == 15 { sched_yield() }
         }
-        condition.lock()
-        defer { condition.unlock() }
-        sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
-        defer { sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent) }
-        while true {
-            let value = counts[job].load(ordering: .sequentiallyConsistent)
-            if value & 1 != 0 || value >> 1 >= count + Self.lead { return value >> 1 >= count }
-            condition.wait()
+        var value = 0
+        sleepers.sleep {
+            value = counts[job].load(ordering: .sequentiallyConsistent)
+            return value & 1 != 0 || value >> 1 >= count + Self.lead
         }
+        return value >> 1 >= count
     }
 }

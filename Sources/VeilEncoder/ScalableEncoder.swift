@@ -257,9 +257,9 @@ package final class ScalableEncoder {
 
     private static func bytes(_ nals: [NALUnit]) -> Int { nals.reduce(0) { $0 + $1.bytes.count } }
 
-    /// What goes through a decoder's buffer (C.2), with the start codes of Annex B; but without emulation prevention bytes, so that an
-    /// encrypted layer gets the QPs of the clear one.
-    private static func bits(_ nals: [NALUnit]) -> Int { nals.reduce(0) { $0 + $1.rbsp.count + 6 } * 8 }
+    /// What goes through a decoder's buffer for VCL NAL units (C.2), with the start codes of Annex B; but without emulation prevention
+    /// bytes, so that an encrypted layer gets the QPs of the clear one.
+    private static func bits(_ nals: [NALUnit]) -> Int { nals.reduce(0) { $0 + $1.rbsp.count + $1.startCodeLength + 2 } * 8 }
 
     /// decoded_picture_hash() of a picture, with MD5.
     private static func hash(of picture: CodedPicture) -> NALUnit {

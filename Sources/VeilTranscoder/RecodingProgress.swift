@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
+import VeilBins
 
 /// Which CTBs of a picture have been recoded: substreams wait for those above them. Whoever has to wait spins first and then sleeps.
 final class RecodingProgress: @unchecked Sendable {
     private let done: UnsafeMutablePointer<Atomic<Bool>>
     private let count: Int
-    private let sleepers = Atomic<Int>(0)
-    private let condition = NSCondition()
+    private let sleepers = Sleepers()
 
     init(ctbCount: Int) {
         count = ctbCount
@@ -23,11 +22,7 @@ final class RecodingProgress: @unchecked Sendable {
     /// - Parameter addresses: raster-scan addresses.
     func finish(_ addresses: some Sequence<Int>) {
         for rs in addresses { done[rs].store(true, ordering: .sequentiallyConsistent) }
-        if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
-            condition.lock()
-            condition.broadcast()
-            condition.unlock()
-        }
+        sleepers.wake()
     }
 
     func isDone(_ rs: Int) -> Bool { done[rs].load(ordering: .acquiring) }
@@ -35,10 +30,6 @@ final class RecodingProgress: @unchecked Sendable {
     /// Waits for a CTB.
     func wait(for rs: Int) {
         for _ in 0..<20_000 where done[rs].load(ordering: .acquiring) { return }
-        condition.lock()
-        sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
-        while !done[rs].load(ordering: .sequentiallyConsistent) { condition.wait() }
-        sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-        condition.unlock()
+        sleepers.sleep { done[rs].load(ordering: .sequentiallyConsistent) }
     }
 }

@@ -22,6 +22,7 @@ struct AttackCommand: ParsableCommand {
     var x265Options: String = "bframes=0,scenecut=0"
     @Option(help: "The frame that pictures show, from 0.")
     var figure: Int = 4
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard frames > 0, figure >= 0 else { throw ValidationError("--frames takes 1 or more, --figure 0 or more") }

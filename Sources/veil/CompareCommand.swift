@@ -31,6 +31,7 @@ struct CompareCommand: ParsableCommand {
     var x265Options: String = ""
     @Flag(help: "Keep the streams.")
     var keep = false
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard scheme.value != .none else { throw ValidationError("--scheme takes bl, all or el") }

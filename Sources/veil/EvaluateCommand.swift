@@ -48,6 +48,7 @@ struct EvaluateCommand: ParsableCommand {
         let structure: LayerStructure?
         let qp: (base: Int, enhancement: Int)
     }
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         let jobs = try self.jobs()

@@ -34,6 +34,7 @@ struct RandomnessCommand: ParsableCommand {
     var json = false
     @Flag(help: "Measure the speed of all generators, and of the encryption's hook, in place of testing.")
     var speed = false
+    @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         if speed {

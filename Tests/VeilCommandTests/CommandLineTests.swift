@@ -106,6 +106,9 @@ struct CommandLineTests {
         #expect(try Run(["view", f.path("all.hevc"), "-o", f.path("l.png"), "--width", "16"]).errors.contains("without keys"))
         #expect(try Run(["view", f.path("all.hevc"), "-o", f.path("l.png"), "--width", "16", "--log-level", "warning"]).errors.isEmpty)
         #expect(try Run(["view", f.path("nothing"), "-o", f.path("l.png"), "--log-level", "quiet"]).errors.isEmpty)
+        for command in ["evaluate", "compare", "attack", "randomness"] {
+            #expect(String(decoding: try Run([command, "--help"]).output, as: UTF8.self).contains("--log-level"), "\(command)")
+        }
     }
 
     @Test func aClosedPipeEndsQuietly() throws {

@@ -109,18 +109,8 @@ extension CTUDecision {
                 maxY: lastRow &- block.yPb &- block.nPbH), from: old)
         if result.mv == old { return false }
         var moved = choice
-        let mvp = result.mvpFlag == 0 ? predictors.0 : predictors.1
-        let mvd = MotionVector(x: result.mv.x &- mvp.x, y: result.mv.y &- mvp.y)
         let before = list == 0 ? choice.pu.mvdL0 : choice.pu.mvdL1
-        if list == 0 {
-            moved.motion.mv0 = result.mv
-            moved.pu.mvdL0 = mvd
-            moved.pu.mvpL0Flag = UInt8(truncatingIfNeeded: result.mvpFlag)
-        } else {
-            moved.motion.mv1 = result.mv
-            moved.pu.mvdL1 = mvd
-            moved.pu.mvpL1Flag = UInt8(truncatingIfNeeded: result.mvpFlag)
-        }
+        let mvd = moved.move(result.mv, list: list, mvpFlag: result.mvpFlag, predictors)
         moved.bits += bits(rate.mvd(Int(mvd.x), Int(mvd.y))) - bits(rate.mvd(Int(before.x), Int(before.y)))
         moved.cost = satd(moved.motion, block) + lambdaSatd * moved.bits
         if moved.cost >= choice.cost { return false }

@@ -57,6 +57,33 @@ struct InterChoice {
     var bits = 0.0
     /// Hadamard cost plus rate.
     var cost = Double.infinity
+
+    /// Makes it motion of one list, which `predictors` tell from `mvpFlag` on; returns the difference.
+    @inline(__always)
+    mutating func set(_ mv: MotionVector, list: Int, refIdx: Int, mvpFlag: Int, _ predictors: (MotionVector, MotionVector)) -> MotionVector {
+        let refIdx = Int8(truncatingIfNeeded: refIdx)
+        pu.interPredIdc = UInt8(truncatingIfNeeded: list)
+        (pu.refIdxL0, pu.refIdxL1) = list == 0 ? (refIdx, -1) : (-1, refIdx)
+        (motion.refIdx0, motion.refIdx1) = (pu.refIdxL0, pu.refIdxL1)
+        return move(mv, list: list, mvpFlag: mvpFlag, predictors)
+    }
+
+    /// Sets the vector of a list that it has motion of; returns the difference to the predictor.
+    @inline(__always)
+    mutating func move(_ mv: MotionVector, list: Int, mvpFlag: Int, _ predictors: (MotionVector, MotionVector)) -> MotionVector {
+        let mvp = mvpFlag == 0 ? predictors.0 : predictors.1
+        let mvd = MotionVector(x: mv.x &- mvp.x, y: mv.y &- mvp.y)
+        if list == 0 {
+            motion.mv0 = mv
+            pu.mvdL0 = mvd
+            pu.mvpL0Flag = UInt8(truncatingIfNeeded: mvpFlag)
+        } else {
+            motion.mv1 = mv
+            pu.mvdL1 = mvd
+            pu.mvpL1Flag = UInt8(truncatingIfNeeded: mvpFlag)
+        }
+        return mvd
+    }
 }
 
 /// Buffers of one quadtree level: the coding unit being tried and the best one so far.

@@ -77,9 +77,10 @@ final class CTUDecision {
             own.initialize(from: table, count: 32)
             return own
         }
-        let interLayer = (0..<slice.numRefIdxActive.0).count { slice.references?[$0].isInterLayer ?? false }
-        let interLayer1 = (0..<slice.numRefIdxActive.1).count { slice.references?[16 + $0].isInterLayer ?? false }
-        patches = InterLayerPatches(slots: max(interLayer, interLayer1, 1))
+        let interLayerCounts = [slice.numRefIdxActive.0, slice.numRefIdxActive.1].enumerated().map { list, active in
+            (0..<active).count { slice.references?[16 * list + $0].isInterLayer ?? false }
+        }
+        patches = InterLayerPatches(slots: max(interLayerCounts.max() ?? 1, 1))
         interLayerIndex = (0..<slice.numRefIdxActive.0).first { slice.references?[$0].isInterLayer ?? false } ?? -1
         sameInList0 = (0..<slice.numRefIdxActive.1).map { i in
             (0..<slice.numRefIdxActive.0).first { slice.references?[$0].pictureId == slice.references?[16 + i].pictureId } ?? -1

@@ -82,11 +82,7 @@ extension CTUDecision {
                     }
                     if pass == 0 {
                         // A vector into the inter-layer reference must be zero.
-                        let mvd = MotionVector(x: 0 &- predictors.0.x, y: 0 &- predictors.0.y)
-                        choice.pu.mvdL0 = mvd
-                        choice.pu.refIdxL0 = Int8(truncatingIfNeeded: refIdx)
-                        choice.pu.refIdxL1 = -1
-                        choice.motion.refIdx0 = Int8(truncatingIfNeeded: refIdx)
+                        let mvd = choice.set(MotionVector(), list: 0, refIdx: refIdx, mvpFlag: 0, predictors)
                         choice.bits = refBits + bits(rate.mvd(Int(mvd.x), Int(mvd.y)))
                         let satd = predictor.satd(
                             choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb,
@@ -99,22 +95,11 @@ extension CTUDecision {
                     }
                     if list == 1 && sameInList0[refIdx] >= 0 && sameInList0[refIdx] < effort.references {
                         // Searched already.
-                        choice = found[sameInList0[refIdx]]
-                        let flag = search.predictor(choice.motion.mv0, predictors)
-                        let mvp = flag == 0 ? predictors.0 : predictors.1
-                        choice.motion.mv1 = choice.motion.mv0
-                        choice.motion.mv0 = MotionVector()
-                        choice.motion.refIdx0 = -1
-                        choice.motion.refIdx1 = Int8(truncatingIfNeeded: refIdx)
-                        choice.pu = PredictionUnit()
-                        choice.pu.interPredIdc = 1
-                        choice.pu.refIdxL0 = -1
-                        choice.pu.refIdxL1 = choice.motion.refIdx1
-                        choice.pu.mvdL1 = MotionVector(x: choice.motion.mv1.x &- mvp.x, y: choice.motion.mv1.y &- mvp.y)
-                        choice.pu.mvpL1Flag = UInt8(truncatingIfNeeded: flag)
-                        let before = choice.bits
-                        choice.bits = refBits + bits(rate.mvd(Int(choice.pu.mvdL1.x), Int(choice.pu.mvdL1.y)))
-                        choice.cost += lambdaSatd * (choice.bits - before)
+                        let known = found[sameInList0[refIdx]]
+                        let mv = known.motion.mv0
+                        let mvd = choice.set(mv, list: 1, refIdx: refIdx, mvpFlag: search.predictor(mv, predictors), predictors)
+                        choice.bits = refBits + bits(rate.mvd(Int(mvd.x), Int(mvd.y)))
+                        choice.cost = known.cost + lambdaSatd * (choice.bits - known.bits)
                         if choice.cost < repeated.cost { repeated = choice }
                         continue
                     }
@@ -124,29 +109,15 @@ extension CTUDecision {
                         maxY: lastRow &- block.yPb &- block.nPbH)
                     let startCount = collectStarts(w, list: list, refIdx: refIdx)
                     let result = search.search(target, starts: starts, startCount: startCount, bound: bound, effort: effort.search)
-                    let mvp = result.mvpFlag == 0 ? predictors.0 : predictors.1
-                    let mvd = MotionVector(x: result.mv.x &- mvp.x, y: result.mv.y &- mvp.y)
+                    let mvd = choice.set(result.mv, list: list, refIdx: refIdx, mvpFlag: result.mvpFlag, predictors)
                     choice.bits = refBits + bits(rate.mvd(Int(mvd.x), Int(mvd.y)))
                     choice.cost = result.cost + lambdaSatd * refBits
                     bound = min(bound, choice.cost)
-                    choice.pu.interPredIdc = UInt8(truncatingIfNeeded: list)
                     if list == 0 {
-                        choice.pu.refIdxL0 = Int8(truncatingIfNeeded: refIdx)
-                        choice.pu.refIdxL1 = -1
-                        choice.pu.mvdL0 = mvd
-                        choice.pu.mvpL0Flag = UInt8(truncatingIfNeeded: result.mvpFlag)
-                        choice.motion.mv0 = result.mv
-                        choice.motion.refIdx0 = Int8(truncatingIfNeeded: refIdx)
                         found[refIdx] = choice
                         if choice.cost < best.0.cost { best.0 = choice }
-                    } else {
-                        choice.pu.refIdxL0 = -1
-                        choice.pu.refIdxL1 = Int8(truncatingIfNeeded: refIdx)
-                        choice.pu.mvdL1 = mvd
-                        choice.pu.mvpL1Flag = UInt8(truncatingIfNeeded: result.mvpFlag)
-                        choice.motion.mv1 = result.mv
-                        choice.motion.refIdx1 = Int8(truncatingIfNeeded: refIdx)
-                        if choice.cost < best.1.cost { best.1 = choice }
+                    } else if choice.cost < best.1.cost {
+                        best.1 = choice
                     }
                 }
             }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
+import VeilBins
 
 /// How far each CTB row of a picture has got, for a wavefront of workers. Whoever has to wait spins first and then sleeps.
 final class RowProgress: Sendable {
     private let rows: [Row]
     private let next = Atomic<Int>(0)
-    private let sleepers = Atomic<Int>(0)
-    private let condition = NSCondition()
+    private let sleepers = Sleepers()
 
     private final class Row: Sendable {
         let done = Atomic<Int>(0)
@@ -24,11 +23,7 @@ final class RowProgress: Sendable {
     /// One more CTU of a row is done.
     func advance(row: Int) {
         rows[row].done.wrappingAdd(1, ordering: .sequentiallyConsistent)
-        if sleepers.load(ordering: .sequentiallyConsistent) > 0 {
-            condition.lock()
-            condition.broadcast()
-            condition.unlock()
-        }
+        sleepers.wake()
     }
 
     func count(row: Int) -> Int { rows[row].done.load(ordering: .acquiring) }
@@ -39,10 +34,6 @@ final class RowProgress: Sendable {
         for _ in 0..<2000 {
             if done.done.load(ordering: .acquiring) >= count { return }
         }
-        condition.lock()
-        sleepers.wrappingAdd(1, ordering: .sequentiallyConsistent)
-        while done.done.load(ordering: .sequentiallyConsistent) < count { condition.wait() }
-        sleepers.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-        condition.unlock()
+        sleepers.sleep { done.done.load(ordering: .sequentiallyConsistent) >= count }
     }
 }
