@@ -35,7 +35,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         }
         e.partitions = self == .veryslow ? 2 : self == .slower ? 1 : 0
         e.earlyEnd = rank < Self.slow.rank
-        e.earlySkipBits = rank < Self.slower.rank ? .infinity : self == .slower ? 25 : 12
+        e.earlySkipBits = rank < Self.slow.rank ? .infinity : self == .slow ? 100 : self == .slower ? 25 : 12
         e.mixesLayers = rank >= Self.superfast.rank
         e.pairRounds = rank >= Self.slow.rank ? 2 : 0
         e.adaptsRates = rank >= Self.slow.rank
