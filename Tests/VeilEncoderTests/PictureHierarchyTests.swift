@@ -67,6 +67,7 @@ struct PictureHierarchyTests {
             hierarchy.place(header(.trailR, .p, before: [-1]), position(7)),
         ]
         #expect(pyramid.map(\.neighbour) == [nil, nil, nil, 1, nil, 4, nil])
+        #expect(pyramid.map(\.hasSAO) == [true, true, false, false, false, false, true])
         #expect(pyramid.map(\.isReferred) == [false, false, true, false, true, false, false])
         #expect(NALUnitType.trailN.referred == .trailR && NALUnitType.raslN.referred == .raslR && NALUnitType.cra.referred == .cra)
     }

@@ -101,8 +101,8 @@ package final class EnhancementLayerEncoder {
         if header.sliceType != .i && header.numRefIdxActive.0 == 0 { header.numRefIdxActive.0 = 1 }
         chooseCollocated(&header, before: before)
         header.maxNumMergeCand = 5
-        header.sliceSaoLumaFlag = sps.sampleAdaptiveOffsetEnabledFlag
-        header.sliceSaoChromaFlag = sps.sampleAdaptiveOffsetEnabledFlag
+        header.sliceSaoLumaFlag = sps.sampleAdaptiveOffsetEnabledFlag && place.hasSAO
+        header.sliceSaoChromaFlag = header.sliceSaoLumaFlag
         header.sliceQpDelta = qp - 26 - settings.pps.initQpMinus26
         header.sliceLoopFilterAcrossSlicesEnabledFlag = settings.pps.ppsLoopFilterAcrossSlicesEnabledFlag
 

@@ -71,8 +71,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     /// What `finish` returned, which may be asked twice.
     private var finished: [NALUnit]?
 
-    /// With sample adaptive offset, whose parameters come before a CTU's data and are known only when the rows around it are deblocked,
-    /// CTUs are written a row later. Contexts for the decisions then come from a writer whose output nobody sees.
+    /// With sample adaptive offset, whose parameters come before a CTU's data and are known only when the rows around it are deblocked, and
+    /// where rows are decided side by side that are no substreams, CTUs are written a row later. Contexts for the decisions then come from a writer whose output nobody sees.
     private let isDeferred: Bool
     private let estimates: (store: ContextStore, lines: SyntaxLines)
     private let waiting: UnsafeMutablePointer<CodingTreeUnit?>
@@ -108,7 +108,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
             ? settings.effort.adaptiveQuantisation.map { QuantisationOffsets(source: source, settings: $0) } : nil
         progress = RowProgress(rows: settings.grid.heightInCtbs)
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
-        isDeferred = slices[0].parameters.sliceSaoLumaFlag || slices[0].parameters.sliceSaoChromaFlag
+        let hasSAO = slices[0].parameters.sliceSaoLumaFlag
+        isDeferred = hasSAO || (settings.decidesInRows && !settings.pps.entropyCodingSyncEnabledFlag)
         estimates = (
             ContextStore(picHeightInCtbs: isDeferred ? settings.grid.heightInCtbs : 0),
             SyntaxLines(picWidthInMinCbs: isDeferred ? settings.sps.picWidthInMinCbsY : 0)
@@ -118,11 +119,11 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         if settings.decidesInRows && settings.pps.cuQpDeltaEnabledFlag && !settings.pps.entropyCodingSyncEnabledFlag {
             filter.beforeDeblocking = { [unowned self] row in settleQps(row: row) }
         }
-        if isDeferred {
+        if hasSAO {
             saoDecision = SAODecision(
                 source: source, picture: reconstruction, lambda: CTUDecision.lambda(qp: slices[0].context.constants.sliceQpY))
-            filter.beforeSAO = { [unowned self] row in writeRow(row) }
         }
+        if isDeferred { filter.beforeSAO = { [unowned self] row in writeRow(row) } }
     }
 
     deinit {
@@ -288,9 +289,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     /// Whether a slice ends with a CTU.
     private func isLast(_ rs: Int, of slice: LayerSlice) -> Bool { rs == slice.rows.upperBound * settings.grid.widthInCtbs - 1 }
 
-    /// Decides the offsets of a row's CTUs and writes them. Rows come in order, from one thread at a time.
+    /// Decides the offsets of a row's CTUs, if there are any, and writes them. Rows come in order, from one thread at a time.
     private func writeRow(_ row: Int) {
-        guard let saoDecision else { return }
         let width = settings.grid.widthInCtbs
         let isRow = settings.pps.entropyCodingSyncEnabledFlag
         let slice = slice(row: row)
@@ -299,8 +299,10 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         if isRow || isFirst { writer.begin(ctbAddrRs: row * width, first: isFirst) }
         for rs in row * width..<(row + 1) * width {
             guard let ctu = waiting[rs] else { continue }
-            ctu.sao = saoDecision.decide(ctbAddrRs: rs)
-            reconstruction.maps.ctbs[rs].sao = ctu.sao
+            if let saoDecision {
+                ctu.sao = saoDecision.decide(ctbAddrRs: rs)
+                reconstruction.maps.ctbs[rs].sao = ctu.sao
+            }
             _ = writer.code(ctu, last: isLast(rs, of: slice))
             if !isTentative {
                 waiting[rs] = nil

@@ -14,6 +14,8 @@ package struct HierarchyPlace: Equatable, Sendable {
     package var neighbour: Int32?
     /// The layer may refer to the picture where the base layer refers to none of its access unit.
     package var isReferred = false
+    /// Sample adaptive offset costs more than it gives where hardly anything depends on the picture.
+    package var hasSAO = true
 
     /// Factor of the Lagrangian multiplier. Where less depends on a picture bits weigh more, above all at low rates, where skipping pays.
     func lambdaFactor(qp: Int) -> Double { lambdaFactor * (1 + lambdaSlope * min(max(Double(qp - 22) / 15, -0.5), 1.5)) }
@@ -53,6 +55,7 @@ struct PictureHierarchy {
             if isOn {
                 if isLeast {
                     least = position.poc
+                    place.hasSAO = false
                     // Unless what comes next in output order is there already.
                     place.isReferred = !set.s1.contains { $0.deltaPoc == 1 }
                     let nearest = set.s0.first(where: \.used).map { position.poc &+ Int32($0.deltaPoc) } ?? Int32.min
