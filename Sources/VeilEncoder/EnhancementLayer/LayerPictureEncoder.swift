@@ -72,7 +72,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private var finished: [NALUnit]?
 
     /// With sample adaptive offset, whose parameters come before a CTU's data and are known only when the rows around it are deblocked, and
-    /// where rows are decided side by side that are no substreams, CTUs are written a row later. Contexts for the decisions then come from a writer whose output nobody sees.
+    /// where rows are decided side by side that are no substreams, CTUs are written a row later. Contexts for the decisions then come from a
+    /// writer whose output nobody sees.
     private let isDeferred: Bool
     private let estimates: (store: ContextStore, lines: SyntaxLines)
     private let waiting: UnsafeMutablePointer<CodingTreeUnit?>

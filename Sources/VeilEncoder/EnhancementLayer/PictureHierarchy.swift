@@ -10,7 +10,8 @@ package struct HierarchyPlace: Equatable, Sendable {
     package var lambdaSlope = 0.0
     /// In a row of P pictures: what is kept and referred to besides the picture before, in place of what the base layer refers to.
     package var key: Int32?
-    /// Besides what the base layer's picture refers to: a picture before that the base layer refers to nowhere, nearer than all it does.
+    /// Besides what the base layer's picture refers to or keeps: a picture before, nearer than all of those, that the base layer refers to
+    /// nowhere.
     package var neighbour: Int32?
     /// The layer may refer to the picture where the base layer refers to none of its access unit.
     package var isReferred = false
@@ -58,7 +59,7 @@ struct PictureHierarchy {
                     place.hasSAO = false
                     // Unless what comes next in output order is there already.
                     place.isReferred = !set.s1.contains { $0.deltaPoc == 1 }
-                    let nearest = set.s0.first(where: \.used).map { position.poc &+ Int32($0.deltaPoc) } ?? Int32.min
+                    let nearest = set.s0.first.map { position.poc &+ Int32($0.deltaPoc) } ?? Int32.min
                     if let before, before < position.poc, before > nearest { place.neighbour = before }
                 }
                 place.qpOffset = isLeast ? 2 : 1
