@@ -84,12 +84,8 @@ extension Encoder {
             self.height = height
         }
 
-        /// What ``baseLayerOptions`` say of it, else ``wavefront``; x265 makes slices of wavefronts only.
-        var usesWavefront: Bool {
-            if let own = baseLayerOptions.last(where: { $0.name == "wpp" || $0.name == "no-wpp" }) { return own.name == "wpp" && own.value != "0" }
-            let hasSlices = (baseLayerOptions.last { $0.name == "slices" }?.value ?? "1") != "1"
-            return wavefront ?? (hasSlices || EncoderPreset(name: preset)?.tools.wavefront ?? true)
-        }
+        /// What ``baseLayerOptions`` say of it, else ``wavefront``.
+        var usesWavefront: Bool { Wavefronts(preset: preset, wanted: wavefront, x265: baseLayerOptions).isOn }
 
         /// QP of a layer.
         func qp(_ layer: Int) -> Int { qps[min(layer, qps.count - 1)] }

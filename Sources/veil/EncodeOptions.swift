@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import VeilEncoder
+import VeilPipeline
 
 /// How pictures are coded, besides their rate.
 struct CodingOptions: ParsableArguments {
@@ -46,7 +47,7 @@ struct CodingOptions: ParsableArguments {
         if let aqMode, !(0...2).contains(aqMode) { throw ValidationError("--aq-mode takes 0, 1 or 2") }
         if let aqStrength, !(0...3).contains(aqStrength) { throw ValidationError("--aq-strength takes 0 to 3") }
         if let slices, !(1...600).contains(slices) { throw ValidationError("--slices takes 1 to 600") }
-        if x265MakesSlices && !usesWavefront {
+        if wavefronts.areNeeded && !wavefronts.isOn {
             throw ValidationError("x265 makes slices of wavefronts only: leave out --no-wpp, or give the base layer one slice (--x265-options slices=1)")
         }
     }
@@ -63,7 +64,7 @@ struct CodingOptions: ParsableArguments {
         if let slices { settings.base.options.append(("slices", String(slices))) }
         if let aqMode { settings.base.options.append(("aq-mode", String(aqMode))) }
         if let aqStrength { settings.base.options.append(("aq-strength", String(aqStrength))) }
-        settings.base.options.append((usesWavefront ? "wpp" : "no-wpp", nil))
+        settings.base.options.append((wavefronts.isOn ? "wpp" : "no-wpp", nil))
         if hash { settings.base.options.append(("hash", "1")) }
         settings.sendsHashes = hash
         settings.repeatsHeaders = repeatHeaders
@@ -82,19 +83,14 @@ struct CodingOptions: ParsableArguments {
                 AdaptiveQuantisation(mode: $0, strength: aqStrength ?? 1)
             }
         }
-        layer.tools.wavefront = usesWavefront
+        layer.tools.wavefront = wavefronts.isOn
         layer.interLayerPrediction = !noInterLayer
         layer.slices = slices ?? 1
         layer.hierarchy = hierarchy
     }
 
-    /// x265 makes slices of wavefronts only.
-    private var x265MakesSlices: Bool { (x265.last { $0.name == "slices" }?.value ?? slices.map(String.init) ?? "1") != "1" }
-
-    /// entropy_coding_sync_enabled_flag, one value for all layers.
-    private var usesWavefront: Bool {
-        if let own = x265.last(where: { $0.name == "wpp" || $0.name == "no-wpp" }) { return own.name == "wpp" && own.value != "0" }
-        return wpp ?? (x265MakesSlices || EncoderPreset(name: preset)?.tools.wavefront ?? true)
+    private var wavefronts: Wavefronts {
+        Wavefronts(preset: preset, wanted: wpp, x265: (slices.map { [("slices", String($0))] } ?? []) + x265)
     }
 
     /// What the user tells x265 directly: comes last, and prevails.

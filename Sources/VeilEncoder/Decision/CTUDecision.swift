@@ -332,7 +332,7 @@ final class CTUDecision {
                 if i > 0 && w.choices[i].cost > w.choices[0].cost * effort.mergeRatio { break }
                 parts[0] = w.choices[i]
                 checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: .part2Nx2N, count: 1)
-                if i == 0 && w.bestRecord.cus[0].cuSkipFlag && w.bestIsZero && w.bestCost <= lambda * effort.earlySkipBits { return }
+                if i == 0 && w.bestIsZero && isSettled(w) { return }
             }
             interSatd = w.choiceCount > 0 ? w.choices[0].cost : .infinity
             w.choiceCount = 0
@@ -352,10 +352,15 @@ final class CTUDecision {
             }
             if effort.splitsBestTree { splitBest(w, x: x, y: y, log2: log2) }
         }
-        let isSettled = w.bestCost < .infinity && w.bestRecord.cus[0].cuSkipFlag && w.bestCost <= lambda * effort.earlySkipBits
-        if log2 <= 5 && effort.intra > 0 && !isSettled {
+        if log2 <= 5 && effort.intra > 0 && !isSettled(w) {
             checkIntra(w, x: x, y: y, log2: log2, interSatd: interSatd)
         }
+    }
+
+    /// Whether a skipped unit is the best so far and costs so little that the preset looks no further.
+    @inline(__always)
+    private func isSettled(_ w: DecisionWorkspace) -> Bool {
+        w.bestCost < .infinity && w.bestRecord.cus[0].cuSkipFlag && w.bestCost <= lambda * effort.earlySkipBits
     }
 }
 

@@ -16,7 +16,9 @@ package final class LayerSettings: @unchecked Sendable {
     package let grid: CTBGrid
     package let layout: CTBLayout
     /// Whether rows are decided side by side: where they are substreams, or are written only when the one above is complete.
-    var decidesInRows: Bool { pps.entropyCodingSyncEnabledFlag || sps.sampleAdaptiveOffsetEnabledFlag }
+    var decidesInRows: Bool { pps.entropyCodingSyncEnabledFlag || joinsRows }
+    /// Whether rows are decided side by side and then written into one substream.
+    var joinsRows: Bool { sps.sampleAdaptiveOffsetEnabledFlag && !pps.entropyCodingSyncEnabledFlag }
     private let lock = NSLock()
     private nonisolated(unsafe) var memories: [DecisionMemory] = []
 
@@ -110,14 +112,14 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         progress = RowProgress(rows: settings.grid.heightInCtbs)
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
         let hasSAO = slices[0].parameters.sliceSaoLumaFlag
-        isDeferred = hasSAO || (settings.decidesInRows && !settings.pps.entropyCodingSyncEnabledFlag)
+        isDeferred = hasSAO || settings.joinsRows
         estimates = (
             ContextStore(picHeightInCtbs: isDeferred ? settings.grid.heightInCtbs : 0),
             SyntaxLines(picWidthInMinCbs: isDeferred ? settings.sps.picWidthInMinCbsY : 0)
         )
         waiting = .allocate(capacity: settings.grid.count)
         waiting.initialize(repeating: nil, count: settings.grid.count)
-        if settings.decidesInRows && settings.pps.cuQpDeltaEnabledFlag && !settings.pps.entropyCodingSyncEnabledFlag {
+        if settings.joinsRows && settings.pps.cuQpDeltaEnabledFlag {
             filter.beforeDeblocking = { [unowned self] row in settleQps(row: row) }
         }
         if hasSAO {
