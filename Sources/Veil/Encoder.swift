@@ -37,9 +37,8 @@ public final class Encoder {
         inner.base.fps = settings.frameRate
         inner.base.bitDepth = settings.bitDepth
         inner.base.preset = settings.preset
-        inner.base.options = [("qp", String(settings.qp(0))), ("pools", String(max(settings.threads, 1)))]
+        inner.base.options = [("qp", String(settings.qp(0)))] + BaseLayerSettings.sharing(among: settings.threads)
         inner.base.options += [(settings.usesWavefront ? "wpp" : "no-wpp", nil)] + settings.baseLayerOptions
-        if settings.threads <= 1 { inner.base.options.insert(("frame-threads", "1"), at: 0) }
         inner.enhancements = (1..<sizes.count).map { Self.enhancement(settings, layer: $0, size: sizes[$0]) }
         inner.threads = max(settings.threads, 1)
         inner.repeatsHeaders = settings.repeatsHeaders

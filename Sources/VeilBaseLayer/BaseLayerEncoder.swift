@@ -42,6 +42,14 @@ package struct BaseLayerSettings: Sendable {
     /// Further options by the names of the x265 command line.
     package var options: [(name: String, value: String?)] = []
     package init() {}
+
+    /// Options that share the work among so many threads.
+    ///
+    /// There are two pictures in the making on any number of them: left alone, libx265 goes by the number, and searches less far down where
+    /// there are several. With that the stream depends on the number under an average bit rate only, where sizes are looked at as rows end.
+    package static func sharing(among threads: Int) -> [(name: String, value: String?)] {
+        [("pools", String(max(threads, 1))), ("frame-threads", "2")]
+    }
 }
 
 /// A coded base layer picture in decoding order.

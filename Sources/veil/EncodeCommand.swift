@@ -50,7 +50,7 @@ struct EncodeCommand: ParsableCommand {
     @Option(help: "Code at most this many frames.")
     var frames: Int?
     @OptionGroup var coding: CodingOptions
-    @Option(help: "Worker threads.")
+    @Option(help: "Worker threads. The stream depends on them with --bitrate only.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Option(help: "Write the reconstruction of each layer to this folder (layer0.y4m, layer1.y4m).")
     var recon: String?

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
+import VeilBaseLayer
 import VeilEncoder
 import VeilPipeline
 
@@ -55,8 +56,7 @@ struct CodingOptions: ParsableArguments {
     func apply(to settings: inout ScalableSettings) {
         settings.base.preset = preset
         settings.base.tune = tune
-        settings.base.options += [("pools", String(settings.threads))]
-        if settings.threads <= 1 { settings.base.options += [("frame-threads", "1")] }
+        settings.base.options += BaseLayerSettings.sharing(among: settings.threads)
         // Without a new intra picture after a cut enhancement layers have little to predict from; the fastest preset leaves it out.
         settings.base.options += [("scenecut", "40")]
         if let keyint { settings.base.options.append(("keyint", String(keyint))) }

@@ -104,6 +104,38 @@ struct EncoderLibraryTests {
         #expect(try decode(try encode(settings), layer: 1).count == Fixture.frames)
     }
 
+    /// A picture that scrolls faster than libx265 follows once it has several pictures in the making.
+    private func scrolling(_ n: Int, width: Int, height: Int) -> Picture? {
+        var samples = [UInt8](repeating: 128, count: width * height * 3 / 2)
+        for y in 0..<height {
+            for x in 0..<width {
+                let (u, v) = (x >> 2, (y + 40 * n) >> 2)
+                let cell = UInt32(truncatingIfNeeded: u &* 7919 &+ v &* 104_729) &* 2_654_435_761
+                samples[y * width + x] = UInt8(40 + (cell >> 25))
+            }
+        }
+        return Picture(i420: samples, width: width, height: height)
+    }
+
+    @Test func theStreamDoesNotDependOnThreads() throws {
+        let (width, height) = (192, 192)
+        let clip = (0..<5).compactMap { scrolling($0, width: width, height: height) }
+        #expect(clip.count == 5)
+        var settings = Encoder.Settings(width: width, height: height)
+        settings.layers = try #require(Encoder.Layers("snr"))
+        settings.qps = [36, 32]
+        settings.preset = "slow"
+        func encode(threads: Int) throws -> [UInt8] {
+            settings.threads = threads
+            let encoder = try Encoder(settings: settings)
+            var bytes: [UInt8] = []
+            for picture in clip { bytes += try encoder.push(picture).flatMap(\.bytes) }
+            return bytes + (try encoder.finish().flatMap(\.bytes))
+        }
+        let one = try encode(threads: 1)
+        for threads in [2, 4, 8] { #expect(try encode(threads: threads) == one, "\(threads) threads") }
+    }
+
     @Test func whatCannotBeCodedIsRefused() throws {
         for text in ["", "3", "2x,", "0.5x", "17x", "snr,snr,snr,snr,snr,snr,snr,snr"] { #expect(Encoder.Layers(text) == nil, "\(text)") }
         #expect(Encoder.Layers("1") == .single)

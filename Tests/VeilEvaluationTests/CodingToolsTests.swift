@@ -102,7 +102,9 @@ private func checkDecoding(_ coded: Coded) throws {
     for nal in coded.nals { try decoder.push(nal) }
     try decoder.finish()
     #expect(decoder.report.isClean)
-    #expect(frames == (0..<6).map { coded.pictures[$0] ?? [] })
+    // One truth value, as a difference would print all samples.
+    let isSame = frames == (0..<6).map { coded.pictures[$0] ?? [] }
+    #expect(isSame)
 }
 
 /// What the enhancement layer's slices use.
@@ -214,17 +216,14 @@ struct CodingToolsTests {
     /// Partitions of inter units, and pairs of earlier pictures where the base layer has no B pictures.
     @Test func partitionsAndPairs() throws {
         let options = [("bframes", "0"), ("scenecut", "0")]
-        let paired = try encode(scene, preset: .slow, options: options)
-        try checkDecoding(paired)
-        #expect(try Usage(paired).pairs > 5)
         let plain = try Usage(encode(scene, preset: .medium, options: options))
-        #expect(plain.pairs == 0 && plain.searched > 20)
-        for preset in [EncoderPreset.slower, .veryslow] {
+        #expect(plain.pairs == 0 && plain.halves == 0 && plain.searched > 20)
+        for preset in [EncoderPreset.slow, .slower, .veryslow] {
             let coded = try encode(scene, preset: preset, options: options)
             try checkDecoding(coded)
             #expect(try encode(scene, preset: preset, options: options, threads: 3).bytes == coded.bytes)
             let used = try Usage(coded)
-            #expect(used.halves > 5)
+            #expect(used.halves > 20 && used.pairs > 0)
             #expect((used.quarters > 0) == (preset == .veryslow))
         }
     }

@@ -193,9 +193,7 @@ final class CTUDecision {
         var whole = w.bestCost * (lambda / quantisation.lambda)
         let splitBits = bits(rate.bin(1, Context.splitCuFlag + splitContext))
         if log2 > p.minCbLog2SizeY { whole += lambda * bits(rate.bin(0, Context.splitCuFlag + splitContext)) }
-        let done = effort.earlyEnd && w.bestCost < .infinity
-            && (w.bestRecord.cus[0].cuSkipFlag || (w.bestRecord.cus[0].predMode == .inter && !w.bestRecord.cus[0].rqtRootCbf))
-        if canSplit && !done {
+        if canSplit && !endsHere(w, x: x, y: y, log2: log2) {
             let (cuCount, puCount, tuCount, levelCount) = (ctu.cuCount, ctu.puCount, ctu.tuCount, ctu.levelCount)
             let flag = lambda * splitBits
             if effort.adaptsRates {
@@ -332,7 +330,7 @@ final class CTUDecision {
                 if i > 0 && w.choices[i].cost > w.choices[0].cost * effort.mergeRatio { break }
                 parts[0] = w.choices[i]
                 checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: .part2Nx2N, count: 1)
-                if i == 0 && w.bestIsZero && isSettled(w) { return }
+                if i == 0 && w.bestIsZero && isSettled(w, x: x, y: y, log2: log2) { return }
             }
             interSatd = w.choiceCount > 0 ? w.choices[0].cost : .infinity
             w.choiceCount = 0
@@ -346,21 +344,51 @@ final class CTUDecision {
                 checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: .part2Nx2N, count: 1)
                 checked += 1
             }
-            // Where one piece leaves nothing to code, two hardly do better.
-            if effort.partitions > 0 && w.bestRecord.cus[0].rqtRootCbf {
+            // Where one piece leaves nothing to code, two seldom do better.
+            if effort.partitions > 1 || (effort.partitions > 0 && w.bestRecord.cus[0].rqtRootCbf) {
                 checkPartitions(w, x: x, y: y, log2: log2, depth: depth)
             }
             if effort.splitsBestTree { splitBest(w, x: x, y: y, log2: log2) }
         }
-        if log2 <= 5 && effort.intra > 0 && !isSettled(w) {
+        if log2 <= 5 && effort.intra > 0 && !isSettled(w, x: x, y: y, log2: log2) {
             checkIntra(w, x: x, y: y, log2: log2, interSatd: interSatd)
         }
     }
 
-    /// Whether a skipped unit is the best so far and costs so little that the preset looks no further.
-    @inline(__always)
-    private func isSettled(_ w: DecisionWorkspace) -> Bool {
-        w.bestCost < .infinity && w.bestRecord.cus[0].cuSkipFlag && w.bestCost <= lambda * effort.earlySkipBits
+    // MARK: Early decisions
+
+    /// Whether a skipped unit is the best so far and good enough everywhere that the preset looks no further.
+    private func isSettled(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int) -> Bool {
+        w.bestCost < .infinity && w.bestRecord.cus[0].cuSkipFlag
+            && noBlock(of: w, x: x, y: y, log2: log2, isWorth: effort.earlySkipBits)
+    }
+
+    /// Whether the best unit leaves nothing to code, and no part of it would be worth a split.
+    private func endsHere(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int) -> Bool {
+        w.bestCost < .infinity && w.bestRecord.cus[0].predMode == .inter && !w.bestRecord.cus[0].rqtRootCbf
+            && noBlock(of: w, x: x, y: y, log2: log2, isWorth: effort.earlyEndBits)
+    }
+
+    /// Whether the errors of no 8x8 block of the best unit's luma weigh more than so many bits.
+    ///
+    /// Their sum tells less: where errors are spread evenly, no part of the unit has enough of them to pay for its own motion or residual.
+    private func noBlock(of w: DecisionWorkspace, x: Int, y: Int, log2: Int, isWorth limit: Double) -> Bool {
+        if limit == .infinity { return true }
+        let most = UInt64(lambda * limit)
+        let plane = source.planes.0
+        let samples = w.best.plane(0)
+        let pitch = BlockSamples.stride(0)
+        let size = 1 << log2
+        var v = 0
+        while v < size {
+            var u = 0
+            while u < size {
+                if veil_sse(plane.at(x &+ u, y &+ v), plane.stride, samples + (v &* pitch &+ u), pitch, 8, 8) > most { return false }
+                u &+= 8
+            }
+            v &+= 8
+        }
+        return true
     }
 }
 

@@ -26,11 +26,11 @@ package struct DecisionEffort: Equatable, Sendable {
     package var searchRatio = 1.2
     /// Partitions of inter units: 0 none, 1 halves, 2 quarters as well.
     package var partitions = 0
-    /// No further motion, partitions or intra modes where the best merge candidate leaves nothing to code and, its errors included, costs
-    /// no more than so many bits: what is coded in full costs some in any case.
+    /// No further motion, partitions or intra modes where the best merge candidate leaves nothing to code and the errors of none of its 8x8
+    /// blocks weigh more than so many bits.
     package var earlySkipBits = Double.infinity
-    /// No split below a block that is best skipped or has no residual.
-    package var earlyEnd = true
+    /// No split below an inter unit that leaves nothing to code and of which the errors of no 8x8 block weigh more than so many bits.
+    package var earlyEndBits = Double.infinity
     /// Intra modes: 0 none, 1 a few, 2 a coarse search refined, 3 all with rate-distortion checks of the best.
     package var intra = 2
     /// Luma modes compared by rate and distortion, and the Hadamard cost up to which they are, relative to the least.
@@ -56,7 +56,6 @@ package struct DecisionEffort: Equatable, Sendable {
     var ofPartitions: DecisionEffort {
         var e = self
         e.references = 1
-        e.pairRounds = 0
         return e
     }
 }

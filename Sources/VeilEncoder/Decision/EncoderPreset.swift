@@ -33,9 +33,18 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
             e.mixRatio = 1.25
             e.leastResidualBits = 7
         }
-        e.partitions = self == .veryslow ? 2 : self == .slower ? 1 : 0
-        e.earlyEnd = rank < Self.slow.rank
-        e.earlySkipBits = rank < Self.slow.rank ? .infinity : self == .slow ? 100 : self == .slower ? 25 : 12
+        e.partitions = rank < Self.slow.rank ? 0 : self == .veryslow ? 2 : 1
+        // Most units of B pictures leave nothing to code as a whole: those pictures gain by what their parts leave.
+        switch self {
+        case .ultrafast, .superfast: break
+        case .veryfast: (e.earlySkipBits, e.earlyEndBits) = (40, 60)
+        case .faster: (e.earlySkipBits, e.earlyEndBits) = (25, 40)
+        case .fast: (e.earlySkipBits, e.earlyEndBits) = (15, 25)
+        case .medium: (e.earlySkipBits, e.earlyEndBits) = (8, 15)
+        case .slow: (e.earlySkipBits, e.earlyEndBits) = (5, 10)
+        case .slower: (e.earlySkipBits, e.earlyEndBits) = (2.5, 5)
+        case .veryslow: (e.earlySkipBits, e.earlyEndBits) = (1, 2)
+        }
         e.mixesLayers = rank >= Self.superfast.rank
         e.pairRounds = rank >= Self.slow.rank ? 2 : 0
         e.adaptsRates = rank >= Self.slow.rank

@@ -188,8 +188,7 @@ package final class Comparison {
         base.width = max(width / 8 * 4, 64)
         base.height = max(height / 8 * 4, 64)
         base.preset = settings.preset
-        base.options = [("qp", "30"), ("pools", String(max(settings.threads, 1)))]
-        if settings.threads <= 1 { base.options.append(("frame-threads", "1")) }
+        base.options = [("qp", "30")] + BaseLayerSettings.sharing(among: settings.threads)
         for option in settings.x265Options.split(separator: ",") {
             let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
             base.options.append((parts[0], parts.count > 1 ? parts[1] : nil))
