@@ -344,8 +344,11 @@ final class CTUDecision {
                 checkInter(w, x: x, y: y, log2: log2, depth: depth, partMode: .part2Nx2N, count: 1)
                 checked += 1
             }
-            // Where one piece leaves nothing to code, two seldom do better.
-            if effort.partitions > 1 || (effort.partitions > 0 && w.bestRecord.cus[0].rqtRootCbf) {
+            // Where one piece leaves nothing to code and little to better, two seldom do better.
+            if effort.partitions > 1
+                || (effort.partitions > 0
+                    && (w.bestRecord.cus[0].rqtRootCbf || !noBlock(of: w, x: x, y: y, log2: log2, isWorth: 2 * effort.earlyEndBits)))
+            {
                 checkPartitions(w, x: x, y: y, log2: log2, depth: depth)
             }
             if effort.splitsBestTree { splitBest(w, x: x, y: y, log2: log2) }

@@ -15,8 +15,8 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
     package var effort: DecisionEffort {
         var e = DecisionEffort()
         let rank = rank
-        e.mergeCandidates = rank < Self.superfast.rank ? 2 : rank < Self.medium.rank ? 3 : rank < Self.slow.rank ? 4 : 5
-        e.mergeChecks = rank < Self.faster.rank ? 1 : rank < Self.slower.rank ? 2 : 4
+        e.mergeCandidates = rank < Self.superfast.rank ? 2 : rank < Self.medium.rank ? 3 : 5
+        e.mergeChecks = rank < Self.faster.rank ? 1 : rank < Self.slow.rank ? 2 : 4
         e.mergeRatio = rank < Self.slow.rank ? 1.05 : self == .slow ? 1.25 : 2
         e.references = rank < Self.faster.rank ? 1 : rank < Self.slower.rank ? 2 : 3
         e.intra = rank < Self.medium.rank ? 1 : self == .veryslow ? 3 : 2
@@ -29,7 +29,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         e.searchChecks = rank < Self.superfast.rank ? 1 : self == .veryslow ? 3 : 2
         if rank < Self.slow.rank {
             e.searchRatio = 1.05
-            e.search.refineRatio = 1.3
+            e.search.refineRatio = rank < Self.medium.rank ? 1.3 : 2
             e.mixRatio = 1.25
             e.leastResidualBits = 7
         }
@@ -38,15 +38,15 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         switch self {
         case .ultrafast, .superfast: break
         case .veryfast: (e.earlySkipBits, e.earlyEndBits) = (40, 60)
-        case .faster: (e.earlySkipBits, e.earlyEndBits) = (25, 40)
-        case .fast: (e.earlySkipBits, e.earlyEndBits) = (15, 25)
-        case .medium: (e.earlySkipBits, e.earlyEndBits) = (8, 15)
+        case .faster: (e.earlySkipBits, e.earlyEndBits) = (30, 45)
+        case .fast: (e.earlySkipBits, e.earlyEndBits) = (20, 30)
+        case .medium: (e.earlySkipBits, e.earlyEndBits) = (10, 20)
         case .slow: (e.earlySkipBits, e.earlyEndBits) = (5, 10)
         case .slower: (e.earlySkipBits, e.earlyEndBits) = (2.5, 5)
         case .veryslow: (e.earlySkipBits, e.earlyEndBits) = (1, 2)
         }
         e.mixesLayers = rank >= Self.superfast.rank
-        e.pairRounds = rank >= Self.slow.rank ? 2 : 0
+        e.pairRounds = rank < Self.slow.rank ? 0 : self == .slow ? 1 : 2
         e.adaptsRates = rank >= Self.slow.rank
         e.splitsBestTree = self != .veryslow
         e.optimisesLevels = rank >= Self.fast.rank
