@@ -37,10 +37,10 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         // Most units of B pictures leave nothing to code as a whole: those pictures gain by what their parts leave.
         switch self {
         case .ultrafast, .superfast: break
-        case .veryfast: (e.earlySkipBits, e.earlyEndBits) = (40, 60)
-        case .faster: (e.earlySkipBits, e.earlyEndBits) = (30, 45)
-        case .fast: (e.earlySkipBits, e.earlyEndBits) = (20, 30)
-        case .medium: (e.earlySkipBits, e.earlyEndBits) = (10, 20)
+        case .veryfast: (e.earlySkipBits, e.earlyEndBits) = (60, 90)
+        case .faster: (e.earlySkipBits, e.earlyEndBits) = (40, 60)
+        case .fast: (e.earlySkipBits, e.earlyEndBits) = (30, 45)
+        case .medium: (e.earlySkipBits, e.earlyEndBits) = (20, 30)
         case .slow: (e.earlySkipBits, e.earlyEndBits) = (5, 10)
         case .slower: (e.earlySkipBits, e.earlyEndBits) = (2.5, 5)
         case .veryslow: (e.earlySkipBits, e.earlyEndBits) = (1, 2)
