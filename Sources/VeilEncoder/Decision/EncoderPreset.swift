@@ -43,7 +43,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         case .medium: (e.earlySkipBits, e.earlyEndBits) = (20, 30)
         case .slow: (e.earlySkipBits, e.earlyEndBits) = (5, 10)
         case .slower: (e.earlySkipBits, e.earlyEndBits) = (2.5, 5)
-        case .veryslow: (e.earlySkipBits, e.earlyEndBits) = (1, 2)
+        case .veryslow: (e.earlySkipBits, e.earlyEndBits) = (2, 4)
         }
         e.mixesLayers = rank >= Self.superfast.rank
         e.pairRounds = rank < Self.slow.rank ? 0 : self == .slow ? 1 : 2
