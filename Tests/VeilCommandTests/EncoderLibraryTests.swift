@@ -21,10 +21,10 @@ struct EncoderLibraryTests {
         Picture(i420: $0, width: Fixture.width, height: Fixture.height)
     }
 
-    private func encode(_ settings: Encoder.Settings) throws -> [UInt8] {
+    private func encode(_ settings: Encoder.Settings, _ clip: [Picture] = Self.clip) throws -> [UInt8] {
         let encoder = try Encoder(settings: settings)
         var bytes: [UInt8] = []
-        for picture in Self.clip { bytes += try encoder.push(picture).flatMap(\.bytes) }
+        for picture in clip { bytes += try encoder.push(picture).flatMap(\.bytes) }
         return bytes + (try encoder.finish().flatMap(\.bytes))
     }
 
@@ -125,15 +125,12 @@ struct EncoderLibraryTests {
         settings.layers = try #require(Encoder.Layers("snr"))
         settings.qps = [36, 32]
         settings.preset = "slow"
-        func encode(threads: Int) throws -> [UInt8] {
+        settings.threads = 1
+        let one = try encode(settings, clip)
+        for threads in [2, 4, 8] {
             settings.threads = threads
-            let encoder = try Encoder(settings: settings)
-            var bytes: [UInt8] = []
-            for picture in clip { bytes += try encoder.push(picture).flatMap(\.bytes) }
-            return bytes + (try encoder.finish().flatMap(\.bytes))
+            #expect(try encode(settings, clip) == one, "\(threads) threads")
         }
-        let one = try encode(threads: 1)
-        for threads in [2, 4, 8] { #expect(try encode(threads: threads) == one, "\(threads) threads") }
     }
 
     @Test func whatCannotBeCodedIsRefused() throws {

@@ -22,18 +22,15 @@ extension CTUDecision {
         if effort.mixesLayers && lower.cost <= other.cost * effort.mixRatio && other.cost <= lower.cost * effort.mixRatio {
             pair(lower, other)
         }
-        if effort.pairRounds > 0 && best.1.cost == .infinity && repeated.cost < .infinity { pair(motion(besides: repeated, searched: effort.references), repeated) }
+        if effort.pairRounds > 0 && best.1.cost == .infinity && repeated.cost < .infinity { pair(motion(besides: repeated), repeated) }
     }
 
-    /// List 0's best motion in another picture than list 1's of a choice, among the first pictures, those that were searched.
-    private func motion(besides choice: InterChoice, searched limit: Int) -> InterChoice {
+    /// List 0's best motion in another picture than list 1's of a choice.
+    private func motion(besides choice: InterChoice) -> InterChoice {
         guard let references else { return InterChoice() }
         let taken = references[16 + Int(choice.motion.refIdx1)].pictureId
         var best = InterChoice()
-        var searched = 0
         for refIdx in 0..<slice.numRefIdxActive.0 where !references[refIdx].isInterLayer {
-            if searched == limit { break }
-            searched += 1
             if references[refIdx].pictureId != taken && found[refIdx].cost < best.cost { best = found[refIdx] }
         }
         return best

@@ -193,7 +193,7 @@ final class CTUDecision {
         var whole = w.bestCost * (lambda / quantisation.lambda)
         let splitBits = bits(rate.bin(1, Context.splitCuFlag + splitContext))
         if log2 > p.minCbLog2SizeY { whole += lambda * bits(rate.bin(0, Context.splitCuFlag + splitContext)) }
-        if canSplit && !endsHere(w, x: x, y: y, log2: log2) {
+        if canSplit && !leavesLittle(w, x: x, y: y, log2: log2, bits: effort.earlyEndBits) {
             let (cuCount, puCount, tuCount, levelCount) = (ctu.cuCount, ctu.puCount, ctu.tuCount, ctu.levelCount)
             let flag = lambda * splitBits
             if effort.adaptsRates {
@@ -346,8 +346,7 @@ final class CTUDecision {
             }
             // Where one piece leaves nothing to code and little to better, two seldom do better.
             if effort.partitions > 1
-                || (effort.partitions > 0
-                    && (w.bestRecord.cus[0].rqtRootCbf || !noBlock(of: w, x: x, y: y, log2: log2, isWorth: 2 * effort.earlyEndBits)))
+                || (effort.partitions > 0 && !leavesLittle(w, x: x, y: y, log2: log2, bits: 2 * effort.earlyEndBits))
             {
                 checkPartitions(w, x: x, y: y, log2: log2, depth: depth)
             }
@@ -362,20 +361,16 @@ final class CTUDecision {
 
     /// Whether a skipped unit is the best so far and good enough everywhere that the preset looks no further.
     private func isSettled(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int) -> Bool {
-        w.bestCost < .infinity && w.bestRecord.cus[0].cuSkipFlag
-            && noBlock(of: w, x: x, y: y, log2: log2, isWorth: effort.earlySkipBits)
+        w.bestRecord.cus[0].cuSkipFlag && leavesLittle(w, x: x, y: y, log2: log2, bits: effort.earlySkipBits)
     }
 
-    /// Whether the best unit leaves nothing to code, and no part of it would be worth a split.
-    private func endsHere(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int) -> Bool {
-        w.bestCost < .infinity && w.bestRecord.cus[0].predMode == .inter && !w.bestRecord.cus[0].rqtRootCbf
-            && noBlock(of: w, x: x, y: y, log2: log2, isWorth: effort.earlyEndBits)
-    }
-
-    /// Whether the errors of no 8x8 block of the best unit's luma weigh more than so many bits.
+    /// Whether the best unit is an inter unit that leaves nothing to code, and the errors of no 8x8 block of its luma weigh more than so many
+    /// bits.
     ///
     /// Their sum tells less: where errors are spread evenly, no part of the unit has enough of them to pay for its own motion or residual.
-    private func noBlock(of w: DecisionWorkspace, x: Int, y: Int, log2: Int, isWorth limit: Double) -> Bool {
+    private func leavesLittle(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, bits limit: Double) -> Bool {
+        let cu = w.bestRecord.cus[0]
+        if w.bestCost == .infinity || cu.predMode != .inter || cu.rqtRootCbf { return false }
         if limit == .infinity { return true }
         let most = UInt64(lambda * limit)
         let plane = source.planes.0

@@ -57,6 +57,8 @@ extension CTUDecision {
         let isB = slice.sliceType == .b
         let small = block.nPbW &+ block.nPbH == 12
         let flag = bits(rate.bin(0, Context.mergeFlag)) + bits(rate.bin(0, Context.mvpFlag))
+        // What an earlier block found is none of this one's.
+        for refIdx in 0..<slice.numRefIdxActive.0 { found[refIdx].cost = .infinity }
         var best = (InterChoice(), InterChoice())
         /// The inter-layer reference, and list 1's best motion in a picture that list 0 has as well.
         var lower = InterChoice()
