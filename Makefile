@@ -2,7 +2,7 @@
 #
 # make demo        install what is missing, build, run the main job on a clip drawn by the program
 # make test        install what is missing, build, run the tests
-# make x265-hook   prepare libx265's entropy coder with the bin hook (done by the two above when it can be)
+# make x265-hook   prepare libx265's entropy coder and lookahead: bin hook and pyramids (done by the two above when it can be)
 # make install     install program, man page, completions, C library and header (PREFIX=/usr/local)
 # make uninstall   take them away again
 
@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD := .build/release
 # SwiftPM remembers what a package manifest said; that ours looks for these files, it sees by the environment.
-PARTS = VEIL_PARTS="$$(ls /usr/include/x265.h /usr/local/include/x265.h CModules/CX265Hook/vendor/entropy.cpp 2>/dev/null | tr '\n' ' ')"
+PARTS = VEIL_PARTS="$$(ls /usr/include/x265.h /usr/local/include/x265.h CModules/CX265Hook/vendor/level.cpp 2>/dev/null | tr '\n' ' ')"
 DEST = $(DESTDIR)$(PREFIX)
 
 .PHONY: demo test build deps x265-hook install uninstall clean check-neon
@@ -27,7 +27,7 @@ build: deps
 
 deps:
 	@Scripts/install-dependencies $(SUDO)
-	@Scripts/prepare-x265-hook || echo "x265 stays without the bin hook: the base layer will be encrypted after it, with the same bytes"
+	@Scripts/prepare-x265-hook || echo "x265 stays without the bin hook and pyramids: the base layer will be encrypted after it, with the same bytes"
 
 x265-hook:
 	Scripts/prepare-x265-hook

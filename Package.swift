@@ -9,7 +9,7 @@ let hasX265 = ["/usr/include/x265.h", "/usr/local/include/x265.h", "/opt/homebre
 
 /// libx265's entropy coder with the bin hook was prepared (`make x265-hook`): it is linked in front of the static archive.
 let hasHook = hasX265
-    && FileManager.default.fileExists(atPath: Context.packageDirectory + "/CModules/CX265Hook/vendor/entropy.cpp")
+    && FileManager.default.fileExists(atPath: Context.packageDirectory + "/CModules/CX265Hook/vendor/level.cpp")
     && FileManager.default.fileExists(atPath: "/usr/lib/x86_64-linux-gnu/libx265.a")
 
 /// VEIL_SANITIZE=1 in the environment builds the C kernels, and the fuzz driver that runs them, with the address sanitizer and traps on
@@ -120,12 +120,13 @@ if hasHook {
     }
     package.targets.append(
         .target(
-            name: "CX265Hook", path: "CModules/CX265Hook", sources: ["veil_hook.cpp", "vendor/entropy.cpp"],
+            name: "CX265Hook", path: "CModules/CX265Hook",
+            sources: ["veil_hook.cpp"] + ["entropy", "slicetype", "dpb", "ratecontrol", "level"].map { "vendor/\($0).cpp" },
             cxxSettings: defines(["X265_NS": "x265", "X265_DEPTH": "8", "HIGH_BIT_DEPTH": "0", "EXPORT_C_API": "1"])
                 + [.headerSearchPath("vendor"), .headerSearchPath(".")]))
     package.targets.append(
         .target(
-            name: "CX265Hook10", dependencies: ["CX265Hook"], path: "CModules/CX265Hook10", sources: ["hook10.cpp", "entropy10.cpp"],
+            name: "CX265Hook10", dependencies: ["CX265Hook"], path: "CModules/CX265Hook10", sources: ["hook10.cpp", "vendor10"],
             cxxSettings: defines(["X265_NS": "x265_10bit", "X265_DEPTH": "10", "HIGH_BIT_DEPTH": "1", "EXPORT_C_API": "0"])
                 + [.headerSearchPath("../CX265Hook/vendor"), .headerSearchPath("../CX265Hook")]))
 }

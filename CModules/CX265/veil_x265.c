@@ -39,8 +39,8 @@ static int gather(veil_x265 *e, const x265_nal *nals, uint32_t count, size_t *si
 }
 
 veil_x265 *veil_x265_open(
-    int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset, const char *tune, const char *const *names,
-    const char *const *values, int count, char *error, size_t errorSize) {
+    int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset, const char *tune, int pyramidLevels,
+    const char *const *names, const char *const *values, int count, char *error, size_t errorSize) {
     const x265_api *api = x265_api_get(bitDepth);
     if (!api) {
         snprintf(error, errorSize, "libx265 has no %d-bit encoder", bitDepth);
@@ -79,6 +79,8 @@ veil_x265 *veil_x265_open(
             return NULL;
         }
     }
+    // Patched, libx265 takes it for a number.
+    if (e->param->bBPyramid && e->param->bframes > 2) e->param->bBPyramid = pyramidLevels;
     e->encoder = api->encoder_open(e->param);
     if (!e->encoder) {
         snprintf(error, errorSize, "libx265 refuses these settings (%dx%d)", width, height);

@@ -29,29 +29,6 @@ public enum BaseLayerError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// How the base layer is to be coded.
-package struct BaseLayerSettings: Sendable {
-    package var width = 0
-    package var height = 0
-    package var fps = (numerator: 25, denominator: 1)
-    package var bitDepth = 8
-    package var preset = "medium"
-    package var tune: String?
-    /// Sees and replaces bins inside libx265's own loop; only where ``BaseLayerEncoder/hasHook``.
-    package var hooks: (any BinHookProvider)?
-    /// Further options by the names of the x265 command line.
-    package var options: [(name: String, value: String?)] = []
-    package init() {}
-
-    /// Options that share the work among so many threads.
-    ///
-    /// There are two pictures in the making on any number of them: left alone, libx265 goes by the number, and searches less far down where
-    /// there are several. With that the stream depends on the number under an average bit rate only, where sizes are looked at as rows end.
-    package static func sharing(among threads: Int) -> [(name: String, value: String?)] {
-        [("pools", String(max(threads, 1))), ("frame-threads", "2")]
-    }
-}
-
 /// A coded base layer picture in decoding order.
 package struct BaseLayerPicture {
     /// Its access unit's NAL units (parameter sets included where they were repeated).
@@ -77,7 +54,7 @@ package final class BaseLayerEncoder {
         #endif
     }
 
-    /// Whether encryption can run inside the encoder's own loop.
+    /// Whether libx265 is patched: encryption can run inside its own loop, and it codes pyramids of several levels.
     package static var hasHook: Bool {
         #if VEIL_X265_HOOK
             return true
@@ -109,8 +86,12 @@ package final class BaseLayerEncoder {
 
         package init(settings: BaseLayerSettings) throws {
             self.settings = settings
-            let names = settings.options.map { strdup($0.name) }
-            let values = settings.options.map { $0.value.map { strdup($0) } ?? nil }
+            if settings.pyramid == true && !Self.hasHook {
+                throw BaseLayerError.settings("pyramids of B pictures need libx265 patched: run `make x265-hook` and build again")
+            }
+            let options = settings.allOptions
+            let names = options.map { strdup($0.name) }
+            let values = options.map { $0.value.map { strdup($0) } ?? nil }
             defer {
                 for n in names { free(n) }
                 for v in values { free(v) }
@@ -121,7 +102,8 @@ package final class BaseLayerEncoder {
             // 4:2:0 pictures have even sizes: an odd one is shown with the samples that its source is padded with.
             let opened = veil_x265_open(
                 Int32((settings.width + 1) & ~1), Int32((settings.height + 1) & ~1), Int32(settings.fps.numerator), Int32(settings.fps.denominator),
-                Int32(settings.bitDepth), settings.preset, settings.tune, cNames, cValues, Int32(cNames.count), &reason, reason.count)
+                Int32(settings.bitDepth), settings.preset, settings.tune, Int32(settings.pyramidLevels), cNames, cValues, Int32(cNames.count),
+                &reason, reason.count)
             guard let opened else {
                 throw BaseLayerError.settings(String(decoding: reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
             }

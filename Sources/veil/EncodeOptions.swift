@@ -16,6 +16,10 @@ struct CodingOptions: ParsableArguments {
     var keyint: Int?
     @Option(help: "Most B pictures in a row.")
     var bframes: Int?
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Groups of eight pictures with B pictures on three levels, smaller and faster than x265's own groups. Needs libx265 patched. (default: where it is and no other option is about B pictures)")
+    var pyramid: Bool?
     @Option(help: "Slices of each picture of every layer (what x265 makes of its own depends on its threads).")
     var slices: Int?
     @Flag(
@@ -56,6 +60,7 @@ struct CodingOptions: ParsableArguments {
     func apply(to settings: inout ScalableSettings) {
         settings.base.preset = preset
         settings.base.tune = tune
+        settings.base.pyramid = pyramid
         settings.base.options += BaseLayerSettings.sharing(among: settings.threads)
         // Without a new intra picture after a cut enhancement layers have little to predict from; the fastest preset leaves it out.
         settings.base.options += [("scenecut", "40")]

@@ -53,6 +53,27 @@ struct PictureHierarchyTests {
         #expect(hierarchy.place(header(.trailR, .p, before: [-1]), position(13, irap: 12)).key == 12)
     }
 
+    @Test("The third level of a pyramid of eight keeps close to the base layer's QPs, which are further apart there")
+    func thirdLevel() {
+        var hierarchy = PictureHierarchy(isOn: true)
+        _ = hierarchy.place(header(.idrWRADL, .i), position(0))
+        let pyramid = [
+            hierarchy.place(header(.trailR, .p, before: [-8]), position(8)),
+            hierarchy.place(header(.trailR, .b, before: [-4], after: [4]), position(4)),
+            hierarchy.place(header(.trailR, .b, before: [-2], after: [2, 6]), position(2)),
+            hierarchy.place(header(.trailN, .b, before: [-1], after: [1, 3, 7]), position(1)),
+            hierarchy.place(header(.trailN, .b, before: [-1, -3], after: [1, 5]), position(3)),
+            hierarchy.place(header(.trailR, .b, before: [-2, -4, -6], after: [2]), position(6)),
+            hierarchy.place(header(.trailN, .b, before: [-1, -3], after: [1, 3]), position(5)),
+            hierarchy.place(header(.trailN, .b, before: [-1, -3], after: [1]), position(7)),
+            // The next group begins at the first level again.
+            hierarchy.place(header(.trailR, .p, before: [-2]), position(10)),
+            hierarchy.place(header(.trailN, .b, before: [-1], after: [1]), position(9)),
+        ]
+        #expect(pyramid.map(\.qpOffset) == [-1, 1, 1, 1, 1, 1, 1, 1, -1, 2])
+        #expect(pyramid.allSatisfy { $0.neighbour == nil && !$0.isReferred })
+    }
+
     @Test("B pictures that nothing in the base layer refers to are referred to by the next one beside them")
     func leastPicturesAreReferredTo() {
         var hierarchy = PictureHierarchy(isOn: true)

@@ -34,6 +34,8 @@ struct PictureHierarchy {
     private var irapPoc = Int32.min
     /// The last picture in decoding order if nothing in the base layer refers to it.
     private var least: Int32?
+    /// How many B pictures deep the references of a B picture go, itself included; of those since the last other picture.
+    private var levels: [Int32: Int] = [:]
 
     /// From key picture to key picture.
     private static let period = 4
@@ -46,12 +48,14 @@ struct PictureHierarchy {
         let set = base.shortTermRefPicSet
         let before = least
         least = nil
+        let level = set.s1.contains(where: \.used) ? self.level(position.poc, set) : 0
+        if level == 0 { levels.removeAll() }
         if base.nalUnitType.isIRAP {
             // Pictures after an IRAP picture in output order refer to none before it.
             key = position.poc
             irapPoc = position.poc
             sinceKey = 0
-        } else if set.s1.contains(where: \.used) {
+        } else if level > 0 {
             let isLeast = base.nalUnitType.isSubLayerNonReference
             if isOn {
                 if isLeast {
@@ -62,7 +66,8 @@ struct PictureHierarchy {
                     let nearest = set.s0.first.map { position.poc &+ Int32($0.deltaPoc) } ?? Int32.min
                     if let before, before < position.poc, before > nearest { place.neighbour = before }
                 }
-                place.qpOffset = isLeast ? 2 : 1
+                // x265 itself sets the third level further apart.
+                place.qpOffset = isLeast && level < 3 ? 2 : 1
                 place.lambdaSlope = isLeast ? 0.6 : 0.3
             } else {
                 place.lambdaFactor = isLeast ? 1.5 : 1.1
@@ -83,5 +88,12 @@ struct PictureHierarchy {
             }
         }
         return place
+    }
+
+    private mutating func level(_ poc: Int32, _ set: ShortTermRefPicSet) -> Int {
+        let nearest = [set.s0, set.s1].compactMap { $0.first { $0.used } }.map { levels[poc &+ Int32($0.deltaPoc)] ?? 0 }
+        let level = (nearest.max() ?? 0) + 1
+        levels[poc] = level
+        return level
     }
 }
