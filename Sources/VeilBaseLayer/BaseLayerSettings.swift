@@ -37,7 +37,9 @@ package struct BaseLayerSettings: Sendable {
         // The more levels, the less depends on the last. That tuning has its own ratio.
         if tune != "grain" { own.append(("pbratio", "1.5")) }
         // Looks ahead by less than a group otherwise.
-        if preset == "ultrafast" || preset == "0" { own.append(("rc-lookahead", "10")) }
+        if preset == "ultrafast" { own.append(("rc-lookahead", "10")) }
+        // A hexagon loses what moves fast on the way across eight pictures.
+        if ["superfast", "veryfast", "faster", "fast", "medium"].contains(preset) { own.append(("me", "umh")) }
         return own + options
     }
 

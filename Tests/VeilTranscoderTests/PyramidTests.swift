@@ -114,6 +114,19 @@ struct PyramidTests {
         let most = coded.order.indices.map { i in coded.order[..<i].filter { $0 > coded.order[i] }.count }.max()
         #expect(most == 3)
         #expect(sps.subLayerOrdering.last?.maxNumReorderPics == 3)
+        // And how many are kept, by any layer: no more than level 4 has room for at 1920x1080.
+        let kept = try #require(sps.subLayerOrdering.last?.maxDecPicBufferingMinus1)
+        #expect(kept == 5)
+        let sets = ParameterSetCollection()
+        var pictures = 0
+        for nal in coded.nals {
+            if [.vps, .sps, .pps].contains(nal.header.nalUnitType) { try sets.take(nal) }
+            guard nal.header.nalUnitType.isSlice else { continue }
+            let set = try SliceSegmentHeader(nal: nal.header, rbsp: nal.rbsp, sets: sets, previous: nil).shortTermRefPicSet
+            #expect(set.s0.count + set.s1.count <= kept)
+            pictures += 1
+        }
+        #expect(pictures == 34)
     }
 
     @Test("Closed and open groups, rates of every kind, 8 and 10 bit, one thread and two: what is decoded is what was coded", arguments: [

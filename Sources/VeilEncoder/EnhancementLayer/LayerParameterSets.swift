@@ -52,9 +52,10 @@ package enum LayerParameterSets {
         vps.vpsSubLayerOrderingInfoPresentFlag = base.vpsSubLayerOrderingInfoPresentFlag
         vps.subLayerOrdering = base.subLayerOrdering
         for i in vps.subLayerOrdering.indices {
-            // The hierarchy keeps a key picture, or the last picture that the base layer does not refer to.
+            // The hierarchy keeps a key picture, or the last picture that the base layer does not refer to. Where three wait to be shown
+            // there is hardly one of those, and no room for it at the level of pictures as large as 1920x1080.
             let hasHierarchy = layers.contains(where: \.hierarchy)
-            let own = hasHierarchy ? max(maxDecPicBufferingMinus1 + (vps.subLayerOrdering[i].maxNumReorderPics > 0 ? 1 : 0), 2) : 0
+            let own = hasHierarchy ? max(maxDecPicBufferingMinus1 + ((1...2).contains(vps.subLayerOrdering[i].maxNumReorderPics) ? 1 : 0), 2) : 0
             vps.subLayerOrdering[i].maxDecPicBufferingMinus1 = max(
                 vps.subLayerOrdering[i].maxDecPicBufferingMinus1, min(max(maxDecPicBufferingMinus1, own), 15))
         }
