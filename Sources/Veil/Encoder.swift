@@ -37,6 +37,7 @@ public final class Encoder {
         inner.base.fps = settings.frameRate
         inner.base.bitDepth = settings.bitDepth
         inner.base.preset = settings.preset
+        inner.base.pyramid = settings.pyramid
         inner.base.options = [("qp", String(settings.qp(0)))] + BaseLayerSettings.sharing(among: settings.threads)
         inner.base.options += [(settings.usesWavefront ? "wpp" : "no-wpp", nil)] + settings.baseLayerOptions
         inner.enhancements = (1..<sizes.count).map { Self.enhancement(settings, layer: $0, size: sizes[$0]) }

@@ -76,6 +76,9 @@ extension Encoder {
         public var keys: KeyRing?
         /// Scheme, cipher, profile, elements, resynchronisation, nonce.
         public var protection = Encryption.Options()
+        /// Groups of eight pictures with B pictures on three levels, for which libx265 must be patched, or x265's own groups. Nil: the
+        /// former where they can be had and ``baseLayerOptions`` ask for no others.
+        public var pyramid: Bool?
         /// Further options of the base layer by their names on the x265 command line.
         public var baseLayerOptions: [(name: String, value: String?)] = []
 
