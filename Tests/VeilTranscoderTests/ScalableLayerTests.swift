@@ -9,123 +9,26 @@ import VeilSyntax
 
 /// Layers in number, sizes and depths, and the ways of setting their rate: what the encoder holds is what the decoder gives.
 @Suite(.enabled(if: BaseLayerEncoder.isAvailable, "libx265 is not built in"))
-struct ScalableLayerTests {
-    private struct Layer {
-        let width: Int
-        let height: Int
-        var depth = 8
-        var references = [0]
-    }
-
-    private static func drawing(_ layer: Layer, frame n: Int) -> FrameBuffer {
-        let width = (layer.width + 7) & ~7
-        let height = (layer.height + 7) & ~7
-        let buffer = FrameBuffer(width: width, height: height, bitDepthLuma: layer.depth, bitDepthChroma: layer.depth)
-        for c in 0..<3 {
-            let plane = buffer.plane(c)
-            for y in 0..<plane.height {
-                for x in 0..<plane.width {
-                    // The same scene at every size, moving.
-                    let u = Double(x) / Double(plane.width) * 12 - Double(n) * 0.3
-                    let v = Double(y) / Double(plane.height) * 9 + Double(n) * 0.1
-                    let value = 120 + 60 * sin(u) * cos(v) + 20 * sin(5 * u + 3 * v)
-                    plane.row(y)[x] = UInt16(value * Double(1 << (layer.depth - 8)))
-                }
-            }
-        }
-        return buffer
-    }
-
-    private struct Coded {
-        var nals: [NALUnit] = []
-        /// Reconstruction of every layer in decoding order.
-        var pictures: [[CodedPicture]] = []
-        var bytes: [[Int]] = []
-        var displayOrder: [Int] = []
-    }
-
-    private func encode(
-        _ layers: [Layer], frames: Int = 9, threads: Int = 2, options: [(name: String, value: String?)] = [("keyint", "6"), ("qp", "28")],
-        sceneLength: Int = .max, change: (inout ScalableSettings) -> Void = { _ in }
-    ) throws -> Coded {
-        var settings = ScalableSettings()
-        settings.base.width = layers[0].width
-        settings.base.height = layers[0].height
-        settings.base.bitDepth = layers[0].depth
-        settings.base.preset = "fast"
-        settings.base.options = [("pools", "\(threads)"), ("frame-threads", "\(threads)")] + options
-        settings.threads = threads
-        settings.sendsHashes = true
-        for layer in layers.dropFirst() {
-            var enhancement = EnhancementSettings(format: LayerFormat(width: layer.width, height: layer.height, bitDepth: layer.depth))
-            enhancement.references = layer.references
-            enhancement.rate = .offset(-2, initial: 26)
-            settings.enhancements.append(enhancement)
-        }
-        change(&settings)
-        let encoder = try ScalableEncoder(settings: settings)
-        var coded = Coded()
-        func take(_ unit: AccessUnit) {
-            coded.nals += unit.nals
-            coded.pictures.append(unit.pictures)
-            coded.bytes.append(unit.layerBytes)
-            coded.displayOrder.append(unit.displayIndex)
-        }
-        for n in 0..<frames { if let unit = try encoder.push(layers.map { Self.drawing($0, frame: n + n / sceneLength * 40) }) { take(unit) } }
-        while let unit = try encoder.flush() { take(unit) }
-        #expect(coded.displayOrder.sorted() == Array(0..<frames))
-        return coded
-    }
-
-    private func samples(_ frame: FrameBuffer) -> [UInt16] {
-        (0..<3).flatMap { c in (0..<frame.plane(c).height).flatMap { y in
-            Array(UnsafeBufferPointer(start: frame.plane(c).row(y), count: frame.plane(c).width))
-        } }
-    }
-
-    private func check(_ coded: Coded, layers: Int) throws {
-        for layer in 0..<layers {
-            var options = Decoder.Options()
-            options.output = .layer(layer)
-            options.threads = 2
-            options.verify = true
-            var frames: [[UInt16]] = []
-            let decoder = Decoder(options: options) { frames.append(samples($0.picture.frame)) }
-            for nal in coded.nals { try decoder.push(nal) }
-            try decoder.finish()
-            #expect(decoder.report.isClean)
-            #expect(layer == 0 || decoder.report.hashesChecked > 0)
-            var expected = [[UInt16]](repeating: [], count: coded.pictures.count)
-            for (i, display) in coded.displayOrder.enumerated() { expected[display] = samples(coded.pictures[i][layer].frame) }
-            #expect(frames == expected)
-        }
-    }
-
-    private func bytes(_ nals: [NALUnit]) -> [UInt8] {
-        var result: [UInt8] = []
-        for nal in nals { result.append(annexB: nal) }
-        return result
-    }
-
+struct ScalableLayerTests: LayeredClips {
     @Test func threeLayersAndOddRatios() throws {
-        let layers = [Layer(width: 50, height: 34), Layer(width: 75, height: 51), Layer(width: 75, height: 51, references: [1])]
+        let layers = [ClipLayer(width: 50, height: 34), ClipLayer(width: 75, height: 51), ClipLayer(width: 75, height: 51, references: [1])]
         let coded = try encode(layers)
         try check(coded, layers: 3)
         #expect(bytes(try encode(layers, threads: 1).nals) == bytes(coded.nals))
     }
 
     @Test func aLayerUponTheBaseLayerPastAnother() throws {
-        let layers = [Layer(width: 48, height: 32), Layer(width: 96, height: 64), Layer(width: 144, height: 96, references: [0])]
+        let layers = [ClipLayer(width: 48, height: 32), ClipLayer(width: 96, height: 64), ClipLayer(width: 144, height: 96, references: [0])]
         try check(try encode(layers), layers: 3)
     }
 
     @Test(arguments: [(8, 10), (10, 10)]) func tenBits(depths: (Int, Int)) throws {
-        let layers = [Layer(width: 48, height: 32, depth: depths.0), Layer(width: 96, height: 64, depth: depths.1)]
+        let layers = [ClipLayer(width: 48, height: 32, depth: depths.0), ClipLayer(width: 96, height: 64, depth: depths.1)]
         try check(try encode(layers), layers: 2)
     }
 
     @Test func withoutWavefrontsMotionOrInterLayerPrediction() throws {
-        let layers = [Layer(width: 48, height: 32), Layer(width: 96, height: 64)]
+        let layers = [ClipLayer(width: 48, height: 32), ClipLayer(width: 96, height: 64)]
         try check(try encode(layers) { $0.enhancements[0].tools.wavefront = false }, layers: 2)
         try check(try encode(layers) { $0.enhancements[0].tools.interLayerMotion = false }, layers: 2)
         try check(try encode(layers) { $0.enhancements[0].interLayerPrediction = false }, layers: 2)
@@ -133,8 +36,8 @@ struct ScalableLayerTests {
 
     /// Rows decided side by side and written as one substream, with QPs that go from the end of one row to the start of the next.
     @Test(arguments: [nil, AdaptiveQuantisation(mode: .variance, strength: 2.5)]) func withoutWavefronts(_ quantisation: AdaptiveQuantisation?) throws {
-        let layers = [Layer(width: 64, height: 40), Layer(width: 136, height: 88)]
-        func encode(threads: Int, slices: Int) throws -> Coded {
+        let layers = [ClipLayer(width: 64, height: 40), ClipLayer(width: 136, height: 88)]
+        func encode(threads: Int, slices: Int) throws -> CodedClip {
             try self.encode(layers, threads: threads) {
                 $0.enhancements[0].tools.wavefront = false
                 $0.enhancements[0].tools.sao = true
@@ -151,7 +54,7 @@ struct ScalableLayerTests {
 
     /// Quantisation groups of 16x16, whose QP follows the source, at sizes that cut them; more bits or fewer than without.
     @Test(arguments: [AdaptiveQuantisation.Mode.variance, .autoVariance]) func adaptiveQuantisation(mode: AdaptiveQuantisation.Mode) throws {
-        let layers = [Layer(width: 64, height: 40), Layer(width: 136, height: 88)]
+        let layers = [ClipLayer(width: 64, height: 40), ClipLayer(width: 136, height: 88)]
         let plain = try encode(layers)
         let adapted = try encode(layers) { $0.enhancements[0].adaptiveQuantisation = AdaptiveQuantisation(mode: mode, strength: 1.5) }
         try check(adapted, layers: 2)
@@ -164,16 +67,16 @@ struct ScalableLayerTests {
 
     /// Average rate: within a quarter of the target once there is something to learn from, whatever the number of threads.
     @Test func averageRate() throws {
-        let layers = [Layer(width: 48, height: 32), Layer(width: 96, height: 64)]
+        let layers = [ClipLayer(width: 48, height: 32), ClipLayer(width: 96, height: 64)]
         let frames = 100
-        func run(_ kilobits: Double, threads: Int) throws -> Coded {
+        func run(_ kilobits: Double, threads: Int) throws -> CodedClip {
             try encode(layers, frames: frames, threads: threads, options: [("qp", "30")]) {
                 $0.enhancements[0].rate = .bitrate(LayerRate.AverageRate(target: kilobits * 1000))
             }
         }
         let low = try run(40, threads: 2)
         let high = try run(80, threads: 1)
-        func rate(_ coded: Coded) -> Double { Double(coded.bytes.reduce(0) { $0 + $1[1] } * 8) * 25 / 1000 / Double(frames) }
+        func rate(_ coded: CodedClip) -> Double { Double(coded.bytes.reduce(0) { $0 + $1[1] } * 8) * 25 / 1000 / Double(frames) }
         #expect((30...50).contains(rate(low)), "\(rate(low))")
         #expect((60...100).contains(rate(high)), "\(rate(high))")
         #expect(bytes(try run(40, threads: 1).nals) == bytes(low.nals))
@@ -181,7 +84,7 @@ struct ScalableLayerTests {
     }
 
     /// How many pictures of a layer are not there when a decoder's buffer (C.2) wants them, in decoding order.
-    private func late(_ coded: Coded, layer: Int, rate: Double, size: Double) -> Int {
+    private func late(_ coded: CodedClip, layer: Int, rate: Double, size: Double) -> Int {
         var fill = 0.9 * size
         var count = 0
         for (i, bytes) in coded.bytes.enumerated() {
@@ -197,9 +100,9 @@ struct ScalableLayerTests {
 
     /// Three layers whose content jumps now and then, at a rate that is little for that: pictures that are too large are coded again.
     @Test(arguments: [0.06, 0.1]) func decoderBuffers(seconds: Double) throws {
-        let layers = [Layer(width: 48, height: 32), Layer(width: 96, height: 64), Layer(width: 144, height: 96, references: [1])]
+        let layers = [ClipLayer(width: 48, height: 32), ClipLayer(width: 96, height: 64), ClipLayer(width: 144, height: 96, references: [1])]
         let rates = [40_000.0, 60_000]
-        func run(threads: Int, buffered: Bool) throws -> Coded {
+        func run(threads: Int, buffered: Bool) throws -> CodedClip {
             try encode(layers, frames: 60, threads: threads, options: [("qp", "30"), ("bframes", "2")], sceneLength: 7) {
                 for i in 0..<2 {
                     var average = LayerRate.AverageRate(target: rates[i])
