@@ -7,7 +7,7 @@ import PackageDescription
 let hasX265 = ["/usr/include/x265.h", "/usr/local/include/x265.h", "/opt/homebrew/include/x265.h"]
     .contains { FileManager.default.fileExists(atPath: $0) }
 
-/// libx265's entropy coder with the bin hook was prepared (`make x265-hook`): it is linked in front of the static archive.
+/// libx265's files with the bin hook and pyramids were prepared (`make x265-hook`): they are linked in front of the static archive.
 let hasHook = hasX265
     && FileManager.default.fileExists(atPath: Context.packageDirectory + "/CModules/CX265Hook/vendor/level.cpp")
     && FileManager.default.fileExists(atPath: "/usr/lib/x86_64-linux-gnu/libx265.a")

@@ -14,6 +14,3 @@ extern "C" int veil_x265_set_hooks10(void *encoder, const veil_x265_hooks *hooks
 }
 
 extern "C" void veil_x265_remove_hooks10(void *encoder) { veil_x265_drop_hooks(parameters(encoder)); }
-
-// The patched entropy coder has its own, unless it was prepared by an earlier patch.
-extern "C" __attribute__((weak)) int veil_x265_bin_sites10(void) { return 1; }

@@ -31,7 +31,8 @@ typedef struct veil_x265_output {
 const char *veil_x265_version(void);
 
 /// Opens an encoder. `names` and `values` are `count` options as the command line tool names them (without dashes); a NULL value is an
-/// empty one. `pyramidLevels` are the levels of referenced B pictures: more than one takes a patched libx265. On failure NULL, with the reason in `error` (`errorSize` bytes).
+/// empty one. `pyramidLevels` are the levels of referenced B pictures: more than one takes a patched libx265. On failure NULL, with the
+/// reason in `error` (`errorSize` bytes).
 veil_x265 *veil_x265_open(
     int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset, const char *tune, int pyramidLevels,
     const char *const *names, const char *const *values, int count, char *error, size_t errorSize);

@@ -161,8 +161,8 @@ package final class EnhancementLayerEncoder {
         limit(&set.s0)
         limit(&set.s1)
         // Later pictures have nearer ones before them.
-        let room = settings.vps.subLayerOrdering.last?.maxDecPicBufferingMinus1 ?? 4
-        set.s0.removeLast(min(max(set.s0.count - min(options.maxReferences, room - set.s1.count), 0), set.s0.count))
+        let room = (settings.vps.subLayerOrdering.last?.maxDecPicBufferingMinus1 ?? 4) - set.s1.count
+        set.s0 = Array(set.s0.prefix(max(min(options.maxReferences, room), 0)))
         return set
     }
 
