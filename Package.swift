@@ -7,23 +7,29 @@ import PackageDescription
 let hasX265 = ["/usr/include/x265.h", "/usr/local/include/x265.h", "/opt/homebrew/include/x265.h"]
     .contains { FileManager.default.fileExists(atPath: $0) }
 
-/// libx265's files with the bin hook and pyramids were prepared (`make x265-hook`): they are linked in front of the static archive.
-let hasHook = hasX265
+/// libx265's files with the bin hook and pyramids were prepared (`make x265-hook`): they are linked in front of the
+/// static archive.
+let hasHook =
+    hasX265
     && FileManager.default.fileExists(atPath: Context.packageDirectory + "/CModules/CX265Hook/vendor/level.cpp")
     && FileManager.default.fileExists(atPath: "/usr/lib/x86_64-linux-gnu/libx265.a")
 
-/// VEIL_SANITIZE=1 in the environment builds the C kernels, and the fuzz driver that runs them, with the address sanitizer and traps on
-/// undefined behaviour.
+/// VEIL_SANITIZE=1 in the environment builds the C kernels, and the fuzz driver that runs them, with the address
+/// sanitizer and traps on undefined behaviour.
 let sanitizes = ProcessInfo.processInfo.environment["VEIL_SANITIZE"] == "1"
 
-let cKernels: [CSetting] = [.define("NDEBUG", .when(configuration: .release))]
+let cKernels: [CSetting] =
+    [.define("NDEBUG", .when(configuration: .release))]
     + (sanitizes ? [.unsafeFlags(["-fsanitize=address,undefined", "-fsanitize-trap=undefined"])] : [])
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 
 let package = Package(
     name: "Veil",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "veil", targets: ["VeilCommand"]),
+        .executable(name: "veil", targets: ["VeilTool"]),
         .library(name: "Veil", targets: ["Veil"]),
         .library(name: "VeilC", type: .dynamic, targets: ["VeilC"]),
     ],
@@ -33,73 +39,50 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
-        .target(name: "CVeilKernels", path: "CModules/CVeilKernels", cSettings: cKernels),
-        .target(name: "VeilSyntax"),
-        .target(name: "VeilBins", dependencies: ["VeilSyntax"]),
-        .target(name: "VeilRecon", dependencies: ["VeilBins", "CVeilKernels"]),
+        // Each layer of the program knows those above it in this list and none below.
+        .target(name: "CVeilKernels", path: "CModules/VeilKernels", cSettings: cKernels),
+        .target(name: "VeilCore", dependencies: ["CVeilKernels"]),
+        .target(name: "VeilBitstream"),
+        .target(name: "VeilEntropy", dependencies: ["VeilCore", "VeilBitstream"]),
+        .target(name: "VeilRecon", dependencies: ["VeilEntropy", "CVeilKernels"]),
+        .target(name: "VeilDecoder", dependencies: ["VeilRecon", "CVeilKernels", crypto]),
         .target(
-            name: "VeilDecoder", dependencies: ["VeilRecon", "CVeilKernels", .product(name: "Crypto", package: "swift-crypto")]),
-        .target(
-            name: "VeilBaseLayer",
-            dependencies: ["VeilRecon", "CVeilKernels"] + (hasX265 ? ["CX265"] : []) + (hasHook ? ["CX265Hook", "CX265Hook10"] : []),
+            name: "VeilEncoder",
+            dependencies: ["VeilRecon", "VeilDecoder", "CVeilKernels"] + (hasX265 ? ["CX265"] : [])
+                + (hasHook ? ["CX265Hook", "CX265Hook10"] : []),
             swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])),
-        .target(name: "VeilEncoder", dependencies: ["VeilRecon", "VeilDecoder", "CVeilKernels", "VeilBaseLayer"]),
-        .target(
-            name: "VeilCrypto",
-            dependencies: [
-                "VeilBins",
-                .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "CryptoExtras", package: "swift-crypto"),
-            ]),
-        .target(name: "VeilRandomness"),
-        .target(name: "VeilTranscoder", dependencies: ["VeilBins", "VeilCrypto"]),
-        .target(name: "VeilLayers", dependencies: ["VeilSyntax"]),
-        .target(name: "VeilMedia", dependencies: ["CVeilKernels"]),
-        .target(
-            name: "VeilEvaluation",
-            dependencies: ["VeilDecoder", "VeilTranscoder", "VeilCrypto", "VeilBaseLayer", "VeilMedia", .product(name: "Crypto", package: "swift-crypto")]),
-        .target(
-            name: "VeilPipeline",
-            dependencies: ["VeilRecon", "VeilEncoder", "VeilBaseLayer", "VeilCrypto", "VeilTranscoder", "VeilMedia"]),
-        .target(
-            name: "Veil",
-            dependencies: ["VeilPipeline", "VeilDecoder", "VeilEncoder", "VeilCrypto", "VeilTranscoder", "VeilLayers", "VeilMedia"]),
+        .target(name: "VeilProtection", dependencies: ["VeilEntropy", crypto, cryptoExtras]),
+        .target(name: "VeilMedia", dependencies: ["VeilBitstream", "CVeilKernels"]),
+        .target(name: "Veil", dependencies: ["VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia"]),
         .target(name: "CVeil", path: "CModules/CVeil"),
         // libx265's assembly refers to its own tables directly, which a shared library must promise not to redirect.
-        .target(name: "VeilC", dependencies: ["CVeil", "Veil"], linkerSettings: [.unsafeFlags(["-Xlinker", "-Bsymbolic"], .when(platforms: [.linux]))]),
-        .executableTarget(name: "veil-examples", dependencies: ["Veil"], path: "Examples/swift"),
+        .target(
+            name: "VeilC", dependencies: ["CVeil", "Veil"],
+            linkerSettings: [.unsafeFlags(["-Xlinker", "-Bsymbolic"], .when(platforms: [.linux]))]),
+        .target(
+            name: "VeilLab",
+            dependencies: ["VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia", crypto, cryptoExtras]),
         .executableTarget(
-            name: "VeilCommand",
+            name: "VeilTool",
             dependencies: [
-                "VeilPipeline", "VeilDecoder", "VeilEncoder", "VeilCrypto", "VeilTranscoder", "VeilLayers", "VeilMedia",
-                "VeilEvaluation", "VeilRandomness",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Veil", "VeilLab", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
-            ],
-            path: "Sources/veil"),
-        .target(name: "VeilFuzz", dependencies: ["VeilDecoder", "VeilCrypto", "VeilTranscoder"]),
+            ]),
         .executableTarget(
-            name: "veil-fuzz", dependencies: ["VeilFuzz"],
+            name: "veil-fuzz", dependencies: ["VeilLab"], path: "Sources/VeilFuzz",
             linkerSettings: sanitizes ? [.unsafeFlags(["-sanitize=address"])] : []),
+        .executableTarget(name: "veil-examples", dependencies: ["Veil"], path: "Examples/swift"),
         // What several test targets share.
         .target(name: "TestSupport", path: "Tests/TestSupport"),
-        .testTarget(
-            name: "VeilDecoderTests",
-            dependencies: ["VeilDecoder", "TestSupport", .product(name: "Crypto", package: "swift-crypto")]),
-        .testTarget(name: "VeilFuzzTests", dependencies: ["VeilFuzz", "VeilDecoder", "VeilEncoder", "VeilBaseLayer"]),
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels", "TestSupport"]),
-        .testTarget(name: "VeilCommandTests", dependencies: ["VeilCommand", "Veil", "VeilC", "veil-examples"]),
-        .testTarget(name: "VeilBinsTests", dependencies: ["VeilBins", "TestSupport", "VeilCrypto"]),
-        .testTarget(name: "VeilEncoderTests", dependencies: ["VeilEncoder", "TestSupport"]),
+        .testTarget(name: "VeilEntropyTests", dependencies: ["VeilEntropy", "TestSupport", "VeilProtection"]),
         .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon", "TestSupport"]),
-        .testTarget(name: "VeilCryptoTests", dependencies: ["VeilCrypto", "TestSupport"]),
-        .testTarget(name: "VeilRandomnessTests", dependencies: ["VeilRandomness"]),
+        .testTarget(name: "VeilDecoderTests", dependencies: ["VeilDecoder", "TestSupport", crypto]),
+        .testTarget(name: "VeilEncoderTests", dependencies: ["VeilEncoder", "TestSupport"]),
         .testTarget(
-            name: "VeilTranscoderTests",
-            dependencies: ["VeilTranscoder", "TestSupport", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto"]),
-        .testTarget(
-            name: "VeilEvaluationTests",
-            dependencies: ["VeilEvaluation", "VeilTranscoder", "VeilDecoder", "VeilEncoder", "VeilBaseLayer", "VeilCrypto", "VeilMedia"]),
+            name: "VeilProtectionTests", dependencies: ["VeilProtection", "VeilDecoder", "VeilEncoder", "TestSupport"]),
+        .testTarget(name: "VeilLabTests", dependencies: ["VeilLab"]),
+        .testTarget(name: "VeilToolTests", dependencies: ["VeilTool", "Veil", "VeilC", "veil-examples"]),
     ],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .gnucxx17
@@ -115,18 +98,25 @@ if hasX265 {
 if hasHook {
     // As libx265's own objects are compiled, of either bit depth.
     func defines(_ own: [String: String]) -> [CXXSetting] {
-        let common = ["X265_ARCH_X86": "1", "X86_64": "1", "ENABLE_ASSEMBLY": "1", "HAVE_INT_TYPES_H": "1", "__STDC_LIMIT_MACROS": "1"]
+        let common = [
+            "X265_ARCH_X86": "1", "X86_64": "1", "ENABLE_ASSEMBLY": "1", "HAVE_INT_TYPES_H": "1",
+            "__STDC_LIMIT_MACROS": "1",
+        ]
         return common.merging(own) { $1 }.sorted { $0.key < $1.key }.map { .define($0.key, to: $0.value) }
     }
     package.targets.append(
         .target(
             name: "CX265Hook", path: "CModules/CX265Hook",
-            sources: ["veil_hook.cpp"] + ["entropy", "slicetype", "dpb", "ratecontrol", "level"].map { "vendor/\($0).cpp" },
+            sources: ["veil_hook.cpp"]
+                + ["entropy", "slicetype", "dpb", "ratecontrol", "level"].map { "vendor/\($0).cpp" },
             cxxSettings: defines(["X265_NS": "x265", "X265_DEPTH": "8", "HIGH_BIT_DEPTH": "0", "EXPORT_C_API": "1"])
                 + [.headerSearchPath("vendor"), .headerSearchPath(".")]))
     package.targets.append(
         .target(
-            name: "CX265Hook10", dependencies: ["CX265Hook"], path: "CModules/CX265Hook10", sources: ["hook10.cpp", "vendor10"],
-            cxxSettings: defines(["X265_NS": "x265_10bit", "X265_DEPTH": "10", "HIGH_BIT_DEPTH": "1", "EXPORT_C_API": "0"])
+            name: "CX265Hook10", dependencies: ["CX265Hook"], path: "CModules/CX265Hook10",
+            sources: ["hook10.cpp", "vendor10"],
+            cxxSettings: defines([
+                "X265_NS": "x265_10bit", "X265_DEPTH": "10", "HIGH_BIT_DEPTH": "1", "EXPORT_C_API": "0",
+            ])
                 + [.headerSearchPath("../CX265Hook/vendor"), .headerSearchPath("../CX265Hook")]))
 }

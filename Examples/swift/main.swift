@@ -23,9 +23,10 @@ func psnr(_ a: Picture, _ b: Picture) -> Double {
     return sum == 0 ? .infinity : 10 * log10(255 * 255 * Double(a.planes[0].count) / sum)
 }
 
-/// An encrypted stream of twelve pictures, made access unit by access unit. The encoder pulls pictures as it is asked for access units.
+/// An encrypted stream of twelve pictures, made access unit by access unit. The encoder pulls pictures as it is asked
+/// for access units.
 func encode(keys: KeyRing?) async throws -> [[UInt8]] {
-    var settings = Encoder.Settings(width: 192, height: 128)
+    var settings = VideoEncoder.Settings(width: 192, height: 128)
     settings.layers = .double
     settings.qps = [24]
     settings.keys = keys
@@ -34,19 +35,19 @@ func encode(keys: KeyRing?) async throws -> [[UInt8]] {
         continuation.finish()
     }
     var chunks: [[UInt8]] = []
-    for try await unit in try Encoder.accessUnits(of: pictures, settings: settings) { chunks.append(unit.bytes) }
+    for try await unit in try VideoEncoder.accessUnits(of: pictures, settings: settings) { chunks.append(unit.bytes) }
     return chunks
 }
 
 func decode(_ chunks: [[UInt8]], keys: KeyRing?) async throws -> [Picture] {
-    var options = Decoder.Options()
+    var options = VideoDecoder.Options()
     options.keys = keys
     let source = AsyncStream { continuation in
         for chunk in chunks { continuation.yield(chunk) }
         continuation.finish()
     }
     var pictures: [Picture] = []
-    for try await picture in Decoder.pictures(of: source, options: options) { pictures.append(picture) }
+    for try await picture in VideoDecoder.pictures(of: source, options: options) { pictures.append(picture) }
     return pictures
 }
 
@@ -55,11 +56,12 @@ func roundtrip() async throws {
     let stream = try await encode(keys: keys)
     for (what, ring) in [("without keys", nil), ("with keys", keys)] {
         let pictures = try await decode(stream, keys: ring)
-        let mean = pictures.enumerated().map { psnr(drawing($0.offset), $0.element) }.reduce(0, +) / Double(pictures.count)
+        let mean =
+            pictures.enumerated().map { psnr(drawing($0.offset), $0.element) }.reduce(0, +) / Double(pictures.count)
         print("\(what): \(pictures.count) pictures, \(String(format: "%.1f", mean)) dB")
     }
     // Decrypted without decoding, it is the stream that would have been written without keys.
-    let decryptor = Transcoder(.decrypt(keys: keys, partial: false))
+    let decryptor = VideoTranscoder(.decrypt(keys: keys, partial: false))
     var clear: [UInt8] = []
     for chunk in stream { for unit in try decryptor.push(chunk) { clear += unit.bytes } }
     for unit in try decryptor.finish() { clear += unit.bytes }
@@ -88,11 +90,13 @@ final class Statistics: BinHookProvider, @unchecked Sendable {
 func statistics() async throws {
     let stream = try await encode(keys: nil)
     let statistics = Statistics()
-    let transcoder = Transcoder(.hooks(statistics))
+    let transcoder = VideoTranscoder(.hooks(statistics))
     var out: [UInt8] = []
     for chunk in stream { for unit in try transcoder.push(chunk) { out += unit.bytes } }
     for unit in try transcoder.finish() { out += unit.bytes }
-    for (element, count) in statistics.bins.sorted(by: { $0.key.rawValue < $1.key.rawValue }) { print("\(element): \(count) bins") }
+    for (element, count) in statistics.bins.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+        print("\(element): \(count) bins")
+    }
     print("unchanged: \(out == stream.flatMap { $0 })")
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilSyntax
+import VeilBitstream
 
-/// All coded pictures of one instant, one a layer, with the parameter sets and messages that belong to them (7.4.2.4.4, F.7.4.2.4.4).
+/// All coded pictures of one instant, one a layer, with the parameter sets and messages that belong to them
+/// (7.4.2.4.4, F.7.4.2.4.4).
 public struct AccessUnit: Sendable {
     let units: [NALUnit]
 
@@ -15,7 +16,9 @@ public struct AccessUnit: Sendable {
     }
 
     /// Whether its lowest layer is an IRAP picture, at which decoding can begin.
-    public var isRandomAccessPoint: Bool { units.first { $0.header.nalUnitType.isSlice }?.header.nalUnitType.isIRAP ?? false }
+    public var isRandomAccessPoint: Bool {
+        units.first { $0.header.nalUnitType.isSlice }?.header.nalUnitType.isIRAP ?? false
+    }
 
     /// nuh_layer_ids of the pictures, ascending.
     public var layers: [Int] { Set(units.filter { $0.header.nalUnitType.isSlice }.map(\.header.nuhLayerId)).sorted() }
@@ -29,7 +32,8 @@ public struct AccessUnit: Sendable {
     }
 }
 
-/// Splits chunks of a byte stream (Annex B) into NAL units. A unit is known to be complete when the next start code comes.
+/// Splits chunks of a byte stream (Annex B) into NAL units. A unit is known to be complete when the next start code
+/// comes.
 struct ByteStreamSplitter {
     private var buffer: [UInt8] = []
     /// Where the pending unit begins; nil before the first start code.

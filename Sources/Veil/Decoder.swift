@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilCrypto
+import VeilBitstream
 import VeilDecoder
-import VeilPipeline
-import VeilSyntax
-import VeilTranscoder
+import VeilProtection
 
-/// Decodes a byte stream (Annex B) of HEVC or SHVC into pictures in output order, decrypting on the fly when it has keys.
+/// Decodes a byte stream (Annex B) of HEVC or SHVC into pictures in output order, decrypting on the fly when it has
+/// keys.
 ///
-/// Feed chunks as they come with ``push(_:)`` and end with ``finish()``, or wrap an asynchronous sequence of chunks with
-/// ``pictures(of:options:)``. One decoder serves one stream; it must be used from one task at a time.
+/// Feed chunks as they come with ``push(_:)`` and end with ``finish()``, or wrap an asynchronous sequence of chunks
+/// with ``pictures(of:options:)``. One decoder serves one stream; it must be used from one task at a time.
 ///
 /// Output conforms to clauses 8, C.5 and F.8: bit-exact, in output order, cropped to the conformance window.
-public final class Decoder {
+public final class VideoDecoder {
     public struct Options: Sendable {
         /// nuh_layer_id to decode; nil for the highest layer that the VPS names.
         public var layer: Int?
@@ -21,7 +20,8 @@ public final class Decoder {
         public var threads = 1
         /// Check decoded picture hash SEI messages (D.3.19); see ``Report``.
         public var verify = false
-        /// A hook of your own that sees, and may replace, the bins of the stream while it is decoded. Not together with ``keys``.
+        /// A hook of your own that sees, and may replace, the bins of the stream while it is decoded. Not together
+        /// with ``keys``.
         public var hooks: (any BinHookProvider)?
         public init() {}
     }
@@ -60,8 +60,8 @@ public final class Decoder {
 
     /// Takes the next bytes of the stream, however they are cut. Returns the pictures that became ready.
     ///
-    /// Throws ``KeyError`` when a key is missing or wrong (before the first picture it would matter to), and errors that name what a
-    /// stream asks for and Veil does not support. Damaged data is concealed and reported instead.
+    /// Throws ``KeyError`` when a key is missing or wrong (before the first picture it would matter to), and errors
+    /// that name what a stream asks for and Veil does not support. Damaged data is concealed and reported instead.
     public func push(_ bytes: some Sequence<UInt8>) throws -> [Picture] {
         for unit in try splitter.push(bytes) { try take(unit) }
         return drain()
@@ -78,7 +78,8 @@ public final class Decoder {
     public var report: Report {
         let r = decoder.report
         return Report(
-            picturesDecoded: r.picturesDecoded, hashesChecked: r.hashesChecked, hashMismatches: r.hashMismatches, isClean: r.isClean,
+            picturesDecoded: r.picturesDecoded, hashesChecked: r.hashesChecked, hashMismatches: r.hashMismatches,
+            isClean: r.isClean,
             messages: r.messages)
     }
 
@@ -93,7 +94,8 @@ public final class Decoder {
 
     /// The pictures of an asynchronous stream of bytes.
     ///
-    /// The sequence pulls: a chunk is read only when a picture is asked for, so that a slow consumer holds back its source.
+    /// The sequence pulls: a chunk is read only when a picture is asked for, so that a slow consumer holds back its
+    /// source.
     public static func pictures<Chunks: AsyncSequence>(
         of chunks: Chunks, options: Options = Options()
     ) -> DecodedPictures<Chunks> where Chunks.Element: Sequence<UInt8> {
@@ -101,15 +103,15 @@ public final class Decoder {
     }
 }
 
-/// See ``Decoder/pictures(of:options:)``.
+/// See ``VideoDecoder/pictures(of:options:)``.
 public struct DecodedPictures<Chunks: AsyncSequence>: AsyncSequence where Chunks.Element: Sequence<UInt8> {
     public typealias Element = Picture
     let chunks: Chunks
-    let options: Decoder.Options
+    let options: VideoDecoder.Options
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         var chunks: Chunks.AsyncIterator
-        let decoder: Decoder
+        let decoder: VideoDecoder
         var ready: [Picture] = []
         var ended = false
 
@@ -127,5 +129,7 @@ public struct DecodedPictures<Chunks: AsyncSequence>: AsyncSequence where Chunks
         }
     }
 
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(chunks: chunks.makeAsyncIterator(), decoder: Decoder(options: options)) }
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(chunks: chunks.makeAsyncIterator(), decoder: VideoDecoder(options: options))
+    }
 }

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBaseLayer
-import VeilBins
-import VeilCrypto
+import VeilBitstream
+import VeilCore
 import VeilEncoder
+import VeilEntropy
 import VeilMedia
-import VeilPipeline
+import VeilProtection
 import VeilRecon
-import VeilSyntax
-import VeilTranscoder
 
 /// Encodes pictures to a scalable stream (Annexes F and H), encrypted inside the coding loop when it has keys.
 ///
-/// Push pictures in display order with ``push(_:)`` and end with ``finish()``, or wrap an asynchronous sequence of pictures with
-/// ``accessUnits(of:settings:)``. Access units come out in decoding order, some pictures later than they went in. One encoder serves one
-/// stream and must be used from one task at a time.
-public final class Encoder {
+/// Push pictures in display order with ``push(_:)`` and end with ``finish()``, or wrap an asynchronous sequence of
+/// pictures with ``accessUnits(of:settings:)``. Access units come out in decoding order, some pictures later than
+/// they went in. One encoder serves one stream and must be used from one task at a time.
+public final class VideoEncoder {
     /// Whether this build can encode at all (libx265's development files were there).
     public static var isAvailable: Bool { BaseLayerEncoder.isAvailable }
 
@@ -30,7 +28,8 @@ public final class Encoder {
     public init(settings: Settings) throws {
         try Self.check(settings)
         self.settings = settings
-        let format = VideoFormat(width: settings.width, height: settings.height, fps: settings.frameRate, bitDepth: settings.bitDepth)
+        let format = VideoFormat(
+            width: settings.width, height: settings.height, fps: settings.frameRate, bitDepth: settings.bitDepth)
         let sizes = settings.layers.sizes(width: settings.width, height: settings.height)
         var inner = ScalableSettings()
         (inner.base.width, inner.base.height) = sizes[0]
@@ -52,10 +51,12 @@ public final class Encoder {
         }
         encoder = try ScalableEncoder(settings: inner)
         downsamplers = sizes.map { size in
-            size == (format.width, format.height) ? nil
+            size == (format.width, format.height)
+                ? nil
                 : Downsampler(
                     source: format,
-                    target: VideoFormat(width: size.width, height: size.height, fps: settings.frameRate, bitDepth: settings.bitDepth))
+                    target: VideoFormat(
+                        width: size.width, height: size.height, fps: settings.frameRate, bitDepth: settings.bitDepth))
         }
         self.format = format
     }
@@ -67,7 +68,9 @@ public final class Encoder {
         guard settings.bitDepth == 8 || settings.bitDepth == 10 else {
             throw EncoderError.settings("\(settings.bitDepth) bits a sample cannot be coded")
         }
-        guard !settings.qps.isEmpty, settings.qps.count <= settings.layers.count, settings.qps.allSatisfy({ (0...51).contains($0) }) else {
+        guard !settings.qps.isEmpty, settings.qps.count <= settings.layers.count,
+            settings.qps.allSatisfy({ (0...51).contains($0) })
+        else {
             throw EncoderError.settings("QPs are 0 to 51, one a layer at most")
         }
         if let strength = settings.adaptiveQuantisation?.strength, !(0...3).contains(strength) {
@@ -75,8 +78,11 @@ public final class Encoder {
         }
     }
 
-    private static func enhancement(_ settings: Settings, layer: Int, size: (width: Int, height: Int)) -> EnhancementSettings {
-        var result = EnhancementSettings(format: LayerFormat(width: size.width, height: size.height, bitDepth: settings.bitDepth))
+    private static func enhancement(
+        _ settings: Settings, layer: Int, size: (width: Int, height: Int)
+    ) -> EnhancementSettings {
+        var result = EnhancementSettings(
+            format: LayerFormat(width: size.width, height: size.height, bitDepth: settings.bitDepth))
         result.references = [layer - 1]
         result.rate = .offset(Double(settings.qp(layer) - settings.qp(0)), initial: settings.qp(layer))
         if let preset = EncoderPreset(name: settings.preset) {
@@ -90,7 +96,8 @@ public final class Encoder {
 
     /// Takes the next picture in display order. Returns the access units that became ready.
     public func push(_ picture: Picture) throws -> [AccessUnit] {
-        guard picture.width == settings.width, picture.height == settings.height, picture.bitDepth == settings.bitDepth else {
+        guard picture.width == settings.width, picture.height == settings.height, picture.bitDepth == settings.bitDepth
+        else {
             throw EncoderError.settings(
                 "a picture of \(picture.width)x\(picture.height), \(picture.bitDepth) bit, "
                     + "where \(settings.width)x\(settings.height), \(settings.bitDepth) bit is coded")
@@ -109,22 +116,25 @@ public final class Encoder {
 
     /// The access units of an asynchronous sequence of pictures.
     ///
-    /// The sequence pulls: a picture is read only when an access unit is asked for, so that a slow consumer holds back its source.
-    public static func accessUnits<Pictures: AsyncSequence>(of pictures: Pictures, settings: Settings) throws -> EncodedAccessUnits<Pictures>
+    /// The sequence pulls: a picture is read only when an access unit is asked for, so that a slow consumer holds
+    /// back its source.
+    public static func accessUnits<Pictures: AsyncSequence>(
+        of pictures: Pictures, settings: Settings
+    ) throws -> EncodedAccessUnits<Pictures>
     where Pictures.Element == Picture {
-        EncodedAccessUnits(pictures: pictures, encoder: try Encoder(settings: settings))
+        EncodedAccessUnits(pictures: pictures, encoder: try VideoEncoder(settings: settings))
     }
 }
 
-/// See ``Encoder/accessUnits(of:settings:)``. Can be iterated once.
+/// See ``VideoEncoder/accessUnits(of:settings:)``. Can be iterated once.
 public struct EncodedAccessUnits<Pictures: AsyncSequence>: AsyncSequence where Pictures.Element == Picture {
     public typealias Element = AccessUnit
     let pictures: Pictures
-    let encoder: Encoder
+    let encoder: VideoEncoder
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         var pictures: Pictures.AsyncIterator
-        let encoder: Encoder
+        let encoder: VideoEncoder
         var ready: [AccessUnit] = []
         var ended = false
 
@@ -142,5 +152,7 @@ public struct EncodedAccessUnits<Pictures: AsyncSequence>: AsyncSequence where P
         }
     }
 
-    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(pictures: pictures.makeAsyncIterator(), encoder: encoder) }
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(pictures: pictures.makeAsyncIterator(), encoder: encoder)
+    }
 }

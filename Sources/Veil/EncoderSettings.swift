@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilCrypto
 import VeilEncoder
-import VeilPipeline
+import VeilProtection
 
-extension Encoder {
-    /// How many layers there are, and how the size of each relates to that of the layer below it, from which it is predicted.
+extension VideoEncoder {
+    /// How many layers there are, and how the size of each relates to that of the layer below it, from which it is
+    /// predicted.
     ///
-    /// The top layer has the source's size. `Layers("2x,snr")` makes three: a base layer of half the width and height, one of the
-    /// source's size, and one of better quality.
+    /// The top layer has the source's size. `Layers("2x,snr")` makes three: a base layer of half the width and
+    /// height, one of the source's size, and one of better quality.
     public struct Layers: Sendable, Equatable, CustomStringConvertible {
-        /// Ratio of each enhancement layer to the layer below it, bottom up; 1 for the same size. Empty for a single layer.
+        /// Ratio of each enhancement layer to the layer below it, bottom up; 1 for the same size. Empty for a single
+        /// layer.
         public let ratios: [Double]
 
         /// Nil unless there are at most seven ratios, each from 1 to 16.
@@ -40,12 +41,15 @@ extension Encoder {
         /// Number of layers, the base layer among them.
         public var count: Int { ratios.count + 1 }
 
-        /// Luma size of every layer, bottom up, for a source size. Smaller ones are even, so that 4:2:0 windows can show them.
+        /// Luma size of every layer, bottom up, for a source size. Smaller ones are even, so that 4:2:0 windows can
+        /// show them.
         public func sizes(width: Int, height: Int) -> [(width: Int, height: Int)] {
             LayerRatios.sizes(ratios, width: width, height: height)
         }
 
-        public var description: String { ratios.isEmpty ? "1" : ratios.map { $0 == 1 ? "snr" : "\($0)x" }.joined(separator: ",") }
+        public var description: String {
+            ratios.isEmpty ? "1" : ratios.map { $0 == 1 ? "snr" : "\($0)x" }.joined(separator: ",")
+        }
     }
 
     /// What is to be coded, and how.
@@ -57,16 +61,16 @@ extension Encoder {
         /// Bits a sample, 8 or 10.
         public var bitDepth = 8
         public var layers = Layers.double
-        /// QP of each layer's P pictures, bottom up, 0 ... 51; the last holds for the layers above as well. I and B pictures get x265's
-        /// offsets.
+        /// QP of each layer's P pictures, bottom up, 0 ... 51; the last holds for the layers above as well. I and B
+        /// pictures get x265's offsets.
         public var qps = [28]
-        /// Of the enhancement layers; nil for one QP a picture. x265 has none for the base layer at a QP; where ``baseLayerOptions`` give
-        /// that a rate (`crf`, `bitrate`), its own `aq-mode` is theirs to set.
+        /// Of the enhancement layers; nil for one QP a picture. x265 has none for the base layer at a QP; where
+        /// ``baseLayerOptions`` give that a rate (`crf`, `bitrate`), its own `aq-mode` is theirs to set.
         public var adaptiveQuantisation: AdaptiveQuantisation?
         /// Speed against efficiency: `ultrafast` to `veryslow`, as x265 has them.
         public var preset = "medium"
-        /// Substreams of one CTB row each (entropy_coding_sync_enabled_flag), which decoders can take at once, for 2 to 4 % more bits; nil for
-        /// what the preset has: none from `slow`.
+        /// Substreams of one CTB row each (entropy_coding_sync_enabled_flag), which decoders can take at once, for 2
+        /// to 4 % more bits; nil for what the preset has: none from `slow`.
         public var wavefront: Bool?
         /// Worker threads, 1 or more. The stream does not depend on it.
         public var threads = 1
@@ -76,8 +80,8 @@ extension Encoder {
         public var keys: KeyRing?
         /// Scheme, cipher, profile, elements, resynchronisation, nonce.
         public var protection = Encryption.Options()
-        /// Groups of eight pictures with B pictures on three levels, for which libx265 must be patched, or x265's own groups. Nil: the
-        /// former where they can be had and ``baseLayerOptions`` ask for no others.
+        /// Groups of eight pictures with B pictures on three levels, for which libx265 must be patched, or x265's own
+        /// groups. Nil: the former where they can be had and ``baseLayerOptions`` ask for no others.
         public var pyramid: Bool?
         /// Further options of the base layer by their names on the x265 command line.
         public var baseLayerOptions: [(name: String, value: String?)] = []

@@ -2,14 +2,15 @@
 import VeilDecoder
 import VeilRecon
 
-/// A 4:2:0 picture: what an ``Encoder`` takes and a ``Decoder`` gives.
+/// A 4:2:0 picture: what an ``VideoEncoder`` takes and a ``VideoDecoder`` gives.
 public struct Picture: Sendable {
     /// Luma samples. Odd sizes are allowed; chroma planes then have the half rounded up.
     public var width: Int
     public var height: Int
     /// Bits a sample, 8 or 10.
     public var bitDepth: Int
-    /// Y, Cb, Cr: rows of samples without gaps, `width * height` of luma and `((width + 1) / 2) * ((height + 1) / 2)` of each chroma.
+    /// Y, Cb, Cr: rows of samples without gaps, `width * height` of luma and `((width + 1) / 2) * ((height + 1) / 2)`
+    /// of each chroma.
     public var planes: [[UInt16]]
     /// nuh_layer_id of the layer it was decoded from; 0 for pictures to encode.
     public var layer = 0
@@ -20,7 +21,8 @@ public struct Picture: Sendable {
 
     /// - Precondition: `planes` have the sizes that ``planes`` describes.
     public init(width: Int, height: Int, bitDepth: Int = 8, planes: [[UInt16]]) {
-        precondition(width > 0 && height > 0 && (bitDepth == 8 || bitDepth == 10), "a picture of 8 or 10 bit with a size")
+        precondition(
+            width > 0 && height > 0 && (bitDepth == 8 || bitDepth == 10), "a picture of 8 or 10 bit with a size")
         let chroma = ((width + 1) / 2) * ((height + 1) / 2)
         precondition(planes.map(\.count) == [width * height, chroma, chroma], "planes of a 4:2:0 picture")
         self.width = width
@@ -39,7 +41,10 @@ public struct Picture: Sendable {
         let second = bytes.index(first, offsetBy: chroma)
         self.init(
             width: width, height: height,
-            planes: [bytes[..<first].map(UInt16.init), bytes[first..<second].map(UInt16.init), bytes[second...].map(UInt16.init)])
+            planes: [
+                bytes[..<first].map(UInt16.init), bytes[first..<second].map(UInt16.init),
+                bytes[second...].map(UInt16.init),
+            ])
     }
 
     /// Planar bytes: one a sample for 8 bits, two (least significant first) for 10.

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilCrypto
-import VeilLayers
-import VeilSyntax
-import VeilTranscoder
+import VeilBitstream
+import VeilProtection
 
-/// Encrypts or decrypts a finished stream in the domain of bins: slice data is parsed, encryptable bins are replaced, and the arithmetic
-/// code (9.3) is written again. No sample is reconstructed, and everything else passes through byte for byte.
+/// Encrypts or decrypts a finished stream in the domain of bins: slice data is parsed, encryptable bins are replaced,
+/// and the arithmetic code (9.3) is written again. No sample is reconstructed, and everything else passes through
+/// byte for byte.
 ///
-/// Decrypting what was encrypted gives the stream there was, byte for byte; encrypting gives what an ``Encoder`` with the same keys and
-/// nonce writes. One transcoder serves one stream and must be used from one task at a time.
-public final class Transcoder {
+/// Decrypting what was encrypted gives the stream there was, byte for byte; encrypting gives what an ``VideoEncoder``
+/// with the same keys and nonce writes. One transcoder serves one stream and must be used from one task at a time.
+public final class VideoTranscoder {
     /// What to do with the stream.
     public enum Operation {
-        /// Encrypt layers as the options say: scheme, cipher, profile, elements, resynchronisation, nonce. Layers come from the VPS.
+        /// Encrypt layers as the options say: scheme, cipher, profile, elements, resynchronisation, nonce. Layers
+        /// come from the VPS.
         case encrypt(keys: KeyRing, options: Encryption.Options)
         /// Decrypt. Layers for which the keys are not there throw ``KeyError``, or stay encrypted when `partial`.
         case decrypt(keys: KeyRing, partial: Bool)
         /// Show all bins to hooks of your own, which may replace them: a watermark, statistics, another cipher.
         ///
-        /// A hook that changes bins is responsible for the stream staying decodable: see ``EncryptableBins`` for which bins may change.
+        /// A hook that changes bins is responsible for the stream staying decodable: see ``EncryptableBins`` for
+        /// which bins may change.
         case hooks(any BinHookProvider)
     }
 
@@ -44,7 +45,8 @@ public final class Transcoder {
 
     private final class Sink { var units: [NALUnit] = [] }
 
-    /// - Parameter threads: worker threads, 1 or more; output does not depend on it. At most that many pictures are held.
+    /// - Parameter threads: worker threads, 1 or more; output does not depend on it. At most that many pictures are
+    ///   held.
     public init(_ operation: Operation, threads: Int = 1) {
         self.operation = operation
         self.threads = max(threads, 1)
@@ -68,7 +70,8 @@ public final class Transcoder {
 
     public var report: Report {
         guard let r = transcoder?.report else { return Report() }
-        return Report(pictures: r.pictures, failedSlices: r.failedSlices, messageBytes: r.messageBytes, messages: r.messages)
+        return Report(
+            pictures: r.pictures, failedSlices: r.failedSlices, messageBytes: r.messageBytes, messages: r.messages)
     }
 
     private func group() -> [AccessUnit] {
@@ -93,7 +96,8 @@ public final class Transcoder {
     private func begin(layers: [Int]) throws {
         let mode: StreamTranscoder.Mode
         switch operation {
-        case .encrypt(let keys, let options): mode = .encrypt(try Encryption(options: options, layers: layers, keys: keys))
+        case .encrypt(let keys, let options):
+            mode = .encrypt(try Encryption(options: options, layers: layers, keys: keys))
         case .decrypt(let keys, let partial): mode = .decrypt(Decryption(keys: keys, lenient: partial))
         case .hooks(let provider): mode = .hooks(provider)
         }
@@ -104,7 +108,8 @@ public final class Transcoder {
         waiting = []
     }
 
-    /// The access units of an asynchronous stream of bytes, transcoded. Pulls: see ``Decoder/pictures(of:options:)``.
+    /// The access units of an asynchronous stream of bytes, transcoded. Pulls: see
+    /// ``VideoDecoder/pictures(of:options:)``.
     public static func accessUnits<Chunks: AsyncSequence>(
         of chunks: Chunks, _ operation: Operation, threads: Int = 1
     ) -> TranscodedAccessUnits<Chunks> where Chunks.Element: Sequence<UInt8> {
@@ -112,16 +117,16 @@ public final class Transcoder {
     }
 }
 
-/// See ``Transcoder/accessUnits(of:_:threads:)``.
+/// See ``VideoTranscoder/accessUnits(of:_:threads:)``.
 public struct TranscodedAccessUnits<Chunks: AsyncSequence>: AsyncSequence where Chunks.Element: Sequence<UInt8> {
     public typealias Element = AccessUnit
     let chunks: Chunks
-    let operation: Transcoder.Operation
+    let operation: VideoTranscoder.Operation
     let threads: Int
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         var chunks: Chunks.AsyncIterator
-        let transcoder: Transcoder
+        let transcoder: VideoTranscoder
         var ready: [AccessUnit] = []
         var ended = false
 
@@ -140,6 +145,6 @@ public struct TranscodedAccessUnits<Chunks: AsyncSequence>: AsyncSequence where 
     }
 
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(chunks: chunks.makeAsyncIterator(), transcoder: Transcoder(operation, threads: threads))
+        AsyncIterator(chunks: chunks.makeAsyncIterator(), transcoder: VideoTranscoder(operation, threads: threads))
     }
 }

@@ -43,19 +43,21 @@ private func ring(_ keys: OpaquePointer?) throws -> KeyRing? { try keys.map { tr
 
 private func scheme(_ name: UnsafePointer<CChar>?) throws -> Scheme {
     guard let name else { return .all }
-    guard let scheme = Scheme(name: String(cString: name)), scheme != .none else { throw UsageError("unknown scheme '\(String(cString: name))'") }
+    guard let scheme = Scheme(name: String(cString: name)), scheme != .none else {
+        throw UsageError("unknown scheme '\(String(cString: name))'")
+    }
     return scheme
 }
 
 // MARK: Decoding
 
 final class DecoderHandle {
-    let decoder: Decoder
+    let decoder: VideoDecoder
     var ready: [Picture] = []
     /// The samples of the picture given out last.
     private var planes: [UnsafeMutableRawPointer] = []
 
-    init(_ decoder: Decoder) { self.decoder = decoder }
+    init(_ decoder: VideoDecoder) { self.decoder = decoder }
     deinit { for plane in planes { plane.deallocate() } }
 
     func next(_ out: UnsafeMutablePointer<veil_picture>) -> Bool {
@@ -90,11 +92,11 @@ final class DecoderHandle {
 @_cdecl("veil_decoder_open")
 public func veilDecoderOpen(_ keys: OpaquePointer?, _ layer: Int32, _ threads: Int32) -> OpaquePointer? {
     handle {
-        var options = Decoder.Options()
+        var options = VideoDecoder.Options()
         options.keys = try ring(keys)
         options.layer = layer < 0 ? nil : Int(layer)
         options.threads = max(Int(threads), 1)
-        return DecoderHandle(Decoder(options: options))
+        return DecoderHandle(VideoDecoder(options: options))
     }
 }
 
@@ -149,17 +151,18 @@ class PacketQueue {
 // MARK: Transcoding
 
 final class TranscoderHandle: PacketQueue {
-    let transcoder: Transcoder
-    init(_ transcoder: Transcoder) { self.transcoder = transcoder }
+    let transcoder: VideoTranscoder
+    init(_ transcoder: VideoTranscoder) { self.transcoder = transcoder }
 }
 
 @_cdecl("veil_encryptor_open")
-public func veilEncryptorOpen(_ keys: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ threads: Int32) -> OpaquePointer? {
+public func veilEncryptorOpen(_ keys: OpaquePointer?, _ name: UnsafePointer<CChar>?, _ threads: Int32) -> OpaquePointer?
+{
     handle {
         guard let keys = try ring(keys) else { throw UsageError("encryption needs keys") }
         var options = Encryption.Options()
         options.scheme = try scheme(name)
-        return TranscoderHandle(Transcoder(.encrypt(keys: keys, options: options), threads: Int(threads)))
+        return TranscoderHandle(VideoTranscoder(.encrypt(keys: keys, options: options), threads: Int(threads)))
     }
 }
 
@@ -167,7 +170,7 @@ public func veilEncryptorOpen(_ keys: OpaquePointer?, _ name: UnsafePointer<CCha
 public func veilDecryptorOpen(_ keys: OpaquePointer?, _ threads: Int32) -> OpaquePointer? {
     handle {
         guard let keys = try ring(keys) else { throw UsageError("decryption needs keys") }
-        return TranscoderHandle(Transcoder(.decrypt(keys: keys, partial: false), threads: Int(threads)))
+        return TranscoderHandle(VideoTranscoder(.decrypt(keys: keys, partial: false), threads: Int(threads)))
     }
 }
 
@@ -199,8 +202,8 @@ public func veilTranscoderClose(_ transcoder: OpaquePointer?) { release(transcod
 // MARK: Encoding
 
 final class EncoderHandle: PacketQueue {
-    let encoder: Encoder
-    init(_ encoder: Encoder) { self.encoder = encoder }
+    let encoder: VideoEncoder
+    init(_ encoder: VideoEncoder) { self.encoder = encoder }
 }
 
 @_cdecl("veil_encoder_open")
@@ -208,22 +211,26 @@ public func veilEncoderOpen(_ given: UnsafePointer<veil_encoder_settings>?, _ ke
     handle {
         guard let s = given?.pointee else { throw UsageError("the settings are missing") }
         let structure = s.layers.map { String(cString: $0) } ?? "2x"
-        guard let layers = Encoder.Layers(structure) else { throw UsageError("unknown layers '\(structure)'") }
-        guard (0...51).contains(s.base_qp), (0...51).contains(s.enhancement_qp) else { throw UsageError("QPs are 0 to 51") }
-        var settings = Encoder.Settings(width: Int(s.width), height: Int(s.height))
+        guard let layers = VideoEncoder.Layers(structure) else { throw UsageError("unknown layers '\(structure)'") }
+        guard (0...51).contains(s.base_qp), (0...51).contains(s.enhancement_qp) else {
+            throw UsageError("QPs are 0 to 51")
+        }
+        var settings = VideoEncoder.Settings(width: Int(s.width), height: Int(s.height))
         if s.fps_num > 0 && s.fps_den > 0 { settings.frameRate = (Int(s.fps_num), Int(s.fps_den)) }
         settings.bitDepth = s.bit_depth == 0 ? 8 : Int(s.bit_depth)
         settings.layers = layers
         settings.qps = layers == .single ? [Int(s.base_qp)] : [Int(s.base_qp), Int(s.enhancement_qp)]
         if s.aq_mode != 0 {
-            guard let mode = AdaptiveQuantisation.Mode(rawValue: Int(s.aq_mode)) else { throw UsageError("aq_mode is 0, 1 or 2") }
+            guard let mode = AdaptiveQuantisation.Mode(rawValue: Int(s.aq_mode)) else {
+                throw UsageError("aq_mode is 0, 1 or 2")
+            }
             settings.adaptiveQuantisation = AdaptiveQuantisation(mode: mode, strength: s.aq_strength)
         }
         if let preset = s.preset { settings.preset = String(cString: preset) }
         settings.threads = max(Int(s.threads), 1)
         settings.keys = try ring(keys)
         settings.protection.scheme = try scheme(s.scheme)
-        return EncoderHandle(try Encoder(settings: settings))
+        return EncoderHandle(try VideoEncoder(settings: settings))
     }
 }
 
@@ -231,9 +238,13 @@ public func veilEncoderOpen(_ given: UnsafePointer<veil_encoder_settings>?, _ ke
 public func veilEncoderPush(_ encoder: OpaquePointer?, _ picture: UnsafePointer<veil_picture>?) -> Int32 {
     status {
         let handle = try object(encoder, EncoderHandle.self)
-        guard let p = picture?.pointee, let y = p.planes.0, let cb = p.planes.1, let cr = p.planes.2 else { throw UsageError("the picture is missing") }
+        guard let p = picture?.pointee, let y = p.planes.0, let cb = p.planes.1, let cr = p.planes.2 else {
+            throw UsageError("the picture is missing")
+        }
         let settings = handle.encoder.settings
-        guard Int(p.width) == settings.width, Int(p.height) == settings.height, p.bit_depth == 0 || Int(p.bit_depth) == settings.bitDepth else {
+        guard Int(p.width) == settings.width, Int(p.height) == settings.height,
+            p.bit_depth == 0 || Int(p.bit_depth) == settings.bitDepth
+        else {
             throw UsageError("a picture of \(p.width)x\(p.height), where \(settings.width)x\(settings.height) is coded")
         }
         let strides = [p.strides.0, p.strides.1, p.strides.2]
@@ -245,7 +256,8 @@ public func veilEncoderPush(_ encoder: OpaquePointer?, _ picture: UnsafePointer<
             for row in 0..<height {
                 let line = plane + row * strides[c]
                 if settings.bitDepth == 8 {
-                    samples += UnsafeBufferPointer(start: line.assumingMemoryBound(to: UInt8.self), count: width).map(UInt16.init)
+                    samples += UnsafeBufferPointer(start: line.assumingMemoryBound(to: UInt8.self), count: width).map(
+                        UInt16.init)
                 } else {
                     samples += UnsafeBufferPointer(start: line.assumingMemoryBound(to: UInt16.self), count: width)
                 }

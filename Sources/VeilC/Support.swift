@@ -61,4 +61,6 @@ func text(_ pointer: UnsafePointer<CChar>?, _ what: String) throws -> String {
     return String(cString: pointer)
 }
 
-func bytes(_ data: UnsafePointer<UInt8>?, _ size: Int) -> UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: data, count: data == nil ? 0 : size) }
+func bytes(_ data: UnsafePointer<UInt8>?, _ size: Int) -> UnsafeBufferPointer<UInt8> {
+    UnsafeBufferPointer(start: data, count: data == nil ? 0 : size)
+}

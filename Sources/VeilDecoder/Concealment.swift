@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 import VeilRecon
 
 /// What stands in for lost CTUs and pictures: samples of the nearest picture at hand, or mid-grey, and no motion.
@@ -18,10 +19,12 @@ enum Concealment {
         return count
     }
 
-    private static func copy(_ picture: CodedPicture, _ source: CodedPicture?, x: Int, y: Int, width: Int, height: Int) {
+    private static func copy(_ picture: CodedPicture, _ source: CodedPicture?, x: Int, y: Int, width: Int, height: Int)
+    {
         let frame = picture.frame
         let usable = source.flatMap { s in
-            s.frame.width == frame.width && s.frame.height == frame.height && s.frame.bitDepthLuma == frame.bitDepthLuma ? s : nil
+            s.frame.width == frame.width && s.frame.height == frame.height && s.frame.bitDepthLuma == frame.bitDepthLuma
+                ? s : nil
         }
         if let producer = usable?.producer {
             producer.makeAll()
@@ -56,9 +59,12 @@ enum Concealment {
     }
 
     /// A picture for one that was lost, from the picture of a lower layer in its access unit.
-    static func missingPicture(like sets: ActiveSets, poc: Int32, from source: CodedPicture, by reference: InterLayerReference) -> CodedPicture {
+    static func missingPicture(
+        like sets: ActiveSets, poc: Int32, from source: CodedPicture, by reference: InterLayerReference
+    ) -> CodedPicture {
         let picture = blank(sets, poc)
-        guard reference.parameters.width == picture.frame.width, reference.parameters.height == picture.frame.height else {
+        guard reference.parameters.width == picture.frame.width, reference.parameters.height == picture.frame.height
+        else {
             return missingReference(like: sets, poc: poc, source: nil)
         }
         reference.resampleAll(source, picture.frame)
@@ -72,7 +78,8 @@ enum Concealment {
             frame: FrameBuffer(
                 width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, bitDepthLuma: sps.bitDepthY,
                 bitDepthChroma: sps.bitDepthC),
-            motion: MotionField(width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY))
+            motion: MotionField(
+                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY))
         picture.poc = poc
         return picture
     }

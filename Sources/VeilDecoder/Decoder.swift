@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
-import VeilBins
+import VeilBitstream
+import VeilCore
+import VeilEntropy
 import VeilRecon
-import VeilSyntax
 
 /// A picture in output order.
 package struct DecodedFrame: @unchecked Sendable {
@@ -43,15 +44,15 @@ package struct DecodeReport: Sendable {
 
 /// Decodes HEVC version 1 and SHVC streams NAL unit by NAL unit and delivers pictures in output order.
 ///
-/// Picture headers, reference marking and output order are handled on the caller's thread; slice data is decoded by workers,
-/// picture-parallel and with layers pipelined. Output does not depend on the number of threads.
+/// Picture headers, reference marking and output order are handled on the caller's thread; slice data is decoded by
+/// workers, picture-parallel and with layers pipelined. Output does not depend on the number of threads.
 package final class Decoder {
     package enum OutputLayers: Sendable, Equatable {
         /// The highest layer of the stream.
         case highest
         case layer(Int)
-        /// The output layers of an output layer set of the VPS; with alt_output_layer_flag, where the output layer has no picture, the
-        /// picture of the highest of its reference layers.
+        /// The output layers of an output layer set of the VPS; with alt_output_layer_flag, where the output layer
+        /// has no picture, the picture of the highest of its reference layers.
         case outputLayerSet(Int)
         /// Every layer (the frames say which they are of).
         case all
@@ -64,8 +65,8 @@ package final class Decoder {
         package var verify = false
         /// Decrypts while decoding.
         package var hooks: (any BinHookProvider)?
-        /// Shown each prefix SEI unit before the pictures it belongs to: what decrypting hooks learn their stream from. What it throws ends
-        /// decoding.
+        /// Shown each prefix SEI unit before the pictures it belongs to: what decrypting hooks learn their stream
+        /// from. What it throws ends decoding.
         package var prefixSEI: ((NALUnit) throws -> Void)?
         /// Ignore sub-layers above this.
         package var maxTemporalId = 6
@@ -104,8 +105,8 @@ package final class Decoder {
 
     deinit { pool.stop() }
 
-    /// Takes the next NAL unit in decoding order. Throws what the stream asks for and Veil does not support, and what `deliver` throws;
-    /// damage is concealed and counted.
+    /// Takes the next NAL unit in decoding order. Throws what the stream asks for and Veil does not support, and what
+    /// `deliver` throws; damage is concealed and counted.
     package func push(_ nal: NALUnit) throws {
         let type = nal.header.nalUnitType
         if nal.header.temporalId > options.maxTemporalId && type.isVCL { return }
@@ -136,7 +137,9 @@ package final class Decoder {
         } catch let error as SyntaxError {
             if case .unsupported = error, type.isVCL || (type == .vps && sets.anyVps == nil) { throw error }
             // A set that was refused is missed as soon as a slice needs it.
-            if case .missing(let set, let id) = error, type.isVCL, let refusal = refusals.refusal(of: set, id: id) { throw refusal }
+            if case .missing(let set, let id) = error, type.isVCL, let refusal = refusals.refusal(of: set, id: id) {
+                throw refusal
+            }
             report.damagedUnits += 1
             report.note("\(type) at byte \(nal.offset), layer \(nal.header.nuhLayerId): \(error)")
         }
@@ -170,7 +173,8 @@ package final class Decoder {
         return made
     }
 
-    /// With alt_output_layer_flag: the highest picture of the access unit that may be shown, where the output layer has none.
+    /// With alt_output_layer_flag: the highest picture of the access unit that may be shown, where the output layer
+    /// has none.
     private func showAlternative() {
         defer { shown.removeAll() }
         guard let alternatives = selectionStorage?.alternatives, shown[alternatives.layer] == nil,
@@ -180,7 +184,8 @@ package final class Decoder {
         let layer = layers[alternatives.layer] ?? LayerState(layerId: alternatives.layer)
         layers[alternatives.layer] = layer
         let entry = DPBEntry(
-            picture: standIn.picture, poc: standIn.poc, neededForOutput: true, isGenerated: false, temporalId: standIn.temporalId,
+            picture: standIn.picture, poc: standIn.poc, neededForOutput: true, isGenerated: false,
+            temporalId: standIn.temporalId,
             output: standIn.output)
         entry.marking = .unused
         layer.dpb.insert(entry)
@@ -191,7 +196,8 @@ package final class Decoder {
 
     private func takeHash(_ nal: NALUnit) throws {
         guard let current, current.unit.layer == nal.header.nuhLayerId else { return }
-        for message in try SEIMessage.messages(rbsp: nal.rbsp) where message.payloadType == SEIMessage.decodedPictureHash {
+        for message in try SEIMessage.messages(rbsp: nal.rbsp)
+        where message.payloadType == SEIMessage.decodedPictureHash {
             current.hash = try DecodedPictureHash(payload: message.payload)
         }
     }
@@ -227,8 +233,10 @@ package final class Decoder {
         current.segments.append(
             SliceSegmentJob(
                 header: header,
-                parameters: SliceParameters(header: header, sps: current.sets.sps, pps: current.sets.pps, layout: current.sets.layout),
-                context: context, rbsp: rbsp, removedBytes: removed, beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty))
+                parameters: SliceParameters(
+                    header: header, sps: current.sets.sps, pps: current.sets.pps, layout: current.sets.layout),
+                context: context, rbsp: rbsp, removedBytes: removed,
+                beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty))
     }
 
     var currentReferences = LayerState.ReferenceSets()
@@ -263,11 +271,15 @@ package final class Decoder {
             return
         }
         var poc = layer.pictureOrderCount(h, log2MaxLsb: sps.log2MaxPicOrderCntLsb, resets: noRaslOutput)
-        // All pictures of an access unit have one count. Where the lower bits tell another, the access unit is another one, whose lower
-        // pictures were lost.
+        // All pictures of an access unit have one count. Where the lower bits tell another, the access unit is
+        // another one, whose lower pictures were lost.
         if layerId > 0, let shared = accessUnitPoc {
             let mask = Int32(1) << Int32(sps.log2MaxPicOrderCntLsb) - 1
-            if type.isIDR || h.pocResetIdc > 0 || shared & mask == Int32(h.slicePicOrderCntLsb) { poc = shared } else { beginAccessUnit() }
+            if type.isIDR || h.pocResetIdc > 0 || shared & mask == Int32(h.slicePicOrderCntLsb) {
+                poc = shared
+            } else {
+                beginAccessUnit()
+            }
         }
         accessUnitPoc = accessUnitPoc ?? poc
         layer.order.remember(h, poc: poc)
@@ -292,7 +304,8 @@ package final class Decoder {
         layer.dpb.maxDecPicBuffering = limits.maxDecPicBufferingMinus1 + 1
         layer.dpb.maxNumReorderPics = limits.maxNumReorderPics
         layer.dpb.maxLatencyPictures =
-            limits.maxLatencyIncreasePlus1 > 0 ? limits.maxNumReorderPics + min(limits.maxLatencyIncreasePlus1, 1 << 20) - 1 : 0
+            limits.maxLatencyIncreasePlus1 > 0
+            ? limits.maxNumReorderPics + min(limits.maxLatencyIncreasePlus1, 1 << 20) - 1 : 0
         if !noRaslOutput {
             replaceMissing(layer, active)
             queue(layer.dpb.bumpBeforeDecoding())
@@ -304,7 +317,8 @@ package final class Decoder {
                 bitDepthChroma: sps.bitDepthC),
             // Every CTU leaves its motion, decoded or concealed.
             motion: MotionField(
-                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY, clears: false))
+                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY,
+                clears: false))
         picture.poc = poc
         picture.nuhLayerId = layerId
         picture.temporalId = h.temporalId
@@ -315,19 +329,22 @@ package final class Decoder {
         info.accessUnit = accessUnitCount
         let output = try h.picOutputFlag && selection().isOutput(layerId)
         let entry = DPBEntry(
-            picture: picture, poc: poc, neededForOutput: output, isGenerated: false, temporalId: h.temporalId, output: info)
+            picture: picture, poc: poc, neededForOutput: output, isGenerated: false, temporalId: h.temporalId,
+            output: info)
         var unit = BinUnit(
             layer: layerId, irapIndex: layer.irapIndex, pocDelta: Int(poc) - Int(layer.irapPoc), ctuAddress: 0,
             temporalId: h.temporalId, isIRAP: type.isIRAP)
         unit.ctbSize = 1 << sps.ctbLog2SizeY
         let decoding = PictureDecoding(
-            picture: picture, sets: active, unit: unit, hook: options.hooks?.makeHook(layer: layerId).map { HookBox($0) },
+            picture: picture, sets: active, unit: unit,
+            hook: options.hooks?.makeHook(layer: layerId).map { HookBox($0) },
             workspaces: workspaces)
         decoding.verifies = options.verify
         try prepareInterLayer(h, decoding, layer)
-        decoding.concealment = layer.dpb.entries.filter { !$0.isGenerated }.min {
-            abs(Int($0.poc) - Int(poc)) < abs(Int($1.poc) - Int(poc))
-        }?.picture
+        decoding.concealment =
+            layer.dpb.entries.filter { !$0.isGenerated }.min {
+                abs(Int($0.poc) - Int(poc)) < abs(Int($1.poc) - Int(poc))
+            }?.picture
         layer.dpb.insert(entry)
         currentEntry = entry
         current = decoding
@@ -345,7 +362,8 @@ package final class Decoder {
             let type = vps?.dependencyType(of: h.nuhLayerId, on: id) ?? (samples: true, motion: true)
             guard let source = accessUnit[id] else {
                 report.missingReferences += 1
-                report.note("layer \(h.nuhLayerId), POC \(decoding.picture.poc): no picture of layer \(id) in the access unit")
+                report.note(
+                    "layer \(h.nuhLayerId), POC \(decoding.picture.poc): no picture of layer \(id) in the access unit")
                 continue
             }
             let parameters = ResamplingParameters(
@@ -359,12 +377,15 @@ package final class Decoder {
             guard let reference = layer.ilrp[id] else { continue }
             decoding.interLayer.append(
                 InterLayerProducer.picture(
-                    reference, from: source, grid: decoding.sets.grid, poc: decoding.picture.poc, bitDepthLuma: sps.bitDepthY,
+                    reference, from: source, grid: decoding.sets.grid, poc: decoding.picture.poc,
+                    bitDepthLuma: sps.bitDepthY,
                     bitDepthChroma: sps.bitDepthC, motion: type.motion))
         }
     }
 
-    private func makeContext(_ h: SliceSegmentHeader, _ decoding: PictureDecoding, _ layer: LayerState) throws -> SliceContext {
+    private func makeContext(
+        _ h: SliceSegmentHeader, _ decoding: PictureDecoding, _ layer: LayerState
+    ) throws -> SliceContext {
         var lists: [[CodedPicture?]] = [[], []]
         var longTerm: [[Bool]] = [[], []]
         var interLayer: [[Bool]] = [[], []]
@@ -373,7 +394,11 @@ package final class Decoder {
                 for source in h.refPicList(list) {
                     lists[list].append(resolve(source, decoding, layer))
                     longTerm[list].append(source.isLongTerm)
-                    if case .interLayer = source { interLayer[list].append(true) } else { interLayer[list].append(false) }
+                    if case .interLayer = source {
+                        interLayer[list].append(true)
+                    } else {
+                        interLayer[list].append(false)
+                    }
                 }
             }
         }
@@ -382,26 +407,33 @@ package final class Decoder {
                 sps: decoding.sets.sps, pps: decoding.sets.pps, header: h, scalingFactors: decoding.sets.scalingFactors),
             grid: decoding.sets.grid,
             sliceIndex: decoding.segments.filter(\.beginsSlice).count, currPoc: decoding.picture.poc,
-            refPicList: (lists[0], lists[1]), isLongTerm: (longTerm[0], longTerm[1]), isInterLayer: (interLayer[0], interLayer[1]),
-            weights: SliceContext.weights(h, bitDepthLuma: decoding.sets.sps.bitDepthY, bitDepthChroma: decoding.sets.sps.bitDepthC))
+            refPicList: (lists[0], lists[1]), isLongTerm: (longTerm[0], longTerm[1]),
+            isInterLayer: (interLayer[0], interLayer[1]),
+            weights: SliceContext.weights(
+                h, bitDepthLuma: decoding.sets.sps.bitDepthY, bitDepthChroma: decoding.sets.sps.bitDepthC))
     }
 
     /// The picture behind a reference list entry; a made-up one where it is missing.
-    private func resolve(_ source: SliceSegmentHeader.ReferenceSource, _ decoding: PictureDecoding, _ layer: LayerState) -> CodedPicture? {
+    private func resolve(
+        _ source: SliceSegmentHeader.ReferenceSource, _ decoding: PictureDecoding, _ layer: LayerState
+    ) -> CodedPicture? {
         func entry(_ list: inout [(entry: DPBEntry?, poc: Int32)], _ i: Int) -> CodedPicture? {
             guard i < list.count else { return nil }
             if let found = list[i].entry,
-                found.picture.frame.width == decoding.picture.frame.width, found.picture.frame.height == decoding.picture.frame.height,
+                found.picture.frame.width == decoding.picture.frame.width,
+                found.picture.frame.height == decoding.picture.frame.height,
                 found.picture.frame.bitDepthLuma == decoding.picture.frame.bitDepthLuma
             {
                 return found.picture
             }
             report.missingReferences += 1
-            report.note("layer \(layer.layerId), POC \(decoding.picture.poc): reference picture POC \(list[i].poc) is missing")
+            report.note(
+                "layer \(layer.layerId), POC \(decoding.picture.poc): reference picture POC \(list[i].poc) is missing")
             let poc = list[i].poc
             let picture = Concealment.missingReference(like: decoding.sets, poc: poc, source: decoding.concealment)
             let made = DPBEntry(
-                picture: picture, poc: poc, neededForOutput: false, isGenerated: true, temporalId: 0, output: OutputInfo())
+                picture: picture, poc: poc, neededForOutput: false, isGenerated: true, temporalId: 0,
+                output: OutputInfo())
             layer.dpb.insert(made)
             list[i].entry = made
             return picture
@@ -442,9 +474,12 @@ package final class Decoder {
             report.hashMismatches += o.hashMismatches
             report.failedSlices += o.failedSlices
             report.concealedCTUs += o.concealedCTUs
-            if o.hashMismatches > 0 { report.note("layer \(first.unit.layer), POC \(first.picture.poc): picture hash differs") }
+            if o.hashMismatches > 0 {
+                report.note("layer \(first.unit.layer), POC \(first.picture.poc): picture hash differs")
+            }
             if o.concealedCTUs > 0 {
-                report.note("layer \(first.unit.layer), POC \(first.picture.poc): \(o.concealedCTUs) CTUs lost and concealed")
+                report.note(
+                    "layer \(first.unit.layer), POC \(first.picture.poc): \(o.concealedCTUs) CTUs lost and concealed")
             }
         }
     }

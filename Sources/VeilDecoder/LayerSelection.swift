@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilSyntax
+import VeilBitstream
 
 /// What was asked for is not in the stream.
 package enum SelectionError: Error, Equatable, CustomStringConvertible {
@@ -9,7 +9,8 @@ package enum SelectionError: Error, Equatable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .outputLayerSet(let index, let count): return "no output layer set \(index): the VPS has \(count), from 0"
-        case .auxiliaryLayer(let id, let auxId): return "layer \(id) holds auxiliary pictures (AuxId = \(auxId)), which are not decoded"
+        case .auxiliaryLayer(let id, let auxId):
+            return "layer \(id) holds auxiliary pictures (AuxId = \(auxId)), which are not decoded"
         }
     }
 }
@@ -22,13 +23,16 @@ struct LayerSelection {
     private let output: Set<Int>?
     /// Layers of auxiliary pictures.
     let auxiliary: Set<Int>
-    /// The only output layer of a set with alt_output_layer_flag, and the layers whose pictures stand in for its missing ones.
+    /// The only output layer of a set with alt_output_layer_flag, and the layers whose pictures stand in for its
+    /// missing ones.
     let alternatives: (layer: Int, layers: Set<Int>)?
 
     init(_ wanted: Decoder.OutputLayers, vps: VideoParameterSet?) throws {
         let auxiliary = Set((vps?.layerIds ?? []).filter { vps?.auxId(ofLayer: $0) ?? 0 > 0 })
         self.auxiliary = auxiliary
-        func layers(for outputs: [Int]) -> Set<Int> { outputs.reduce(into: []) { $0.formUnion(vps?.layersNeeded(for: $1) ?? [$1]) } }
+        func layers(for outputs: [Int]) -> Set<Int> {
+            outputs.reduce(into: []) { $0.formUnion(vps?.layersNeeded(for: $1) ?? [$1]) }
+        }
         switch wanted {
         case .all:
             needed = nil

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilRecon
-import VeilSyntax
 
 /// Decoding state of one layer between pictures: POC, reference marking, the DPB (8.1.3, 8.3.1, 8.3.2).
 final class LayerState {
@@ -56,10 +56,12 @@ final class LayerState {
         for lt in h.longTermRefPics {
             var wanted = Int32(lt.pocLsbLt)
             if lt.deltaPocMsbPresentFlag {
-                wanted = wanted &+ poc &- Int32(truncatingIfNeeded: lt.deltaPocMsbCycleLt) &* maxLsb &- (poc & (maxLsb - 1))
+                wanted =
+                    wanted &+ poc &- Int32(truncatingIfNeeded: lt.deltaPocMsbCycleLt) &* maxLsb &- (poc & (maxLsb - 1))
             }
             let found = dpb.entries.first {
-                $0.marking != .unused && (lt.deltaPocMsbPresentFlag ? $0.poc == wanted : $0.poc & (maxLsb - 1) == wanted)
+                $0.marking != .unused
+                    && (lt.deltaPocMsbPresentFlag ? $0.poc == wanted : $0.poc & (maxLsb - 1) == wanted)
             }
             if let found {
                 longTerm.append(found)
@@ -86,7 +88,8 @@ final class LayerState {
             if used { sets.stCurrAfter.append((entry, wanted)) }
         }
         for entry in longTerm { entry.marking = .longTerm }
-        for entry in dpb.entries where !kept.contains(ObjectIdentifier(entry)) && !shortKept.contains(ObjectIdentifier(entry)) {
+        for entry in dpb.entries
+        where !kept.contains(ObjectIdentifier(entry)) && !shortKept.contains(ObjectIdentifier(entry)) {
             entry.marking = .unused
         }
         return sets

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilRecon
-import VeilSyntax
 
 extension Decoder {
-    /// Makes up the pictures that the current one refers to and that never came (8.3.3 for lost pictures), before it is known which are put
-    /// out next: they are, in their place, unless later ones were already.
+    /// Makes up the pictures that the current one refers to and that never came (8.3.3 for lost pictures), before it
+    /// is known which are put out next: they are, in their place, unless later ones were already.
     func replaceMissing(_ layer: LayerState, _ active: ActiveSets) {
         func fill(_ list: inout [(entry: DPBEntry?, poc: Int32)], marking: ReferenceMarking) {
             for i in list.indices where list[i].entry == nil {
@@ -30,13 +30,16 @@ extension Decoder {
             picture = Concealment.missingPicture(like: active, poc: poc, from: below.entry.picture, by: below.reference)
             info.accessUnit = below.entry.output.accessUnit
         } else {
-            let nearest = layer.dpb.entries.filter { !$0.isGenerated }.min { abs(Int($0.poc) - Int(poc)) < abs(Int($1.poc) - Int(poc)) }
+            let nearest = layer.dpb.entries.filter { !$0.isGenerated }.min {
+                abs(Int($0.poc) - Int(poc)) < abs(Int($1.poc) - Int(poc))
+            }
             picture = Concealment.missingReference(like: active, poc: poc, source: nearest?.picture)
         }
         let isOutput = (try? selection().isOutput(layer.layerId)) ?? false
         let needed = isShown && isOutput && poc > layer.lastOutputPoc
         if needed { report.concealedPictures += 1 }
-        let entry = DPBEntry(picture: picture, poc: poc, neededForOutput: needed, isGenerated: true, temporalId: 0, output: info)
+        let entry = DPBEntry(
+            picture: picture, poc: poc, neededForOutput: needed, isGenerated: true, temporalId: 0, output: info)
         layer.dpb.insert(entry)
         return entry
     }
@@ -45,7 +48,8 @@ extension Decoder {
     private func pictureBelow(_ poc: Int32, _ layer: LayerState) -> (entry: DPBEntry, reference: InterLayerReference)? {
         for (id, reference) in layer.ilrp.sorted(by: { $0.key > $1.key }) {
             if let entry = layers[id]?.dpb.entries.first(where: { $0.poc == poc && !$0.isGenerated }),
-                entry.picture.frame.width == reference.parameters.refWidth, entry.picture.frame.height == reference.parameters.refHeight
+                entry.picture.frame.width == reference.parameters.refWidth,
+                entry.picture.frame.height == reference.parameters.refHeight
             {
                 return (entry, reference)
             }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilBitstream
+import VeilCore
+import VeilEntropy
 import VeilRecon
-import VeilSyntax
 
 /// A PPS with the SPS it refers to, as one layer uses them, and the tables made from both.
 package final class ActiveSets: @unchecked Sendable {
@@ -93,7 +94,8 @@ package final class ParameterSetStore: ParameterSetSource {
         let pps = try pictureParameterSet(id: ppsId)
         let sps = try sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layerId)
         var inherited: ScalingList?
-        let from = pps.ppsInferScalingListFlag
+        let from =
+            pps.ppsInferScalingListFlag
             ? pps.ppsScalingListRefLayerId : sps.spsInferScalingListFlag ? sps.spsScalingListRefLayerId : nil
         if let from {
             // The lists of the reference layer's own SPS.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Synchronization
-import VeilBins
+import VeilBitstream
+import VeilCore
+import VeilEntropy
 import VeilRecon
-import VeilSyntax
 
 /// One pass over a picture: its jobs parse and reconstruct, the in-loop filters follow row by row.
 ///
@@ -34,7 +35,8 @@ final class PictureAttempt: @unchecked Sendable {
         let reconstruction = PictureReconstruction(picture: decoding.picture, grid: grid)
         for segment in segments where segment.beginsSlice { reconstruction.add(slice: segment.context) }
         self.reconstruction = reconstruction
-        let filter = InLoopFilter(picture: reconstruction, saoEnabled: sets.sps.sampleAdaptiveOffsetEnabledFlag, publishes: publishes)
+        let filter = InLoopFilter(
+            picture: reconstruction, saoEnabled: sets.sps.sampleAdaptiveOffsetEnabledFlag, publishes: publishes)
         self.filter = filter
         completion = RowCompletion(widthInCtbs: grid.widthInCtbs, heightInCtbs: grid.heightInCtbs) {
             filter.advance(reconstructedRows: $0)
@@ -44,7 +46,9 @@ final class PictureAttempt: @unchecked Sendable {
         self.tiles = tiles
         let rows = sets.pps.entropyCodingSyncEnabledFlag ? grid.heightInCtbs : 0
         contextRows = (0..<tiles.columns).map { _ in ContextStore(picHeightInCtbs: rows) }
-        lines = (0..<reconstruction.slices.count * tiles.rows).map { _ in SyntaxLines(picWidthInMinCbs: sets.sps.picWidthInMinCbsY) }
+        lines = (0..<reconstruction.slices.count * tiles.rows).map { _ in
+            SyntaxLines(picWidthInMinCbs: sets.sps.picWidthInMinCbsY)
+        }
     }
 
     /// Decodes what one job holds. `hook` serves this job alone while it runs.
@@ -61,7 +65,8 @@ final class PictureAttempt: @unchecked Sendable {
         var done = 0
         var end = ranges[0].firstTs
         for (i, range) in ranges.enumerated() {
-            let isWhole = end == range.firstTs && (i > 0 || !needsPredecessor(range))
+            let isWhole =
+                end == range.firstTs && (i > 0 || !needsPredecessor(range))
                 && decode(range, job, &done, workspace, store, lines, hook)
             if !isWhole {
                 lock.withLock { for range in ranges[i...] { failed.insert(range.segment) } }
@@ -80,7 +85,8 @@ final class PictureAttempt: @unchecked Sendable {
     }
 
     private func decode(
-        _ range: SubstreamRange, _ job: Int, _ done: inout Int, _ workspace: DecodingWorkspace, _ store: ContextStore, _ lines: SyntaxLines,
+        _ range: SubstreamRange, _ job: Int, _ done: inout Int, _ workspace: DecodingWorkspace, _ store: ContextStore,
+        _ lines: SyntaxLines,
         _ hook: HookBox?
     ) -> Bool {
         let segment = segments[range.segment]
@@ -99,7 +105,8 @@ final class PictureAttempt: @unchecked Sendable {
                 let rs = Int(grid.ctbAddrTsToRs[ts])
                 if !isReady(ts, rs, context, job) { return false }
                 ctu.reset(
-                    ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize, yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
+                    ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize,
+                    yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
                 if begin { substream.begin(ctbAddrRs: rs, first: first) }
                 first = false
                 let step = substream.code(ctu)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
-import VeilBins
+import VeilBitstream
+import VeilCore
+import VeilEntropy
 import VeilRecon
-import VeilSyntax
 
 /// One slice segment of a picture, ready to be decoded by any worker.
 struct SliceSegmentJob: @unchecked Sendable {
@@ -40,7 +41,8 @@ struct PictureOutcome: Sendable {
     var hashesChecked = 0
 }
 
-/// A picture on its way: collected slice by slice, then decoded by jobs that may run side by side (WPP rows, tiles, slices).
+/// A picture on its way: collected slice by slice, then decoded by jobs that may run side by side (WPP rows, tiles,
+/// slices).
 final class PictureDecoding: @unchecked Sendable {
     let picture: CodedPicture
     let sets: ActiveSets
@@ -77,7 +79,8 @@ final class PictureDecoding: @unchecked Sendable {
     /// The picture has been decoded and `outcome` says how.
     var isDone: Bool { lock.withLock { done } }
 
-    /// Says, when all slices are there, into how many jobs the picture is divided. `moreHook` makes hooks beyond the first one.
+    /// Says, when all slices are there, into how many jobs the picture is divided. `moreHook` makes hooks beyond the
+    /// first one.
     func prepare(threads: Int, moreHook: () -> HookBox?) -> Int {
         let plan = SubstreamPlan(segments: segments, grid: sets.grid)
         self.plan = plan

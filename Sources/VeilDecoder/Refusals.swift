@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilSyntax
+import VeilBitstream
 
-/// Parameter sets that ask for what Veil does not have. They end decoding only when a slice that is wanted needs them: nobody may want
-/// theirs, and a damaged copy of a good set may look like one.
+/// Parameter sets that ask for what Veil does not have. They end decoding only when a slice that is wanted needs
+/// them: nobody may want theirs, and a damaged copy of a good set may look like one.
 struct Refusals {
     private var errors: [String: SyntaxError] = [:]
 
-    /// Takes a parameter set into the store, or remembers why not. Throws what is damaged, and what is refused where a good set of the same
-    /// name stays in force.
+    /// Takes a parameter set into the store, or remembers why not. Throws what is damaged, and what is refused where
+    /// a good set of the same name stays in force.
     mutating func take(_ nal: NALUnit, into sets: ParameterSetStore) throws {
         let set = Self.name(nal.header.nalUnitType)
         do {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilBitstream
+import VeilCore
+import VeilEntropy
 import VeilRecon
-import VeilSyntax
 
-/// A run of CTUs, consecutive in tile scan, that is decoded without a break: one substream of a slice segment (a WPP row, a tile), or a
-/// whole segment.
+/// A run of CTUs, consecutive in tile scan, that is decoded without a break: one substream of a slice segment (a WPP
+/// row, a tile), or a whole segment.
 struct SubstreamRange {
     /// Index of the segment.
     let segment: Int
@@ -22,8 +23,8 @@ struct SubstreamRange {
 ///
 /// It follows from headers alone, hence what is decoded of a damaged picture does not depend on the number of threads.
 struct SubstreamPlan {
-    /// What one worker decodes in one go: a range, and those that go on from its contexts (dependent slice segments beginning amid a row).
-    /// In tile scan: a job never waits for a later one.
+    /// What one worker decodes in one go: a range, and those that go on from its contexts (dependent slice segments
+    /// beginning amid a row). In tile scan: a job never waits for a later one.
     private(set) var jobs: [[SubstreamRange]] = []
     /// Job of each CTU in tile scan; -1 where no slice covers it.
     private(set) var jobOf: [Int32]
@@ -74,7 +75,8 @@ struct SubstreamPlan {
         }
     }
 
-    /// Whether a range reaches into another tile than it begins in: only without entry points, which such a segment should have.
+    /// Whether a range reaches into another tile than it begins in: only without entry points, which such a segment
+    /// should have.
     static func spansTiles(_ range: SubstreamRange, _ grid: CTBGrid) -> Bool {
         grid.tileIdRs[Int(grid.ctbAddrTsToRs[range.firstTs])] != grid.tileIdRs[Int(grid.ctbAddrTsToRs[range.endTs - 1])]
     }

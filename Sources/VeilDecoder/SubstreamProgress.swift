@@ -2,7 +2,8 @@
 import CVeilKernels
 import Foundation
 import Synchronization
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 /// How far each of a picture's jobs has got, for those that read what it makes.
 final class SubstreamProgress: @unchecked Sendable {

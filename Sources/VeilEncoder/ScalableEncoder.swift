@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBaseLayer
-import VeilBins
+import VeilBitstream
+import VeilCore
 import VeilDecoder
+import VeilEntropy
 import VeilRecon
-import VeilSyntax
 
 /// One access unit in decoding order, with the reconstruction of each layer.
 package struct AccessUnit {
@@ -29,8 +29,8 @@ extension PackedPicture: WaitingPicture {}
 
 /// Codes a clip as base layer and enhancement layers, access unit by access unit.
 ///
-/// Several are in flight at once: libx265 works ahead with its own threads, and the pictures of the enhancement layers run on a pool, rows
-/// of one picture following those of the pictures it refers to.
+/// Several are in flight at once: libx265 works ahead with its own threads, and the pictures of the enhancement
+/// layers run on a pool, rows of one picture following those of the pictures it refers to.
 package final class ScalableEncoder {
     private let settings: ScalableSettings
     private let baseEncoder: BaseLayerEncoder
@@ -57,7 +57,9 @@ package final class ScalableEncoder {
             throw EncoderError.settings("no more than \(ScalableSettings.maxLayers) layers")
         }
         for (i, layer) in settings.enhancements.enumerated() {
-            guard !layer.references.isEmpty, layer.references == layer.references.sorted(), layer.references.allSatisfy({ $0 <= i }) else {
+            guard !layer.references.isEmpty, layer.references == layer.references.sorted(),
+                layer.references.allSatisfy({ $0 <= i })
+            else {
                 throw EncoderError.settings("layer \(i + 1) must refer to lower layers")
             }
         }
@@ -70,7 +72,8 @@ package final class ScalableEncoder {
 
     deinit { pool.stop() }
 
-    /// Pushes the next picture in display order: the source of each layer. Returns the next access unit in decoding order, if it is ready.
+    /// Pushes the next picture in display order: the source of each layer. Returns the next access unit in decoding
+    /// order, if it is ready.
     package func push(_ sources: [FrameBuffer]) throws -> AccessUnit? {
         precondition(!sources.isEmpty, "one source a layer")
         return try push(base: sources[0], enhancements: sources.dropFirst().map(PackedPicture.init))
@@ -142,13 +145,17 @@ package final class ScalableEncoder {
         guard let position = order.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) else {
             throw EncoderError.baseLayer("the first picture is no IRAP picture")
         }
-        if let unit = coded.unit, unit.irapIndex != position.irapIndex || unit.pocDelta != Int(position.poc) - Int(position.irapPoc) {
-            throw EncoderError.baseLayer("picture \(coded.displayIndex) was encrypted as that of another position (libx265's order changed)")
+        if let unit = coded.unit,
+            unit.irapIndex != position.irapIndex || unit.pocDelta != Int(position.poc) - Int(position.irapPoc)
+        {
+            throw EncoderError.baseLayer(
+                "picture \(coded.displayIndex) was encrypted as that of another position (libx265's order changed)")
         }
         let isIRAP = header.nalUnitType.isIRAP
         if isIRAP { irapCount += 1 }
         coded.picture.poc = position.poc
-        var unit = AccessUnitInFlight(displayIndex: coded.displayIndex, isIRAP: isIRAP, basePicture: coded.picture, index: begun)
+        var unit = AccessUnitInFlight(
+            displayIndex: coded.displayIndex, isIRAP: isIRAP, basePicture: coded.picture, index: begun)
         begun += 1
         unit.qps = [26 + pps.initQpMinus26 + header.sliceQpDelta]
         unit.baseBytes = slices.reduce(0) { $0 + $1.bytes.count }
@@ -160,16 +167,20 @@ package final class ScalableEncoder {
             }
             let places = layers.map { $0.place(base: header, position: position) }
             let rated = places.map {
-                RatedPicture(baseQp: unit.qps[0], type: header.sliceType, baseBits: Self.bits(slices), qpOffset: $0.qpOffset)
+                RatedPicture(
+                    baseQp: unit.qps[0], type: header.sliceType, baseBits: Self.bits(slices), qpOffset: $0.qpOffset)
             }
             for i in layers.indices { rates[i].prepare(rated[i]) }
             recordCosts()
             for (i, layer) in layers.enumerated() {
-                let references = settings.enhancements[i].references.map { $0 == 0 ? coded.picture : unit.pictures[$0 - 1].picture }
+                let references = settings.enhancements[i].references.map {
+                    $0 == 0 ? coded.picture : unit.pictures[$0 - 1].picture
+                }
                 let source = try sources[i].unpacked()
                 let (picture, qp) = start(index: unit.index, rate: &rates[i], rated[i]) {
                     layer.picture(
-                        base: header, position: position, place: places[i], references: references, source: source, qp: $0, isTentative: $1)
+                        base: header, position: position, place: places[i], references: references, source: source,
+                        qp: $0, isTentative: $1)
                 }
                 unit.pictures.append(picture)
                 unit.qps.append(max(qp - Int(places[i].qpOffset), 0))
@@ -188,10 +199,12 @@ package final class ScalableEncoder {
         return unit
     }
 
-    /// Has a picture coded with the QP that a layer's rate control chooses. Where it might be too large for the decoder's buffer it is
-    /// finished here, with as high a QP as that takes; nothing has been predicted from it before.
+    /// Has a picture coded with the QP that a layer's rate control chooses. Where it might be too large for the
+    /// decoder's buffer it is finished here, with as high a QP as that takes; nothing has been predicted from it
+    /// before.
     private func start(
-        index: Int, rate: inout LayerRateControl, _ rated: RatedPicture, picture make: (_ qp: Int, _ isTentative: Bool) -> EnhancementLayerEncoder.Picture
+        index: Int, rate: inout LayerRateControl, _ rated: RatedPicture,
+        picture make: (_ qp: Int, _ isTentative: Bool) -> EnhancementLayerEncoder.Picture
     ) -> (EnhancementLayerEncoder.Picture, qp: Int) {
         var qp = rate.qp(rated)
         while true {
@@ -214,7 +227,9 @@ package final class ScalableEncoder {
         if settings.enhancements.contains(where: { $0.tools.interLayerMotion }) {
             // The slices as libx265 wrote them: encryption after it would hide their motion.
             let slices = coded.nals.filter(\.header.nalUnitType.isSlice)
-            if let read = try motionReader.prepare(picture, slices: slices, hasMotion: coded.hasMotion, poc: poc, sets: sets) {
+            if let read = try motionReader.prepare(
+                picture, slices: slices, hasMotion: coded.hasMotion, poc: poc, sets: sets)
+            {
                 pool.submit {
                     read()
                     picture.publishAll()
@@ -257,14 +272,17 @@ package final class ScalableEncoder {
 
     private static func bytes(_ nals: [NALUnit]) -> Int { nals.reduce(0) { $0 + $1.bytes.count } }
 
-    /// What goes through a decoder's buffer for VCL NAL units (C.2), with the start codes of Annex B; but without emulation prevention
-    /// bytes, so that an encrypted layer gets the QPs of the clear one.
-    private static func bits(_ nals: [NALUnit]) -> Int { nals.reduce(0) { $0 + $1.rbsp.count + $1.startCodeLength + 2 } * 8 }
+    /// What goes through a decoder's buffer for VCL NAL units (C.2), with the start codes of Annex B; but without
+    /// emulation prevention bytes, so that an encrypted layer gets the QPs of the clear one.
+    private static func bits(_ nals: [NALUnit]) -> Int {
+        nals.reduce(0) { $0 + $1.rbsp.count + $1.startCodeLength + 2 } * 8
+    }
 
     /// decoded_picture_hash() of a picture, with MD5.
     private static func hash(of picture: CodedPicture) -> NALUnit {
         let hashes = (0..<3).map { PictureHash.md5(picture.frame.plane($0), bitDepth: picture.frame.bitDepth($0)) }
-        let message = SEIMessage(payloadType: SEIMessage.decodedPictureHash, payload: DecodedPictureHash.payload(md5: hashes))
+        let message = SEIMessage(
+            payloadType: SEIMessage.decodedPictureHash, payload: DecodedPictureHash.payload(md5: hashes))
         let header = NALUnitHeader(
             nalUnitType: .suffixSEI, nuhLayerId: picture.nuhLayerId, nuhTemporalIdPlus1: picture.temporalId + 1)
         return NALUnit(header: header, rbsp: SEIMessage.rbsp([message]))
@@ -298,19 +316,26 @@ package final class ScalableEncoder {
             let sps = LayerParameterSets.sps(base: baseSps, layerId: id, id: id, tools: tools)
             func makePps(id: Int, transformSkip: Bool) -> PictureParameterSet {
                 LayerParameterSets.pps(
-                    layerId: i + 1, id: id, spsId: i + 1, qp: options.rate.initialQp, tools: tools, transformSkip: transformSkip,
+                    layerId: i + 1, id: id, spsId: i + 1, qp: options.rate.initialQp, tools: tools,
+                    transformSkip: transformSkip,
                     references: options.references.map { ($0, formats[$0].padding) }, padding: options.format.padding)
             }
             let pps = makePps(id: id, transformSkip: false)
-            let drawnPps = tools.transformSkip ? makePps(id: id + settings.enhancements.count, transformSkip: true) : nil
+            let drawnPps =
+                tools.transformSkip ? makePps(id: id + settings.enhancements.count, transformSkip: true) : nil
             layerSets.append(NALUnit(header: NALUnitHeader(nalUnitType: .sps, nuhLayerId: id), rbsp: sps.rbsp()))
             layerSets.append(NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: pps.rbsp()))
-            if let drawnPps { layerSets.append(NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: drawnPps.rbsp())) }
+            if let drawnPps {
+                layerSets.append(
+                    NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: drawnPps.rbsp()))
+            }
             let layer = try LayerSettings(
-                layerId: id, sps: try sps.resolved(forLayer: id, vps: vps), pps: pps, drawnPps: drawnPps, vps: vps, effort: options.effort)
+                layerId: id, sps: try sps.resolved(forLayer: id, vps: vps), pps: pps, drawnPps: drawnPps, vps: vps,
+                effort: options.effort)
             layers.append(
                 EnhancementLayerEncoder(
-                    settings: layer, options: options, sizes: options.references.map { (formats[$0].codedWidth, formats[$0].codedHeight) },
+                    settings: layer, options: options,
+                    sizes: options.references.map { (formats[$0].codedWidth, formats[$0].codedHeight) },
                     hooks: settings.hooks))
         }
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBaseLayer
-import VeilBins
-import VeilSyntax
+import VeilBitstream
+import VeilEntropy
 
 /// What went wrong while coding, in one line.
 public enum EncoderError: Error, Sendable, CustomStringConvertible {
@@ -50,16 +49,18 @@ package struct ScalableSettings {
     /// Layers 1 and up; empty codes a single layer.
     package var enhancements: [EnhancementSettings] = []
     package var threads = 1
-    /// Send parameter sets before every IRAP picture, for receivers that join, and not only before the first. The reference decoder (SHM)
-    /// does not survive a second VPS or base layer SPS.
+    /// Send parameter sets before every IRAP picture, for receivers that join, and not only before the first. The
+    /// reference decoder (SHM) does not survive a second VPS or base layer SPS.
     package var repeatsHeaders = false
     /// Ends each picture of the enhancement layers with a message that holds the MD5 of its samples.
     package var sendsHashes = false
     /// Hooks of the enhancement layers; those of the base layer are its own.
     package var hooks: (any BinHookProvider)?
-    /// Applied to the base layer's NAL units of each access unit after coding: encryption where the base encoder has no hook.
+    /// Applied to the base layer's NAL units of each access unit after coding: encryption where the base encoder has
+    /// no hook.
     package var protectBase: (([NALUnit]) throws -> [NALUnit])?
-    /// A prefix SEI unit to put before the slices of an IRAP picture, by layer and the number of IRAP pictures before it.
+    /// A prefix SEI unit to put before the slices of an IRAP picture, by layer and the number of IRAP pictures before
+    /// it.
     package var message: ((_ layer: Int, _ irapIndex: Int) -> NALUnit?)?
     package init() {}
 

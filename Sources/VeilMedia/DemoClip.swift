@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 
-/// A clip that the program draws itself: a hilly landscape under a panning camera, a lighthouse, a ball that bounces through, and grain.
+/// A clip that the program draws itself: a hilly landscape under a panning camera, a lighthouse, a ball that bounces
+/// through, and grain.
 public struct DemoClip: Sendable {
     public let format: VideoFormat
 
@@ -75,7 +76,8 @@ public struct DemoClip: Sendable {
     /// Where a ridge begins, from the top.
     private static func ridge(_ x: Int, _ index: Int, _ h: Int) -> Int {
         let base = h * (50 + 14 * index) / 100
-        return base + (noise(x, index * 977, 96, index) - 128) * h / 900 + (noise(x, index * 571, 23, index + 7) - 128) * h / 3000
+        return base + (noise(x, index * 977, 96, index) - 128) * h / 900 + (noise(x, index * 571, 23, index + 7) - 128)
+            * h / 3000
     }
 
     private static func sky(_ x: Int, _ y: Int, _ h: Int) -> (Int, Int, Int) {
@@ -85,7 +87,8 @@ public struct DemoClip: Sendable {
     }
 
     private static func ground(_ x: Int, _ depth: Int, _ index: Int) -> (Int, Int, Int) {
-        let texture = (noise(x, depth, 19, index + 60) + noise(x, depth, 6, index + 61) * 2 + noise(x, depth, 3, index + 62)) / 4
+        let texture =
+            (noise(x, depth, 19, index + 60) + noise(x, depth, 6, index + 61) * 2 + noise(x, depth, 3, index + 62)) / 4
         let shade = 105 - index * 22
         return (shade + (texture - 128) * (3 + index) / 8, 118 - index * 4, 116 + index * 2)
     }

@@ -2,15 +2,17 @@
 import CVeilKernels
 import Foundation
 
-/// Down-sampling of a layer's source for the layer below, with the sample positions that the standard's up-sampling assumes by
-/// default (H.8.1.4): luma sample (0, 0) of both layers coincide; chroma coincides horizontally, and vertically lies half a luma
-/// sample below, so that chroma row j of the small picture stands at row ratio * j + (ratio - 1) / 4 of the large one.
+/// Down-sampling of a layer's source for the layer below, with the sample positions that the standard's up-sampling
+/// assumes by default (H.8.1.4): luma sample (0, 0) of both layers coincide; chroma coincides horizontally, and
+/// vertically lies half a luma sample below, so that chroma row j of the small picture stands at row ratio * j +
+/// (ratio - 1) / 4 of the large one.
 ///
 /// Each output sample is a sum of input samples weighted by a cosine-windowed sinc of the output's bandwidth:
 /// w(d) = sinc(d / ratio) * cos(pi / 2 * d / (3 * ratio)) for |d| < 3 * ratio, normalised, in 14-bit integers.
 public struct Downsampler: Sendable {
     private struct Axis: Sendable {
-        /// Position of the first tap of every output sample, and the taps, `taps` each: a multiple of 8, the last ones 0.
+        /// Position of the first tap of every output sample, and the taps, `taps` each: a multiple of 8, the last
+        /// ones 0.
         var first: [Int32] = []
         var weights: [Int16] = []
         let taps: Int
@@ -55,7 +57,8 @@ public struct Downsampler: Sendable {
         func axis(_ c: Int, horizontal: Bool) -> Axis {
             let b = target.size(ofComponent: c)
             let ratio = horizontal ? rx : ry
-            return Axis(to: horizontal ? b.width : b.height, ratio: ratio, offset: c > 0 && !horizontal ? (ratio - 1) / 4 : 0)
+            return Axis(
+                to: horizontal ? b.width : b.height, ratio: ratio, offset: c > 0 && !horizontal ? (ratio - 1) / 4 : 0)
         }
         columns = [axis(0, horizontal: true), axis(1, horizontal: true)]
         rows = [axis(0, horizontal: false), axis(1, horizontal: false)]
@@ -69,7 +72,9 @@ public struct Downsampler: Sendable {
 
     /// Writes over the samples of `result`, a frame of the target's size.
     public func callAsFunction(_ frame: VideoFrame, into result: VideoFrame) {
-        precondition(result.format.width == target.width && result.format.height == target.height, "a frame of the target's size")
+        precondition(
+            result.format.width == target.width && result.format.height == target.height, "a frame of the target's size"
+        )
         for c in 0..<3 { scale(c, frame, into: &result.planes[c]) }
     }
 
@@ -84,20 +89,26 @@ public struct Downsampler: Sendable {
             frame.planes[c].withUnsafeBufferPointer { input in
                 withUnsafeTemporaryAllocation(of: Int16.self, capacity: a.width + 2 * margin) { line in
                     withUnsafeTemporaryAllocation(of: UnsafePointer<UInt16>?.self, capacity: vertical.taps) { taps in
-                        guard let from = input.baseAddress, let to = out.baseAddress, let line = line.baseAddress else { return }
+                        guard let from = input.baseAddress, let to = out.baseAddress, let line = line.baseAddress else {
+                            return
+                        }
                         // Rows first: the vertical pass runs along whole rows, and keeps four bits of precision.
                         let middle = line + margin
                         for y in 0..<b.height {
                             let start = Int(vertical.first[y])
-                            for k in 0..<vertical.taps { taps[k] = from + min(max(start + k, 0), a.height - 1) * a.width }
+                            for k in 0..<vertical.taps {
+                                taps[k] = from + min(max(start + k, 0), a.height - 1) * a.width
+                            }
                             vertical.weights.withUnsafeBufferPointer {
                                 veil_scale_v(
-                                    middle, taps.baseAddress!, $0.baseAddress! + y * vertical.taps, Int32(vertical.taps), Int32(a.width))
+                                    middle, taps.baseAddress!, $0.baseAddress! + y * vertical.taps,
+                                    Int32(vertical.taps), Int32(a.width))
                             }
                             line.update(repeating: middle[0], count: margin)
                             (middle + a.width).update(repeating: middle[a.width - 1], count: margin)
                             veil_scale_h(
-                                to + y * b.width, middle, horizontal.first, horizontal.weights, Int32(horizontal.taps), Int32(b.width), limit)
+                                to + y * b.width, middle, horizontal.first, horizontal.weights, Int32(horizontal.taps),
+                                Int32(b.width), limit)
                         }
                     }
                 }

@@ -28,9 +28,12 @@ public struct FrameInFile: @unchecked Sendable {
             guard let from = chunk.baseAddress else { return }
             for y in Swift.stride(from: 0, to: size.height, by: rowsAtOnce) {
                 let rows = min(rowsAtOnce, size.height - y)
-                try fill(UnsafeMutableRawBufferPointer(rebasing: chunk[..<(rows * size.width * bytes)]), at: at + y * size.width * bytes)
+                try fill(
+                    UnsafeMutableRawBufferPointer(rebasing: chunk[..<(rows * size.width * bytes)]),
+                    at: at + y * size.width * bytes)
                 RawSamples.read(
-                    from, bitDepth: format.bitDepth, into: plane + y * stride, stride: stride, width: size.width, height: rows)
+                    from, bitDepth: format.bitDepth, into: plane + y * stride, stride: stride, width: size.width,
+                    height: rows)
             }
         }
     }

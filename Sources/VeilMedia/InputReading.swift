@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 
-/// Whether the user asked the program to stop (Ctrl-C). What is being read then counts as ended, so that what was made of it is finished
-/// and stays usable. A second request ends the program at once.
+/// Whether the user asked the program to stop (Ctrl-C). What is being read then counts as ended, so that what was
+/// made of it is finished and stays usable. A second request ends the program at once.
 public enum Interruption {
     private nonisolated(unsafe) static var flag: sig_atomic_t = 0
 
@@ -28,12 +28,14 @@ public enum Interruption {
 }
 
 extension FileHandle {
-    /// What is there to be read, at least one byte and at most `count`; nil at the end, and after a request to stop. Unlike
-    /// `read(upToCount:)`, does not wait for more of a pipe than there is.
+    /// What is there to be read, at least one byte and at most `count`; nil at the end, and after a request to stop.
+    /// Unlike `read(upToCount:)`, does not wait for more of a pipe than there is.
     package func readAvailable(upTo count: Int) throws -> [UInt8]? {
         var failure: (any Error)?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            do { initialized = try readAvailable(into: UnsafeMutableRawBufferPointer(buffer)) } catch { failure = error }
+            do { initialized = try readAvailable(into: UnsafeMutableRawBufferPointer(buffer)) } catch {
+                failure = error
+            }
         }
         if let failure { throw failure }
         return bytes.isEmpty ? nil : bytes

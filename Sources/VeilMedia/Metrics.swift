@@ -4,7 +4,8 @@ import Foundation
 /// Distances between two videos of one format.
 public struct VideoMeasurement: Codable, Sendable {
     public var frames = 0
-    /// PSNR of each component in dB over all frames (from the mean squared error of the whole clip); equal videos give 99.
+    /// PSNR of each component in dB over all frames (from the mean squared error of the whole clip); equal videos
+    /// give 99.
     public var psnrY = 0.0
     public var psnrCb = 0.0
     public var psnrCr = 0.0
@@ -14,7 +15,8 @@ public struct VideoMeasurement: Codable, Sendable {
     public var ssimY = 0.0
     /// Fraction of differing bits between the luma samples.
     public var hammingDistance = 0.0
-    /// Encryption quality: mean over the byte values of the absolute difference of their counts in the two luma planes, per frame.
+    /// Encryption quality: mean over the byte values of the absolute difference of their counts in the two luma
+    /// planes, per frame.
     public var encryptionQuality = 0.0
     /// Luma PSNR of every frame.
     public var framePsnrY: [Double] = []
@@ -55,7 +57,8 @@ public struct Metrics: Sendable {
             if c == 0 { lumaError = Double(sum) / Double(max(count, 1)) }
         }
         framePsnr.append(Self.psnr(meanSquaredError: lumaError, bitDepth: format.bitDepth))
-        ssim += Self.ssim(a.planes[0], b.planes[0], width: format.width, height: format.height, bitDepth: format.bitDepth)
+        ssim += Self.ssim(
+            a.planes[0], b.planes[0], width: format.width, height: format.height, bitDepth: format.bitDepth)
         var differing = 0
         var counts = [Int](repeating: 0, count: 1 << format.bitDepth)
         for (x, y) in zip(a.planes[0], b.planes[0]) {

@@ -2,7 +2,8 @@
 import CVeilKernels
 import Foundation
 
-/// A file that appears whole or not at all: bytes go to a temporary sibling, which takes the name when finished. "-" is standard output.
+/// A file that appears whole or not at all: bytes go to a temporary sibling, which takes the name when finished. "-"
+/// is standard output.
 public final class OutputFile {
     private let path: String
     private let temporary: String?
@@ -74,7 +75,8 @@ public final class OutputFile {
         bytesWritten += bytes.count
     }
 
-    /// Something is complete that a reader at the other end of a pipe may be waiting for: hands it on, where this is one.
+    /// Something is complete that a reader at the other end of a pipe may be waiting for: hands it on, where this is
+    /// one.
     public func endUnit() throws { if temporary == nil { try flush() } }
 
     /// Completes the file and gives it its name.
@@ -117,7 +119,9 @@ public final class VideoWriter {
         if isY4M {
             if !begun {
                 let colour = format.bitDepth > 8 ? "420p10 XYSCSS=420P10" : "420jpeg"
-                try file.write("YUV4MPEG2 W\(format.width) H\(format.height) F\(format.fps.numerator):\(format.fps.denominator) Ip A1:1 C\(colour)\n".utf8)
+                try file.write(
+                    "YUV4MPEG2 W\(format.width) H\(format.height) F\(format.fps.numerator):\(format.fps.denominator) Ip A1:1 C\(colour)\n"
+                        .utf8)
                 begun = true
             }
             try file.write("FRAME\n".utf8)

@@ -40,14 +40,16 @@ public struct RGBImage: Sendable {
         let cellWidth = images.map(\.width).max() ?? 0
         let cellHeight = images.map(\.height).max() ?? 0
         let rows = (images.count + columns - 1) / columns
-        var sheet = RGBImage(width: columns * cellWidth + (columns - 1) * gap, height: rows * cellHeight + max(rows - 1, 0) * gap)
+        var sheet = RGBImage(
+            width: columns * cellWidth + (columns - 1) * gap, height: rows * cellHeight + max(rows - 1, 0) * gap)
         for (i, image) in images.enumerated() {
             let left = (i % columns) * (cellWidth + gap)
             let top = (i / columns) * (cellHeight + gap)
             for y in 0..<image.height {
                 let to = ((top + y) * sheet.width + left) * 3
                 sheet.samples.replaceSubrange(
-                    to..<(to + image.width * 3), with: image.samples[(y * image.width * 3)..<((y + 1) * image.width * 3)])
+                    to..<(to + image.width * 3),
+                    with: image.samples[(y * image.width * 3)..<((y + 1) * image.width * 3)])
             }
         }
         return sheet
@@ -84,7 +86,9 @@ public struct RGBImage: Sendable {
 
     /// The image as a PNG file (ISO/IEC 15948), without compression.
     public var png: [UInt8] {
-        func word(_ v: UInt32) -> [UInt8] { [UInt8(v >> 24), UInt8(v >> 16 & 255), UInt8(v >> 8 & 255), UInt8(v & 255)] }
+        func word(_ v: UInt32) -> [UInt8] {
+            [UInt8(v >> 24), UInt8(v >> 16 & 255), UInt8(v >> 8 & 255), UInt8(v & 255)]
+        }
         func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
             let body = Array(name.utf8) + data
             return word(UInt32(data.count)) + body + word(Checksums.crc32(body))
@@ -100,13 +104,17 @@ public struct RGBImage: Sendable {
         var at = 0
         repeat {
             let count = min(raw.count - at, 65535)
-            stream += [at + count == raw.count ? 1 : 0, UInt8(count & 255), UInt8(count >> 8), UInt8(~count & 255), UInt8(~count >> 8 & 255)]
+            stream += [
+                at + count == raw.count ? 1 : 0, UInt8(count & 255), UInt8(count >> 8), UInt8(~count & 255),
+                UInt8(~count >> 8 & 255),
+            ]
             stream += raw[at..<(at + count)]
             at += count
         } while at < raw.count
         stream += word(Checksums.adler32(raw))
         return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-            + chunk("IHDR", word(UInt32(width)) + word(UInt32(height)) + [8, 2, 0, 0, 0]) + chunk("IDAT", stream) + chunk("IEND", [])
+            + chunk("IHDR", word(UInt32(width)) + word(UInt32(height)) + [8, 2, 0, 0, 0]) + chunk("IDAT", stream)
+            + chunk("IEND", [])
     }
 }
 

@@ -5,7 +5,8 @@ import CVeilKernels
 enum RawSamples {
     /// Reads `height` rows of `width` samples, without gaps, into memory with a row every `stride` samples.
     static func read(
-        _ from: UnsafeRawPointer, bitDepth: Int, into plane: UnsafeMutablePointer<UInt16>, stride: Int, width: Int, height: Int
+        _ from: UnsafeRawPointer, bitDepth: Int, into plane: UnsafeMutablePointer<UInt16>, stride: Int, width: Int,
+        height: Int
     ) {
         if bitDepth == 8 {
             veil_widen(plane, stride, from.assumingMemoryBound(to: UInt8.self), width, Int32(width), Int32(height))

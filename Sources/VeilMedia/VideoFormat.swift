@@ -73,11 +73,13 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
         switch self {
         case .cannotOpen(let path, let reason): return "\(path): \(reason)"
         case .notSupported(let path, let what): return "\(path): \(what)"
-        case .truncated(let path, let frame, let offset): return "\(path): ends inside frame \(frame), at byte \(offset)"
+        case .truncated(let path, let frame, let offset):
+            return "\(path): ends inside frame \(frame), at byte \(offset)"
         case .writeFailed(let path, let reason): return "\(path): cannot write: \(reason)"
         case .closedPipe(let path): return "\(path): nobody reads it any more"
         case .needsSize(let path): return "\(path): raw video needs --size WxH (and --fps)"
-        case .noFFmpeg(let path): return "\(path): is neither y4m nor raw yuv, and ffmpeg, which would read it, is not installed"
+        case .noFFmpeg(let path):
+            return "\(path): is neither y4m nor raw yuv, and ffmpeg, which would read it, is not installed"
         case .ffmpegFailed(let path, let reason): return "\(path): ffmpeg: \(reason)"
         }
     }

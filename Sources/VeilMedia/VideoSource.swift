@@ -12,7 +12,8 @@ public final class VideoSource {
     private var frameIndex = 0
     /// Where the last frame's samples began.
     private var frameOffset = 0
-    /// Bytes read: the ones not used yet are `bufferAt..<bufferEnd`. Keeps its size, like `kept`, so that a frame touches no fresh memory.
+    /// Bytes read: the ones not used yet are `bufferAt..<bufferEnd`. Keeps its size, like `kept`, so that a frame
+    /// touches no fresh memory.
     private var buffer: [UInt8] = []
     private var bufferAt = 0
     private var bufferEnd = 0
@@ -23,15 +24,23 @@ public final class VideoSource {
     private let isSeekable: Bool
     private let errors: Pipe?
 
-    /// Opens a source. `path` may be "-" for standard input. `size` and `fps` describe raw video (a .yuv file, or standard input that is
-    /// not y4m); `bitDepth` likewise, and what ffmpeg is asked to deliver.
+    /// Opens a source. `path` may be "-" for standard input. `size` and `fps` describe raw video (a .yuv file, or
+    /// standard input that is not y4m); `bitDepth` likewise, and what ffmpeg is asked to deliver.
     public static func open(
-        path: String, size: (width: Int, height: Int)? = nil, fps: (numerator: Int, denominator: Int)? = nil, bitDepth: Int? = nil
+        path: String, size: (width: Int, height: Int)? = nil, fps: (numerator: Int, denominator: Int)? = nil,
+        bitDepth: Int? = nil
     ) throws -> VideoSource {
-        if path == "-" { return try VideoSource(path: "standard input", input: .standardInput, process: nil, errors: nil, size, fps, bitDepth) }
-        guard FileManager.default.fileExists(atPath: path) else { throw MediaError.cannotOpen(path: path, reason: "no such file") }
+        if path == "-" {
+            return try VideoSource(
+                path: "standard input", input: .standardInput, process: nil, errors: nil, size, fps, bitDepth)
+        }
+        guard FileManager.default.fileExists(atPath: path) else {
+            throw MediaError.cannotOpen(path: path, reason: "no such file")
+        }
         let ext = (path as NSString).pathExtension.lowercased()
-        guard let file = FileHandle(forReadingAtPath: path) else { throw MediaError.cannotOpen(path: path, reason: "cannot be read") }
+        guard let file = FileHandle(forReadingAtPath: path) else {
+            throw MediaError.cannotOpen(path: path, reason: "cannot be read")
+        }
         let magic = (try? file.read(upToCount: 9)) ?? Data()
         try? file.seek(toOffset: 0)
         if magic == Data("YUV4MPEG2".utf8) || ext == "yuv" {
@@ -51,13 +60,16 @@ public final class VideoSource {
         process.standardError = errors
         process.standardInput = FileHandle.nullDevice
         do { try process.run() } catch { throw MediaError.ffmpegFailed(path: path, reason: "cannot be run") }
-        return try VideoSource(path: path, input: out.fileHandleForReading, process: process, errors: errors, nil, nil, bitDepth)
+        return try VideoSource(
+            path: path, input: out.fileHandleForReading, process: process, errors: errors, nil, nil, bitDepth)
     }
 
     /// How many frames a regular file holds, by its size; nil for pipes and what ffmpeg reads.
     public var expectedFrames: Int? {
         var info = stat()
-        guard process == nil, fstat(input.fileDescriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard process == nil, fstat(input.fileDescriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
+            return nil
+        }
         let header = isY4M ? 6 : 0
         return (Int(info.st_size) - (isY4M ? offset : 0)) / (format.frameBytes + header)
     }
@@ -80,7 +92,8 @@ public final class VideoSource {
         self.process = process
         self.errors = errors
         var status = stat()
-        isSeekable = process == nil && fstat(input.fileDescriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        isSeekable =
+            process == nil && fstat(input.fileDescriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
             && lseek(input.fileDescriptor, 0, SEEK_CUR) == 0
         var header: [UInt8] = []
         var pending: [UInt8] = []
@@ -97,7 +110,9 @@ public final class VideoSource {
                     pending.removeFirst(end + 1)
                     break
                 }
-                if pending.count > 4096 { throw MediaError.notSupported(path: path, what: "y4m header line is too long") }
+                if pending.count > 4096 {
+                    throw MediaError.notSupported(path: path, what: "y4m header line is too long")
+                }
                 if try !more() { throw MediaError.truncated(path: path, frame: 0, offset: pending.count) }
             }
             isY4M = true
@@ -106,7 +121,8 @@ public final class VideoSource {
         } else {
             if process != nil {
                 let text = errors.map { String(decoding: $0.fileHandleForReading.availableData, as: UTF8.self) } ?? ""
-                throw MediaError.ffmpegFailed(path: path, reason: text.split(separator: "\n").last.map(String.init) ?? "gave no video")
+                throw MediaError.ffmpegFailed(
+                    path: path, reason: text.split(separator: "\n").last.map(String.init) ?? "gave no video")
             }
             guard let size else { throw MediaError.needsSize(path: path) }
             guard (1...16384).contains(size.width), (1...16384).contains(size.height) else {
@@ -135,13 +151,16 @@ public final class VideoSource {
                 if parts.count == 2, parts[0] > 0, parts[1] > 0 { format.fps = (parts[0], parts[1]) }
             case "I":
                 if value != "p" && value != "?" {
-                    throw MediaError.notSupported(path: path, what: "interlaced video (y4m tag I\(value)) is not supported")
+                    throw MediaError.notSupported(
+                        path: path, what: "interlaced video (y4m tag I\(value)) is not supported")
                 }
             case "C":
                 switch value {
                 case "420", "420jpeg", "420mpeg2", "420paldv": format.bitDepth = 8
                 case "420p10": format.bitDepth = 10
-                default: throw MediaError.notSupported(path: path, what: "colour space C\(value) is not supported (4:2:0, 8 or 10 bit is)")
+                default:
+                    throw MediaError.notSupported(
+                        path: path, what: "colour space C\(value) is not supported (4:2:0, 8 or 10 bit is)")
                 }
             default: break
             }
@@ -160,18 +179,23 @@ public final class VideoSource {
         if bufferAt + count > buffer.count {
             let used = bufferAt
             let left = bufferEnd - used
-            buffer.withUnsafeMutableBytes { if let base = $0.baseAddress { base.copyMemory(from: base + used, byteCount: left) } }
+            buffer.withUnsafeMutableBytes {
+                if let base = $0.baseAddress { base.copyMemory(from: base + used, byteCount: left) }
+            }
             bufferAt = 0
             bufferEnd = left
         }
         while bufferEnd - bufferAt < count && !ended {
             // Grows with what is really there: a header may claim any size.
             if bufferEnd == buffer.count {
-                buffer.append(contentsOf: repeatElement(0, count: min(max(bufferEnd, 1 << 20), bufferAt + room - bufferEnd)))
+                buffer.append(
+                    contentsOf: repeatElement(0, count: min(max(bufferEnd, 1 << 20), bufferAt + room - bufferEnd)))
             }
             let end = bufferEnd
             do {
-                let got = try buffer.withUnsafeMutableBytes { try input.readAvailable(into: UnsafeMutableRawBufferPointer(rebasing: $0[end...])) }
+                let got = try buffer.withUnsafeMutableBytes {
+                    try input.readAvailable(into: UnsafeMutableRawBufferPointer(rebasing: $0[end...]))
+                }
                 bufferEnd += got
                 ended = got == 0
             } catch { throw MediaError.cannotOpen(path: path, reason: "read error at byte \(offset)") }
@@ -200,11 +224,14 @@ public final class VideoSource {
                     length = at - bufferAt + 1
                     break
                 }
-                if available > 4096 || ended { throw MediaError.truncated(path: path, frame: frameIndex, offset: offset + available) }
+                if available > 4096 || ended {
+                    throw MediaError.truncated(path: path, frame: frameIndex, offset: offset + available)
+                }
                 try fill(available + 1)
             }
             guard buffer[bufferAt..<(bufferAt + length)].starts(with: Array("FRAME".utf8)) else {
-                throw MediaError.notSupported(path: path, what: "no frame header at byte \(offset) (frame \(frameIndex))")
+                throw MediaError.notSupported(
+                    path: path, what: "no frame header at byte \(offset) (frame \(frameIndex))")
             }
             bufferAt += length
             offset += length
@@ -222,7 +249,8 @@ public final class VideoSource {
             frame.planes[c].withUnsafeMutableBufferPointer { out in
                 buffer.withUnsafeBytes {
                     RawSamples.read(
-                        $0.baseAddress! + start, bitDepth: format.bitDepth, into: out.baseAddress!, stride: s.width, width: s.width,
+                        $0.baseAddress! + start, bitDepth: format.bitDepth, into: out.baseAddress!, stride: s.width,
+                        width: s.width,
                         height: s.height)
                 }
             }
@@ -255,7 +283,8 @@ public final class VideoSource {
         if process.terminationStatus != 0 {
             let text = errors.map { String(decoding: $0.fileHandleForReading.availableData, as: UTF8.self) } ?? ""
             throw MediaError.ffmpegFailed(
-                path: path, reason: text.split(separator: "\n").last.map(String.init) ?? "exit status \(process.terminationStatus)")
+                path: path,
+                reason: text.split(separator: "\n").last.map(String.init) ?? "exit status \(process.terminationStatus)")
         }
     }
 }

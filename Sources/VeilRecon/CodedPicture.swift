@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Synchronization
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 /// One decoded (or being decoded) picture of one layer: samples, motion, and how far it has got.
 package final class CodedPicture: @unchecked Sendable {
@@ -51,8 +52,8 @@ package final class CodedPicture: @unchecked Sendable {
         if rowsDone.load(ordering: .acquiring) < wanted { block(until: wanted) }
     }
 
-    /// The planes in which the CTB at a place of the current picture finds its samples in an inter-layer reference: made in `patches`, unless
-    /// the picture is the lower layer's own. Nil for other references.
+    /// The planes in which the CTB at a place of the current picture finds its samples in an inter-layer reference:
+    /// made in `patches`, unless the picture is the lower layer's own. Nil for other references.
     package func interLayerPlanes(xCtb: Int, yCtb: Int, patches: InterLayerPatches) -> (Plane, Plane, Plane)? {
         guard let producer else { return nil }
         if let planes = producer.planes(mv: MotionVector(), x: xCtb, y: yCtb, patches: patches) { return planes }

@@ -2,13 +2,14 @@
 
 /// ScalingFactor (7.4.5) as flat raster tables: m[x][y] of 8.6.4.2 for every block size and matrixId.
 package final class ScalingFactors: @unchecked Sendable {
-    /// 4x4, 8x8, 16x16, 32x32; six matrices each: intra Y, Cb, Cr, inter Y, Cb, Cr. 32x32 chroma is never used in 4:2:0.
+    /// 4x4, 8x8, 16x16, 32x32; six matrices each: intra Y, Cb, Cr, inter Y, Cb, Cr. 32x32 chroma is never used in
+    /// 4:2:0.
     private let memory: UnsafeMutablePointer<UInt8>
     private static let offsets = [0, 6 * 16, 6 * (16 + 64), 6 * (16 + 64 + 256)]
     private static let total = 6 * (16 + 64 + 256 + 1024)
 
-    /// `factor(sizeId, matrixId)` gives the raster block (row-major, 16 << 2*sizeId entries) of ScalingFactor[sizeId][matrixId];
-    /// for sizeId 3 matrixId is 0 (intra) or 1 (inter) times 3.
+    /// `factor(sizeId, matrixId)` gives the raster block (row-major, 16 << 2*sizeId entries) of
+    /// ScalingFactor[sizeId][matrixId]; for sizeId 3 matrixId is 0 (intra) or 1 (inter) times 3.
     package init(factor: (_ sizeId: Int, _ matrixId: Int) -> [UInt8]) {
         memory = .allocate(capacity: Self.total)
         memory.initialize(repeating: 16, count: Self.total)
@@ -16,7 +17,9 @@ package final class ScalingFactors: @unchecked Sendable {
             let samples = 16 << (2 * sizeId)
             for matrixId in 0..<6 where sizeId < 3 || matrixId % 3 == 0 {
                 let block = factor(sizeId, matrixId)
-                for i in 0..<min(samples, block.count) { memory[Self.offsets[sizeId] + matrixId * samples + i] = block[i] }
+                for i in 0..<min(samples, block.count) {
+                    memory[Self.offsets[sizeId] + matrixId * samples + i] = block[i]
+                }
             }
         }
     }
@@ -28,7 +31,9 @@ package final class ScalingFactors: @unchecked Sendable {
 
     /// The table of a block: `log2Size` 2...5, raster, row length `1 << log2Size`.
     @inline(__always)
-    package static func table(_ tables: UnsafePointer<UInt8>, log2Size: Int, cIdx: Int, intra: Bool) -> UnsafePointer<UInt8> {
+    package static func table(
+        _ tables: UnsafePointer<UInt8>, log2Size: Int, cIdx: Int, intra: Bool
+    ) -> UnsafePointer<UInt8> {
         let sizeId = log2Size &- 2
         let samples = 16 &<< (2 &* sizeId)
         // The sizes before this one hold 6 * 16 * (4^sizeId - 1) / 3 entries.

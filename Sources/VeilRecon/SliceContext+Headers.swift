@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
-import VeilSyntax
+import VeilBitstream
+import VeilCore
+import VeilEntropy
 
 extension SliceConstants {
-    /// The constants of a slice. `scalingFactors`: `ScalingFactors(sps:pps:inherited:)`, made once per pair of parameter sets.
+    /// The constants of a slice. `scalingFactors`: `ScalingFactors(sps:pps:inherited:)`, made once per pair of
+    /// parameter sets.
     package init(
         sps: SequenceParameterSet, pps: PictureParameterSet, header: SliceSegmentHeader, scalingFactors: ScalingFactors?
     ) {
@@ -39,7 +41,8 @@ extension SliceConstants {
         collocatedRefIdx = header.collocatedRefIdx
         mvdL1ZeroFlag = header.mvdL1ZeroFlag
         maxNumMergeCand = header.maxNumMergeCand
-        weightedPredFlag = header.sliceType == .p ? pps.weightedPredFlag : header.sliceType == .b ? pps.weightedBipredFlag : false
+        weightedPredFlag =
+            header.sliceType == .p ? pps.weightedPredFlag : header.sliceType == .b ? pps.weightedBipredFlag : false
         lumaLog2WeightDenom = header.lumaLog2WeightDenom
         chromaLog2WeightDenom = header.chromaLog2WeightDenom
     }
@@ -57,8 +60,9 @@ extension CTBGrid {
 }
 
 extension ScalingFactors {
-    /// The factors in force for pictures that use the parameter sets; nil when scaling is flat (scaling_list_enabled_flag 0).
-    /// `inherited`: the list of a reference layer, where the sets infer theirs (sps_infer_scaling_list_flag).
+    /// The factors in force for pictures that use the parameter sets; nil when scaling is flat
+    /// (scaling_list_enabled_flag 0). `inherited`: the list of a reference layer, where the sets infer theirs
+    /// (sps_infer_scaling_list_flag).
     package convenience init?(sps: SequenceParameterSet, pps: PictureParameterSet, inherited: ScalingList? = nil) {
         guard sps.scalingListEnabledFlag else { return nil }
         let list = pps.scalingList ?? sps.scalingList ?? inherited ?? ScalingList.defaults
@@ -74,10 +78,13 @@ extension SliceContext {
         guard let given = header.predWeights else { return ([], []) }
         func entry(_ w: (weight: Int, offset: Int), _ bitDepth: Int) -> PredictionWeight {
             PredictionWeight(
-                weight: Int16(truncatingIfNeeded: w.weight), offset: Int16(truncatingIfNeeded: w.offset << (bitDepth - 8)))
+                weight: Int16(truncatingIfNeeded: w.weight),
+                offset: Int16(truncatingIfNeeded: w.offset << (bitDepth - 8)))
         }
         func list(_ weights: [PredWeight]) -> [[PredictionWeight]] {
-            weights.map { [entry($0.luma, bitDepthLuma), entry($0.chroma.0, bitDepthChroma), entry($0.chroma.1, bitDepthChroma)] }
+            weights.map {
+                [entry($0.luma, bitDepthLuma), entry($0.chroma.0, bitDepthChroma), entry($0.chroma.1, bitDepthChroma)]
+            }
         }
         return (list(given.0), list(given.1))
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilCore
+import VeilEntropy
 
-/// Everything a slice's reconstruction reads from its SPS, PPS and header, by the names of their syntax elements and variables.
+/// Everything a slice's reconstruction reads from its SPS, PPS and header, by the names of their syntax elements and
+/// variables.
 ///
 /// The defaults are those of a plain 8-bit intra slice, so that tests and an encoder set only what differs.
 package struct SliceConstants {
@@ -85,15 +87,16 @@ package final class SliceContext: @unchecked Sendable {
     /// RefPicList0 and 1 as given, `num_ref_idx_active` entries each.
     package let refPicList: ([CodedPicture?], [CodedPicture?])
     package let numRefIdxActive: (Int, Int)
-    /// Entry list * 16 + refIdx; every one of the 32 is valid: missing and out-of-range ones repeat the first reference present.
-    /// Nil in slices without any reference.
+    /// Entry list * 16 + refIdx; every one of the 32 is valid: missing and out-of-range ones repeat the first
+    /// reference present. Nil in slices without any reference.
     package let references: UnsafeMutablePointer<ReferenceEntry>?
     /// `pictureId` of every entry of `references`; zeros without references.
     package let referenceIds: UnsafeMutablePointer<Int>
     /// Entry (list * 16 + refIdx) * 3 + cIdx; nil unless `weightedPredFlag`.
     package let weights: UnsafeMutablePointer<PredictionWeight>?
     package let collocatedPicture: CodedPicture?
-    /// Whether no reference has a POC beyond the current picture's: NoBackwardPredFlag of 8.5.3.2.8 (all DiffPicOrderCnt <= 0).
+    /// Whether no reference has a POC beyond the current picture's: NoBackwardPredFlag of 8.5.3.2.8 (all
+    /// DiffPicOrderCnt <= 0).
     package let noBackwardPredFlag: Bool
 
     // Copies of the scalars that hot code reads.
@@ -112,7 +115,8 @@ package final class SliceContext: @unchecked Sendable {
     package let scalingTables: UnsafePointer<UInt8>?
 
     /// - Parameters:
-    ///   - refPicList: `num_ref_idx_active` entries each; nil where a picture is missing (the decoder should give a substitute).
+    ///   - refPicList: `num_ref_idx_active` entries each; nil where a picture is missing (the decoder should give a
+    ///     substitute).
     ///   - isLongTerm, isInterLayer: marking of each entry; missing entries mean false.
     ///   - weights: per list, per refIdx: Y, Cb, Cr; used when `constants.weightedPredFlag`.
     package init(
@@ -195,7 +199,8 @@ package final class SliceContext: @unchecked Sendable {
 
         if constants.sliceTemporalMvpEnabledFlag {
             let list = constants.sliceType == .b && !constants.collocatedFromL0Flag ? refPicList.1 : refPicList.0
-            collocatedPicture = list.indices.contains(constants.collocatedRefIdx) ? list[constants.collocatedRefIdx] : nil
+            collocatedPicture =
+                list.indices.contains(constants.collocatedRefIdx) ? list[constants.collocatedRefIdx] : nil
         } else {
             collocatedPicture = nil
         }
@@ -224,8 +229,9 @@ package final class SliceContext: @unchecked Sendable {
         return .init(poc: poc, isLongTerm: longTerm)
     }
 
-    /// Which neighbouring CTBs are available (6.4.1) to the blocks of the CTB at raster address `rs`: in the picture, in the
-    /// same tile and in the same slice. Blocks of one CTB are available to each other in z-scan order (``ZScan``).
+    /// Which neighbouring CTBs are available (6.4.1) to the blocks of the CTB at raster address `rs`: in the picture,
+    /// in the same tile and in the same slice. Blocks of one CTB are available to each other in z-scan order
+    /// (``ZScan``).
     @inline(__always)
     package func neighbours(ofCtb rs: Int) -> CTBNeighbours {
         var n = grid.sameTile[rs]

@@ -48,8 +48,10 @@ import Testing
                             k.pointee.sad_x4(&four, at, Self.stride, refs, Self.stride, w, h)
                             #expect(four.map { Int($0) } == expected.map { $0.0 }, "path \(k.pointee.level), \(w)x\(h)")
                             for i in 0..<4 {
-                                #expect(Int(k.pointee.sad(at, Self.stride, refs[i], Self.stride, w, h)) == expected[i].0)
-                                #expect(Int(k.pointee.sse(at, Self.stride, refs[i], Self.stride, w, h)) == expected[i].1)
+                                #expect(
+                                    Int(k.pointee.sad(at, Self.stride, refs[i], Self.stride, w, h)) == expected[i].0)
+                                #expect(
+                                    Int(k.pointee.sse(at, Self.stride, refs[i], Self.stride, w, h)) == expected[i].1)
                             }
                         }
                     }
@@ -83,10 +85,12 @@ import Testing
                         // The definition is slow: one block by it, all others against the plain path.
                         if w == n && h == n {
                             let d = (0..<n * n).map {
-                                Int(a.base[$0 / n * Self.stride + $0 % n]) - Int(b.base[3 + $0 / n * Self.stride + $0 % n])
+                                Int(a.base[$0 / n * Self.stride + $0 % n])
+                                    - Int(b.base[3 + $0 / n * Self.stride + $0 % n])
                             }
                             #expect(
-                                Int(plain.pointee.satd(a.base, Self.stride, b.base + 3, Self.stride, w, h)) == Self.hadamardCost(d, n))
+                                Int(plain.pointee.satd(a.base, Self.stride, b.base + 3, Self.stride, w, h))
+                                    == Self.hadamardCost(d, n))
                         }
                         guard let avx2 else { continue }
                         let x = plain.pointee.satd(a.base + 8, Self.stride, b.base + 3, Self.stride, w, h)
@@ -111,7 +115,8 @@ import Testing
                         var sum: UInt32 = 0
                         for y in 0..<Int(h) {
                             for x in 0..<Int(w) {
-                                sum += UInt32(abs(Int(a.base[8 + y * Self.stride + x]) - Int(ref![y * Self.stride + x])))
+                                sum += UInt32(
+                                    abs(Int(a.base[8 + y * Self.stride + x]) - Int(ref![y * Self.stride + x])))
                             }
                         }
                         return sum
@@ -120,7 +125,9 @@ import Testing
                         var four = [UInt32](repeating: 0, count: 4)
                         k.pointee.sad8_x4(&four, a.base + 8, Self.stride, refs, Self.stride, w, h)
                         #expect(four == expected, "path \(k.pointee.level), \(w)x\(h)")
-                        for i in 0..<4 { #expect(k.pointee.sad8(a.base + 8, Self.stride, refs[i], Self.stride, w, h) == expected[i]) }
+                        for i in 0..<4 {
+                            #expect(k.pointee.sad8(a.base + 8, Self.stride, refs[i], Self.stride, w, h) == expected[i])
+                        }
                     }
                 }
             }
@@ -139,7 +146,8 @@ import Testing
                     let shift = Int32.random(in: 0...4, using: &random)
                     for k in [plain, avx2].compactMap({ $0 }) {
                         let r = Residuals(72 * 72, 77), average = Samples(72 * 72, 77), copy = Samples(72 * 72, 77)
-                        let fill = Samples(72 * 72, 77), wide = Samples(72 * 72, 77), narrow = Buffer<UInt8>(72 * 72, 77)
+                        let fill = Samples(72 * 72, 77), wide = Samples(72 * 72, 77),
+                            narrow = Buffer<UInt8>(72 * 72, 77)
                         let (W, H) = (Int32(w), Int32(h))
                         if w % 4 == 0 { k.pointee.residual(r.base, 72, a.base, s, b.base + 3, s, W, H) }
                         if w % 2 == 0 { k.pointee.average(average.base, 72, a.base, s, b.base + 3, s, W, H) }
@@ -151,7 +159,8 @@ import Testing
                         for y in 0..<72 {
                             for x in 0..<72 {
                                 let i = y * 72 + x, inside = x < w && y < h
-                                let va = inside ? Int(a.base[y * s + x]) : 0, vb = inside ? Int(b.base[3 + y * s + x]) : 0
+                                let va = inside ? Int(a.base[y * s + x]) : 0,
+                                    vb = inside ? Int(b.base[3 + y * s + x]) : 0
                                 if Int(r.base[i]) != (inside && w % 4 == 0 ? va - vb : 77) { bad += 1 }
                                 if Int(average.base[i]) != (inside && w % 2 == 0 ? (va + vb + 1) >> 1 : 77) { bad += 1 }
                                 if copy.base[i] != (inside ? a.base[1 + y * s + x] : 77) { bad += 1 }

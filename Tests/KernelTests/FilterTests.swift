@@ -12,7 +12,9 @@ import Testing
 /// Deblocking and sample adaptive offset (8.7).
 @Suite struct FilterTests {
     /// Samples around an edge at `position` with a step between the sides that the filter may or may not smooth.
-    static func edgeArea(_ stride: Int, depth: Int32, vertical: Bool, _ content: Content, _ random: inout Random) -> Samples {
+    static func edgeArea(
+        _ stride: Int, depth: Int32, vertical: Bool, _ content: Content, _ random: inout Random
+    ) -> Samples {
         let b = samples(stride * 16, depth: depth, content, &random)
         if content == .smooth {
             let maximum = (1 << Int(depth)) - 1
@@ -22,7 +24,8 @@ import Testing
             for y in 0..<16 {
                 for x in 0..<16 {
                     let across = vertical ? x : y
-                    let noise = Int.random(in: -1...1, using: &random) << Int.random(in: 0...(Int(depth) - 8), using: &random)
+                    let noise =
+                        Int.random(in: -1...1, using: &random) << Int.random(in: 0...(Int(depth) - 8), using: &random)
                     let v = level + (across >= 8 ? step : 0) + slope * across + noise
                     b.base[y * stride + x] = UInt16(min(maximum, max(0, v)))
                 }
@@ -31,7 +34,8 @@ import Testing
         return b
     }
 
-    /// 8.7.2.5.3, .6 and .7 on one segment of 4 lines, in plain integers; returns which filter ran (0 none, 1 normal, 2 strong).
+    /// 8.7.2.5.3, .6 and .7 on one segment of 4 lines, in plain integers; returns which filter ran (0 none, 1 normal,
+    /// 2 strong).
     static func luma(
         _ s: inout [Int], _ at: Int, _ step: Int, _ along: Int, beta: Int, tc: Int, noP: Bool, noQ: Bool, depth: Int
     ) -> Int {
@@ -67,8 +71,14 @@ import Testing
                 delta = clip(-tc, tc, delta)
                 newP[0] = clip(0, maximum, P[0] + delta)
                 newQ[0] = clip(0, maximum, Q[0] - delta)
-                if dEp { newP[1] = clip(0, maximum, P[1] + clip(-(tc >> 1), tc >> 1, (((P[2] + P[0] + 1) >> 1) - P[1] + delta) >> 1)) }
-                if dEq { newQ[1] = clip(0, maximum, Q[1] + clip(-(tc >> 1), tc >> 1, (((Q[2] + Q[0] + 1) >> 1) - Q[1] - delta) >> 1)) }
+                if dEp {
+                    newP[1] = clip(
+                        0, maximum, P[1] + clip(-(tc >> 1), tc >> 1, (((P[2] + P[0] + 1) >> 1) - P[1] + delta) >> 1))
+                }
+                if dEq {
+                    newQ[1] = clip(
+                        0, maximum, Q[1] + clip(-(tc >> 1), tc >> 1, (((Q[2] + Q[0] + 1) >> 1) - Q[1] - delta) >> 1))
+                }
             }
             for i in 0..<3 {
                 if !noP { s[at + k * along - (i + 1) * step] = newP[i] }
@@ -88,22 +98,29 @@ import Testing
                 for _ in 0..<1500 {
                     let area = Self.edgeArea(stride, depth: depth, vertical: vertical, content, &random)
                     let beta = Int.random(in: 0...64, using: &random) << scale
-                    let tc = (0..<2).map { _ in Int.random(in: 0...4, using: &random) == 0 ? 0 : Int.random(in: 0...24, using: &random) << scale }
-                    let noP = Int.random(in: 0...7, using: &random) == 0, noQ = Int.random(in: 0...7, using: &random) == 0
+                    let tc = (0..<2).map { _ in
+                        Int.random(in: 0...4, using: &random) == 0 ? 0 : Int.random(in: 0...24, using: &random) << scale
+                    }
+                    let noP = Int.random(in: 0...7, using: &random) == 0,
+                        noQ = Int.random(in: 0...7, using: &random) == 0
                     let at = vertical ? 8 + 4 * stride : 8 * stride + 4
                     let (step, along) = vertical ? (1, stride) : (stride, 1)
                     var expected = (0..<area.count).map { Int(area.base[$0]) }
                     for i in 0..<2 {
                         seen[
                             Self.luma(
-                                &expected, at + 4 * i * along, step, along, beta: beta, tc: tc[i], noP: noP, noQ: noQ, depth: Int(depth))] += 1
+                                &expected, at + 4 * i * along, step, along, beta: beta, tc: tc[i], noP: noP, noQ: noQ,
+                                depth: Int(depth))] += 1
                     }
                     for k in [plain, avx2].compactMap({ $0 }) {
                         let out = Samples(copy: area)
                         (vertical ? k.pointee.deblock_luma_v : k.pointee.deblock_luma_h)!(
-                            out.base + at, stride, Int32(beta), Int32(tc[0]), Int32(tc[1]), noP ? 1 : 0, noQ ? 1 : 0, depth)
+                            out.base + at, stride, Int32(beta), Int32(tc[0]), Int32(tc[1]), noP ? 1 : 0, noQ ? 1 : 0,
+                            depth)
                         let bad = (0..<out.count).first { Int(out.base[$0]) != expected[$0] }
-                        #expect(bad == nil, "path \(k.pointee.level), beta \(beta), tc \(tc), \(depth) bits, at \(bad ?? 0)")
+                        #expect(
+                            bad == nil, "path \(k.pointee.level), beta \(beta), tc \(tc), \(depth) bits, at \(bad ?? 0)"
+                        )
                     }
                 }
             }
@@ -119,16 +136,19 @@ import Testing
                 for _ in 0..<200 {
                     let area = Self.edgeArea(stride, depth: depth, vertical: vertical, content, &random)
                     let tc = (0..<2).map { _ in
-                        Int.random(in: 0...4, using: &random) == 0 ? 0 : Int.random(in: 0...24, using: &random) << (Int(depth) - 8)
+                        Int.random(in: 0...4, using: &random) == 0
+                            ? 0 : Int.random(in: 0...24, using: &random) << (Int(depth) - 8)
                     }
-                    let noP = Int.random(in: 0...7, using: &random) == 0, noQ = Int.random(in: 0...7, using: &random) == 0
+                    let noP = Int.random(in: 0...7, using: &random) == 0,
+                        noQ = Int.random(in: 0...7, using: &random) == 0
                     let at = vertical ? 8 + 4 * stride : 8 * stride + 4
                     let (step, along) = vertical ? (1, stride) : (stride, 1)
                     var expected = (0..<area.count).map { Int(area.base[$0]) }
                     for line in 0..<4 {
                         let s = at + line * along, t = tc[line / 2]
                         let p0 = expected[s - step], q0 = expected[s]
-                        let delta = min(t, max(-t, (((q0 - p0) << 2) + expected[s - 2 * step] - expected[s + step] + 4) >> 3))
+                        let delta = min(
+                            t, max(-t, (((q0 - p0) << 2) + expected[s - 2 * step] - expected[s + step] + 4) >> 3))
                         if !noP { expected[s - step] = min((1 << Int(depth)) - 1, max(0, p0 + delta)) }
                         if !noQ { expected[s] = min((1 << Int(depth)) - 1, max(0, q0 - delta)) }
                     }
@@ -151,10 +171,12 @@ import Testing
             let maximum = (1 << Int(depth)) - 1
             for content in Content.allCases {
                 let src = samples(stride * 72, depth: depth, content, &random)
-                for (w, h) in [(64, 64), (32, 32), (16, 16), (8, 8), (1, 1), (7, 5), (24, 16), (63, 3), (33, 10), (4, 4), (40, 2)] {
+                for (w, h) in [
+                    (64, 64), (32, 32), (16, 16), (8, 8), (1, 1), (7, 5), (24, 16), (63, 3), (33, 10), (4, 4), (40, 2),
+                ] {
                     for kind in 0..<5 {
-                        // At most 7 << (bitDepth - 8) in magnitude (31 with larger log2OffsetScale); edge offsets have fixed signs but
-                        // the kernel need not care.
+                        // At most 7 << (bitDepth - 8) in magnitude (31 with larger log2OffsetScale); edge offsets
+                        // have fixed signs but the kernel need not care.
                         let offsets = Residuals(4)
                         for i in 0..<4 { offsets.base[i] = Int16.random(in: -31...31, using: &random) }
                         let o = (0..<4).map { Int(offsets.base[$0]) }
@@ -172,7 +194,8 @@ import Testing
                                 } else {
                                     let step = [1, stride, stride + 1, stride - 1][kind]
                                     let sign = (v - Int(s[-step])).signum() + (v - Int(s[step])).signum()
-                                    add = sign == -2 ? o[0] : sign == -1 ? o[1] : sign == 1 ? o[2] : sign == 2 ? o[3] : 0
+                                    add =
+                                        sign == -2 ? o[0] : sign == -1 ? o[1] : sign == 1 ? o[2] : sign == 2 ? o[3] : 0
                                 }
                                 expected.append(min(maximum, max(0, v + add)))
                             }
@@ -180,17 +203,23 @@ import Testing
                         for k in [plain, avx2].compactMap({ $0 }) {
                             let dst = Samples(72 * 72, 7777)
                             if kind == 4 {
-                                k.pointee.sao_band(dst.base + 4, 72, at, stride, Int32(w), Int32(h), Int32(position), offsets.base, depth)
+                                k.pointee.sao_band(
+                                    dst.base + 4, 72, at, stride, Int32(w), Int32(h), Int32(position), offsets.base,
+                                    depth)
                                 let same = Samples(copy: src)
                                 let to = same.base + 4 * stride + 8
-                                k.pointee.sao_band(to, stride, to, stride, Int32(w), Int32(h), Int32(position), offsets.base, depth)
+                                k.pointee.sao_band(
+                                    to, stride, to, stride, Int32(w), Int32(h), Int32(position), offsets.base, depth)
                                 for y in 0..<h { #expect(memcmp(to + y * stride, dst.base + 4 + y * 72, w * 2) == 0) }
                             } else {
-                                k.pointee.sao_edge(dst.base + 4, 72, at, stride, Int32(w), Int32(h), Int32(kind), offsets.base, depth)
+                                k.pointee.sao_edge(
+                                    dst.base + 4, 72, at, stride, Int32(w), Int32(h), Int32(kind), offsets.base, depth)
                             }
                             let all = Samples(72 * 72, 7777)
                             for i in 0..<w * h { all.base[4 + i / w * 72 + i % w] = UInt16(expected[i]) }
-                            #expect(dst.difference(all) == nil, "path \(k.pointee.level), kind \(kind), \(w)x\(h), \(depth) bits")
+                            #expect(
+                                dst.difference(all) == nil,
+                                "path \(k.pointee.level), kind \(kind), \(w)x\(h), \(depth) bits")
                         }
                     }
                 }

@@ -20,10 +20,12 @@ import Testing
         _ src: UnsafePointer<UInt16>, _ stride: Int, _ x: Int, _ y: Int, _ mx: Int, _ my: Int, _ depth: Int, luma: Bool
     ) -> Int {
         let lumaTaps = [
-            [0, 0, 0, 64, 0, 0, 0, 0], [-1, 4, -10, 58, 17, -5, 1, 0], [-1, 4, -11, 40, 40, -11, 4, -1], [0, 1, -5, 17, 58, -10, 4, -1],
+            [0, 0, 0, 64, 0, 0, 0, 0], [-1, 4, -10, 58, 17, -5, 1, 0], [-1, 4, -11, 40, 40, -11, 4, -1],
+            [0, 1, -5, 17, 58, -10, 4, -1],
         ]
         let chromaTaps = [
-            [0, 64, 0, 0], [-2, 58, 10, -2], [-4, 54, 16, -2], [-6, 46, 28, -4], [-4, 36, 36, -4], [-4, 28, 46, -6], [-2, 16, 54, -4],
+            [0, 64, 0, 0], [-2, 58, 10, -2], [-4, 54, 16, -2], [-6, 46, 28, -4], [-4, 36, 36, -4], [-4, 28, 46, -6],
+            [-2, 16, 54, -4],
             [-2, 10, 58, -2],
         ]
         let cx = luma ? lumaTaps[mx] : chromaTaps[mx]
@@ -57,14 +59,17 @@ import Testing
                         let k = plain.pointee
                         (luma ? k.luma_pred : k.chroma_pred)!(pred.base, at, stride, 8, 8, Int32(mx), Int32(my), depth)
                         (luma ? k.luma_put : k.chroma_put)!(put.base, 64, at, stride, 8, 8, Int32(mx), Int32(my), depth)
-                        (luma ? k.luma_bi : k.chroma_bi)!(bi.base, 64, other.base, at, stride, 8, 8, Int32(mx), Int32(my), depth)
+                        (luma ? k.luma_bi : k.chroma_bi)!(
+                            bi.base, 64, other.base, at, stride, 8, 8, Int32(mx), Int32(my), depth)
                         var bad = 0
                         for y in 0..<8 {
                             for x in 0..<8 {
                                 let v = Self.reference(at, stride, x, y, mx, my, Int(depth), luma: luma)
                                 let down = 14 - Int(depth)
                                 let one = min(maximum, max(0, (v + (1 << (down - 1))) >> down))
-                                let two = min(maximum, max(0, (v + Int(other.base[y * 64 + x]) + 8192 + (1 << down)) >> (down + 1)))
+                                let two = min(
+                                    maximum,
+                                    max(0, (v + Int(other.base[y * 64 + x]) + 8192 + (1 << down)) >> (down + 1)))
                                 if Int(pred.base[y * 64 + x]) + 8192 != v { bad += 1 }
                                 if Int(put.base[y * 64 + x]) != one { bad += 1 }
                                 if Int(bi.base[y * 64 + x]) != two { bad += 1 }
@@ -99,8 +104,10 @@ import Testing
                                 let bi = [Samples(72 * 72, 7777), Samples(72 * 72, 7777)]
                                 for (i, k) in [plain.pointee, avx2.pointee].enumerated() {
                                     (luma ? k.luma_pred : k.chroma_pred)!(pred[i].base, at, stride, w, h, mx, my, depth)
-                                    (luma ? k.luma_put : k.chroma_put)!(put[i].base + 4, 72, at, stride, w, h, mx, my, depth)
-                                    (luma ? k.luma_bi : k.chroma_bi)!(bi[i].base + 4, 72, other.base, at, stride, w, h, mx, my, depth)
+                                    (luma ? k.luma_put : k.chroma_put)!(
+                                        put[i].base + 4, 72, at, stride, w, h, mx, my, depth)
+                                    (luma ? k.luma_bi : k.chroma_bi)!(
+                                        bi[i].base + 4, 72, other.base, at, stride, w, h, mx, my, depth)
                                 }
                                 var bad = 0
                                 for y in 0..<Int(h) {
@@ -139,7 +146,8 @@ import Testing
                                 case 0: k.pred_put(to, 72, p0.base, w, h, depth)
                                 case 1: k.pred_avg(to, 72, p0.base, p1.base, w, h, depth)
                                 case 2: k.pred_weighted(to, 72, p0.base, w, h, log2WD, w0, o0, depth)
-                                default: k.pred_weighted_bi(to, 72, p0.base, p1.base, w, h, log2WD, w0, w1, o0, o1, depth)
+                                default:
+                                    k.pred_weighted_bi(to, 72, p0.base, p1.base, w, h, log2WD, w0, w1, o0, o1, depth)
                                 }
                             }
                             #expect(out[0].difference(out[1]) == nil, "kind \(kind), \(w)x\(h), \(depth) bits")
@@ -162,11 +170,13 @@ import Testing
             for _ in 0..<50 {
                 let log2WD = Int.random(in: 0...7, using: &random) + 14 - d
                 let w0 = Int.random(in: -128...255, using: &random), w1 = Int.random(in: -128...255, using: &random)
-                let o0 = Int.random(in: -128...127, using: &random) << (d - 8), o1 = Int.random(in: -128...127, using: &random) << (d - 8)
+                let o0 = Int.random(in: -128...127, using: &random) << (d - 8),
+                    o1 = Int.random(in: -128...127, using: &random) << (d - 8)
                 let one = Samples(64), two = Samples(64)
                 plain.pointee.pred_weighted(one.base, 64, p0.base, 64, 1, Int32(log2WD), Int32(w0), Int32(o0), depth)
                 plain.pointee.pred_weighted_bi(
-                    two.base, 64, p0.base, p1.base, 64, 1, Int32(log2WD), Int32(w0), Int32(w1), Int32(o0), Int32(o1), depth)
+                    two.base, 64, p0.base, p1.base, 64, 1, Int32(log2WD), Int32(w0), Int32(w1), Int32(o0), Int32(o1),
+                    depth)
                 for i in 0..<64 {
                     let a = Int(p0.base[i]) + 8192, b = Int(p1.base[i]) + 8192
                     let uni = ((a * w0 + (1 << (log2WD - 1))) >> log2WD) + o0

@@ -19,7 +19,8 @@ import Testing
     /// 8.4.4.2.6 as it stands, with p[x][-1] and p[-1][y] as functions.
     static func angular(_ left: Samples, _ top: Samples, _ n: Int, _ mode: Int, edge: Bool, depth: Int) -> [Int] {
         let angles = [
-            0, 0, 32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32, -26, -21, -17, -13, -9, -5, -2, 0, 2, 5, 9, 13, 17, 21,
+            0, 0, 32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32, -26, -21, -17, -13, -9, -5, -2,
+            0, 2, 5, 9, 13, 17, 21,
             26, 32,
         ]
         let inverses = [-4096, -1638, -910, -630, -482, -390, -315, -256, -315, -390, -482, -630, -910, -1638, -4096]
@@ -37,7 +38,8 @@ import Testing
                 let index = ((j + 1) * angle) >> 5, fraction = ((j + 1) * angle) & 31
                 var v =
                     fraction == 0
-                    ? ref(i + index + 1) : ((32 - fraction) * ref(i + index + 1) + fraction * ref(i + index + 2) + 16) >> 5
+                    ? ref(i + index + 1)
+                    : ((32 - fraction) * ref(i + index + 1) + fraction * ref(i + index + 2) + 16) >> 5
                 if angle == 0 && edge && i == 0 {
                     let along = mode == 26 ? p(x, -1) : p(-1, y)
                     let across = mode == 26 ? p(-1, y) : p(x, -1)
@@ -70,7 +72,9 @@ import Testing
                 var bad = 0
                 for y in 0..<n {
                     for x in 0..<n {
-                        let v = ((n - 1 - x) * l(y) + (x + 1) * t(n) + (n - 1 - y) * t(x) + (y + 1) * l(n) + n) >> (log2 + 1)
+                        let v =
+                            ((n - 1 - x) * l(y) + (x + 1) * t(n) + (n - 1 - y) * t(x) + (y + 1) * l(n) + n)
+                            >> (log2 + 1)
                         if Int(dst.base[y * n + x]) != v { bad += 1 }
                     }
                 }
@@ -82,7 +86,8 @@ import Testing
                     for x in 0..<n {
                         let v =
                             x == 0 && y == 0
-                            ? (l(0) + 2 * dc + t(0) + 2) >> 2 : y == 0 ? (t(x) + 3 * dc + 2) >> 2 : x == 0 ? (l(y) + 3 * dc + 2) >> 2 : dc
+                            ? (l(0) + 2 * dc + t(0) + 2) >> 2
+                            : y == 0 ? (t(x) + 3 * dc + 2) >> 2 : x == 0 ? (l(y) + 3 * dc + 2) >> 2 : dc
                         if Int(dst.base[y * n + x]) != v { bad += 1 }
                     }
                 }
@@ -109,7 +114,9 @@ import Testing
                                 default: k.intra_angular(to, 40, left.base + 32, top.base + 32, log2, mode, edge, depth)
                                 }
                             }
-                            #expect(out[0].difference(out[1]) == nil, "mode \(mode), log2 size \(log2), edge \(edge), \(depth) bits")
+                            #expect(
+                                out[0].difference(out[1]) == nil,
+                                "mode \(mode), log2 size \(log2), edge \(edge), \(depth) bits")
                         }
                     }
                 }
@@ -128,7 +135,9 @@ import Testing
                             let (left, top) = Self.neighbours(depth: depth, content, &random)
                             let n = 1 << Int(log2), last = 2 * n - 1
                             // The border as one line, from the bottom left by the corner to the top right.
-                            let line = (0...last).reversed().map { Int(left.base[32 + $0]) } + [Int(top.base[31])] + (0...last).map { Int(top.base[32 + $0]) }
+                            let line =
+                                (0...last).reversed().map { Int(left.base[32 + $0]) } + [Int(top.base[31])]
+                                + (0...last).map { Int(top.base[32 + $0]) }
                             let corner = line[2 * n]
                             let threshold = 1 << (Int(depth) - 5)
                             let isStrong =
@@ -140,17 +149,21 @@ import Testing
                                 if !isStrong { return (line[i - 1] + 2 * line[i] + line[i + 1] + 2) >> 2 }
                                 if i == 2 * n { return corner }
                                 let distance = abs(i - 2 * n)
-                                return ((64 - distance) * corner + distance * (i < 2 * n ? line[0] : line[4 * n]) + 32) >> 6
+                                return ((64 - distance) * corner + distance * (i < 2 * n ? line[0] : line[4 * n]) + 32)
+                                    >> 6
                             }
                             for k in [plain, avx2].compactMap({ $0 }) {
                                 let l = Samples(160), t = Samples(160)
-                                k.pointee.intra_filter(l.base + 32, t.base + 32, left.base + 32, top.base + 32, log2, strong, depth)
+                                k.pointee.intra_filter(
+                                    l.base + 32, t.base + 32, left.base + 32, top.base + 32, log2, strong, depth)
                                 var bad = 0
                                 for i in -1...last {
                                     if Int(l.base[32 + i]) != expected[2 * n - 1 - i] { bad += 1 }
                                     if Int(t.base[32 + i]) != expected[2 * n + 1 + i] { bad += 1 }
                                 }
-                                #expect(bad == 0, "path \(k.pointee.level), log2 size \(log2), strong \(isStrong), \(depth) bits")
+                                #expect(
+                                    bad == 0,
+                                    "path \(k.pointee.level), log2 size \(log2), strong \(isStrong), \(depth) bits")
                             }
                         }
                     }

@@ -4,7 +4,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Times of the kernels: prints ns a call of the plain and of the AVX2 path and their ratio. Runs with VEIL_BENCH=1 only.
+/// Times of the kernels: prints ns a call of the plain and of the AVX2 path and their ratio. Runs with VEIL_BENCH=1
+/// only.
 @Suite(.serialized, .enabled(if: ProcessInfo.processInfo.environment["VEIL_BENCH"] == "1" && avx2 != nil))
 struct KernelTimes {
     /// The best of some batches, in ns a call.
@@ -38,27 +39,41 @@ struct KernelTimes {
             for size: Int32 in depth == 10 ? [4, 8, 16, 32, 64] : [16] {
                 for (mx, my) in [(0, 0), (1, 0), (0, 1), (1, 1)] as [(Int32, Int32)] {
                     let what = "\(size)x\(size) \(mx),\(my) \(depth) bits"
-                    if mx + my > 0 { Self.report("luma_put \(what)") { $0.luma_put(dst.base, 64, at, 160, size, size, mx, my, depth) } }
+                    if mx + my > 0 {
+                        Self.report("luma_put \(what)") {
+                            $0.luma_put(dst.base, 64, at, 160, size, size, mx, my, depth)
+                        }
+                    }
                     if depth == 8 || (size != 8 && size != 32) { continue }
                     Self.report("luma_pred \(what)") { $0.luma_pred(pred.base, at, 160, size, size, mx, my, depth) }
-                    Self.report("luma_bi \(what)") { $0.luma_bi(dst.base, 64, other.base, at, 160, size, size, mx, my, depth) }
+                    Self.report("luma_bi \(what)") {
+                        $0.luma_bi(dst.base, 64, other.base, at, 160, size, size, mx, my, depth)
+                    }
                 }
             }
             if depth == 8 { continue }
             for size: Int32 in [2, 4, 8, 16, 32] {
                 for (mx, my) in [(0, 0), (1, 0), (0, 1), (1, 1)] as [(Int32, Int32)] {
                     let what = "\(size)x\(size) \(mx),\(my) \(depth) bits"
-                    if mx + my > 0 { Self.report("chroma_put \(what)") { $0.chroma_put(dst.base, 64, at, 160, size, size, mx, my, depth) } }
+                    if mx + my > 0 {
+                        Self.report("chroma_put \(what)") {
+                            $0.chroma_put(dst.base, 64, at, 160, size, size, mx, my, depth)
+                        }
+                    }
                     if size != 16 { continue }
                     Self.report("chroma_pred \(what)") { $0.chroma_pred(pred.base, at, 160, size, size, mx, my, depth) }
-                    Self.report("chroma_bi \(what)") { $0.chroma_bi(dst.base, 64, other.base, at, 160, size, size, mx, my, depth) }
+                    Self.report("chroma_bi \(what)") {
+                        $0.chroma_bi(dst.base, 64, other.base, at, 160, size, size, mx, my, depth)
+                    }
                 }
             }
             for size: Int32 in [8, 32] {
                 let what = "\(size)x\(size)"
                 Self.report("pred_put \(what)") { $0.pred_put(dst.base, 64, other.base, size, size, depth) }
                 Self.report("pred_avg \(what)") { $0.pred_avg(dst.base, 64, other.base, other.base, size, size, depth) }
-                Self.report("pred_weighted \(what)") { $0.pred_weighted(dst.base, 64, other.base, size, size, 8, 50, 3, depth) }
+                Self.report("pred_weighted \(what)") {
+                    $0.pred_weighted(dst.base, 64, other.base, size, size, 8, 50, 3, depth)
+                }
                 Self.report("pred_weighted_bi \(what)") {
                     $0.pred_weighted_bi(dst.base, 64, other.base, other.base, size, size, 8, 50, 60, 3, 4, depth)
                 }
@@ -78,7 +93,9 @@ struct KernelTimes {
                 let c = TransformTests.block(n, end, end, .noise, &random)
                 let what = "\(kind == 0 ? "idst" : "idct")\(n)_add to \(end),\(end)"
                 Self.report(what) { k in
-                    withUnsafePointer(to: k) { TransformTests.kernel($0, kind).add(dst.base, 64, c.base, Int32(end), Int32(end), depth) }
+                    withUnsafePointer(to: k) {
+                        TransformTests.kernel($0, kind).add(dst.base, 64, c.base, Int32(end), Int32(end), depth)
+                    }
                 }
             }
             Self.report("\(kind == 0 ? "fdst" : "fdct")\(n)") { k in
@@ -93,7 +110,9 @@ struct KernelTimes {
             Self.report("add_residual \(n)") { $0.add_residual(dst.base, 64, r.base, 64, n, n, depth) }
             Self.report("forward_skip \(n)") { $0.forward_skip(out.base, r.base, 64, n, depth) }
             Self.report("quant \(n * n)") { _ = $0.quant(levels.base, nil, r.base, n * n, 26214, 1 << 17, 19) }
-            Self.report("quant with remainder \(n * n)") { _ = $0.quant(levels.base, rest.base, r.base, n * n, 26214, 1 << 17, 19) }
+            Self.report("quant with remainder \(n * n)") {
+                _ = $0.quant(levels.base, rest.base, r.base, n * n, 26214, 1 << 17, 19)
+            }
             Self.report("dequant \(n * n)") { $0.dequant(out.base, levels.base, n * n, 72, 3) }
         }
     }
@@ -108,9 +127,13 @@ struct KernelTimes {
             Self.report("intra_planar \(n)") { $0.intra_planar(dst.base, 64, l, t, log2) }
             Self.report("intra_dc \(n)") { $0.intra_dc(dst.base, 64, l, t, log2, 1) }
             for mode: Int32 in [2, 6, 10, 14, 18, 22, 26, 30, 34] {
-                Self.report("intra_angular \(n) mode \(mode)") { $0.intra_angular(dst.base, 64, l, t, log2, mode, 1, 10) }
+                Self.report("intra_angular \(n) mode \(mode)") {
+                    $0.intra_angular(dst.base, 64, l, t, log2, mode, 1, 10)
+                }
             }
-            if log2 > 2 { Self.report("intra_filter \(n)") { $0.intra_filter(l2.base + 32, t2.base + 32, l, t, log2, 1, 10) } }
+            if log2 > 2 {
+                Self.report("intra_filter \(n)") { $0.intra_filter(l2.base + 32, t2.base + 32, l, t, log2, 1, 10) }
+            }
         }
     }
 
@@ -143,7 +166,9 @@ struct KernelTimes {
         let offsets = Residuals(4)
         for i in 0..<4 { offsets.base[i] = Int16([3, 1, -1, -3][i]) }
         for n: Int32 in [16, 32, 64] {
-            Self.report("sao_band \(n)") { $0.sao_band(dst.base, 64, src.base + 4 * 96 + 8, 96, n, n, 7, offsets.base, 10) }
+            Self.report("sao_band \(n)") {
+                $0.sao_band(dst.base, 64, src.base + 4 * 96 + 8, 96, n, n, 7, offsets.base, 10)
+            }
             for eoClass: Int32 in 0..<4 where eoClass == 0 || n == 64 {
                 Self.report("sao_edge \(n) class \(eoClass)") {
                     $0.sao_edge(dst.base, 64, src.base + 4 * 96 + 8, 96, n, n, eoClass, offsets.base, 10)
@@ -164,10 +189,18 @@ struct KernelTimes {
                 phase.withUnsafeBufferPointer { f in
                     let (p, f) = (p.baseAddress!, f.baseAddress!)
                     let a = src.base + 8 * stride + 16, b = middle.base + 8 * stride + 16
-                    Self.report("resample_h_luma \(name) 960x16") { $0.resample_h_luma(out.base, stride, a, stride, 960, 16, p, f, 0) }
-                    Self.report("resample_h_chroma \(name) 960x16") { $0.resample_h_chroma(out.base, stride, a, stride, 960, 16, p, f, 0) }
-                    Self.report("resample_v_luma \(name) 960x16") { $0.resample_v_luma(up.base, stride, b, stride, 960, 16, p, f, 8) }
-                    Self.report("resample_v_chroma \(name) 960x16") { $0.resample_v_chroma(up.base, stride, b, stride, 960, 16, p, f, 8) }
+                    Self.report("resample_h_luma \(name) 960x16") {
+                        $0.resample_h_luma(out.base, stride, a, stride, 960, 16, p, f, 0)
+                    }
+                    Self.report("resample_h_chroma \(name) 960x16") {
+                        $0.resample_h_chroma(out.base, stride, a, stride, 960, 16, p, f, 0)
+                    }
+                    Self.report("resample_v_luma \(name) 960x16") {
+                        $0.resample_v_luma(up.base, stride, b, stride, 960, 16, p, f, 8)
+                    }
+                    Self.report("resample_v_chroma \(name) 960x16") {
+                        $0.resample_v_chroma(up.base, stride, b, stride, 960, 16, p, f, 8)
+                    }
                 }
             }
         }

@@ -5,7 +5,8 @@ import Testing
 
 /// Resampling (H.8.1.4).
 @Suite struct ResampleTests {
-    /// Reference positions and phases of `length` samples from `from` reference samples, as H.8.1.4.2 derives them with phase 0.
+    /// Reference positions and phases of `length` samples from `from` reference samples, as H.8.1.4.2 derives them
+    /// with phase 0.
     static func axis(from: Int, to length: Int, phase: Int = 0) -> (position: [Int32], phase: [UInt8]) {
         let scale = ((from << 16) + (length >> 1)) / length
         let add = (phase * scale + 8) >> 4
@@ -19,8 +20,10 @@ import Testing
     }
 
     static let ratios = [
-        Ratio(from: 40, to: 80, phase: 0), Ratio(from: 64, to: 96, phase: 0), Ratio(from: 64, to: 96, phase: -4), Ratio(from: 40, to: 80, phase: -4),
-        Ratio(from: 50, to: 83, phase: 0), Ratio(from: 33, to: 160, phase: 3), Ratio(from: 90, to: 91, phase: 0), Ratio(from: 7, to: 14, phase: 0),
+        Ratio(from: 40, to: 80, phase: 0), Ratio(from: 64, to: 96, phase: 0), Ratio(from: 64, to: 96, phase: -4),
+        Ratio(from: 40, to: 80, phase: -4),
+        Ratio(from: 50, to: 83, phase: 0), Ratio(from: 33, to: 160, phase: 3), Ratio(from: 90, to: 91, phase: 0),
+        Ratio(from: 7, to: 14, phase: 0),
         Ratio(from: 120, to: 100, phase: 0), Ratio(from: 100, to: 151, phase: 0), Ratio(from: 60, to: 60, phase: 8),
     ]
 
@@ -41,7 +44,8 @@ import Testing
                 for y in 0..<rows {
                     for x in 0..<ratio.to {
                         let s = src.base + origin + y * stride + Int(position[x]) - before
-                        h[y * ratio.to + x] = (0..<taps).reduce(0) { $0 + tap(Int(phase[x]), $1) * Int(s[$1]) } >> (Int(depth) - 8)
+                        h[y * ratio.to + x] =
+                            (0..<taps).reduce(0) { $0 + tap(Int(phase[x]), $1) * Int(s[$1]) } >> (Int(depth) - 8)
                     }
                 }
                 let middle = Residuals(stride * 136)
@@ -52,7 +56,9 @@ import Testing
                 for y in 0..<ratio.to {
                     for x in 0..<width {
                         let s = middle.base + origin + x + (Int(position[y]) - before) * stride
-                        let sum = (0..<taps).reduce(1 << (shift - 1)) { $0 + tap(Int(phase[y]), $1) * Int(s[$1 * stride]) }
+                        let sum = (0..<taps).reduce(1 << (shift - 1)) {
+                            $0 + tap(Int(phase[y]), $1) * Int(s[$1 * stride])
+                        }
                         v[y * width + x] = min((1 << Int(depth)) - 1, max(0, sum >> shift))
                     }
                 }
@@ -60,15 +66,19 @@ import Testing
                     let hs = 192
                     let out = Residuals(rows * hs, 77)
                     (luma ? k.pointee.resample_h_luma : k.pointee.resample_h_chroma)!(
-                        out.base + 4, hs, src.base + origin, stride, Int32(ratio.to), Int32(rows), position, phase, depth - 8)
+                        out.base + 4, hs, src.base + origin, stride, Int32(ratio.to), Int32(rows), position, phase,
+                        depth - 8)
                     let wanted = Residuals(rows * hs, 77)
                     for i in h.indices { wanted.base[4 + i / ratio.to * hs + i % ratio.to] = Int16(h[i]) }
                     #expect(out.difference(wanted) == nil, "horizontal, path \(k.pointee.level), \(depth) bits")
                     let vertical = Samples(ratio.to * 128, 7777), wantedV = Samples(ratio.to * 128, 7777)
                     (luma ? k.pointee.resample_v_luma : k.pointee.resample_v_chroma)!(
-                        vertical.base + 4, 128, middle.base + origin, stride, Int32(width), Int32(ratio.to), position, phase, depth)
+                        vertical.base + 4, 128, middle.base + origin, stride, Int32(width), Int32(ratio.to), position,
+                        phase, depth)
                     for i in v.indices { wantedV.base[4 + i / width * 128 + i % width] = UInt16(v[i]) }
-                    #expect(vertical.difference(wantedV) == nil, "vertical, path \(k.pointee.level), \(depth) bits, width \(width)")
+                    #expect(
+                        vertical.difference(wantedV) == nil,
+                        "vertical, path \(k.pointee.level), \(depth) bits, width \(width)")
                 }
             }
         }
@@ -76,13 +86,18 @@ import Testing
 
     static let lumaTaps: [Int8] = [
         0, 0, 0, 64, 0, 0, 0, 0, 0, 1, -3, 63, 4, -2, 1, 0, -1, 2, -5, 62, 8, -3, 1, 0, -1, 3, -8, 60, 13, -4, 1, 0,
-        -1, 4, -10, 58, 17, -5, 1, 0, -1, 4, -11, 52, 26, -8, 3, -1, -1, 3, -9, 47, 31, -10, 4, -1, -1, 4, -11, 45, 34, -10, 4, -1,
-        -1, 4, -11, 40, 40, -11, 4, -1, -1, 4, -10, 34, 45, -11, 4, -1, -1, 4, -10, 31, 47, -9, 3, -1, -1, 3, -8, 26, 52, -11, 4, -1,
-        0, 1, -5, 17, 58, -10, 4, -1, 0, 1, -4, 13, 60, -8, 3, -1, 0, 1, -3, 8, 62, -5, 2, -1, 0, 1, -2, 4, 63, -3, 1, 0,
+        -1, 4, -10, 58, 17, -5, 1, 0, -1, 4, -11, 52, 26, -8, 3, -1, -1, 3, -9, 47, 31, -10, 4, -1, -1, 4, -11, 45, 34,
+        -10, 4, -1,
+        -1, 4, -11, 40, 40, -11, 4, -1, -1, 4, -10, 34, 45, -11, 4, -1, -1, 4, -10, 31, 47, -9, 3, -1, -1, 3, -8, 26,
+        52, -11, 4, -1,
+        0, 1, -5, 17, 58, -10, 4, -1, 0, 1, -4, 13, 60, -8, 3, -1, 0, 1, -3, 8, 62, -5, 2, -1, 0, 1, -2, 4, 63, -3, 1,
+        0,
     ]
     static let chromaTaps: [Int8] = [
-        0, 64, 0, 0, -2, 62, 4, 0, -2, 58, 10, -2, -4, 56, 14, -2, -4, 54, 16, -2, -6, 52, 20, -2, -6, 46, 28, -4, -4, 42, 30, -4,
-        -4, 36, 36, -4, -4, 30, 42, -4, -4, 28, 46, -6, -2, 20, 52, -6, -2, 16, 54, -4, -2, 14, 56, -4, -2, 10, 58, -2, 0, 4, 62, -2,
+        0, 64, 0, 0, -2, 62, 4, 0, -2, 58, 10, -2, -4, 56, 14, -2, -4, 54, 16, -2, -6, 52, 20, -2, -6, 46, 28, -4, -4,
+        42, 30, -4,
+        -4, 36, 36, -4, -4, 30, 42, -4, -4, 28, 46, -6, -2, 20, 52, -6, -2, 16, 54, -4, -2, 14, 56, -4, -2, 10, 58, -2,
+        0, 4, 62, -2,
     ]
 
     /// Every filter has unit gain.
@@ -105,8 +120,10 @@ import Testing
         var across = [Int](repeating: 0, count: width)
         var along = across
         for x in 0..<width {
-            across[x] = Int(Int16(truncatingIfNeeded: (0..<taps).reduce(512) { $0 + Int(weights[$1]) * Int(rows[$1][x]) } >> 10))
-            let sum = (0..<taps).reduce(1 << 17) { $0 + Int(weights[x * taps + $1]) * Int(line[Int(first[x]) + $1]) } >> 18
+            across[x] = Int(
+                Int16(truncatingIfNeeded: (0..<taps).reduce(512) { $0 + Int(weights[$1]) * Int(rows[$1][x]) } >> 10))
+            let sum =
+                (0..<taps).reduce(1 << 17) { $0 + Int(weights[x * taps + $1]) * Int(line[Int(first[x]) + $1]) } >> 18
             along[x] = min(max(sum, 0), 1023)
         }
         let memory = UnsafeMutablePointer<UInt16>.allocate(capacity: taps * (width + 16))
@@ -118,7 +135,9 @@ import Testing
         for k in [plain, avx2].compactMap({ $0 }) {
             var v = [Int16](repeating: 0, count: width)
             var h = [UInt16](repeating: 0, count: width)
-            pointers.withUnsafeBufferPointer { k.pointee.scale_v(&v, $0.baseAddress, weights, Int32(taps), Int32(width)) }
+            pointers.withUnsafeBufferPointer {
+                k.pointee.scale_v(&v, $0.baseAddress, weights, Int32(taps), Int32(width))
+            }
             k.pointee.scale_h(&h, line, first, weights, Int32(taps), Int32(width), 1023)
             if taps <= 16 { #expect(v.map(Int.init) == across) }
             #expect(h.map(Int.init) == along)

@@ -8,7 +8,9 @@ import Testing
     static let stride = 80
 
     /// Sum and number of differences by edgeIdx 1...4 (8.7.3.2).
-    static func edges(_ source: Samples, _ rec: Samples, _ at: Int, _ w: Int, _ h: Int, _ eoClass: Int) -> ([Int], [Int]) {
+    static func edges(
+        _ source: Samples, _ rec: Samples, _ at: Int, _ w: Int, _ h: Int, _ eoClass: Int
+    ) -> ([Int], [Int]) {
         let step = [1, stride, stride + 1, stride - 1][eoClass]
         var sums = [0, 0, 0, 0], counts = [0, 0, 0, 0]
         for y in 0..<h {
@@ -38,15 +40,19 @@ import Testing
                         // What is there already stays: statistics add up.
                         let sum = Buffer<Int32>(4, 3), count = Buffer<Int32>(4, 5)
                         k.pointee.sao_edge_statistics(
-                            sum.base, count.base, source.base + at, Self.stride, rec.base + at, Self.stride, Int32(w), Int32(h),
+                            sum.base, count.base, source.base + at, Self.stride, rec.base + at, Self.stride, Int32(w),
+                            Int32(h),
                             Int32(eoClass))
                         let (sums, counts) = Self.edges(source, rec, at, w, h, eoClass)
-                        #expect((0..<4).map { Int(sum.base[$0]) - 3 } == sums, "level \(k.pointee.level), class \(eoClass), \(w)x\(h)")
+                        #expect(
+                            (0..<4).map { Int(sum.base[$0]) - 3 } == sums,
+                            "level \(k.pointee.level), class \(eoClass), \(w)x\(h)")
                         #expect((0..<4).map { Int(count.base[$0]) - 5 } == counts)
                     }
                     let sum = Buffer<Int32>(32), count = Buffer<Int32>(32)
                     k.pointee.sao_band_statistics(
-                        sum.base, count.base, source.base + at, Self.stride, rec.base + at, Self.stride, Int32(w), Int32(h), depth)
+                        sum.base, count.base, source.base + at, Self.stride, rec.base + at, Self.stride, Int32(w),
+                        Int32(h), depth)
                     var sums = [Int](repeating: 0, count: 32), counts = sums
                     for y in 0..<h {
                         for x in 0..<w {
@@ -56,7 +62,8 @@ import Testing
                             counts[band] += 1
                         }
                     }
-                    #expect((0..<32).map { Int(sum.base[$0]) } == sums && (0..<32).map { Int(count.base[$0]) } == counts)
+                    #expect(
+                        (0..<32).map { Int(sum.base[$0]) } == sums && (0..<32).map { Int(count.base[$0]) } == counts)
                 }
             }
         }

@@ -5,12 +5,14 @@ import Testing
 
 /// Transforms and quantisation (8.6).
 @Suite struct TransformTests {
-    /// transMatrix of a size, from its definition: every column a cosine, of the magnitudes that the standard rounds by hand.
+    /// transMatrix of a size, from its definition: every column a cosine, of the magnitudes that the standard rounds
+    /// by hand.
     static func matrix(_ n: Int, dst: Bool) -> [[Int]] {
         if dst { return [[29, 55, 74, 84], [74, 74, 0, -74], [84, -29, -74, 55], [55, -84, 74, -29]] }
         // First column of the 32x32 matrix; entry (k, j) is the cosine of (2j + 1)k steps.
         let first = [
-            64, 90, 90, 90, 89, 88, 87, 85, 83, 82, 80, 78, 75, 73, 70, 67, 64, 61, 57, 54, 50, 46, 43, 38, 36, 31, 25, 22, 18, 13, 9, 4,
+            64, 90, 90, 90, 89, 88, 87, 85, 83, 82, 80, 78, 75, 73, 70, 67, 64, 61, 57, 54, 50, 46, 43, 38, 36, 31, 25,
+            22, 18, 13, 9, 4,
         ]
         return (0..<n).map { row in
             let k = row * (32 / n)
@@ -71,7 +73,9 @@ import Testing
                 switch content {
                 case .noise: b.base[y * n + x] = Int16.random(in: -2000...2000, using: &random)
                 case .extremes: b.base[y * n + x] = random.next() & 1 == 0 ? -32768 : 32767
-                case .smooth: b.base[y * n + x] = Int.random(in: 0...3, using: &random) == 0 ? Int16.random(in: -300...300, using: &random) : 0
+                case .smooth:
+                    b.base[y * n + x] =
+                        Int.random(in: 0...3, using: &random) == 0 ? Int16.random(in: -300...300, using: &random) : 0
                 }
             }
         }
@@ -109,7 +113,8 @@ import Testing
                 for end in Set([0, 1, n / 2 - 1, n - 1]) {
                     let maxX = end, maxY = Int.random(in: 0..<n, using: &random)
                     let c = Self.block(n, maxX, maxY, content, &random)
-                    let expected = Self.inverse((0..<n * n).map { Int(c.base[$0]) }, n, dst: kind == 0, depth: Int(depth))
+                    let expected = Self.inverse(
+                        (0..<n * n).map { Int(c.base[$0]) }, n, dst: kind == 0, depth: Int(depth))
                     let r = Residuals(n * n)
                     let before = samples(n * n, depth: depth, .noise, &random)
                     let after = Samples(copy: before)
@@ -193,7 +198,9 @@ import Testing
             for size: Int32 in [4, 8, 16, 32] {
                 for content in Content.allCases {
                     let dst = [samples(40 * 40, depth: depth, .noise, &random)]
-                    let dc = content == .extremes ? (random.next() & 1 == 0 ? Int32(-32768) : 32767) : random.in32(-3000...3000)
+                    let dc =
+                        content == .extremes
+                        ? (random.next() & 1 == 0 ? Int32(-32768) : 32767) : random.in32(-3000...3000)
                     let c = Residuals(32 * 32)
                     c.fill(content == .noise ? -2000 : -32768, content == .noise ? 2000 : 32767, content, &random)
                     var out: [[Samples]] = []
@@ -201,7 +208,9 @@ import Testing
                     for k in [plain.pointee, avx2.pointee] {
                         let a = Samples(copy: dst[0]), b = Samples(copy: dst[0])
                         let r = Residuals(40 * 40, 77), f = Residuals(32 * 32, 77), small = Residuals(32 * 32)
-                        for i in 0..<small.count { small.base[i] = Int16(truncatingIfNeeded: Int(c.base[i]) >> (16 - Int(depth))) }
+                        for i in 0..<small.count {
+                            small.base[i] = Int16(truncatingIfNeeded: Int(c.base[i]) >> (16 - Int(depth)))
+                        }
                         k.idct_dc_add(a.base + 4, 40, dc, size, depth)
                         k.skip_residual(r.base + 4, 40, c.base, size, depth)
                         k.add_residual(b.base + 4, 40, c.base, 32, size, size, depth)
@@ -210,8 +219,12 @@ import Testing
                         residuals.append([r, f])
                     }
                     for i in 0..<2 {
-                        #expect(out[0][i].difference(out[1][i]) == nil, "samples \(i), size \(size), \(depth) bits, \(content)")
-                        #expect(residuals[0][i].difference(residuals[1][i]) == nil, "residual \(i), size \(size), \(depth) bits, \(content)")
+                        #expect(
+                            out[0][i].difference(out[1][i]) == nil,
+                            "samples \(i), size \(size), \(depth) bits, \(content)")
+                        #expect(
+                            residuals[0][i].difference(residuals[1][i]) == nil,
+                            "residual \(i), size \(size), \(depth) bits, \(content)")
                     }
                 }
             }
@@ -264,18 +277,24 @@ import Testing
                 for k in [plain, avx2].compactMap({ $0 }) {
                     let levels = Residuals(n), again = Residuals(n), back = Residuals(n)
                     let rest = Buffer<Int32>(n)
-                    let count = k.pointee.quant(levels.base, rest.base, c.base, Int32(n), Int32(scale), Int32(offset), Int32(shift))
-                    let count2 = k.pointee.quant(again.base, nil, c.base, Int32(n), Int32(scale), Int32(offset), Int32(shift))
+                    let count = k.pointee.quant(
+                        levels.base, rest.base, c.base, Int32(n), Int32(scale), Int32(offset), Int32(shift))
+                    let count2 = k.pointee.quant(
+                        again.base, nil, c.base, Int32(n), Int32(scale), Int32(offset), Int32(shift))
                     #expect(levels.difference(again) == nil)
                     #expect(Int(count) == expected.count { $0 != 0 } && count == count2)
                     k.pointee.dequant(back.base, levels.base, Int32(n), Int32(factor), Int32(down))
                     var bad = 0
                     for i in 0..<n {
                         let remainder = (abs(Int(c.base[i])) * scale - (abs(expected[i]) << shift)) >> (shift - 8)
-                        let value = down > 0 ? (expected[i] * factor + (1 << (down - 1))) >> down : (expected[i] * factor) << -down
+                        let value =
+                            down > 0
+                            ? (expected[i] * factor + (1 << (down - 1))) >> down : (expected[i] * factor) << -down
                         if Int(levels.base[i]) != expected[i] || Int(rest.base[i]) != remainder
                             || Int(back.base[i]) != min(32767, max(-32768, value))
-                        { bad += 1 }
+                        {
+                            bad += 1
+                        }
                     }
                     #expect(bad == 0, "level \(k.pointee.level), shift \(shift), offset \(offset), down \(down)")
                 }

@@ -7,7 +7,8 @@ package enum ParallelStreams {
     package static let tiles = bytes(tilesText)
     /// 256x128, 2 x 2 tiles, each a slice of its own, 4 pictures.
     package static let tileSlices = bytes(tileSlicesText)
-    /// Two layers, 128x64 and 256x128, CTUs of 16: WPP with slices of 40 CTUs and slice segments of 11, 3 pictures a layer.
+    /// Two layers, 128x64 and 256x128, CTUs of 16: WPP with slices of 40 CTUs and slice segments of 11, 3 pictures a
+    /// layer.
     package static let wppSegments = bytes(wppSegmentsText)
     /// Two layers, CTUs of 16: slices of 500 bytes, slice segments of 9 CTUs, 3 pictures a layer.
     package static let dependentSlices = bytes(dependentSlicesText)
@@ -85,7 +86,7 @@ package enum ParallelStreams {
         AAADAAADAAADAAADAACgECBB/ll6tth5eSST+efzy////z+fz8/nbIAAAAABQgkOhatth5eSST+efzy////z+fz8/nbUBAAAAAFEAeGQlYMdAqAAAAEmAa8I
         UIiUf/Jlr7OJ36wh4n4MqXr8ZbXIXWQZstjrpIca6dg/TgSpLoL0JbzujPdajcofOdjnu/dLfaffK0ozAb7JHRnI+gcjDMpu6ycFip034reYjpr1Uxccp/Vc
         WMIHmBU4XSPbIBP/PvGG0Wb4/xnqA7eqXsKYQljhJ5Vu+9DhsME2212AedaQlCR2nL6hwagBBCjRhuAPED/Q4BzG3rX1/M5pyfMNXLOfoy2KymEyfsbzfhrf
-        //V0ffR1xATX//GlF5H+HAwuKUGsvBEEoMuAL0h5X5nrm/q8B2oak45SVa1fEGqNuj/BFZJ6mtUy2Lo9+9iRr4zE4+Att4AAAAEmATXR/Kc7gX7sM54a190R
+        // V0ffR1xATX//GlF5H+HAwuKUGsvBEEoMuAL0h5X5nrm/q8B2oak45SVa1fEGqNuj/BFZJ6mtUy2Lo9+9iRr4zE4+Att4AAAAEmATXR/Kc7gX7sM54a190R
         S1RXIgn19C58xAm9V/S0vPxhScfK5tsR3ERpx37fj1LvfwdR5526BtJbrXyrj8taBTwsTRkzxmGWzxQPlBcCOqPGkNmfi2KrsSQAAAEmATghFYj+zcYB278b
         KyUlOATt0LBSMKYr+C0F4lmmsotUladks3fdyzmB9EF9Onm0LjIWJ884nVXJZQdqcZ1ywIh4raBF5ePRFH3TLXDYrIhgcLufbSADnDY3NjBPjX/5gC2FHixy
         hz1BwHWmppOj1aAAZRx5eimpicukpL+0utqvwIPoDm9GN/6xuS8i6ZvsozTYNE9mRiBErU94GR0EJbJDHP6EFrzgEhX9wNakb7zG8EiIPmOyitKOxYsDQe/A

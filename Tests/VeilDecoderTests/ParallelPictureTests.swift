@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
-import VeilSyntax
+import VeilBitstream
 
 @testable import VeilDecoder
 
 /// Rows, tiles and slices of one picture on several threads.
 @Suite struct ParallelPictureTests {
     static let streams: [(name: String, bytes: [UInt8], pictures: Int)] = [
-        ("tiles", ParallelStreams.tiles, 4), ("tile slices", ParallelStreams.tileSlices, 4), ("WPP segments", ParallelStreams.wppSegments, 6),
+        ("tiles", ParallelStreams.tiles, 4), ("tile slices", ParallelStreams.tileSlices, 4),
+        ("WPP segments", ParallelStreams.wppSegments, 6),
         ("dependent slices", ParallelStreams.dependentSlices, 6),
     ]
 
@@ -40,13 +41,16 @@ import VeilSyntax
             for threads in [2, 4] {
                 let other = try decodeAllLayers(bytes, threads: threads)
                 #expect(other.md5 == one.md5, "\(threads) threads")
-                #expect(other.report.concealedCTUs == one.report.concealedCTUs && other.report.failedSlices == one.report.failedSlices)
+                #expect(
+                    other.report.concealedCTUs == one.report.concealedCTUs
+                        && other.report.failedSlices == one.report.failedSlices)
             }
         }
         #expect(damaged > 3)
     }
 
-    /// The jobs of a picture: rows of their own with WPP, tiles of their own, segments that go on amid a row behind their predecessors.
+    /// The jobs of a picture: rows of their own with WPP, tiles of their own, segments that go on amid a row behind
+    /// their predecessors.
     @Test func jobsFollowTheHeaders() throws {
         #expect(try jobs(of: ParallelStreams.tiles).first == 8)
         #expect(try jobs(of: ParallelStreams.tileSlices).first == 4)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
 import Testing
+import VeilCore
 import VeilRecon
 
 @testable import VeilDecoder

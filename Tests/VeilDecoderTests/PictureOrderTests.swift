@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Testing
+import VeilBitstream
+import VeilCore
 import VeilRecon
-import VeilSyntax
 
 @testable import VeilDecoder
 
 private func entry(_ poc: Int32, output: Bool = false) -> DPBEntry {
     let picture = CodedPicture(
-        frame: FrameBuffer(width: 16, height: 16, bitDepthLuma: 8, bitDepthChroma: 8), motion: MotionField(width: 16, height: 16, ctbLog2Size: 4))
+        frame: FrameBuffer(width: 16, height: 16, bitDepthLuma: 8, bitDepthChroma: 8),
+        motion: MotionField(width: 16, height: 16, ctbLog2Size: 4))
     picture.poc = poc
-    return DPBEntry(picture: picture, poc: poc, neededForOutput: output, isGenerated: false, temporalId: 0, output: OutputInfo())
+    return DPBEntry(
+        picture: picture, poc: poc, neededForOutput: output, isGenerated: false, temporalId: 0, output: OutputInfo())
 }
 
 /// Picture order counts and reference picture sets (8.3.1, 8.3.2).
@@ -133,7 +136,9 @@ private func entry(_ poc: Int32, output: Bool = false) -> DPBEntry {
 
     /// POC resetting (F.8.3.1), with four bits of LSB.
     @Test func countsAreReset() {
-        func header(_ lsb: Int, reset: Int = 0, period: Int = 0, lsbVal: Int = 0, full: Bool = false) -> SliceSegmentHeader {
+        func header(
+            _ lsb: Int, reset: Int = 0, period: Int = 0, lsbVal: Int = 0, full: Bool = false
+        ) -> SliceSegmentHeader {
             var h = SliceSegmentHeader()
             h.slicePicOrderCntLsb = lsb
             h.pocResetIdc = reset
@@ -154,10 +159,17 @@ private func entry(_ poc: Int32, output: Bool = false) -> DPBEntry {
         let counts: [[Int32]] = [[0, 0], [7, 0], [13, 0]]
         // At 24 only the MSBs, then all bits are taken off.
         #expect(run(start + [header(4), header(8, reset: 1, period: 1)]) == counts + [[20, 0], [8, 16]])
-        #expect(run(start + [header(4), header(8, reset: 2, period: 1), header(3)]) == counts + [[20, 0], [0, 24], [3, 0]])
+        #expect(
+            run(start + [header(4), header(8, reset: 2, period: 1), header(3)]) == counts + [
+                [20, 0], [0, 24], [3, 0],
+            ])
         // The picture that began the period was lost; its LSBs are told. A second picture of the period resets nothing.
-        let full = [header(2, reset: 3, period: 1, lsbVal: 14, full: true), header(4, reset: 3, period: 1, lsbVal: 14, full: true)]
+        let full = [
+            header(2, reset: 3, period: 1, lsbVal: 14, full: true),
+            header(4, reset: 3, period: 1, lsbVal: 14, full: true),
+        ]
         #expect(run(start + full) == counts + [[2, 14], [4, 0]])
-        #expect(run(start + [header(4), header(12, reset: 3, period: 1, lsbVal: 8)]) == counts + [[20, 0], [12, 16]])
+        #expect(
+            run(start + [header(4), header(12, reset: 3, period: 1, lsbVal: 8)]) == counts + [[20, 0], [12, 16]])
     }
 }

@@ -2,21 +2,25 @@
 import Crypto
 import Foundation
 import Testing
+import VeilBitstream
 import VeilRecon
-import VeilSyntax
 
 @testable import VeilDecoder
 
 /// The folder of shared material beside the repository, or nil.
 let sharedFolder: URL? = {
     let path = ProcessInfo.processInfo.environment["VEIL_SHARED"]
-    let url = path.map { URL(fileURLWithPath: $0) }
+    let url =
+        path.map { URL(fileURLWithPath: $0) }
         ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../../shared")
-    return FileManager.default.fileExists(atPath: url.appendingPathComponent("vectors").path) ? url.standardizedFileURL : nil
+    return FileManager.default.fileExists(atPath: url.appendingPathComponent("vectors").path)
+        ? url.standardizedFileURL : nil
 }()
 
 /// MD5 of every layer's planar output in output order, and the report.
-func decodeAllLayers(_ bytes: [UInt8], threads: Int = 1) throws -> (md5: [Int: String], frames: [Int: Int], report: DecodeReport) {
+func decodeAllLayers(
+    _ bytes: [UInt8], threads: Int = 1
+) throws -> (md5: [Int: String], frames: [Int: Int], report: DecodeReport) {
     var hashes: [Int: Insecure.MD5] = [:]
     var frames: [Int: Int] = [:]
     var options = Decoder.Options()
@@ -53,7 +57,9 @@ private func manifest() -> [(name: String, md5: [String])] {
         let text = try? String(contentsOf: folder.appendingPathComponent("vectors/MANIFEST.md"), encoding: .utf8)
     else { return [] }
     return text.split(separator: "\n").compactMap { line in
-        guard let name = line.split(whereSeparator: { "| `".contains($0) }).first, name.hasSuffix(".bit") else { return nil }
+        guard let name = line.split(whereSeparator: { "| `".contains($0) }).first, name.hasSuffix(".bit") else {
+            return nil
+        }
         let words = line.split(whereSeparator: { !$0.isHexDigit }).filter { $0.count == 32 }.map(String.init)
         return words.isEmpty ? nil : (String(name), words)
     }
@@ -66,7 +72,9 @@ func referenceStreamDecodes(name: String) throws {
     let bytes = [UInt8](try Data(contentsOf: folder.appendingPathComponent("vectors/\(name)")))
     for threads in [1, 3] {
         let result = try decodeAllLayers(bytes, threads: threads)
-        for (layer, md5) in expected.enumerated() { #expect(result.md5[layer] == md5, "layer \(layer), \(threads) threads") }
+        for (layer, md5) in expected.enumerated() {
+            #expect(result.md5[layer] == md5, "layer \(layer), \(threads) threads")
+        }
         #expect(result.report.isClean, "\(result.report)")
         #expect(result.report.hashesChecked == result.report.picturesDecoded)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
-import VeilSyntax
+import VeilBitstream
 
 @testable import VeilDecoder
 
@@ -62,7 +62,8 @@ import VeilSyntax
             return error.description
         }
         #expect(decoder.report.damagedUnits == 0, "\(decoder.report.messages)")
-        // A refusal of an SPS or PPS waits for a slice that needs it; those of layers that nobody asked for wait for ever.
+        // A refusal of an SPS or PPS waits for a slice that needs it; those of layers that nobody asked for wait for
+        // ever.
         return layer == 0 ? decoder.refusals.all.first?.description : nil
     }
 
@@ -98,15 +99,22 @@ import VeilSyntax
     @Test func extensionsOfSequences() throws {
         // sps_range_extension_flag with transform_skip_rotation, implicit_rdpcm, cabac_bypass_alignment; then SCC.
         #expect(try message(.sps, sps(extensionFlags: 0x80)) == nil)
-        #expect(try message(.sps, sps(extensionFlags: 0x80, range: 0x100)) == "transform_skip_rotation_enabled_flag = 1 is not supported")
-        #expect(try message(.sps, sps(extensionFlags: 0x80, range: 0x040)) == "implicit_rdpcm_enabled_flag = 1 is not supported")
-        #expect(try message(.sps, sps(extensionFlags: 0x80, range: 0x001)) == "cabac_bypass_alignment_enabled_flag = 1 is not supported")
+        #expect(
+            try message(.sps, sps(extensionFlags: 0x80, range: 0x100))
+                == "transform_skip_rotation_enabled_flag = 1 is not supported")
+        #expect(
+            try message(.sps, sps(extensionFlags: 0x80, range: 0x040))
+                == "implicit_rdpcm_enabled_flag = 1 is not supported")
+        #expect(
+            try message(.sps, sps(extensionFlags: 0x80, range: 0x001))
+                == "cabac_bypass_alignment_enabled_flag = 1 is not supported")
         #expect(try message(.sps, sps(extensionFlags: 0x10)) == "sps_scc_extension_flag = 1 is not supported")
     }
 
     @Test func extensionsOfPictures() throws {
         func pps(_ flags: Int, _ rest: (inout BitWriter) -> Void) -> [UInt8] {
-            // The PPS as it is written without an extension ends in the flags' place: seven syntax elements follow the last ue(v).
+            // The PPS as it is written without an extension ends in the flags' place: seven syntax elements follow
+            // the last ue(v).
             var w = BitWriter()
             w.ue(0)
             w.ue(0)
@@ -128,8 +136,11 @@ import VeilSyntax
             return w.bytes
         }
         #expect(try message(.pps, pps(0x10) { _ in }) == "pps_scc_extension_flag = 1 is not supported")
-        #expect(try message(.pps, pps(0x80) { $0.u(0b10, 2) }) == "cross_component_prediction_enabled_flag = 1 is not supported")
-        // pps_multilayer_extension(): poc_reset_info, infer_scaling_list, num_ref_loc_offsets, colour_mapping_enabled_flag.
+        #expect(
+            try message(.pps, pps(0x80) { $0.u(0b10, 2) })
+                == "cross_component_prediction_enabled_flag = 1 is not supported")
+        // pps_multilayer_extension(): poc_reset_info, infer_scaling_list, num_ref_loc_offsets,
+        // colour_mapping_enabled_flag.
         func mapping(_ w: inout BitWriter) {
             w.u(0, 2)
             w.ue(0)

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Testing
-import VeilSyntax
+import VeilBitstream
 
 @testable import VeilDecoder
 
-/// Tools that no encoder at hand uses, put into reference streams by writing other slice headers: slice data parses the same whatever the
-/// references and weights are. What comes out is not what the encoder meant, but every decoder must make the same of it. The sums are those
-/// of the reference decoder; with long-term pictures, which it does not survive, those that ffmpeg and libde265 agree on.
+/// Tools that no encoder at hand uses, put into reference streams by writing other slice headers: slice data parses
+/// the same whatever the references and weights are. What comes out is not what the encoder meant, but every decoder
+/// must make the same of it. The sums are those of the reference decoder; with long-term pictures, which it does not
+/// survive, those that ffmpeg and libde265 agree on.
 private struct Rewriter {
     var units: [NALUnit] = []
     private let sets = ParameterSetCollection()
     private var order: [Int: Int] = [:]
 
     enum Change {
-        /// In the base layer, reference pictures whose POC is a multiple of this become long-term ones, with or without MSBs.
+        /// In the base layer, reference pictures whose POC is a multiple of this become long-term ones, with or
+        /// without MSBs.
         case longTerm(every: Int, msb: Bool)
         /// All slices of a layer that predict get explicit weights.
         case weights(layer: Int)
@@ -118,10 +120,22 @@ private let rewritten: [(name: String, stream: String, change: Rewriter.Change, 
     ("lt_ldp", "ldp_2x", .longTerm(every: 4, msb: false), [0: "c62ec2ce0ce0d016fb7854e82eec349f"]),
     ("lt_msb_ldb", "ldb_15x", .longTerm(every: 4, msb: true), [0: "260d799e4c311beed4a15f116403dd45"]),
     ("lt_ra", "ra_2x", .longTerm(every: 8, msb: false), [0: "416ee802a23d5e31d8bc6635eeaff556"]),
-    ("wp_el_p", "ldp_2x", .weights(layer: 1), [0: "a7e0b7b0235feb8c297959e3a51fa950", 1: "caeb9c443125b17da230838e5eb7ca00"]),
-    ("wp_el_b", "ra_2x", .weights(layer: 1), [0: "e61e2f6fc1a1b35503b6f06f6aca9bee", 1: "5c0e923fd60cbc20e42c5d80c83d505a"]),
-    ("wp_bl_p", "ldp_snr", .weights(layer: 0), [0: "84e05d8e341f2398b77d519310694840", 1: "a0f277980ef620b12a8e4e13336d99d7"]),
-    ("wp_bl_b", "ra_15x_10bit", .weights(layer: 0), [0: "0a3fd085264c8dada57efe67257573f3", 1: "252c5d07572ac18bb8773a3456d1e039"]),
+    (
+        "wp_el_p", "ldp_2x", .weights(layer: 1),
+        [0: "a7e0b7b0235feb8c297959e3a51fa950", 1: "caeb9c443125b17da230838e5eb7ca00"]
+    ),
+    (
+        "wp_el_b", "ra_2x", .weights(layer: 1),
+        [0: "e61e2f6fc1a1b35503b6f06f6aca9bee", 1: "5c0e923fd60cbc20e42c5d80c83d505a"]
+    ),
+    (
+        "wp_bl_p", "ldp_snr", .weights(layer: 0),
+        [0: "84e05d8e341f2398b77d519310694840", 1: "a0f277980ef620b12a8e4e13336d99d7"]
+    ),
+    (
+        "wp_bl_b", "ra_15x_10bit", .weights(layer: 0),
+        [0: "0a3fd085264c8dada57efe67257573f3", 1: "252c5d07572ac18bb8773a3456d1e039"]
+    ),
 ]
 
 @Test(.enabled(if: sharedFolder != nil, "shared/vectors is missing"), arguments: rewritten.map(\.name))
@@ -137,6 +151,7 @@ func rewrittenStreamDecodes(name: String) throws {
     for threads in [1, 3] {
         let result = try decodeAllLayers(stream, threads: threads)
         for (layer, md5) in given.layers { #expect(result.md5[layer] == md5, "layer \(layer), \(threads) threads") }
-        #expect(result.report.failedSlices == 0 && result.report.concealedCTUs == 0 && result.report.missingReferences == 0)
+        #expect(
+            result.report.failedSlices == 0 && result.report.concealedCTUs == 0 && result.report.missingReferences == 0)
     }
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
-import VeilSyntax
+import VeilBitstream
 
 @testable import VeilDecoder
 
-/// Which layers come out: output layer sets, alternative output layers, auxiliary layers, pictures that are not to be shown.
+/// Which layers come out: output layer sets, alternative output layers, auxiliary layers, pictures that are not to be
+/// shown.
 @Suite struct SelectionTests {
-    private func decode(_ units: [NALUnit], _ output: Decoder.OutputLayers) throws -> (layers: [Int], poc: [Int32], report: DecodeReport) {
+    private func decode(
+        _ units: [NALUnit], _ output: Decoder.OutputLayers
+    ) throws -> (layers: [Int], poc: [Int32], report: DecodeReport) {
         var options = Decoder.Options()
         options.output = output
         options.verify = true

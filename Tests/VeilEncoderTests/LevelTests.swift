@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 @testable import VeilEncoder
 
@@ -47,11 +48,13 @@ private struct Block {
             var block = Block(log2: log2, &random)
             let before = block.subBlocks(scanIdx)
             SignHiding.apply(
-                levels: &block.levels, coefficients: block.coefficients, remainders: block.remainders, log2: log2, scanIdx: scanIdx)
+                levels: &block.levels, coefficients: block.coefficients, remainders: block.remainders, log2: log2,
+                scanIdx: scanIdx)
             for (old, new) in zip(before, block.subBlocks(scanIdx)) {
                 let changes = zip(old, new).map { abs($0 - $1) }
                 #expect(changes.reduce(0, +) <= 1)
-                guard let first = new.firstIndex(where: { $0 != 0 }), let last = new.lastIndex(where: { $0 != 0 }) else { continue }
+                guard let first = new.firstIndex(where: { $0 != 0 }), let last = new.lastIndex(where: { $0 != 0 })
+                else { continue }
                 // Outer levels neither come nor go.
                 #expect(first == old.firstIndex { $0 != 0 } && last == old.lastIndex { $0 != 0 })
                 if last - first < 4 { continue }
@@ -60,7 +63,8 @@ private struct Block {
         }
     }
 
-    /// Optimised levels are those nearest or lower, keep their signs, cost less than they did, and vanish when bits are dear.
+    /// Optimised levels are those nearest or lower, keep their signs, cost less than they did, and vanish when bits
+    /// are dear.
     @Test(arguments: 2...5) func optimisedLevels(log2: Int) {
         var random = Random(state: UInt64(log2))
         let layout = CTBLayout(picWidthInCtbs: 1, picHeightInCtbs: 1, colBd: [0, 1], rowBd: [0, 1])
@@ -88,7 +92,8 @@ private struct Block {
             for lambda in [0.05, 0.15, 1000] {
                 var block = nearest
                 let count = optimiser.optimise(
-                    levels: &block.levels, remainders: &block.remainders, log2: log2, cIdx: 0, scanIdx: 0, lambda: Float(lambda))
+                    levels: &block.levels, remainders: &block.remainders, log2: log2, cIdx: 0, scanIdx: 0,
+                    lambda: Float(lambda))
                 for i in block.levels.indices {
                     let left = Int32(block.coefficients[i].magnitude) - 64 * Int32(block.levels[i].magnitude)
                     #expect(block.remainders[i] == left * 4)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Testing
 
+@testable import VeilBitstream
 @testable import VeilEncoder
-@testable import VeilSyntax
 
 @Suite("Hierarchy of an enhancement layer's pictures")
 struct PictureHierarchyTests {
-    private func header(_ type: NALUnitType, _ slice: SliceType, before: [Int] = [], after: [Int] = []) -> SliceSegmentHeader {
+    private func header(
+        _ type: NALUnitType, _ slice: SliceType, before: [Int] = [], after: [Int] = []
+    ) -> SliceSegmentHeader {
         var header = SliceSegmentHeader()
         header.nalUnitType = type
         header.sliceType = slice
@@ -15,7 +17,9 @@ struct PictureHierarchyTests {
         return header
     }
 
-    private func position(_ poc: Int32, irap: Int32 = 0) -> PicturePosition { PicturePosition(poc: poc, irapIndex: 0, irapPoc: irap) }
+    private func position(_ poc: Int32, irap: Int32 = 0) -> PicturePosition {
+        PicturePosition(poc: poc, irapIndex: 0, irapPoc: irap)
+    }
 
     @Test("In a row of P pictures every fourth is a key picture, which the next four refer to")
     func rowsHaveKeyPictures() {
@@ -90,7 +94,9 @@ struct PictureHierarchyTests {
         #expect(pyramid.map(\.neighbour) == [nil, nil, nil, 1, nil, 4, nil])
         #expect(pyramid.map(\.hasSAO) == [true, true, false, false, false, false, true])
         #expect(pyramid.map(\.isReferred) == [false, false, true, false, true, false, false])
-        #expect(NALUnitType.trailN.referred == .trailR && NALUnitType.raslN.referred == .raslR && NALUnitType.cra.referred == .cra)
+        #expect(
+            NALUnitType.trailN.referred == .trailR && NALUnitType.raslN.referred == .raslR
+                && NALUnitType.cra.referred == .cra)
     }
 
     @Test("Off leaves QPs and references to x265")

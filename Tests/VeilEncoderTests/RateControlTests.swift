@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Testing
-import VeilSyntax
+import VeilBitstream
 
 @testable import VeilEncoder
 
@@ -16,14 +16,18 @@ struct RateControlTests {
         for n in 0..<count {
             noise = noise &* 1_664_525 &+ 1_013_904_223
             let type: SliceType = n % 50 == 0 ? .i : n % 3 == 0 ? .p : .b
-            let content = (type == .i ? 6.0 : type == .p ? 1.5 : 0.7) * (n / 100 % 2 == 0 ? 1 : 2) * (0.8 + Double(noise >> 24) / 640)
+            let content =
+                (type == .i ? 6.0 : type == .p ? 1.5 : 0.7) * (n / 100 % 2 == 0 ? 1 : 2)
+                * (0.8 + Double(noise >> 24) / 640)
             let baseQp = 30 + (type == .b ? 2 : 0)
             let baseBits = 400_000 * content * exp2(-Double(baseQp) / 6)
             let picture = RatedPicture(baseQp: baseQp, type: type, baseBits: Int(baseBits))
             control.prepare(picture)
             // Now and then the layer finds much more to code than the base layer lets expect.
             let surprise = n % 41 == 40 ? 2.5 : 1
-            func cost(_ qp: Int) -> Int { Int(1_100_000 * surprise * content * (0.85 + Double(noise >> 16 & 255) / 850) * exp2(-Double(qp) / 6)) }
+            func cost(_ qp: Int) -> Int {
+                Int(1_100_000 * surprise * content * (0.85 + Double(noise >> 16 & 255) / 850) * exp2(-Double(qp) / 6))
+            }
             // What is late by the control's own measure is handed in first.
             while recorded < n, control.needs(index: recorded) {
                 control.record(index: recorded, bits: costs[recorded])

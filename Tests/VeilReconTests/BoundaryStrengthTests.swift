@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 @testable import VeilRecon
 
@@ -59,7 +60,8 @@ import VeilBins
     /// The comparison reads motion as one 8-byte and one 2-byte word.
     @Test func motionLayout() {
         #expect(MemoryLayout<MotionInfo>.offset(of: \.mv0) == 0 && MemoryLayout<MotionInfo>.offset(of: \.mv1) == 4)
-        #expect(MemoryLayout<MotionInfo>.offset(of: \.refIdx0) == 8 && MemoryLayout<MotionInfo>.offset(of: \.refIdx1) == 9)
+        #expect(
+            MemoryLayout<MotionInfo>.offset(of: \.refIdx0) == 8 && MemoryLayout<MotionInfo>.offset(of: \.refIdx1) == 9)
     }
 
     /// filterEdgeFlag (8.7.2.3) at the borders of the picture, of slices and of tiles, for intra CUs of 16x16.
@@ -88,7 +90,8 @@ import VeilBins
         for row in 0..<2 { OuterEdges(picture: picture).mark(ctbRow: row) }
         func passes(_ a: Int, _ b: Int) -> Bool {
             let tile = { (rs: Int) in rs % 4 / 2 }
-            return (tile(a) == tile(b) || acrossTiles) && (slice[a] == slice[b] || slices[slice[a]].constants.sliceLoopFilterAcrossSlicesEnabledFlag)
+            return (tile(a) == tile(b) || acrossTiles)
+                && (slice[a] == slice[b] || slices[slice[a]].constants.sliceLoopFilterAcrossSlicesEnabledFlag)
         }
         for rs in 0..<8 {
             let cell = picture.maps.edges + ((rs / 4 * 2) * picture.maps.width8 + rs % 4 * 2) * 4

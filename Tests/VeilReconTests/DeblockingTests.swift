@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 @testable import VeilRecon
 
@@ -10,7 +11,8 @@ private struct ReferenceDeblocking {
     let picture: PictureReconstruction
     let bitDepth: Int
     static let tc = [
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 6, 7, 8,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4,
+        4, 5, 5, 6, 6, 7, 8,
         9, 10, 11, 13, 14, 16, 18, 20, 22, 24,
     ]
     static func beta(_ q: Int) -> Int { q < 16 ? 0 : q < 29 ? q - 10 : 2 * q - 38 }
@@ -47,7 +49,8 @@ private struct ReferenceDeblocking {
                         let beta = Self.beta(min(51, max(0, qp + Int(record.betaOffset)))) << (bitDepth - 8)
                         luma(&image, at, beta: beta, tc: Self.tc[q] << (bitDepth - 8), noP, noQ)
                     } else {
-                        let qpC = QuantizationParameters.qpC(qp + Int(cIdx == 1 ? record.cbQpOffset : record.crQpOffset))
+                        let qpC = QuantizationParameters.qpC(
+                            qp + Int(cIdx == 1 ? record.cbQpOffset : record.crQpOffset))
                         let tc = Self.tc[min(53, max(0, qpC + 2 + Int(record.tcOffset)))] << (bitDepth - 8)
                         for k in 0..<lines {
                             func v(_ i: Int) -> Int { image[at(i, k).0, at(i, k).1] }
@@ -158,7 +161,9 @@ private struct ReferenceDeblocking {
                 for x8 in 0..<11 {
                     let i = y8 * 11 + x8
                     picture.maps.qpY[i] = Int8(25 + random.below(20))
-                    for b in 0..<4 where b < 2 ? x8 > 0 : y8 > 0 { picture.maps.edges[i * 4 + b] = UInt8(random.below(3)) }
+                    for b in 0..<4 where b < 2 ? x8 > 0 : y8 > 0 {
+                        picture.maps.edges[i * 4 + b] = UInt8(random.below(3))
+                    }
                 }
             }
             for rs in 0..<grid.count {
@@ -175,8 +180,12 @@ private struct ReferenceDeblocking {
             for cIdx in 0..<3 {
                 let p = frame.plane(cIdx)
                 let m = p.margin
-                for (x, y) in [(-m, -m), (p.width + m - 1, -m), (-1, 5), (p.width, p.height - 1), (-m, p.height + m - 1), (7, p.height)] {
-                    #expect(p.at(x, y).pointee == p.at(min(max(x, 0), p.width - 1), min(max(y, 0), p.height - 1)).pointee)
+                for (x, y) in [
+                    (-m, -m), (p.width + m - 1, -m), (-1, 5), (p.width, p.height - 1), (-m, p.height + m - 1),
+                    (7, p.height),
+                ] {
+                    #expect(
+                        p.at(x, y).pointee == p.at(min(max(x, 0), p.width - 1), min(max(y, 0), p.height - 1)).pointee)
                 }
             }
             return (0..<3).map { Image(frame.plane($0)) }

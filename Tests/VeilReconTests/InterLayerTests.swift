@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
 import Testing
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 @testable import VeilRecon
 
@@ -20,7 +21,9 @@ import VeilBins
             p.phases = phases
             return p
         }
-        var testDescription: String { "\(from) to \(to), \(scaled), \(region), \(String(describing: phases)), \(depths)" }
+        var testDescription: String {
+            "\(from) to \(to), \(scaled), \(region), \(String(describing: phases)), \(depths)"
+        }
     }
 
     static let cases = [
@@ -53,7 +56,8 @@ import VeilBins
         for i in 0..<motion.width4 * motion.height4 {
             state = state &* 1_664_525 &+ 1_013_904_223
             motion.blocks[i].refIdx0 = Int8(state >> 30) - 1
-            motion.blocks[i].mv0 = MotionVector(x: Int16(truncatingIfNeeded: state >> 16) / 64, y: Int16(truncatingIfNeeded: state >> 8) / 64)
+            motion.blocks[i].mv0 = MotionVector(
+                x: Int16(truncatingIfNeeded: state >> 16) / 64, y: Int16(truncatingIfNeeded: state >> 8) / 64)
         }
         motion.slices = [.init(poc: ([0, 1, 2], []), isLongTerm: ([false, false, false], []))]
         let picture = CodedPicture(frame: frame, motion: motion)
@@ -62,7 +66,9 @@ import VeilBins
     }
 
     /// H.8.1.4.1, one sample at a time.
-    static func sample(_ source: CodedPicture, _ p: ResamplingParameters, _ cIdx: Int, _ x: Int, _ y: Int, depth: Int) -> Int {
+    static func sample(
+        _ source: CodedPicture, _ p: ResamplingParameters, _ cIdx: Int, _ x: Int, _ y: Int, depth: Int
+    ) -> Int {
         let plane = source.frame.plane(cIdx)
         let refDepth = source.frame.bitDepth(cIdx)
         if p.isIdentity { return Int(plane.row(y)[x]) << (depth - refDepth) }
@@ -89,7 +95,8 @@ import VeilBins
             let row = plane.row(min(max((yRef >> 4) + j - (taps / 2 - 1), 0), plane.height - 1))
             var line = 0
             for i in 0..<taps {
-                line += coefficient(xRef & 15, i) * Int(row[min(max((xRef >> 4) + i - (taps / 2 - 1), 0), plane.width - 1)])
+                line +=
+                    coefficient(xRef & 15, i) * Int(row[min(max((xRef >> 4) + i - (taps / 2 - 1), 0), plane.width - 1)])
             }
             sum += coefficient(yRef & 15, j) * (line >> (refDepth - 8))
         }
@@ -101,13 +108,17 @@ import VeilBins
         let p = c.parameters
         let source = Self.noise(c.from.0, c.from.1, c.depths.0)
         let reference = InterLayerReference(parameters: p)
-        let whole = InterLayerReference.target(width: p.width, height: p.height, bitDepthLuma: c.depths.1, bitDepthChroma: c.depths.1)
+        let whole = InterLayerReference.target(
+            width: p.width, height: p.height, bitDepthLuma: c.depths.1, bitDepthChroma: c.depths.1)
         reference.make(from: source, into: whole)
         let grid = CTBGrid(width: p.width, height: p.height, log2CtbSize: 4)
         let pieces = InterLayerProducer.picture(
-            reference, from: source, grid: grid, poc: 3, bitDepthLuma: c.depths.1, bitDepthChroma: c.depths.1, motion: true)
+            reference, from: source, grid: grid, poc: 3, bitDepthLuma: c.depths.1, bitDepthChroma: c.depths.1,
+            motion: true)
         for y in stride(from: 0, to: p.height, by: 16) {
-            for x in stride(from: 0, to: p.width, by: 16) { pieces.producer?.prepare(mv: MotionVector(), x: x, y: y, height: 16) }
+            for x in stride(from: 0, to: p.width, by: 16) {
+                pieces.producer?.prepare(mv: MotionVector(), x: x, y: y, height: 16)
+            }
         }
         var wrong = 0
         for cIdx in 0..<3 {
@@ -115,7 +126,9 @@ import VeilBins
             for y in 0..<plane.height {
                 for x in 0..<plane.width {
                     let expected = Self.sample(source, p, cIdx, x, y, depth: c.depths.1)
-                    if Int(plane.row(y)[x]) != expected || Int(pieces.frame.plane(cIdx).row(y)[x]) != expected { wrong += 1 }
+                    if Int(plane.row(y)[x]) != expected || Int(pieces.frame.plane(cIdx).row(y)[x]) != expected {
+                        wrong += 1
+                    }
                 }
             }
         }
@@ -128,7 +141,8 @@ import VeilBins
         let reference = InterLayerReference(parameters: p)
         let grid = CTBGrid(width: p.width, height: p.height, log2CtbSize: 4)
         let made = InterLayerProducer.picture(
-            reference, from: source, grid: grid, poc: 3, bitDepthLuma: c.depths.1, bitDepthChroma: c.depths.1, motion: true)
+            reference, from: source, grid: grid, poc: 3, bitDepthLuma: c.depths.1, bitDepthChroma: c.depths.1,
+            motion: true)
         func scaled(_ v: Int16, _ to: Int, _ from: Int) -> Int16 {
             if to == from { return v }
             let product = min(max(((to << 8) + (from >> 1)) / from, -4096), 4095) * Int(v)

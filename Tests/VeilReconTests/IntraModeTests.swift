@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
-import VeilBins
+import VeilEntropy
 
 @testable import VeilRecon
 
@@ -21,12 +21,16 @@ private struct ReferenceIntra {
         if strong && n == 32 && abs(c + old[1][64] - 2 * old[1][32]) < 1 << (bitDepth - 5)
             && abs(c + old[0][64] - 2 * old[0][32]) < 1 << (bitDepth - 5)
         {
-            for side in 0..<2 { for i in 0..<63 { p[side][1 + i] = ((63 - i) * c + (i + 1) * old[side][64] + 32) >> 6 } }
+            for side in 0..<2 {
+                for i in 0..<63 { p[side][1 + i] = ((63 - i) * c + (i + 1) * old[side][64] + 32) >> 6 }
+            }
             return
         }
         for side in 0..<2 {
             p[side][0] = (old[0][1] + 2 * c + old[1][1] + 2) >> 2
-            for i in 0..<2 * n - 1 { p[side][1 + i] = (old[side][i] + 2 * old[side][1 + i] + old[side][2 + i] + 2) >> 2 }
+            for i in 0..<2 * n - 1 {
+                p[side][1 + i] = (old[side][i] + 2 * old[side][1 + i] + old[side][2 + i] + 2) >> 2
+            }
         }
     }
 
@@ -36,7 +40,8 @@ private struct ReferenceIntra {
             for y in 0..<n {
                 for x in 0..<n {
                     out[y * n + x] =
-                        ((n - 1 - x) * left(y) + (x + 1) * top(n) + (n - 1 - y) * top(x) + (y + 1) * left(n) + n) >> (log2 + 1)
+                        ((n - 1 - x) * left(y) + (x + 1) * top(n) + (n - 1 - y) * top(x) + (y + 1) * left(n) + n)
+                        >> (log2 + 1)
                 }
             }
             return out
@@ -54,7 +59,8 @@ private struct ReferenceIntra {
             return out
         }
         let angle = [
-            32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32, -26, -21, -17, -13, -9, -5, -2, 0, 2, 5, 9, 13, 17, 21, 26,
+            32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32, -26, -21, -17, -13, -9, -5, -2, 0, 2,
+            5, 9, 13, 17, 21, 26,
             32,
         ][mode - 2]
         let vertical = mode >= 18
@@ -79,7 +85,8 @@ private struct ReferenceIntra {
                 let fact = ((across + 1) * angle) & 31
                 out[y * n + x] =
                     fact == 0
-                    ? ref[along + index + 1]! : ((32 - fact) * ref[along + index + 1]! + fact * ref[along + index + 2]! + 16) >> 5
+                    ? ref[along + index + 1]!
+                    : ((32 - fact) * ref[along + index + 1]! + fact * ref[along + index + 2]! + 16) >> 5
             }
         }
         if angle == 0 && cIdx == 0 && n < 32 {
@@ -118,10 +125,13 @@ private struct ReferenceIntra {
                     }
                     let distance = min(abs(mode - 26), abs(mode - 10))
                     let threshold = [0, 0, 99, 7, 1, 0][log2]
-                    if cIdx == 0 && mode != 1 && (mode == 0 ? log2 > 2 : distance > threshold) { reference.filter(strong: smooth) }
+                    if cIdx == 0 && mode != 1 && (mode == 0 ? log2 > 2 : distance > threshold) {
+                        reference.filter(strong: smooth)
+                    }
                     let wanted = reference.predict(mode: mode, cIdx: cIdx)
                     predictor.predict(
-                        mode: mode, cIdx: cIdx, log2Size: log2, bitDepth: bitDepth, strongSmoothing: smooth, to: block, stride: 80)
+                        mode: mode, cIdx: cIdx, log2Size: log2, bitDepth: bitDepth, strongSmoothing: smooth, to: block,
+                        stride: 80)
                     var got: [Int] = []
                     for y in 0..<n { for x in 0..<n { got.append(Int(block[y * 80 + x])) } }
                     let same = got == wanted

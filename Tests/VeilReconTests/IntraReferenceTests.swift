@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 @testable import VeilRecon
 
@@ -49,7 +50,9 @@ private struct ReferenceNeighbours {
             return SliceContext(constants: k, grid: grid, sliceIndex: i)
         }
         let reference = ReferenceNeighbours(grid: grid, slices: slices)
-        for i in 0..<picture.maps.width8 * picture.maps.height8 { picture.maps.cuFlags[i] = random.below(3) == 0 ? 0 : PictureMaps.intra }
+        for i in 0..<picture.maps.width8 * picture.maps.height8 {
+            picture.maps.cuFlags[i] = random.below(3) == 0 ? 0 : PictureMaps.intra
+        }
         let predictor = IntraPredictor()
         var checked = 0
         for _ in 0..<1500 {
@@ -65,7 +68,11 @@ private struct ReferenceNeighbours {
                 let px = (x >> shift) + i
                 let py = (y >> shift) + j
                 if !reference.available(x, y, px << shift, py << shift) { return nil }
-                if constrained && picture.maps.cuFlags[((py << shift) >> 3) * picture.maps.width8 + ((px << shift) >> 3)] == 0 { return nil }
+                if constrained
+                    && picture.maps.cuFlags[((py << shift) >> 3) * picture.maps.width8 + ((px << shift) >> 3)] == 0
+                {
+                    return nil
+                }
                 return plane.at(px, py).pointee
             }
             // From p[-1][2N-1] up to the corner, then to p[2N-1][-1].
@@ -78,7 +85,8 @@ private struct ReferenceNeighbours {
             } else {
                 path = path.map { _ in 128 }
             }
-            let c = BlockContext(slice: slices[reference.slice(reference.ctb(x, y))], picture: picture, ctbAddrRs: reference.ctb(x, y))
+            let c = BlockContext(
+                slice: slices[reference.slice(reference.ctb(x, y))], picture: picture, ctbAddrRs: reference.ctb(x, y))
             predictor.gather(c, cIdx: cIdx, x: x >> shift, y: y >> shift, log2Size: log2Luma - shift)
             let r = predictor.references
             let got = (0..<2 * n).map { r.left[2 * n - 1 - $0] } + [r.left[-1]] + (0..<2 * n).map { r.top[$0] }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Testing
+import VeilCore
 
 @testable import VeilRecon
 
@@ -16,7 +17,9 @@ struct PackedPictureTests {
             for c in 0..<3 {
                 let plane = source.plane(c)
                 let limit = 1 << source.bitDepth(c)
-                for y in 0..<plane.height { for x in 0..<plane.width { plane.at(x, y).pointee = UInt16((x * 31 + y * 7 + c + round) % limit) } }
+                for y in 0..<plane.height {
+                    for x in 0..<plane.width { plane.at(x, y).pointee = UInt16((x * 31 + y * 7 + c + round) % limit) }
+                }
             }
             let back = PackedPicture(source).unpacked()
             #expect(back.bitDepthLuma == depths.0 && back.bitDepthChroma == depths.1)

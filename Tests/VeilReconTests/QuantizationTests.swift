@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Testing
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 @testable import VeilRecon
 
@@ -43,13 +44,15 @@ import VeilBins
         // First CTB of the slice, of the second tile.
         #expect(QuantizationParameters.previousQpY(ctbAddrRs: 0, slice: plain, maps: maps) == 33)
         #expect(QuantizationParameters.previousQpY(ctbAddrRs: 2, slice: plain, maps: maps) == 33)
-        // After CTB 0 (8x8 cell (1, 1)); the CTB after a row's end in the second tile follows CTB 4, one cell wide: (8, 1).
+        // After CTB 0 (8x8 cell (1, 1)); the CTB after a row's end in the second tile follows CTB 4, one cell wide:
+        // (8, 1).
         #expect(QuantizationParameters.previousQpY(ctbAddrRs: 1, slice: plain, maps: maps) == 9 + 1)
         #expect(QuantizationParameters.previousQpY(ctbAddrRs: 7, slice: plain, maps: maps) == 9 + 8)
         // In the last row, one cell high: CTB 13 follows CTB 12, cell (5, 4).
         #expect(QuantizationParameters.previousQpY(ctbAddrRs: 13, slice: plain, maps: maps) == 4 * 9 + 5)
         // A slice that begins at CTB 6; WPP: rows of each tile begin anew, CTB 8 follows CTB 7, cell (5, 3).
-        #expect(QuantizationParameters.previousQpY(ctbAddrRs: 6, slice: slice(grid, address: 6, qp: 20), maps: maps) == 20)
+        #expect(
+            QuantizationParameters.previousQpY(ctbAddrRs: 6, slice: slice(grid, address: 6, qp: 20), maps: maps) == 20)
         let wpp = slice(grid, address: 0, qp: 21, wpp: true)
         #expect(QuantizationParameters.previousQpY(ctbAddrRs: 7, slice: wpp, maps: maps) == 21)
         #expect(QuantizationParameters.previousQpY(ctbAddrRs: 5, slice: wpp, maps: maps) == 21)

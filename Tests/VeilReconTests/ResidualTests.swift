@@ -2,7 +2,8 @@
 import Foundation
 import TestSupport
 import Testing
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 @testable import VeilRecon
 
@@ -12,7 +13,8 @@ private enum ReferenceResidual {
     static func matrix(_ k: Int, _ n: Int, size: Int) -> Int {
         // |coefficient| at angle i * pi / 64.
         let at = [
-            64, 90, 90, 90, 89, 88, 87, 85, 83, 82, 80, 78, 75, 73, 70, 67, 64, 61, 57, 54, 50, 46, 43, 38, 36, 31, 25, 22, 18, 13, 9, 4, 0,
+            64, 90, 90, 90, 89, 88, 87, 85, 83, 82, 80, 78, 75, 73, 70, 67, 64, 61, 57, 54, 50, 46, 43, 38, 36, 31, 25,
+            22, 18, 13, 9, 4, 0,
         ]
         if k == 0 { return 64 }
         let angle = (2 * n + 1) * k * (32 / size) % 128
@@ -50,7 +52,8 @@ private enum ReferenceResidual {
     @Test func matrixRows() {
         #expect((0..<4).map { ReferenceResidual.matrix(1, $0, size: 4) } == [83, 36, -36, -83])
         #expect((0..<8).map { ReferenceResidual.matrix(3, $0, size: 8) } == [75, -18, -89, -50, 50, 89, 18, -75])
-        #expect((0..<16).map { ReferenceResidual.matrix(1, $0, size: 16) }.prefix(8) == [90, 87, 80, 70, 57, 43, 25, 9])
+        #expect(
+            (0..<16).map { ReferenceResidual.matrix(1, $0, size: 16) }.prefix(8) == [90, 87, 80, 70, 57, 43, 25, 9])
     }
 
     @Test(arguments: [8, 10], [false, true])
@@ -58,7 +61,9 @@ private enum ReferenceResidual {
         var random = Random(UInt64(bitDepth) + (lists ? 7 : 0))
         let decoder = ResidualDecoder()
         let grid = CTBGrid(width: 64, height: 64, log2CtbSize: 6)
-        let factors: [[[UInt8]]] = (0..<4).map { sizeId in (0..<6).map { _ in (0..<16 << (2 * sizeId)).map { _ in UInt8(1 + random.below(255)) } } }
+        let factors: [[[UInt8]]] = (0..<4).map { sizeId in
+            (0..<6).map { _ in (0..<16 << (2 * sizeId)).map { _ in UInt8(1 + random.below(255)) } }
+        }
         let stride = 40
         let block = UnsafeMutablePointer<UInt16>.allocate(capacity: stride * 33)
         block.initialize(repeating: 0, count: stride * 33)
@@ -72,7 +77,8 @@ private enum ReferenceResidual {
             let n = 1 << log2
             let cIdx = log2 == 5 ? 0 : random.below(3)
             let isIntra = random.bool()
-            let kind: ResidualKind = random.below(6) == 0 ? .bypass : log2 == 2 && random.below(3) == 0 ? .transformSkip : .transform
+            let kind: ResidualKind =
+                random.below(6) == 0 ? .bypass : log2 == 2 && random.below(3) == 0 ? .transformSkip : .transform
             var k = SliceConstants()
             k.bitDepthLuma = bitDepth
             k.bitDepthChroma = bitDepth
@@ -80,8 +86,10 @@ private enum ReferenceResidual {
             let slice = SliceContext(constants: k, grid: grid)
             let qpY = random.below(52 + 6 * (bitDepth - 8)) - 6 * (bitDepth - 8)
             let p = ResidualParameters(slice: slice, qpY: qpY, isIntra: isIntra)
-            let qp = cIdx == 0
-                ? qpY + 6 * (bitDepth - 8) : QuantizationParameters.qpChroma(qpY: qpY, offset: 0, bitDepthChroma: bitDepth)
+            let qp =
+                cIdx == 0
+                ? qpY + 6 * (bitDepth - 8)
+                : QuantizationParameters.qpChroma(qpY: qpY, offset: 0, bitDepthChroma: bitDepth)
             var levels = [Int](repeating: 0, count: n * n)
             // From a lone DC to full blocks, from small levels to the extremes.
             let spread = [1, 2, 4, 8, n * n][random.below(5)]
@@ -91,10 +99,12 @@ private enum ReferenceResidual {
                 let at = random.below(min(area, n)) * n + random.below(min(area, n))
                 levels[at] = random.below(2 * range) - range
             }
-            let m = lists
+            let m =
+                lists
                 ? factors[log2 - 2][(isIntra ? 0 : 3) + cIdx].map(Int.init) : [Int](repeating: 16, count: n * n)
             let residual = ReferenceResidual.residual(
-                levels: levels, n: n, bitDepth: bitDepth, qp: qp, m: m, isDST: log2 == 2 && cIdx == 0 && isIntra, kind: kind)
+                levels: levels, n: n, bitDepth: bitDepth, qp: qp, m: m, isDST: log2 == 2 && cIdx == 0 && isIntra,
+                kind: kind)
             let top = (1 << bitDepth) - 1
             let prediction = (0..<n * n).map { _ in random.below(top + 1) }
             let wanted = (0..<n * n).map { min(top, max(0, prediction[$0] + residual[$0])) }
@@ -111,7 +121,8 @@ private enum ReferenceResidual {
             #expect(sparse, "sparse, trial \(trial): size \(n), \(kind)")
             fill()
             levels.map { Int16($0) }.withUnsafeBufferPointer {
-                decoder.add(levels: $0.baseAddress!, to: block, stride: stride, cIdx: cIdx, log2Size: log2, kind: kind, p)
+                decoder.add(
+                    levels: $0.baseAddress!, to: block, stride: stride, cIdx: cIdx, log2Size: log2, kind: kind, p)
             }
             let dense = read() == wanted
             #expect(dense, "dense, trial \(trial): size \(n), \(kind)")

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 @testable import VeilRecon
 
@@ -46,7 +47,9 @@ private func referenceSAO(_ picture: PictureReconstruction, cIdx: Int, bitDepth:
                         let judge = earlier ? slice : theirs
                         if !judge.constants.sliceLoopFilterAcrossSlicesEnabledFlag { allowed = false }
                     }
-                    if !slice.constants.loopFilterAcrossTilesEnabledFlag && grid.tileIdRs[rs] != grid.tileIdRs[other] { allowed = false }
+                    if !slice.constants.loopFilterAcrossTilesEnabledFlag && grid.tileIdRs[rs] != grid.tileIdRs[other] {
+                        allowed = false
+                    }
                     edge += (source[x, y] - source[nx, ny]).signum()
                 }
                 index = !allowed ? 0 : edge == 2 ? 0 : edge < 2 ? edge + 1 : edge
@@ -59,7 +62,8 @@ private func referenceSAO(_ picture: PictureReconstruction, cIdx: Int, bitDepth:
 
 @Suite struct SAOTests {
     @Test(arguments: [
-        (8, 4, false, false), (8, 5, true, false), (8, 6, false, true), (10, 5, true, true), (10, 6, true, false), (8, 4, true, true),
+        (8, 4, false, false), (8, 5, true, false), (8, 6, false, true), (10, 5, true, true), (10, 6, true, false),
+        (8, 4, true, true),
     ])
     func agreesWithTheWholePictureProcess(bitDepth: Int, log2CtbSize: Int, tiles: Bool, across: Bool) {
         var random = Random(UInt64(bitDepth * 100 + log2CtbSize))
@@ -67,7 +71,8 @@ private func referenceSAO(_ picture: PictureReconstruction, cIdx: Int, bitDepth:
         let width = 4 * ctb + 8
         let height = 3 * ctb + 8
         let grid = CTBGrid(
-            width: width, height: height, log2CtbSize: log2CtbSize, columnWidths: tiles ? [2, 3] : [], rowHeights: tiles ? [1, 3] : [])
+            width: width, height: height, log2CtbSize: log2CtbSize, columnWidths: tiles ? [2, 3] : [],
+            rowHeights: tiles ? [1, 3] : [])
         let picture = PictureReconstruction(grid: grid, bitDepth: bitDepth)
         picture.randomise(&random, noise: false)
         var slices: [SliceContext] = []

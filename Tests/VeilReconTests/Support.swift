@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import TestSupport
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 @testable import VeilRecon
 
@@ -40,7 +41,8 @@ struct Image: Equatable {
 
 extension PictureReconstruction {
     convenience init(grid: CTBGrid, bitDepth: Int = 8) {
-        let frame = FrameBuffer(width: grid.width, height: grid.height, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth)
+        let frame = FrameBuffer(
+            width: grid.width, height: grid.height, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth)
         let motion = MotionField(width: grid.width, height: grid.height, ctbLog2Size: grid.log2CtbSize)
         self.init(picture: CodedPicture(frame: frame, motion: motion), grid: grid)
     }

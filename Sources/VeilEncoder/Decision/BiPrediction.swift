@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilCore
+import VeilEntropy
 import VeilRecon
 
 /// Prediction from two pictures at once.
 extension CTUDecision {
     /// Adds pairs of motion to a workspace's choices.
     ///
-    /// `best`: the best searched motion of either list; `repeated`: list 1's best motion in a picture that list 0 has as well; `lower`: the
-    /// inter-layer reference; `bound`: the least cost known.
+    /// `best`: the best searched motion of either list; `repeated`: list 1's best motion in a picture that list 0 has
+    /// as well; `lower`: the inter-layer reference; `bound`: the least cost known.
     func gatherPairs(
         _ w: DecisionWorkspace, _ block: MotionBlock, best: (InterChoice, InterChoice), repeated: InterChoice,
         lower: InterChoice, bound: Double, effort: DecisionEffort
@@ -19,10 +20,14 @@ extension CTUDecision {
         }
         pair(best.0, best.1)
         let other = best.1.cost < repeated.cost ? best.1 : repeated
-        if effort.mixesLayers && lower.cost <= other.cost * effort.mixRatio && other.cost <= lower.cost * effort.mixRatio {
+        if effort.mixesLayers && lower.cost <= other.cost * effort.mixRatio
+            && other.cost <= lower.cost * effort.mixRatio
+        {
             pair(lower, other)
         }
-        if effort.pairRounds > 0 && best.1.cost == .infinity && repeated.cost < .infinity { pair(motion(besides: repeated), repeated) }
+        if effort.pairRounds > 0 && best.1.cost == .infinity && repeated.cost < .infinity {
+            pair(motion(besides: repeated), repeated)
+        }
     }
 
     /// List 0's best motion in another picture than list 1's of a choice.
@@ -54,11 +59,13 @@ extension CTUDecision {
         guard let references else { return .infinity }
         return Double(
             predictor.satd(
-                motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb, width: block.nPbW,
+                motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb,
+                width: block.nPbW,
                 height: block.nPbH, source: source.planes.0.at(block.xPb, block.yPb), stride: source.planes.0.stride))
     }
 
-    /// A pair with its vectors refined in turn, each for what the other's prediction leaves of the source, until neither moves any more.
+    /// A pair with its vectors refined in turn, each for what the other's prediction leaves of the source, until
+    /// neither moves any more.
     private func refined(_ choice: InterChoice, _ block: MotionBlock, least: Double, rounds: Int) -> InterChoice {
         guard let references, rounds > 0, choice.cost < least * 1.1 else { return choice }
         var best = choice
@@ -86,7 +93,8 @@ extension CTUDecision {
         if list == 0 { rest.refIdx0 = -1 } else { rest.refIdx1 = -1 }
         let target = memory.pairTarget
         predictor.predict(
-            rest, references: references, bitDepth: slice.bitDepthLuma, cIdx: 0, x: block.xPb, y: block.yPb, width: block.nPbW,
+            rest, references: references, bitDepth: slice.bitDepthLuma, cIdx: 0, x: block.xPb, y: block.yPb,
+            width: block.nPbW,
             height: block.nPbH, to: target, stride: 64)
         // Both predictions are averaged: this one should be what the other lacks, on the other side of the source.
         let stride = source.planes.0.stride
@@ -101,7 +109,8 @@ extension CTUDecision {
         let old = list == 0 ? choice.motion.mv0 : choice.motion.mv1
         let result = search.refine(
             MotionSearch.Target(
-                source: UnsafePointer(target), sourceStride: 64, plane: references[list * 16 + refIdx].planes.0, x: block.xPb, y: block.yPb,
+                source: UnsafePointer(target), sourceStride: 64, plane: references[list * 16 + refIdx].planes.0,
+                x: block.xPb, y: block.yPb,
                 width: block.nPbW, height: block.nPbH, predictors: predictors, bitDepth: slice.bitDepthLuma,
                 maxY: lastRow &- block.yPb &- block.nPbH), from: old)
         if result.mv == old { return false }

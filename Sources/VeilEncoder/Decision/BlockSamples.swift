@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 import VeilRecon
 
 /// Samples of one coding block in all three components: luma rows of 64, chroma rows of 32 samples.
@@ -32,7 +33,8 @@ final class BlockSamples {
             let s = cIdx == 0 ? 0 : 1
             let plane = frame.plane(cIdx)
             veil_copy(
-                plane.at(x &>> s, y &>> s), plane.stride, self.plane(cIdx), Self.stride(cIdx), Int32(truncatingIfNeeded: size &>> s),
+                plane.at(x &>> s, y &>> s), plane.stride, self.plane(cIdx), Self.stride(cIdx),
+                Int32(truncatingIfNeeded: size &>> s),
                 Int32(truncatingIfNeeded: size &>> s))
         }
     }
@@ -43,7 +45,8 @@ final class BlockSamples {
             let s = cIdx == 0 ? 0 : 1
             let plane = frame.plane(cIdx)
             veil_copy(
-                self.plane(cIdx), Self.stride(cIdx), plane.at(x &>> s, y &>> s), plane.stride, Int32(truncatingIfNeeded: size &>> s),
+                self.plane(cIdx), Self.stride(cIdx), plane.at(x &>> s, y &>> s), plane.stride,
+                Int32(truncatingIfNeeded: size &>> s),
                 Int32(truncatingIfNeeded: size &>> s))
         }
     }
@@ -60,7 +63,9 @@ struct InterChoice {
 
     /// Makes it motion of one list, which `predictors` tell from `mvpFlag` on; returns the difference.
     @inline(__always)
-    mutating func set(_ mv: MotionVector, list: Int, refIdx: Int, mvpFlag: Int, _ predictors: (MotionVector, MotionVector)) -> MotionVector {
+    mutating func set(
+        _ mv: MotionVector, list: Int, refIdx: Int, mvpFlag: Int, _ predictors: (MotionVector, MotionVector)
+    ) -> MotionVector {
         let refIdx = Int8(truncatingIfNeeded: refIdx)
         pu.interPredIdc = UInt8(truncatingIfNeeded: list)
         (pu.refIdxL0, pu.refIdxL1) = list == 0 ? (refIdx, -1) : (-1, refIdx)
@@ -70,7 +75,9 @@ struct InterChoice {
 
     /// Sets the vector of a list that it has motion of; returns the difference to the predictor.
     @inline(__always)
-    mutating func move(_ mv: MotionVector, list: Int, mvpFlag: Int, _ predictors: (MotionVector, MotionVector)) -> MotionVector {
+    mutating func move(
+        _ mv: MotionVector, list: Int, mvpFlag: Int, _ predictors: (MotionVector, MotionVector)
+    ) -> MotionVector {
         let mvp = mvpFlag == 0 ? predictors.0 : predictors.1
         let mvd = MotionVector(x: mv.x &- mvp.x, y: mv.y &- mvp.y)
         if list == 0 {
@@ -134,7 +141,8 @@ final class DecisionWorkspace {
     }
 }
 
-/// Skip flags, quadtree depths and intra modes of a picture, for the contexts and predictions that costs are estimated with.
+/// Skip flags, quadtree depths and intra modes of a picture, for the contexts and predictions that costs are
+/// estimated with.
 final class DecisionMaps: @unchecked Sendable {
     private let width8: Int
     private let skip: UnsafeMutablePointer<UInt8>
@@ -199,7 +207,8 @@ final class DecisionMaps: @unchecked Sendable {
         let at = (y &>> 2) &* width8 &* 2 &+ (x &>> 2)
         let row = width8 &* 2
         return (
-            x > 0 ? (modes[at &- 1], modes[at &+ row &- 1]) : (1, 1), y > yCtb ? (modes[at &- row], modes[at &- row &+ 1]) : (1, 1)
+            x > 0 ? (modes[at &- 1], modes[at &+ row &- 1]) : (1, 1),
+            y > yCtb ? (modes[at &- row], modes[at &- row &+ 1]) : (1, 1)
         )
     }
 

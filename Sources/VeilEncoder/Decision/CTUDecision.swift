@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
 import Foundation
-import VeilBins
+import VeilCore
+import VeilEntropy
 import VeilRecon
 
-/// Mode decision of one CTU: fills its record and leaves the reconstruction (before the in-loop filters) in the frame, its motion in the
-/// motion field. One per worker.
+/// Mode decision of one CTU: fills its record and leaves the reconstruction (before the in-loop filters) in the
+/// frame, its motion in the motion field. One per worker.
 ///
-/// Motion and intra modes are chosen by Hadamard costs; the best of them are coded and compared by rate and distortion, and the best
-/// unit of a place becomes its reconstruction.
+/// Motion and intra modes are chosen by Hadamard costs; the best of them are coded and compared by rate and
+/// distortion, and the best unit of a place becomes its reconstruction.
 final class CTUDecision {
     let source: FrameBuffer
     let slice: SliceContext
@@ -53,7 +54,8 @@ final class CTUDecision {
     @exclusivity(unchecked) var lastRow = Int.max
 
     init(
-        source: FrameBuffer, slice: SliceContext, picture: PictureReconstruction, parameters: SliceParameters, maps: DecisionMaps,
+        source: FrameBuffer, slice: SliceContext, picture: PictureReconstruction, parameters: SliceParameters,
+        maps: DecisionMaps,
         effort: DecisionEffort, memory: DecisionMemory, lambdaFactor: Double = 1, offsets: QuantisationOffsets? = nil
     ) {
         self.source = source
@@ -70,7 +72,8 @@ final class CTUDecision {
         self.offsets = offsets
         quantisations = offsets == nil ? [] : Array(repeating: nil, count: 52 + 6 * (slice.bitDepthLuma - 8))
         sliceQuantisation = Quantisation(
-            qp: slice.constants.sliceQpY, slice: slice, lambda: lambdaFactor * Self.lambda(qp: slice.constants.sliceQpY), memory: memory)
+            qp: slice.constants.sliceQpY, slice: slice,
+            lambda: lambdaFactor * Self.lambda(qp: slice.constants.sliceQpY), memory: memory)
         quantisation = sliceQuantisation
         references = slice.references.map { table in
             let own = UnsafeMutablePointer<ReferenceEntry>.allocate(capacity: 32)
@@ -83,7 +86,9 @@ final class CTUDecision {
         patches = InterLayerPatches(slots: max(interLayerCounts.max() ?? 1, 1))
         interLayerIndex = (0..<slice.numRefIdxActive.0).first { slice.references?[$0].isInterLayer ?? false } ?? -1
         sameInList0 = (0..<slice.numRefIdxActive.1).map { i in
-            (0..<slice.numRefIdxActive.0).first { slice.references?[$0].pictureId == slice.references?[16 + i].pictureId } ?? -1
+            (0..<slice.numRefIdxActive.0).first {
+                slice.references?[$0].pictureId == slice.references?[16 + i].pictureId
+            } ?? -1
         }
         workspaces = memory.workspaces
         treeSamples = memory.treeSamples
@@ -138,12 +143,14 @@ final class CTUDecision {
     private func setQp(x: Int, y: Int, log2: Int) {
         guard let offsets else { return }
         let size = 1 &<< max(log2, p.log2MinCuQpDeltaSize)
-        let qp = min(max(slice.constants.sliceQpY + offsets.offset(x: x & ~(size &- 1), y: y & ~(size &- 1), size: size), 0), 51)
+        let qp = min(
+            max(slice.constants.sliceQpY + offsets.offset(x: x & ~(size &- 1), y: y & ~(size &- 1), size: size), 0), 51)
         if quantisation.qp == qp { return }
         if let known = quantisations[qp] {
             quantisation = known
         } else {
-            quantisation = Quantisation(qp: qp, slice: slice, lambda: lambdaFactor * Self.lambda(qp: qp), memory: memory)
+            quantisation = Quantisation(
+                qp: qp, slice: slice, lambda: lambdaFactor * Self.lambda(qp: qp), memory: memory)
             quantisations[qp] = quantisation
         }
     }
@@ -172,7 +179,8 @@ final class CTUDecision {
 
     // MARK: Quadtree
 
-    /// Decides a block and returns its cost; infinity, leaving the block unfinished, where that would be `most` or more.
+    /// Decides a block and returns its cost; infinity, leaving the block unfinished, where that would be `most` or
+    /// more.
     private func quadtree(x: Int, y: Int, log2: Int, depth: Int, most: Double) -> Double {
         let size = 1 << log2
         let fits = x + size <= p.picWidthInLumaSamples && y + size <= p.picHeightInLumaSamples
@@ -209,7 +217,8 @@ final class CTUDecision {
         if effort.adaptsRates {
             if log2 > p.minCbLog2SizeY { rate.adapt(0, Context.splitCuFlag + splitContext) }
             rate.adapt(
-                w.bestRecord, cqtDepth: depth, skipContext: maps.skipContext(x, y), modes: maps.surroundingModes(x, y, yCtb: context.yCtb))
+                w.bestRecord, cqtDepth: depth, skipContext: maps.skipContext(x, y),
+                modes: maps.surroundingModes(x, y, yCtb: context.yCtb))
         }
         memory.qps[ctu.cuCount] = Int8(truncatingIfNeeded: qp)
         commit(w, x: x, y: y, log2: log2, depth: depth)
@@ -257,7 +266,8 @@ final class CTUDecision {
         let size = 1 << log2
         w.best.store(to: frame, x: x, y: y, size: size)
         storeMotion(
-            w.bestMotion, cu.predMode == .intra ? .part2Nx2N : cu.partMode, x: x, y: y, size: size, count: max(Int(cu.puCount), 1))
+            w.bestMotion, cu.predMode == .intra ? .part2Nx2N : cu.partMode, x: x, y: y, size: size,
+            count: max(Int(cu.puCount), 1))
         maps.set(x, y, size: size, skip: cu.cuSkipFlag, depth: depth)
         if cu.predMode == .intra && cu.partMode == .partNxN {
             let half = size / 2
@@ -290,7 +300,8 @@ final class CTUDecision {
     static func block(_ x: Int, _ y: Int, _ size: Int, _ partMode: PartMode, _ index: Int) -> MotionBlock {
         let half = size / 2
         let quarter = size / 4
-        var b = MotionBlock(xCb: x, yCb: y, nCbS: size, xPb: x, yPb: y, nPbW: size, nPbH: size, partIdx: index, partMode: partMode)
+        var b = MotionBlock(
+            xCb: x, yCb: y, nCbS: size, xPb: x, yPb: y, nPbW: size, nPbH: size, partIdx: index, partMode: partMode)
         switch partMode {
         case .part2Nx2N: break
         case .part2NxN: b.nPbH = half
@@ -364,10 +375,11 @@ final class CTUDecision {
         w.bestRecord.cus[0].cuSkipFlag && leavesLittle(w, x: x, y: y, log2: log2, bits: effort.earlySkipBits)
     }
 
-    /// Whether the best unit is an inter unit that leaves nothing to code, and the errors of no 8x8 block of its luma weigh more than so many
-    /// bits.
+    /// Whether the best unit is an inter unit that leaves nothing to code, and the errors of no 8x8 block of its luma
+    /// weigh more than so many bits.
     ///
-    /// Their sum tells less: where errors are spread evenly, no part of the unit has enough of them to pay for its own motion or residual.
+    /// Their sum tells less: where errors are spread evenly, no part of the unit has enough of them to pay for its
+    /// own motion or residual.
     private func leavesLittle(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, bits limit: Double) -> Bool {
         let cu = w.bestRecord.cus[0]
         if w.bestCost == .infinity || cu.predMode != .inter || cu.rqtRootCbf { return false }
@@ -381,7 +393,9 @@ final class CTUDecision {
         while v < size {
             var u = 0
             while u < size {
-                if veil_sse(plane.at(x &+ u, y &+ v), plane.stride, samples + (v &* pitch &+ u), pitch, 8, 8) > most { return false }
+                if veil_sse(plane.at(x &+ u, y &+ v), plane.stride, samples + (v &* pitch &+ u), pitch, 8, 8) > most {
+                    return false
+                }
                 u &+= 8
             }
             v &+= 8

@@ -26,10 +26,11 @@ package struct DecisionEffort: Equatable, Sendable {
     package var searchRatio = 1.2
     /// Partitions of inter units: 0 none, 1 halves, 2 quarters as well.
     package var partitions = 0
-    /// No further motion, partitions or intra modes where the best merge candidate leaves nothing to code and the errors of none of its 8x8
-    /// blocks weigh more than so many bits.
+    /// No further motion, partitions or intra modes where the best merge candidate leaves nothing to code and the
+    /// errors of none of its 8x8 blocks weigh more than so many bits.
     package var earlySkipBits = Double.infinity
-    /// No split below an inter unit that leaves nothing to code and of which the errors of no 8x8 block weigh more than so many bits.
+    /// No split below an inter unit that leaves nothing to code and of which the errors of no 8x8 block weigh more
+    /// than so many bits.
     package var earlyEndBits = Double.infinity
     /// Intra modes: 0 none, 1 a few, 2 a coarse search refined, 3 all with rate-distortion checks of the best.
     package var intra = 2

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 import VeilRecon
 
 /// Motion of prediction units, and the rate and distortion of inter coding units.
@@ -15,7 +16,8 @@ extension CTUDecision {
         let flag = bits(rate.bin(1, Context.mergeFlag))
         let small = block.nPbW &+ block.nPbH == 12
         let first = w.choiceCount
-        _ = candidates.pointee.mergeList(block, until: min(p.maxNumMergeCand, effort.mergeCandidates) &- 1) { index, info in
+        _ = candidates.pointee.mergeList(block, until: min(p.maxNumMergeCand, effort.mergeCandidates) &- 1) {
+            index, info in
             var choice = InterChoice()
             choice.motion = info
             if small && info.refIdx0 >= 0 && info.refIdx1 >= 0 {
@@ -28,7 +30,8 @@ extension CTUDecision {
             choice.pu.mergeFlag = true
             choice.pu.mergeIdx = UInt8(truncatingIfNeeded: index)
             let satd = predictor.satd(
-                choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb, width: block.nPbW,
+                choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb,
+                width: block.nPbW,
                 height: block.nPbH, source: at, stride: stride)
             choice.cost = Double(satd) + lambdaSatd * choice.bits
             w.insert(choice)
@@ -46,10 +49,13 @@ extension CTUDecision {
     @inline(__always)
     private func waitFor(_ entry: UnsafeMutablePointer<ReferenceEntry>, _ row: Int) {
         // Vectors to the inter-layer reference are zero, and the CTU's part of it is there.
-        if row > lastRow && !entry.pointee.isInterLayer { entry.pointee.picture._withUnsafeGuaranteedRef { $0.wait(rows: min(row &+ 8, slice.height)) } }
+        if row > lastRow && !entry.pointee.isInterLayer {
+            entry.pointee.picture._withUnsafeGuaranteedRef { $0.wait(rows: min(row &+ 8, slice.height)) }
+        }
     }
 
-    /// Adds searched motion and the inter-layer reference to a workspace's choices. `bound`: cost of the best candidate so far.
+    /// Adds searched motion and the inter-layer reference to a workspace's choices. `bound`: cost of the best
+    /// candidate so far.
     func gatherSearch(_ w: DecisionWorkspace, _ block: MotionBlock, depth: Int, bound: Double, effort: DecisionEffort) {
         guard let references else { return }
         let at = source.planes.0.at(block.xPb, block.yPb)
@@ -87,7 +93,8 @@ extension CTUDecision {
                         let mvd = choice.set(MotionVector(), list: 0, refIdx: refIdx, mvpFlag: 0, predictors)
                         choice.bits = refBits + bits(rate.mvd(Int(mvd.x), Int(mvd.y)))
                         let satd = predictor.satd(
-                            choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb,
+                            choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb,
+                            y: block.yPb,
                             width: block.nPbW, height: block.nPbH, source: at, stride: stride)
                         choice.cost = Double(satd) + lambdaSatd * choice.bits
                         bound = min(bound, choice.cost)
@@ -99,18 +106,21 @@ extension CTUDecision {
                         // Searched already.
                         let known = found[sameInList0[refIdx]]
                         let mv = known.motion.mv0
-                        let mvd = choice.set(mv, list: 1, refIdx: refIdx, mvpFlag: search.predictor(mv, predictors), predictors)
+                        let mvd = choice.set(
+                            mv, list: 1, refIdx: refIdx, mvpFlag: search.predictor(mv, predictors), predictors)
                         choice.bits = refBits + bits(rate.mvd(Int(mvd.x), Int(mvd.y)))
                         choice.cost = known.cost + lambdaSatd * (choice.bits - known.bits)
                         if choice.cost < repeated.cost { repeated = choice }
                         continue
                     }
                     let target = MotionSearch.Target(
-                        source: UnsafePointer(at), sourceStride: stride, plane: entry.pointee.planes.0, x: block.xPb, y: block.yPb,
+                        source: UnsafePointer(at), sourceStride: stride, plane: entry.pointee.planes.0, x: block.xPb,
+                        y: block.yPb,
                         width: block.nPbW, height: block.nPbH, predictors: predictors, bitDepth: slice.bitDepthLuma,
                         maxY: lastRow &- block.yPb &- block.nPbH)
                     let startCount = collectStarts(w, list: list, refIdx: refIdx)
-                    let result = search.search(target, starts: starts, startCount: startCount, bound: bound, effort: effort.search)
+                    let result = search.search(
+                        target, starts: starts, startCount: startCount, bound: bound, effort: effort.search)
                     let mvd = choice.set(result.mv, list: list, refIdx: refIdx, mvpFlag: result.mvpFlag, predictors)
                     choice.bits = refBits + bits(rate.mvd(Int(mvd.x), Int(mvd.y)))
                     choice.cost = result.cost + lambdaSatd * refBits
@@ -156,7 +166,9 @@ extension CTUDecision {
                 let block = Self.block(x, y, size, mode, i)
                 w.choiceCount = 0
                 gatherMerge(w, block)
-                gatherSearch(w, block, depth: depth, bound: w.choiceCount > 0 ? w.choices[0].cost : .infinity, effort: partEffort)
+                gatherSearch(
+                    w, block, depth: depth, bound: w.choiceCount > 0 ? w.choices[0].cost : .infinity, effort: partEffort
+                )
                 if w.choiceCount == 0 { return }
                 parts[i] = w.choices[0]
                 cost += w.choices[0].cost
@@ -196,13 +208,16 @@ extension CTUDecision {
 
     // MARK: Rate and distortion
 
-    /// Codes an inter unit of `count` partitions (`parts`), skipped (where it may be) and with residual, and keeps it when it is the best so far.
+    /// Codes an inter unit of `count` partitions (`parts`), skipped (where it may be) and with residual, and keeps it
+    /// when it is the best so far.
     func checkInter(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, depth: Int, partMode: PartMode, count: Int) {
         guard let references else { return }
         let size = 1 << log2
         predict(w, references, x: x, y: y, size: size, partMode: partMode, count: count)
         let skipContext = Context.cuSkipFlag + maps.skipContext(x, y)
-        var header = bits(rate.bin(0, skipContext)) + bits(rate.bin(0, Context.predModeFlag)) + partModeBits(partMode, log2: log2)
+        var header =
+            bits(rate.bin(0, skipContext)) + bits(rate.bin(0, Context.predModeFlag))
+            + partModeBits(partMode, log2: log2)
         for i in 0..<count { header += parts[i].bits }
         let merged = count == 1 && parts[0].pu.mergeFlag
         let record = w.workRecord
@@ -210,7 +225,8 @@ extension CTUDecision {
         record.tuCount = 0
         let tree = interTree(
             w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0,
-            forcesSplit: partMode != .part2Nx2N && p.maxTransformHierarchyDepthInter == 0, most: w.bestCost - lambda * header,
+            forcesSplit: partMode != .part2Nx2N && p.maxTransformHierarchyDepthInter == 0,
+            most: w.bestCost - lambda * header,
             mostZero: w.bestCost)
         var cu = CodingUnit()
         cu.x0 = Int32(truncatingIfNeeded: x)
@@ -223,12 +239,15 @@ extension CTUDecision {
         if tree.cbf != 0 {
             cu.rqtRootCbf = true
             cu.tuCount = Int32(truncatingIfNeeded: record.tuCount)
-            cost = tree.distortion + lambda * (header + tree.bits + (merged ? 0 : bits(rate.bin(1, Context.rqtRootCbf))))
+            cost =
+                tree.distortion + lambda * (header + tree.bits + (merged ? 0 : bits(rate.bin(1, Context.rqtRootCbf))))
         }
         // Without residual: skipped, or what cannot be skipped with rqt_root_cbf 0.
         let bare: Double
         if merged {
-            bare = tree.zero + lambda * (bits(rate.bin(1, skipContext)) + parts[0].bits - bits(rate.bin(1, Context.mergeFlag)))
+            bare =
+                tree.zero + lambda
+                * (bits(rate.bin(1, skipContext)) + parts[0].bits - bits(rate.bin(1, Context.mergeFlag)))
         } else {
             bare = tree.zero + lambda * (header + bits(rate.bin(0, Context.rqtRootCbf)))
         }
@@ -284,7 +303,8 @@ extension CTUDecision {
 
     @inline(__always)
     private func predict(
-        _ w: DecisionWorkspace, _ references: UnsafeMutablePointer<ReferenceEntry>, x: Int, y: Int, size: Int, partMode: PartMode, count: Int
+        _ w: DecisionWorkspace, _ references: UnsafeMutablePointer<ReferenceEntry>, x: Int, y: Int, size: Int,
+        partMode: PartMode, count: Int
     ) {
         for i in 0..<count {
             let b = Self.block(x, y, size, partMode, i)
@@ -292,9 +312,11 @@ extension CTUDecision {
                 let s = cIdx == 0 ? 0 : 1
                 let stride = BlockSamples.stride(cIdx)
                 predictor.predict(
-                    parts[i].motion, references: references, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma, cIdx: cIdx,
+                    parts[i].motion, references: references,
+                    bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma, cIdx: cIdx,
                     x: b.xPb, y: b.yPb, width: b.nPbW, height: b.nPbH,
-                    to: w.prediction.plane(cIdx) + (((b.yPb &- y) &>> s) &* stride &+ ((b.xPb &- x) &>> s)), stride: stride)
+                    to: w.prediction.plane(cIdx) + (((b.yPb &- y) &>> s) &* stride &+ ((b.xPb &- x) &>> s)),
+                    stride: stride)
             }
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 import VeilRecon
 
 /// Inter prediction into block buffers for the mode decision. One per worker.
@@ -9,9 +10,11 @@ final class DecisionPrediction {
     private let scratch: UnsafeMutablePointer<UInt16>
 
     init() {
-        pred0 = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(to: Int16.self, capacity: 4096)
+        pred0 = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(
+            to: Int16.self, capacity: 4096)
         pred0.initialize(repeating: 0, count: 4096)
-        scratch = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(to: UInt16.self, capacity: 4096)
+        scratch = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(
+            to: UInt16.self, capacity: 4096)
         scratch.initialize(repeating: 0, count: 4096)
     }
 
@@ -28,7 +31,8 @@ final class DecisionPrediction {
     /// SATD of the source at `at` against the luma prediction of a block, which is not kept.
     @inline(__always)
     func satd(
-        _ motion: MotionInfo, references: UnsafeMutablePointer<ReferenceEntry>, bitDepth: Int, x: Int, y: Int, width: Int, height: Int,
+        _ motion: MotionInfo, references: UnsafeMutablePointer<ReferenceEntry>, bitDepth: Int, x: Int, y: Int,
+        width: Int, height: Int,
         source at: UnsafePointer<UInt16>, stride: Int
     ) -> UInt32 {
         let w = Int32(truncatingIfNeeded: width)
@@ -43,14 +47,17 @@ final class DecisionPrediction {
                 return veil_satd(at, stride, from, plane.stride, w, h)
             }
         }
-        predict(motion, references: references, bitDepth: bitDepth, cIdx: 0, x: x, y: y, width: width, height: height, to: scratch, stride: 64)
+        predict(
+            motion, references: references, bitDepth: bitDepth, cIdx: 0, x: x, y: y, width: width, height: height,
+            to: scratch, stride: 64)
         return veil_satd(at, stride, scratch, 64, w, h)
     }
 
     /// Predicts one component of a block; `x`, `y`, `width`, `height` are in luma samples.
     @inline(__always)
     func predict(
-        _ motion: MotionInfo, references: UnsafeMutablePointer<ReferenceEntry>, bitDepth: Int, cIdx: Int, x: Int, y: Int, width: Int,
+        _ motion: MotionInfo, references: UnsafeMutablePointer<ReferenceEntry>, bitDepth: Int, cIdx: Int, x: Int,
+        y: Int, width: Int,
         height: Int, to: UnsafeMutablePointer<UInt16>, stride: Int
     ) {
         let s = cIdx == 0 ? 0 : 1
@@ -65,13 +72,15 @@ final class DecisionPrediction {
         let a = references + (isFirst ? Int(motion.refIdx0) : 16 &+ Int(motion.refIdx1))
         let mvA = isFirst ? motion.mv0 : motion.mv1
         let planeA = Self.plane(a, cIdx)
-        let fromA = MotionSearch.at(planeA, (x &>> s) &+ (Int(mvA.x) &>> bits), (y &>> s) &+ (Int(mvA.y) &>> bits), w, h)
+        let fromA = MotionSearch.at(
+            planeA, (x &>> s) &+ (Int(mvA.x) &>> bits), (y &>> s) &+ (Int(mvA.y) &>> bits), w, h)
         let ax = Int32(truncatingIfNeeded: Int(mvA.x) & mask)
         let ay = Int32(truncatingIfNeeded: Int(mvA.y) & mask)
         if isFirst && motion.refIdx1 >= 0 {
             let mvB = motion.mv1
             let planeB = Self.plane(references + (16 &+ Int(motion.refIdx1)), cIdx)
-            let fromB = MotionSearch.at(planeB, (x &>> s) &+ (Int(mvB.x) &>> bits), (y &>> s) &+ (Int(mvB.y) &>> bits), w, h)
+            let fromB = MotionSearch.at(
+                planeB, (x &>> s) &+ (Int(mvB.x) &>> bits), (y &>> s) &+ (Int(mvB.y) &>> bits), w, h)
             let bx = Int32(truncatingIfNeeded: Int(mvB.x) & mask)
             let by = Int32(truncatingIfNeeded: Int(mvB.y) & mask)
             if cIdx == 0 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 import VeilRecon
 
 /// An intra luma mode under consideration.
@@ -21,8 +22,8 @@ extension CTUDecision {
         return bits(rate.bin(0, Context.prevIntraLumaPredFlag)) + 5
     }
 
-    /// Puts the best luma modes of a block by Hadamard cost into `intraChoices`, as many as are to be compared by rate and distortion.
-    /// Returns how many; gives up after the simplest modes when they are worse than `stop`.
+    /// Puts the best luma modes of a block by Hadamard cost into `intraChoices`, as many as are to be compared by
+    /// rate and distortion. Returns how many; gives up after the simplest modes when they are worse than `stop`.
     func estimateIntra(x: Int, y: Int, log2: Int, stop: Double) -> Int {
         let n = 1 << log2
         let at = source.planes.0.at(x, y)
@@ -37,8 +38,9 @@ extension CTUDecision {
             intra.predict(
                 mode: mode, cIdx: 0, log2Size: log2, bitDepth: slice.bitDepthLuma,
                 strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: n)
-            let cost = Double(
-                veil_satd(at, stride, modeBlock, n, Int32(truncatingIfNeeded: n), Int32(truncatingIfNeeded: n)))
+            let cost =
+                Double(
+                    veil_satd(at, stride, modeBlock, n, Int32(truncatingIfNeeded: n), Int32(truncatingIfNeeded: n)))
                 + lambdaSatd * modeBits(mode, mpm)
             if count == most {
                 if cost >= choices[count &- 1].cost { return }
@@ -93,7 +95,9 @@ extension CTUDecision {
             intra.gather(context, cIdx: cIdx, x: x >> 1, y: y >> 1, log2Size: log2 - 1)
             for i in 0..<5 {
                 intra.predict(
-                    mode: Int(SliceDataSyntax<BitCounter>.intraPredModeC(intraChromaPredMode: i, intraPredModeY: UInt8(luma))), cIdx: cIdx,
+                    mode: Int(
+                        SliceDataSyntax<BitCounter>.intraPredModeC(intraChromaPredMode: i, intraPredModeY: UInt8(luma))),
+                    cIdx: cIdx,
                     log2Size: log2 - 1, bitDepth: slice.bitDepthChroma,
                     strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: Int(n))
                 costs[i] += Double(veil_satd(from.at(x >> 1, y >> 1), from.stride, modeBlock, Int(n), n, n))
@@ -114,10 +118,16 @@ extension CTUDecision {
         record.levelCount = 0
         record.tuCount = 0
         let luma = intraLuma(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0, mode: mode)
-        let header = modeBits(mode, maps.candidateModes(x, y, yCtb: context.yCtb)) + intraHeader(x: x, y: y, log2: log2, parts: false)
+        let header =
+            modeBits(mode, maps.candidateModes(x, y, yCtb: context.yCtb))
+            + intraHeader(x: x, y: y, log2: log2, parts: false)
         let m = UInt8(truncatingIfNeeded: mode)
-        let cost = finishIntra(w, x: x, y: y, log2: log2, luma: luma, header: header, modes: (m, m, m, m), partMode: .part2Nx2N, satd: satd)
-        if effort.intraParts && log2 == 3 && p.minCbLog2SizeY == 3 && cost < w.bestCost * 1.25 { checkIntraParts(w, x: x, y: y, satd: satd) }
+        let cost = finishIntra(
+            w, x: x, y: y, log2: log2, luma: luma, header: header, modes: (m, m, m, m), partMode: .part2Nx2N, satd: satd
+        )
+        if effort.intraParts && log2 == 3 && p.minCbLog2SizeY == 3 && cost < w.bestCost * 1.25 {
+            checkIntraParts(w, x: x, y: y, satd: satd)
+        }
     }
 
     /// An 8x8 unit in four parts, each with its own mode.
@@ -150,28 +160,34 @@ extension CTUDecision {
             // The next part's candidates come from it.
             maps.set(mode: m, x + dx, y + dy, size: 4)
         }
-        _ = finishIntra(w, x: x, y: y, log2: 3, luma: luma, header: header, modes: modes, partMode: .partNxN, satd: satd)
+        _ = finishIntra(
+            w, x: x, y: y, log2: 3, luma: luma, header: header, modes: modes, partMode: .partNxN, satd: satd)
     }
 
     /// Bits of an intra unit's flags before its modes.
     private func intraHeader(x: Int, y: Int, log2: Int, parts: Bool) -> Double {
         var total = 0.0
         if slice.sliceType != .i {
-            total += bits(rate.bin(0, Context.cuSkipFlag + maps.skipContext(x, y))) + bits(rate.bin(1, Context.predModeFlag))
+            total +=
+                bits(rate.bin(0, Context.cuSkipFlag + maps.skipContext(x, y))) + bits(rate.bin(1, Context.predModeFlag))
         }
         if log2 == p.minCbLog2SizeY { total += bits(rate.bin(parts ? 0 : 1, Context.partMode)) }
         return total
     }
 
-    /// Adds chroma to an intra unit whose luma is coded, and keeps the unit when it is the best so far. Returns its cost.
+    /// Adds chroma to an intra unit whose luma is coded, and keeps the unit when it is the best so far. Returns its
+    /// cost.
     private func finishIntra(
-        _ w: DecisionWorkspace, x: Int, y: Int, log2: Int, luma: TreeOutcome, header: Double, modes: (UInt8, UInt8, UInt8, UInt8),
+        _ w: DecisionWorkspace, x: Int, y: Int, log2: Int, luma: TreeOutcome, header: Double,
+        modes: (UInt8, UInt8, UInt8, UInt8),
         partMode: PartMode, satd: Double
     ) -> Double {
         let chroma = chromaMode(x: x, y: y, log2: log2, luma: Int(modes.0))
         let modeC = SliceDataSyntax<BitCounter>.intraPredModeC(intraChromaPredMode: chroma, intraPredModeY: modes.0)
         let outcome = intraChroma(w, x: x, y: y, log2: log2, mode: modeC)
-        let total = header + luma.bits + outcome.bits + bits(rate.bin(chroma == 4 ? 0 : 1, Context.intraChromaPredMode)) + (chroma == 4 ? 0 : 2)
+        let total =
+            header + luma.bits + outcome.bits + bits(rate.bin(chroma == 4 ? 0 : 1, Context.intraChromaPredMode))
+            + (chroma == 4 ? 0 : 2)
         let cost = luma.distortion + outcome.distortion + lambda * total
         if cost >= w.bestCost { return cost }
         let record = w.workRecord
@@ -198,8 +214,11 @@ extension CTUDecision {
 
     // MARK: Transform trees
 
-    /// The best of the first `count` modes of `intraChoices` by rate and distortion, the transform tree not being split.
-    private func bestMode(_ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, count: Int) -> Int {
+    /// The best of the first `count` modes of `intraChoices` by rate and distortion, the transform tree not being
+    /// split.
+    private func bestMode(
+        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, count: Int
+    ) -> Int {
         let choices = memory.intraChoices
         if count <= 1 { return choices[0].mode }
         let mpm = maps.candidateModes(x + dx, y + dy, yCtb: context.yCtb)
@@ -211,7 +230,8 @@ extension CTUDecision {
         for i in 0..<count {
             if i > 0 && choices[i].cost > choices[0].cost * effort.intraRatio { break }
             let mode = choices[i].mode
-            let block = intraBlock(w, x: x, y: y, dx: dx, dy: dy, log2: log2, cIdx: 0, trafoDepth: trafoDepth, mode: mode)
+            let block = intraBlock(
+                w, x: x, y: y, dx: dx, dy: dy, log2: log2, cIdx: 0, trafoDepth: trafoDepth, mode: mode)
             record.levelCount = levelCount
             let cost = block.distortion + lambda * (block.bits + modeBits(mode, mpm))
             if cost < least {
@@ -222,8 +242,8 @@ extension CTUDecision {
         return best
     }
 
-    /// Codes luma of an intra unit's transform tree, or the part of it at (dx, dy), into the work buffers and record of a workspace. Parts
-    /// go to the frame as well, from which those after them are predicted.
+    /// Codes luma of an intra unit's transform tree, or the part of it at (dx, dy), into the work buffers and record
+    /// of a workspace. Parts go to the frame as well, from which those after them are predicted.
     private func intraLuma(
         _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, mode: Int
     ) -> TreeOutcome {
@@ -259,7 +279,8 @@ extension CTUDecision {
             split.bits = bits(rate.bin(1, splitContext))
             for i in 0..<4 {
                 let part = intraLuma(
-                    w, x: x, y: y, dx: dx + (i & 1) * half, dy: dy + (i >> 1) * half, log2: log2 - 1, trafoDepth: trafoDepth + 1, mode: mode)
+                    w, x: x, y: y, dx: dx + (i & 1) * half, dy: dy + (i >> 1) * half, log2: log2 - 1,
+                    trafoDepth: trafoDepth + 1, mode: mode)
                 split.distortion += part.distortion
                 split.bits += part.bits
                 split.cbf |= part.cbf
@@ -295,16 +316,22 @@ extension CTUDecision {
             let dx = Int(first.x0) &- x
             let dy = Int(first.y0) &- y
             for cIdx in 1..<3 {
-                intra.gather(context, cIdx: cIdx, x: Int(first.x0) &>> 1, y: Int(first.y0) &>> 1, log2Size: blockLog2 &- 1)
+                intra.gather(
+                    context, cIdx: cIdx, x: Int(first.x0) &>> 1, y: Int(first.y0) &>> 1, log2Size: blockLog2 &- 1)
                 let block = intraBlock(
-                    w, x: x, y: y, dx: dx, dy: dy, log2: blockLog2, cIdx: cIdx, trafoDepth: log2 &- blockLog2, mode: Int(mode))
+                    w, x: x, y: y, dx: dx, dy: dy, log2: blockLog2, cIdx: cIdx, trafoDepth: log2 &- blockLog2,
+                    mode: Int(mode))
                 outcome.distortion += block.distortion
                 outcome.bits += block.bits
                 if block.coded {
                     let bit = UInt8(1) &<< UInt8(truncatingIfNeeded: cIdx)
                     record.tus[last].cbf |= bit
                     if block.skipsTransform { record.tus[last].transformSkip |= bit }
-                    if cIdx == 1 { record.tus[last].residual.1 = block.residual } else { record.tus[last].residual.2 = block.residual }
+                    if cIdx == 1 {
+                        record.tus[last].residual.1 = block.residual
+                    } else {
+                        record.tus[last].residual.2 = block.residual
+                    }
                 }
                 if blockLog2 < log2 {
                     let plane = frame.plane(cIdx)
@@ -333,10 +360,14 @@ extension CTUDecision {
         intra.predict(
             mode: mode, cIdx: cIdx, log2Size: size, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma,
             strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: prediction, stride: stride)
-        let scan = size == 2 || (cIdx == 0 && size == 3) ? SliceDataSyntax<BitCounter>.scanIdx(UInt8(truncatingIfNeeded: mode)) : 0
+        let scan =
+            size == 2 || (cIdx == 0 && size == 3)
+            ? SliceDataSyntax<BitCounter>.scanIdx(UInt8(truncatingIfNeeded: mode)) : 0
         return codeBlock(
-            quantisation.intra, w.workRecord, source: from.at((x &+ dx) &>> s, (y &+ dy) &>> s), sourceStride: from.stride,
-            prediction: prediction, predictionStride: stride, out: w.work.plane(cIdx) + offset, outStride: stride, log2: size, cIdx: cIdx,
+            quantisation.intra, w.workRecord, source: from.at((x &+ dx) &>> s, (y &+ dy) &>> s),
+            sourceStride: from.stride,
+            prediction: prediction, predictionStride: stride, out: w.work.plane(cIdx) + offset, outStride: stride,
+            log2: size, cIdx: cIdx,
             transform: cIdx == 0 && size == 2 ? .sine : .cosine, scanIdx: scan, trafoDepth: trafoDepth)
     }
 }

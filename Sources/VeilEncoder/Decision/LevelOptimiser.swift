@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilEntropy
 
 /// Rate-distortion optimised levels of one transform block. One per worker.
 ///
-/// Coefficients are gone through in coding order. Each takes the level nearest to it, the next lower one or zero, whichever costs least with
-/// the contexts as they would then stand; sub-blocks that cost more than they bring are dropped; and the last level is moved to where
-/// the whole costs least. All costs are bits, squared quantisation steps being worth so many, and count from that of a block without levels.
+/// Coefficients are gone through in coding order. Each takes the level nearest to it, the next lower one or zero,
+/// whichever costs least with the contexts as they would then stand; sub-blocks that cost more than they bring are
+/// dropped; and the last level is moved to where the whole costs least. All costs are bits, squared quantisation
+/// steps being worth so many, and count from that of a block without levels.
 final class LevelOptimiser {
     private let cost: UnsafeMutablePointer<Float>
     private let sigCost: UnsafeMutablePointer<Float>
@@ -106,12 +107,14 @@ final class LevelOptimiser {
         return bits
     }
 
-    /// Improves the levels of a block, which are those nearest to the coefficients, and keeps what they leave of them up to date.
-    /// Returns how many are not zero.
+    /// Improves the levels of a block, which are those nearest to the coefficients, and keeps what they leave of them
+    /// up to date. Returns how many are not zero.
     ///
-    /// `remainders`: what the levels leave of the coefficients' magnitudes, in 1/256 step; `lambda`: squared steps a bit.
+    /// `remainders`: what the levels leave of the coefficients' magnitudes, in 1/256 step; `lambda`: squared steps a
+    /// bit.
     func optimise(
-        levels: UnsafeMutablePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int, cIdx: Int, scanIdx: Int, lambda: Float
+        levels: UnsafeMutablePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int, cIdx: Int,
+        scanIdx: Int, lambda: Float
     ) -> Int {
         let log2Sb = log2 &- 2
         let subBlocks = scans.subBlock + (log2Sb &* 192 &+ scanIdx &* 64)
@@ -167,8 +170,10 @@ final class LevelOptimiser {
                 var sig1: Float = 0
                 if started {
                     if !(n == 0 && i > 0 && i != last && state.coded == 0) {
-                        let context = n == 0 && i == 0
-                            ? (cIdx == 0 ? Context.sigCoeffFlag : Context.sigCoeffFlag &+ 27) : sbBase &+ Int(ctxTable[pos])
+                        let context =
+                            n == 0 && i == 0
+                            ? (cIdx == 0 ? Context.sigCoeffFlag : Context.sigCoeffFlag &+ 27)
+                            : sbBase &+ Int(ctxTable[pos])
                         sig0 = bin(0, context)
                         sig1 = bin(1, context)
                     }
@@ -242,7 +247,8 @@ final class LevelOptimiser {
     /// Chooses the last level and drops those behind it.
     @inline(__always)
     private func finish(
-        levels: UnsafeMutablePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int, cIdx: Int, scanIdx: Int, last: Int,
+        levels: UnsafeMutablePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int, cIdx: Int,
+        scanIdx: Int, last: Int,
         total: Float
     ) -> Int {
         let subBlocks = scans.subBlock + ((log2 &- 2) &* 192 &+ scanIdx &* 64)
@@ -286,7 +292,9 @@ final class LevelOptimiser {
         for i in 0...last where isCoded[i] {
             let sb = Int(subBlocks[i])
             let at = ((sb &>> 3) &<< (log2 &+ 2)) | ((sb & 7) &<< 2)
-            if i &* 16 &+ 15 > bestLast { clear(levels + at, remainders + at, log2, positions, after: bestLast &- i &* 16) }
+            if i &* 16 &+ 15 > bestLast {
+                clear(levels + at, remainders + at, log2, positions, after: bestLast &- i &* 16)
+            }
             for y in 0..<4 { count &+= Self.nonZero(Self.row(levels + at, y, log2)).nonzeroBitCount }
         }
         return count
@@ -323,7 +331,8 @@ final class LevelOptimiser {
     /// Zeroes the levels of a sub-block behind a place of the scan.
     @inline(__always)
     private func clear(
-        _ at: UnsafeMutablePointer<Int16>, _ remainders: UnsafeMutablePointer<Int32>, _ log2: Int, _ positions: UnsafePointer<UInt8>,
+        _ at: UnsafeMutablePointer<Int16>, _ remainders: UnsafeMutablePointer<Int32>, _ log2: Int,
+        _ positions: UnsafePointer<UInt8>,
         after: Int
     ) {
         for n in max(after &+ 1, 0)..<16 {

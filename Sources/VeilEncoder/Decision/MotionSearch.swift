@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 import VeilRecon
 
 /// How hard to search for motion.
@@ -33,7 +34,8 @@ final class MotionSearch {
     @exclusivity(unchecked) var lambda: Float = 0
 
     init() {
-        block = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(to: UInt16.self, capacity: 4096)
+        block = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(
+            to: UInt16.self, capacity: 4096)
         block.initialize(repeating: 0, count: 4096)
         pointers = .allocate(capacity: 4)
         pointers.initialize(repeating: nil, count: 4)
@@ -63,7 +65,8 @@ final class MotionSearch {
     @inline(__always)
     static func at(_ plane: Plane, _ x: Int, _ y: Int, _ w: Int, _ h: Int) -> UnsafeMutablePointer<UInt16> {
         let limit = plane.margin &- 8
-        return plane.at(min(max(x, 0 &- limit), plane.width &+ limit &- w), min(max(y, 0 &- limit), plane.height &+ limit &- h))
+        return plane.at(
+            min(max(x, 0 &- limit), plane.width &+ limit &- w), min(max(y, 0 &- limit), plane.height &+ limit &- h))
     }
 
     /// What to search for, and where.
@@ -106,7 +109,8 @@ final class MotionSearch {
     private func integerCost(_ t: Target, _ mx: Int, _ my: Int) -> Float {
         let from = Self.at(t.plane, t.x &+ mx, t.y &+ my, t.width, t.height)
         let sad = veil_sad(
-            t.source, t.sourceStride, from, t.plane.stride, Int32(truncatingIfNeeded: t.width), Int32(truncatingIfNeeded: t.height))
+            t.source, t.sourceStride, from, t.plane.stride, Int32(truncatingIfNeeded: t.width),
+            Int32(truncatingIfNeeded: t.height))
         return Float(sad) + rate(t, mx &* 4, my &* 4).0
     }
 
@@ -119,7 +123,8 @@ final class MotionSearch {
     /// Four neighbours at once; returns whether one is better.
     @inline(__always)
     private func four(
-        _ t: Target, _ best: inout Best, _ cx: Int, _ cy: Int, _ a: (Int, Int), _ b: (Int, Int), _ c: (Int, Int), _ d: (Int, Int)
+        _ t: Target, _ best: inout Best, _ cx: Int, _ cy: Int, _ a: (Int, Int), _ b: (Int, Int), _ c: (Int, Int),
+        _ d: (Int, Int)
     ) -> Bool {
         @inline(__always)
         func set(_ i: Int, _ o: (Int, Int)) {
@@ -152,10 +157,13 @@ final class MotionSearch {
         return moved
     }
 
-    /// Finds a vector for a block: predictors and given starts, a pattern on whole samples, then half and quarter samples by SATD.
+    /// Finds a vector for a block: predictors and given starts, a pattern on whole samples, then half and quarter
+    /// samples by SATD.
     ///
     /// `bound`: cost of what is known already; a search that stays far above it is not refined.
-    func search(_ t: Target, starts: UnsafePointer<MotionVector>, startCount: Int, bound: Double, effort: SearchEffort) -> Result {
+    func search(
+        _ t: Target, starts: UnsafePointer<MotionVector>, startCount: Int, bound: Double, effort: SearchEffort
+    ) -> Result {
         var best = Best()
         best.cost = integerCost(t, 0, 0)
         @inline(__always)
@@ -200,8 +208,8 @@ final class MotionSearch {
         return result
     }
 
-    /// Moves a vector of a pair by whole, half and quarter samples. `t` has what the other prediction leaves, twice as large as it counts in
-    /// the mean of both, so that bits count twice as much as well.
+    /// Moves a vector of a pair by whole, half and quarter samples. `t` has what the other prediction leaves, twice
+    /// as large as it counts in the mean of both, so that bits count twice as much as well.
     func refine(_ t: Target, from start: MotionVector) -> Result {
         lambda *= 2
         defer { lambda /= 2 }

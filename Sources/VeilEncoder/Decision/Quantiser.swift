@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
 import Foundation
-import VeilBins
+import VeilEntropy
 import VeilRecon
 
 /// How the residual of a transform block becomes coefficients.
@@ -48,11 +48,12 @@ struct Quantiser {
         sixth = (qp.0 / 6, qp.1 / 6, qp.2 / 6)
     }
 
-    /// Quantises source - prediction into `levels`; returns how many levels are not zero. The coefficients stay in `coefficients`.
-    /// `remains` keeps what the levels leave of each coefficient in `remainders`, in 1/256 step.
+    /// Quantises source - prediction into `levels`; returns how many levels are not zero. The coefficients stay in
+    /// `coefficients`. `remains` keeps what the levels leave of each coefficient in `remainders`, in 1/256 step.
     @inline(__always)
     func quantise(
-        source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int, log2: Int,
+        source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int,
+        log2: Int,
         cIdx: Int, transform: ResidualTransform, levels: UnsafeMutablePointer<Int16>, remains: Bool = false
     ) -> Int {
         let n = 1 &<< log2
@@ -78,7 +79,8 @@ struct Quantiser {
         let shift = (cIdx == 0 ? shift.0 : cIdx == 1 ? shift.1 : shift.2) &- log2
         _ = veil_quant(
             levels, remainders, coefficients, Int32(truncatingIfNeeded: 1 &<< (2 &* log2)),
-            Int32(truncatingIfNeeded: cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2), 1 &<< Int32(truncatingIfNeeded: shift &- 1),
+            Int32(truncatingIfNeeded: cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2),
+            1 &<< Int32(truncatingIfNeeded: shift &- 1),
             Int32(truncatingIfNeeded: shift))
     }
 
@@ -89,7 +91,8 @@ struct Quantiser {
     /// Adds the residual that `levels` stand for to the prediction at `to`.
     @inline(__always)
     func reconstruct(
-        levels: UnsafePointer<Int16>, to: UnsafeMutablePointer<UInt16>, stride: Int, log2: Int, cIdx: Int, transform: ResidualTransform
+        levels: UnsafePointer<Int16>, to: UnsafeMutablePointer<UInt16>, stride: Int, log2: Int, cIdx: Int,
+        transform: ResidualTransform
     ) {
         let n = 1 &<< log2
         let depth = cIdx == 0 ? bitDepth.0 : bitDepth.1
@@ -99,7 +102,9 @@ struct Quantiser {
         var rows = n
         var columns = n
         if n >= 16 { (columns, rows) = Self.extent(levels, n) }
-        veil_dequant(coefficients, levels, Int32(truncatingIfNeeded: n &* rows), scale, Int32(truncatingIfNeeded: depth &+ log2 &- 9 &- sixth))
+        veil_dequant(
+            coefficients, levels, Int32(truncatingIfNeeded: n &* rows), scale,
+            Int32(truncatingIfNeeded: depth &+ log2 &- 9 &- sixth))
         let depth32 = Int32(truncatingIfNeeded: depth)
         let x = Int32(truncatingIfNeeded: columns &- 1)
         let y = Int32(truncatingIfNeeded: rows &- 1)
@@ -164,8 +169,10 @@ struct Quantisation {
             Quantiser(
                 qp: (
                     qp + 6 * (slice.bitDepthLuma - 8),
-                    QuantizationParameters.qpChroma(qpY: qp, offset: slice.constants.cbQpOffset, bitDepthChroma: slice.bitDepthChroma),
-                    QuantizationParameters.qpChroma(qpY: qp, offset: slice.constants.crQpOffset, bitDepthChroma: slice.bitDepthChroma)
+                    QuantizationParameters.qpChroma(
+                        qpY: qp, offset: slice.constants.cbQpOffset, bitDepthChroma: slice.bitDepthChroma),
+                    QuantizationParameters.qpChroma(
+                        qpY: qp, offset: slice.constants.crQpOffset, bitDepthChroma: slice.bitDepthChroma)
                 ), bitDepth: (slice.bitDepthLuma, slice.bitDepthChroma), rounding: rounding, memory: memory)
         }
         inter = quantiser(100)

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilCore
+import VeilEntropy
 import VeilRecon
 
 /// Turns the QPs that coding units were decided with into CuQpDeltaVal (7.4.9.14, 8.6.1).
 enum QuantizationGroups {
-    /// Sets `cuQpDeltaVal` of a CTU's coding units, and their QpY in the picture's maps. `qps`: QpY wanted, by index of the coding unit;
-    /// units of one group want the same.
+    /// Sets `cuQpDeltaVal` of a CTU's coding units, and their QpY in the picture's maps. `qps`: QpY wanted, by index
+    /// of the coding unit; units of one group want the same.
     ///
-    /// The difference is coded in the first transform unit of a group that has levels: units of the group before it keep the predicted QP.
+    /// The difference is coded in the first transform unit of a group that has levels: units of the group before it
+    /// keep the predicted QP.
     static func assign(
-        _ ctu: CodingTreeUnit, qps: UnsafePointer<Int8>, parameters p: SliceParameters, slice: SliceContext, maps: PictureMaps
+        _ ctu: CodingTreeUnit, qps: UnsafePointer<Int8>, parameters p: SliceParameters, slice: SliceContext,
+        maps: PictureMaps
     ) {
         let previous = QuantizationParameters.previousQpY(ctbAddrRs: ctu.ctbAddrRs, slice: slice, maps: maps)
         _ = assign(ctu, previous: previous, parameters: p, maps: maps) { i, _ in Int(qps[i]) }
     }
 
-    /// Sets the differences again where the CTU before, in decoding order, did not have the QpY that was assumed. Returns whether the CTU's
-    /// last QpY is another now, which the next CTU begins with.
+    /// Sets the differences again where the CTU before, in decoding order, did not have the QpY that was assumed.
+    /// Returns whether the CTU's last QpY is another now, which the next CTU begins with.
     static func settle(_ ctu: CodingTreeUnit, parameters p: SliceParameters, maps: PictureMaps, grid: CTBGrid) -> Bool {
         let before = QuantizationParameters.lastQpY(ctbAddrRs: ctu.ctbAddrRs, grid: grid, maps: maps)
         let previous = QuantizationParameters.lastQpY(ctbAddrRs: ctu.ctbAddrRs - 1, grid: grid, maps: maps)
@@ -27,7 +30,8 @@ enum QuantizationGroups {
     /// `wanted`: QpY of a coding unit with levels, by its index and by its place in the maps. Returns the last QpY.
     @inline(__always)
     private static func assign(
-        _ ctu: CodingTreeUnit, previous: Int, parameters p: SliceParameters, maps: PictureMaps, wanted: (Int, Int) -> Int
+        _ ctu: CodingTreeUnit, previous: Int, parameters p: SliceParameters, maps: PictureMaps,
+        wanted: (Int, Int) -> Int
     ) -> Int {
         let ctbMask = (1 &<< p.ctbLog2SizeY) &- 1
         let groupMask = Int32(truncatingIfNeeded: (1 &<< p.log2MinCuQpDeltaSize) &- 1)

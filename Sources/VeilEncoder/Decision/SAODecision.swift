@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 import VeilRecon
 
 /// Chooses sample adaptive offsets of CTBs by rate and distortion, from deblocked samples and the source.
@@ -28,7 +29,8 @@ final class SAODecision {
         counts.deallocate()
     }
 
-    /// Decides the parameters of one CTB, whose row is deblocked and did not go through SAO yet; `ctbs` has those of its neighbours.
+    /// Decides the parameters of one CTB, whose row is deblocked and did not go through SAO yet; `ctbs` has those of
+    /// its neighbours.
     func decide(ctbAddrRs rs: Int) -> SAOParameters {
         collect(rs)
         let width = picture.grid.widthInCtbs
@@ -79,7 +81,8 @@ final class SAODecision {
             let h = min(1 << log2, rec.height - y0)
             let sum = sums + cIdx * Self.perComponent
             let count = counts + cIdx * Self.perComponent
-            // Nothing is changed at the picture's borders. The line above the CTB has changed already: the first line does without.
+            // Nothing is changed at the picture's borders. The line above the CTB has changed already: the first line
+            // does without.
             let left = column == 0 ? 1 : 0
             let right = x0 + w == rec.width ? 1 : 0
             let bottom = y0 + h == rec.height ? 1 : 0
@@ -90,15 +93,19 @@ final class SAODecision {
                 let b = eoClass == 0 ? 0 : bottom
                 if w - l - r <= 0 || h - t - b <= 0 { continue }
                 veil_sao_edge_statistics(
-                    sum + eoClass * 4, count + eoClass * 4, from.at(x0 + l, y0 + t), from.stride, rec.at(x0 + l, y0 + t), rec.stride,
+                    sum + eoClass * 4, count + eoClass * 4, from.at(x0 + l, y0 + t), from.stride,
+                    rec.at(x0 + l, y0 + t), rec.stride,
                     Int32(w - l - r), Int32(h - t - b), Int32(eoClass))
             }
             veil_sao_band_statistics(
-                sum + 16, count + 16, from.at(x0, y0), from.stride, rec.at(x0, y0), rec.stride, Int32(w), Int32(h), Int32(depth(cIdx)))
+                sum + 16, count + 16, from.at(x0, y0), from.stride, rec.at(x0, y0), rec.stride, Int32(w), Int32(h),
+                Int32(depth(cIdx)))
         }
     }
 
-    private func depth(_ cIdx: Int) -> Int { cIdx == 0 ? picture.picture.frame.bitDepthLuma : picture.picture.frame.bitDepthChroma }
+    private func depth(_ cIdx: Int) -> Int {
+        cIdx == 0 ? picture.picture.frame.bitDepthLuma : picture.picture.frame.bitDepthChroma
+    }
 
     /// Greatest magnitude of an offset.
     private func most(_ cIdx: Int) -> Int { (1 << (min(depth(cIdx), 10) - 5)) - 1 }
@@ -116,8 +123,10 @@ final class SAODecision {
         if c.saoTypeIdx == 0 { return 0 }
         let first = cIdx * Self.perComponent + (c.saoTypeIdx == 1 ? 16 : 4 * Int(c.saoEoClass))
         func at(_ i: Int) -> Int { c.saoTypeIdx == 1 ? first + ((Int(c.saoBandPosition) + i) & 31) : first + i }
-        return change(sums[at(0)], counts[at(0)], Int(c.offsets.0)) + change(sums[at(1)], counts[at(1)], Int(c.offsets.1))
-            + change(sums[at(2)], counts[at(2)], Int(c.offsets.2)) + change(sums[at(3)], counts[at(3)], Int(c.offsets.3))
+        return change(sums[at(0)], counts[at(0)], Int(c.offsets.0))
+            + change(sums[at(1)], counts[at(1)], Int(c.offsets.1))
+            + change(sums[at(2)], counts[at(2)], Int(c.offsets.2))
+            + change(sums[at(3)], counts[at(3)], Int(c.offsets.3))
     }
 
     /// The offset of one kind of sample that costs least. `sign`: 1 and -1 for kinds of edges, 0 for bands.

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilEntropy
 
-/// Makes levels fit sign data hiding (7.3.8.11): in a 4x4 sub-block whose first and last levels lie more than three places apart, the parity
-/// of the sum of levels stands for the sign of the first one in scan order.
+/// Makes levels fit sign data hiding (7.3.8.11): in a 4x4 sub-block whose first and last levels lie more than three
+/// places apart, the parity of the sum of levels stands for the sign of the first one in scan order.
 enum SignHiding {
     /// - Parameters:
     ///   - coefficients: what was quantised; its signs are those of levels that become 1.
     ///   - remainders: what the levels leave of the coefficients, in 1/256 step.
     static func apply(
-        levels: UnsafeMutablePointer<Int16>, coefficients: UnsafePointer<Int16>, remainders: UnsafePointer<Int32>, log2: Int, scanIdx: Int
+        levels: UnsafeMutablePointer<Int16>, coefficients: UnsafePointer<Int16>, remainders: UnsafePointer<Int32>,
+        log2: Int, scanIdx: Int
     ) {
         let scans = ScanTables.shared
         let positions = scans.position4 + (scanIdx &<< 4)
@@ -18,10 +19,13 @@ enum SignHiding {
         for i in 0..<blocks {
             let origin = ((i / perRow) &<< (log2 &+ 2)) | ((i % perRow) &<< 2)
             let base = levels + origin
-            let rows = (Self.row(base, 0, log2), Self.row(base, 1, log2), Self.row(base, 2, log2), Self.row(base, 3, log2))
+            let rows = (
+                Self.row(base, 0, log2), Self.row(base, 1, log2), Self.row(base, 2, log2), Self.row(base, 3, log2)
+            )
             if rows.0 | rows.1 | rows.2 | rows.3 == 0 { continue }
             // Places of the scan that have levels.
-            let mask = ranks[Self.nibble(rows.0)] | ranks[16 &+ Self.nibble(rows.1)] | ranks[32 &+ Self.nibble(rows.2)]
+            let mask =
+                ranks[Self.nibble(rows.0)] | ranks[16 &+ Self.nibble(rows.1)] | ranks[32 &+ Self.nibble(rows.2)]
                 | ranks[48 &+ Self.nibble(rows.3)]
             let first = mask.trailingZeroBitCount
             let last = 15 &- mask.leadingZeroBitCount
@@ -32,7 +36,8 @@ enum SignHiding {
             let odd = (rows.0 ^ rows.1 ^ rows.2 ^ rows.3) & 0x0001_0001_0001_0001
             if (odd.nonzeroBitCount & 1 != 0) == isNegative { continue }
             adjust(
-                base, coefficients + origin, remainders + origin, log2: log2, positions: positions, first: first, last: last)
+                base, coefficients + origin, remainders + origin, log2: log2, positions: positions, first: first,
+                last: last)
         }
     }
 
@@ -47,12 +52,14 @@ enum SignHiding {
         Int(truncatingIfNeeded: ((LevelOptimiser.nonZero(row) &>> 15) &* 0x0001_0002_0004_0008) &>> 48)
     }
 
-    /// Places of the scan, a bit each, of a row's samples: index scanIdx << 6 | y << 4 | samples (the leftmost being bit 0).
+    /// Places of the scan, a bit each, of a row's samples: index scanIdx << 6 | y << 4 | samples (the leftmost being
+    /// bit 0).
     nonisolated(unsafe) private static let ranks: UnsafePointer<UInt16> = {
         let table = UnsafeMutablePointer<UInt16>.allocate(capacity: 192)
         for i in 0..<192 {
             table[i] = (0..<4).reduce(0) { mask, x in
-                i & (1 << x) == 0 ? mask : mask | 1 << UInt16(ScanTables.shared.scanPos4[(i >> 6) << 4 | (i >> 4 & 3) << 2 | x])
+                i & (1 << x) == 0
+                    ? mask : mask | 1 << UInt16(ScanTables.shared.scanPos4[(i >> 6) << 4 | (i >> 4 & 3) << 2 | x])
             }
         }
         return UnsafePointer(table)
@@ -61,7 +68,8 @@ enum SignHiding {
     /// Changes the level of a sub-block by one that costs least.
     @inline(__always)
     private static func adjust(
-        _ base: UnsafeMutablePointer<Int16>, _ coefficients: UnsafePointer<Int16>, _ remainders: UnsafePointer<Int32>, log2: Int,
+        _ base: UnsafeMutablePointer<Int16>, _ coefficients: UnsafePointer<Int16>, _ remainders: UnsafePointer<Int32>,
+        log2: Int,
         positions: UnsafePointer<UInt8>, first: Int, last: Int
     ) {
         var bestCost = Int.max
@@ -73,7 +81,8 @@ enum SignHiding {
             let at = ((pos &>> 2) &<< log2) | (pos & 3)
             let level = abs(Int(base[at]))
             let rest = Int(remainders[at])
-            // Distortion grows by 256 -/+ 2 rest, in 1/256 squared step; a new level costs bits, a vanishing one frees some.
+            // Distortion grows by 256 -/+ 2 rest, in 1/256 squared step; a new level costs bits, a vanishing one
+            // frees some.
             var cost: Int
             var change: Int
             if level == 0 {

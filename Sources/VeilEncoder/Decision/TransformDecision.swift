@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 import VeilRecon
 
 /// Residual of coding units: transform trees, coded block flags, levels.
@@ -25,12 +26,14 @@ extension CTUDecision {
         var cbf: UInt8 = 0
     }
 
-    /// Codes one block with and, where it may be, without a transform, and decides whether its residual is worth coding. `out` gets the
-    /// reconstruction; levels go to the record.
+    /// Codes one block with and, where it may be, without a transform, and decides whether its residual is worth
+    /// coding. `out` gets the reconstruction; levels go to the record.
     @inline(__always)
     func codeBlock(
-        _ q: Quantiser, _ record: CodingTreeUnit, source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>,
-        predictionStride: Int, out: UnsafeMutablePointer<UInt16>, outStride: Int, log2: Int, cIdx: Int, transform: ResidualTransform,
+        _ q: Quantiser, _ record: CodingTreeUnit, source: UnsafePointer<UInt16>, sourceStride: Int,
+        prediction: UnsafePointer<UInt16>,
+        predictionStride: Int, out: UnsafeMutablePointer<UInt16>, outStride: Int, log2: Int, cIdx: Int,
+        transform: ResidualTransform,
         scanIdx: Int, trafoDepth: Int
     ) -> BlockOutcome {
         let n = Int32(truncatingIfNeeded: 1 &<< log2)
@@ -46,10 +49,12 @@ extension CTUDecision {
         let codedBits = bits(rate.bin(1, cbfContext))
         let start = record.levelCount
         if let levelBits = makeLevels(
-            q, record, start: start, source: source, sourceStride: sourceStride, prediction: prediction, predictionStride: predictionStride,
+            q, record, start: start, source: source, sourceStride: sourceStride, prediction: prediction,
+            predictionStride: predictionStride,
             log2: log2, cIdx: cIdx, transform: transform, scanIdx: scanIdx)
         {
-            q.reconstruct(levels: record.levels + start, to: out, stride: outStride, log2: log2, cIdx: cIdx, transform: transform)
+            q.reconstruct(
+                levels: record.levels + start, to: out, stride: outStride, log2: log2, cIdx: cIdx, transform: transform)
             let distortion = Double(veil_sse(source, sourceStride, out, outStride, n, n))
             if distortion + lambda * (codedBits + levelBits) < outcome.zeroDistortion + lambda * zeroBits {
                 outcome.distortion = distortion
@@ -62,7 +67,8 @@ extension CTUDecision {
         if log2 == 2 && p.transformSkipEnabledFlag {
             skipTransform(
                 &outcome, q, record, start: start, source: source, sourceStride: sourceStride, prediction: prediction,
-                predictionStride: predictionStride, out: out, outStride: outStride, cIdx: cIdx, scanIdx: scanIdx, codedBits: codedBits)
+                predictionStride: predictionStride, out: out, outStride: outStride, cIdx: cIdx, scanIdx: scanIdx,
+                codedBits: codedBits)
         }
         if outcome.coded {
             outcome.residual.start = Int32(truncatingIfNeeded: start)
@@ -75,13 +81,15 @@ extension CTUDecision {
     @inline(__always)
     private func makeLevels(
         _ q: Quantiser, _ record: CodingTreeUnit, start: Int, source: UnsafePointer<UInt16>, sourceStride: Int,
-        prediction: UnsafePointer<UInt16>, predictionStride: Int, log2: Int, cIdx: Int, transform: ResidualTransform, scanIdx: Int
+        prediction: UnsafePointer<UInt16>, predictionStride: Int, log2: Int, cIdx: Int, transform: ResidualTransform,
+        scanIdx: Int
     ) -> Double? {
         let levels = record.levels + start
         let hides = p.signDataHidingEnabledFlag
         let optimises = effort.optimisesLevels
         var count = q.quantise(
-            source: source, sourceStride: sourceStride, prediction: prediction, predictionStride: predictionStride, log2: log2,
+            source: source, sourceStride: sourceStride, prediction: prediction, predictionStride: predictionStride,
+            log2: log2,
             cIdx: cIdx, transform: transform, levels: levels, remains: hides && !optimises)
         if count == 0 { return nil }
         if optimises {
@@ -98,13 +106,16 @@ extension CTUDecision {
                 levels: levels, coefficients: q.coefficients, remainders: q.remainders, log2: log2, scanIdx: scanIdx)
         }
         return bits(
-            rate.residual(record, start: start, log2: log2, cIdx: cIdx, scanIdx: scanIdx, skipsTransform: transform == .none))
+            rate.residual(
+                record, start: start, log2: log2, cIdx: cIdx, scanIdx: scanIdx, skipsTransform: transform == .none))
     }
 
     /// Tries a 4x4 block, coded with a transform so far or not at all, without one.
     private func skipTransform(
-        _ outcome: inout BlockOutcome, _ q: Quantiser, _ record: CodingTreeUnit, start: Int, source: UnsafePointer<UInt16>,
-        sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int, out: UnsafeMutablePointer<UInt16>, outStride: Int,
+        _ outcome: inout BlockOutcome, _ q: Quantiser, _ record: CodingTreeUnit, start: Int,
+        source: UnsafePointer<UInt16>,
+        sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int, out: UnsafeMutablePointer<UInt16>,
+        outStride: Int,
         cIdx: Int, scanIdx: Int, codedBits: Double
     ) {
         let spare = start &+ 16
@@ -126,15 +137,17 @@ extension CTUDecision {
         veil_copy(out, outStride, samples, 4, 4, 4)
     }
 
-    /// Codes the residual of an inter unit (or a part of it of at least 8x8, at (dx, dy) of its buffers) into the work buffers and record of
-    /// a workspace. Where its cost is `most` or more, and the distortion without any residual `mostZero` or more, both may be infinite.
+    /// Codes the residual of an inter unit (or a part of it of at least 8x8, at (dx, dy) of its buffers) into the
+    /// work buffers and record of a workspace. Where its cost is `most` or more, and the distortion without any
+    /// residual `mostZero` or more, both may be infinite.
     func interTree(
         _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, forcesSplit: Bool,
         most: Double = .infinity, mostZero: Double = .infinity
     ) -> TreeOutcome {
         let forced = forcesSplit && trafoDepth == 0
         if log2 > p.maxTbLog2SizeY || (forced && log2 > 3) {
-            return splitTree(w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth, most: most, mostZero: mostZero)
+            return splitTree(
+                w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth, most: most, mostZero: mostZero)
         }
         let record = w.workRecord
         let size = 1 << log2
@@ -179,7 +192,8 @@ extension CTUDecision {
             split.cbf |= tu.cbf & 6
         } else {
             split = splitTree(
-                w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth, most: outcome.distortion + lambda * outcome.bits,
+                w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth,
+                most: outcome.distortion + lambda * outcome.bits,
                 mostZero: 0)
         }
         split.bits += bits(rate.bin(1, splitContext))
@@ -216,14 +230,18 @@ extension CTUDecision {
         let plane = source.plane(cIdx)
         let offset = (dy &>> s) &* stride &+ (dx &>> s)
         return codeBlock(
-            quantisation.inter, w.workRecord, source: plane.at((x &+ dx) &>> s, (y &+ dy) &>> s), sourceStride: plane.stride,
+            quantisation.inter, w.workRecord, source: plane.at((x &+ dx) &>> s, (y &+ dy) &>> s),
+            sourceStride: plane.stride,
             prediction: w.prediction.plane(cIdx) + offset, predictionStride: stride, out: w.work.plane(cIdx) + offset,
             outStride: stride, log2: log2 &- s, cIdx: cIdx, transform: .cosine, scanIdx: 0, trafoDepth: trafoDepth)
     }
 
-    /// The tree of an inter unit of at most the largest transform size, split in four. Where its cost is `most` or more it may be infinite.
+    /// The tree of an inter unit of at most the largest transform size, split in four. Where its cost is `most` or
+    /// more it may be infinite.
     func splitWhole(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, most: Double) -> TreeOutcome {
-        if log2 > 3 { return splitTree(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0, most: most, mostZero: 0) }
+        if log2 > 3 {
+            return splitTree(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0, most: most, mostZero: 0)
+        }
         var tu = transformUnit(x, y, log2)
         let chroma = interChroma(w, &tu, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0)
         var split = splitLuma(w, x: x, y: y, dx: 0, dy: 0, trafoDepth: 0, chroma: tu)
@@ -254,13 +272,15 @@ extension CTUDecision {
     }
 
     private func splitTree(
-        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, most: Double, mostZero: Double
+        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, most: Double,
+        mostZero: Double
     ) -> TreeOutcome {
         let half = 1 << (log2 - 1)
         var total = TreeOutcome()
         for i in 0..<4 {
             let part = interTree(
-                w, x: x, y: y, dx: dx + (i & 1) * half, dy: dy + (i >> 1) * half, log2: log2 - 1, trafoDepth: trafoDepth + 1,
+                w, x: x, y: y, dx: dx + (i & 1) * half, dy: dy + (i >> 1) * half, log2: log2 - 1,
+                trafoDepth: trafoDepth + 1,
                 forcesSplit: false)
             total.distortion += part.distortion
             total.bits += part.bits
@@ -315,7 +335,8 @@ extension CTUDecision {
             let s = cIdx == 0 ? 0 : 1
             let stride = BlockSamples.stride(cIdx)
             let offset = (dy >> s) * stride + (dx >> s)
-            veil_copy(to.plane(cIdx) + offset, stride, from.plane(cIdx) + offset, stride, Int32(size >> s), Int32(size >> s))
+            veil_copy(
+                to.plane(cIdx) + offset, stride, from.plane(cIdx) + offset, stride, Int32(size >> s), Int32(size >> s))
         }
     }
 }

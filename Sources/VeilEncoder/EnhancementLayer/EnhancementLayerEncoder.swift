@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilBitstream
+import VeilCore
 import VeilDecoder
+import VeilEntropy
 import VeilRecon
-import VeilSyntax
 
-/// Codes the pictures of one enhancement layer in the decoding order of the base layer, with the same picture types and reference
-/// picture sets, and keeps its decoded picture buffer.
+/// Codes the pictures of one enhancement layer in the decoding order of the base layer, with the same picture types
+/// and reference picture sets, and keeps its decoded picture buffer.
 package final class EnhancementLayerEncoder {
     package let settings: LayerSettings
     private let resamplers: [InterLayerReference]
@@ -21,7 +22,10 @@ package final class EnhancementLayerEncoder {
 
     /// - Parameters:
     ///   - sizes: coded luma sizes of the direct reference layers, in the order of `options.references`.
-    package init(settings: LayerSettings, options: EnhancementSettings, sizes: [(width: Int, height: Int)], hooks: (any BinHookProvider)?) {
+    package init(
+        settings: LayerSettings, options: EnhancementSettings, sizes: [(width: Int, height: Int)],
+        hooks: (any BinHookProvider)?
+    ) {
         self.settings = settings
         self.options = options
         self.hooks = hooks
@@ -40,7 +44,8 @@ package final class EnhancementLayerEncoder {
         package let picture: CodedPicture
         fileprivate let encoder: LayerPictureEncoder
 
-        /// Hands the picture's work to a pool: pictures must be started in decoding order, after those of their reference layers.
+        /// Hands the picture's work to a pool: pictures must be started in decoding order, after those of their
+        /// reference layers.
         package func start(on pool: WorkerPool) {
             for _ in 0..<min(pool.threadCount, encoder.maxWorkers) { pool.submit { [encoder] in encoder.work() } }
         }
@@ -51,16 +56,21 @@ package final class EnhancementLayerEncoder {
         package func accept() { encoder.accept() }
     }
 
-    /// Where the picture that belongs to the base layer picture with header `base` stands; to be asked once a picture, before it is prepared.
-    package func place(base: SliceSegmentHeader, position: PicturePosition) -> HierarchyPlace { hierarchy.place(base, position) }
+    /// Where the picture that belongs to the base layer picture with header `base` stands; to be asked once a
+    /// picture, before it is prepared.
+    package func place(base: SliceSegmentHeader, position: PicturePosition) -> HierarchyPlace {
+        hierarchy.place(base, position)
+    }
 
     /// Prepares the picture of the layer that belongs to the base layer picture with header `base`.
     /// - Parameters:
     ///   - pictures: the access unit's pictures of the reference layers, in the order of `options.references`.
     ///   - qp: SliceQpY.
-    ///   - isTentative: the picture may be prepared again, with another QP, before any that follows; hooks see it when it is accepted.
+    ///   - isTentative: the picture may be prepared again, with another QP, before any that follows; hooks see it
+    ///     when it is accepted.
     package func picture(
-        base: SliceSegmentHeader, position: PicturePosition, place: HierarchyPlace, references pictures: [CodedPicture], source: FrameBuffer,
+        base: SliceSegmentHeader, position: PicturePosition, place: HierarchyPlace, references pictures: [CodedPicture],
+        source: FrameBuffer,
         qp: Int, isTentative: Bool = false
     ) -> Picture {
         let sps = settings.sps
@@ -89,15 +99,18 @@ package final class EnhancementLayerEncoder {
             header.sliceType = .i
         } else if base.sliceType == .b && !after.isEmpty {
             header.sliceType = .b
-        } else if options.effort.bidirectional && settings.effort.mixesLayers && !before.isEmpty && interLayerCount > 0 {
+        } else if options.effort.bidirectional && settings.effort.mixesLayers && !before.isEmpty && interLayerCount > 0
+        {
             // Blocks may then be predicted from an earlier picture and the lower layer at once.
             header.sliceType = .b
         } else {
             header.sliceType = .p
         }
         // List 0 holds the pictures before, the inter-layer ones, then those after; list 1 those after, then before.
-        header.numRefIdxActive = header.sliceType == .i
-            ? (0, 0) : (min(before.count + interLayerCount, 15), header.sliceType == .b ? min(max(after.count, 1), 15) : 0)
+        header.numRefIdxActive =
+            header.sliceType == .i
+            ? (0, 0)
+            : (min(before.count + interLayerCount, 15), header.sliceType == .b ? min(max(after.count, 1), 15) : 0)
         if header.sliceType != .i && header.numRefIdxActive.0 == 0 { header.numRefIdxActive.0 = 1 }
         chooseCollocated(&header, before: before)
         header.maxNumMergeCand = 5
@@ -110,15 +123,18 @@ package final class EnhancementLayerEncoder {
             frame: FrameBuffer(
                 width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, bitDepthLuma: sps.bitDepthY,
                 bitDepthChroma: sps.bitDepthC),
-            motion: MotionField(width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY))
+            motion: MotionField(
+                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY))
         picture.poc = poc
         picture.nuhLayerId = settings.layerId
         picture.temporalId = base.temporalId
         // Made CTU by CTU, when it is needed.
-        let interLayer = options.interLayerPrediction
+        let interLayer =
+            options.interLayerPrediction
             ? zip(resamplers, pictures).map { resampler, source in
                 InterLayerProducer.picture(
-                    resampler, from: source, grid: settings.grid, poc: poc, bitDepthLuma: sps.bitDepthY, bitDepthChroma: sps.bitDepthC,
+                    resampler, from: source, grid: settings.grid, poc: poc, bitDepthLuma: sps.bitDepthY,
+                    bitDepthChroma: sps.bitDepthC,
                     motion: options.tools.interLayerMotion)
             } : []
         let rows = LayerSlice.division(rows: settings.grid.heightInCtbs, slices: options.slices)
@@ -131,7 +147,8 @@ package final class EnhancementLayerEncoder {
             return LayerSlice(header: own, context: context, rows: rows, settings: settings, pps: pps)
         }
         var unit = BinUnit(
-            layer: settings.layerId, irapIndex: position.irapIndex, pocDelta: Int(poc) - Int(position.irapPoc), ctuAddress: 0,
+            layer: settings.layerId, irapIndex: position.irapIndex, pocDelta: Int(poc) - Int(position.irapPoc),
+            ctuAddress: 0,
             temporalId: base.temporalId, isIRAP: type.isIRAP)
         unit.ctbSize = 1 << settings.sps.ctbLog2SizeY
         let encoder = LayerPictureEncoder(
@@ -144,8 +161,8 @@ package final class EnhancementLayerEncoder {
         return Picture(picture: picture, encoder: encoder)
     }
 
-    /// The base layer's reference picture set, or in a row of P pictures the last and the key picture: what is still there, and no more
-    /// than `maxReferences` pictures used on each side.
+    /// The base layer's reference picture set, or in a row of P pictures the last and the key picture: what is still
+    /// there, and no more than `maxReferences` pictures used on each side.
     private func referenceSet(_ base: SliceSegmentHeader, poc: Int32, _ place: HierarchyPlace) -> ShortTermRefPicSet {
         var set = base.shortTermRefPicSet
         if let key = place.key { set.s0 = [(-1, true)] + (key == poc - 1 ? [] : [(Int(key - poc), true)]) }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilSyntax
+import VeilBitstream
 
 /// One layer of a scalable stream, as its parameter sets describe it.
 package struct LayerFormat: Equatable, Sendable {
@@ -26,8 +26,8 @@ package struct LayerFormat: Equatable, Sendable {
     package var codedWidth: Int
     package var codedHeight: Int
 
-    /// conf_win offsets in chroma units, nil when nothing is cropped. An odd size keeps one sample more than the source has
-    /// pairs for: 4:2:0 windows are even.
+    /// conf_win offsets in chroma units, nil when nothing is cropped. An odd size keeps one sample more than the
+    /// source has pairs for: 4:2:0 windows are even.
     package var conformanceWindow: [Int]? {
         let right = (codedWidth - width) / 2
         let bottom = (codedHeight - height) / 2
@@ -37,8 +37,8 @@ package struct LayerFormat: Equatable, Sendable {
 
 /// Makes the parameter sets of a scalable stream out of the base layer's.
 package enum LayerParameterSets {
-    /// The VPS with its extension for layers of the given formats (the first is the base layer's, from whose VPS it is made).
-    /// `layers`: the enhancement layers' settings.
+    /// The VPS with its extension for layers of the given formats (the first is the base layer's, from whose VPS it
+    /// is made). `layers`: the enhancement layers' settings.
     package static func vps(
         base: VideoParameterSet, formats: [LayerFormat], layers: [EnhancementSettings], framesPerSecond: Double,
         maxDecPicBufferingMinus1: Int
@@ -52,10 +52,15 @@ package enum LayerParameterSets {
         vps.vpsSubLayerOrderingInfoPresentFlag = base.vpsSubLayerOrderingInfoPresentFlag
         vps.subLayerOrdering = base.subLayerOrdering
         for i in vps.subLayerOrdering.indices {
-            // The hierarchy keeps a key picture, or the last picture that the base layer does not refer to. Where three wait to be shown
-            // there is hardly one of those, and no room for it at the level of pictures as large as 1920x1080.
+            // The hierarchy keeps a key picture, or the last picture that the base layer does not refer to. Where
+            // three wait to be shown there is hardly one of those, and no room for it at the level of pictures as
+            // large as 1920x1080.
             let hasHierarchy = layers.contains(where: \.hierarchy)
-            let own = hasHierarchy ? max(maxDecPicBufferingMinus1 + ((1...2).contains(vps.subLayerOrdering[i].maxNumReorderPics) ? 1 : 0), 2) : 0
+            let own =
+                hasHierarchy
+                ? max(
+                    maxDecPicBufferingMinus1 + ((1...2).contains(vps.subLayerOrdering[i].maxNumReorderPics) ? 1 : 0), 2)
+                : 0
             vps.subLayerOrdering[i].maxDecPicBufferingMinus1 = max(
                 vps.subLayerOrdering[i].maxDecPicBufferingMinus1, min(max(maxDecPicBufferingMinus1, own), 15))
         }
@@ -111,7 +116,8 @@ package enum LayerParameterSets {
         ext.defaultRefLayersActiveFlag = layers.allSatisfy(\.interLayerPrediction)
         ext.furtherProfileTierLevels = (1...last).map { i in
             let needed = needed(for: i, layers)
-            let level = Levels.idc(width: formats[i].codedWidth, height: formats[i].codedHeight, framesPerSecond: framesPerSecond)
+            let level = Levels.idc(
+                width: formats[i].codedWidth, height: formats[i].codedHeight, framesPerSecond: framesPerSecond)
             let depth = needed.map { formats[$0].bitDepth }.max() ?? 8
             return (true, scalableProfile(bitDepth: depth, levelIdc: level, base: base.profileTierLevel))
         }
@@ -138,12 +144,16 @@ package enum LayerParameterSets {
         ext.vpsPocLsbAlignedFlag = false
         ext.pocLsbNotPresentFlag = Array(repeating: false, count: formats.count)
         // Samples and motion, or samples only.
-        ext.directDependencyType = (0...last).map { i in Array(repeating: i > 0 && layers[i - 1].tools.interLayerMotion ? 2 : 0, count: i) }
+        ext.directDependencyType = (0...last).map { i in
+            Array(repeating: i > 0 && layers[i - 1].tools.interLayerMotion ? 2 : 0, count: i)
+        }
         return ext
     }
 
     /// The SPS of an enhancement layer: size and depth come from the VPS.
-    package static func sps(base: SequenceParameterSet, layerId: Int, id: Int, tools: LayerTools) -> SequenceParameterSet {
+    package static func sps(
+        base: SequenceParameterSet, layerId: Int, id: Int, tools: LayerTools
+    ) -> SequenceParameterSet {
         let sps = SequenceParameterSet()
         sps.nuhLayerId = layerId
         sps.spsVideoParameterSetId = base.spsVideoParameterSetId
@@ -164,11 +174,12 @@ package enum LayerParameterSets {
         return sps
     }
 
-    /// The PPS of an enhancement layer. `references` and `padding`: luma samples right of and below the conformance windows of the
-    /// reference layers and of this one; where there are any, the windows are made the regions that inter-layer prediction maps onto
-    /// each other.
+    /// The PPS of an enhancement layer. `references` and `padding`: luma samples right of and below the conformance
+    /// windows of the reference layers and of this one; where there are any, the windows are made the regions that
+    /// inter-layer prediction maps onto each other.
     package static func pps(
-        layerId: Int, id: Int, spsId: Int, qp: Int, tools: LayerTools, transformSkip: Bool = false, references: [(layerId: Int, padding: (right: Int, bottom: Int))],
+        layerId: Int, id: Int, spsId: Int, qp: Int, tools: LayerTools, transformSkip: Bool = false,
+        references: [(layerId: Int, padding: (right: Int, bottom: Int))],
         padding: (right: Int, bottom: Int)
     ) -> PictureParameterSet {
         let pps = PictureParameterSet()
@@ -180,7 +191,9 @@ package enum LayerParameterSets {
         pps.signDataHidingEnabledFlag = tools.signDataHiding
         pps.transformSkipEnabledFlag = transformSkip
         pps.cuQpDeltaEnabledFlag = tools.adaptiveQuantisation
-        if tools.adaptiveQuantisation { pps.diffCuQpDeltaDepth = max(tools.ctbLog2SizeY - AdaptiveQuantisation.log2GroupSize, 0) }
+        if tools.adaptiveQuantisation {
+            pps.diffCuQpDeltaDepth = max(tools.ctbLog2SizeY - AdaptiveQuantisation.log2GroupSize, 0)
+        }
         pps.ppsLoopFilterAcrossSlicesEnabledFlag = true
         pps.log2ParallelMergeLevelMinus2 = 0
         for reference in references where reference.padding != (0, 0) || padding != (0, 0) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
-import VeilBins
+import VeilBitstream
+import VeilCore
+import VeilEntropy
 import VeilRecon
-import VeilSyntax
 
 /// Everything that stays the same over the pictures of one enhancement layer.
 package final class LayerSettings: @unchecked Sendable {
@@ -15,7 +16,8 @@ package final class LayerSettings: @unchecked Sendable {
     package let effort: DecisionEffort
     package let grid: CTBGrid
     package let layout: CTBLayout
-    /// Whether rows are decided side by side: where they are substreams, or are written only when the one above is complete.
+    /// Whether rows are decided side by side: where they are substreams, or are written only when the one above is
+    /// complete.
     var decidesInRows: Bool { pps.entropyCodingSyncEnabledFlag || joinsRows }
     /// Whether rows are decided side by side and then written into one substream.
     var joinsRows: Bool { sps.sampleAdaptiveOffsetEnabledFlag && !pps.entropyCodingSyncEnabledFlag }
@@ -34,7 +36,8 @@ package final class LayerSettings: @unchecked Sendable {
 
     /// `sps` must be resolved for the layer.
     package init(
-        layerId: Int, sps: SequenceParameterSet, pps: PictureParameterSet, drawnPps: PictureParameterSet? = nil, vps: VideoParameterSet,
+        layerId: Int, sps: SequenceParameterSet, pps: PictureParameterSet, drawnPps: PictureParameterSet? = nil,
+        vps: VideoParameterSet,
         effort: DecisionEffort
     ) throws {
         self.layerId = layerId
@@ -43,15 +46,18 @@ package final class LayerSettings: @unchecked Sendable {
         self.drawnPps = drawnPps
         self.vps = vps
         self.effort = effort
-        grid = CTBGrid(width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, log2CtbSize: sps.ctbLog2SizeY)
+        grid = CTBGrid(
+            width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, log2CtbSize: sps.ctbLog2SizeY)
         layout = try CTBLayout(sps: sps, pps: pps)
     }
 }
 
-/// Codes one picture of an enhancement layer: decides, writes through the hook, reconstructs with the decoder's own process and filters.
+/// Codes one picture of an enhancement layer: decides, writes through the hook, reconstructs with the decoder's own
+/// process and filters.
 ///
-/// CTB rows run on several workers as wavefronts: a row follows the one above by two CTUs, as entropy_coding_sync_enabled_flag has it.
-/// Without that flag decisions still do where they can, and only writing goes from one end of a slice to the other.
+/// CTB rows run on several workers as wavefronts: a row follows the one above by two CTUs, as
+/// entropy_coding_sync_enabled_flag has it. Without that flag decisions still do where they can, and only writing
+/// goes from one end of a slice to the other.
 package final class LayerPictureEncoder: @unchecked Sendable {
     private let settings: LayerSettings
     private let slices: [LayerSlice]
@@ -73,21 +79,24 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     /// What `finish` returned, which may be asked twice.
     private var finished: [NALUnit]?
 
-    /// With sample adaptive offset, whose parameters come before a CTU's data and are known only when the rows around it are deblocked, and
-    /// where rows are decided side by side that are no substreams, CTUs are written a row later. Contexts for the decisions then come from a
-    /// writer whose output nobody sees.
+    /// With sample adaptive offset, whose parameters come before a CTU's data and are known only when the rows around
+    /// it are deblocked, and where rows are decided side by side that are no substreams, CTUs are written a row
+    /// later. Contexts for the decisions then come from a writer whose output nobody sees.
     private let isDeferred: Bool
     private let estimates: (store: ContextStore, lines: SyntaxLines)
     private let waiting: UnsafeMutablePointer<CodingTreeUnit?>
-    /// Written without hooks at first, which must see nothing of a picture that does not stay: `accept` writes it through them.
+    /// Written without hooks at first, which must see nothing of a picture that does not stay: `accept` writes it
+    /// through them.
     private let isTentative: Bool
     private var saoDecision: SAODecision?
     /// The writer of a whole slice where rows are no substreams.
     private var wholeWriter: Substream?
 
-    /// `slices` in order, of whole CTB rows; `picture` receives the reconstruction. `isTentative`: the picture may be given up.
+    /// `slices` in order, of whole CTB rows; `picture` receives the reconstruction. `isTentative`: the picture may be
+    /// given up.
     init(
-        settings: LayerSettings, slices: [LayerSlice], source: FrameBuffer, picture: CodedPicture, hooks: (any BinHookProvider)?,
+        settings: LayerSettings, slices: [LayerSlice], source: FrameBuffer, picture: CodedPicture,
+        hooks: (any BinHookProvider)?,
         unit: BinUnit, lambdaFactor: Double, isTentative: Bool
     ) {
         self.settings = settings
@@ -107,7 +116,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         completion = RowCompletion(widthInCtbs: settings.grid.widthInCtbs, heightInCtbs: settings.grid.heightInCtbs) {
             filter.advance(reconstructedRows: $0)
         }
-        offsets = settings.pps.cuQpDeltaEnabledFlag
+        offsets =
+            settings.pps.cuQpDeltaEnabledFlag
             ? settings.effort.adaptiveQuantisation.map { QuantisationOffsets(source: source, settings: $0) } : nil
         progress = RowProgress(rows: settings.grid.heightInCtbs)
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
@@ -124,7 +134,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         }
         if hasSAO {
             saoDecision = SAODecision(
-                source: source, picture: reconstruction, lambda: CTUDecision.lambda(qp: slices[0].context.constants.sliceQpY))
+                source: source, picture: reconstruction,
+                lambda: CTUDecision.lambda(qp: slices[0].context.constants.sliceQpY))
         }
         if isDeferred { filter.beforeSAO = { [unowned self] row in writeRow(row) } }
     }
@@ -137,7 +148,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     /// How many threads may be in `work` at once.
     package var maxWorkers: Int { settings.decidesInRows ? settings.grid.heightInCtbs : 1 }
 
-    /// One worker of the picture: takes CTB rows, in order, until none is left. Waits for rows of references that are still being coded.
+    /// One worker of the picture: takes CTB rows, in order, until none is left. Waits for rows of references that are
+    /// still being coded.
     package func work() {
         if settings.decidesInRows { workOnRows() } else { encodeWhole() }
     }
@@ -157,7 +169,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
                 ends.append(data.count)
             }
             return SliceAssembly.nal(
-                header: slice.header, data: data, ends: ends, pps: settings.pps, sps: settings.sps, vps: settings.vps, startCodeLength: 3)
+                header: slice.header, data: data, ends: ends, pps: settings.pps, sps: settings.sps, vps: settings.vps,
+                startCodeLength: 3)
         }
         finished = made
         return made
@@ -171,7 +184,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     }
 
     private func makeWriter(
-        _ slice: LayerSlice, _ contexts: ContextSet, _ hooks: (any BinHookProvider)?, _ store: ContextStore, _ lines: SyntaxLines
+        _ slice: LayerSlice, _ contexts: ContextSet, _ hooks: (any BinHookProvider)?, _ store: ContextStore,
+        _ lines: SyntaxLines
     ) -> Substream {
         Substream.writer(
             parameters: slice.parameters, store: store, lines: lines, scratch: SyntaxScratch(), contexts: contexts,
@@ -209,7 +223,8 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private func makeFollower(_ slice: LayerSlice, _ contexts: ContextSet) -> Substream {
         if !isDeferred { return makeWriter(slice, contexts) }
         return Substream.writer(
-            parameters: slice.ofFollowers, store: estimates.store, lines: estimates.lines, scratch: SyntaxScratch(), contexts: contexts)
+            parameters: slice.ofFollowers, store: estimates.store, lines: estimates.lines, scratch: SyntaxScratch(),
+            contexts: contexts)
     }
 
     private func makeDecision(_ slice: LayerSlice, _ memory: DecisionMemory) -> CTUDecision {
@@ -271,18 +286,24 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         let width = settings.grid.widthInCtbs
         for rs in row * width..<(row + 1) * width {
             guard let ctu = waiting[rs] else { return }
-            if !QuantizationGroups.settle(ctu, parameters: slice.parameters, maps: reconstruction.maps, grid: settings.grid) { return }
+            if !QuantizationGroups.settle(
+                ctu, parameters: slice.parameters, maps: reconstruction.maps, grid: settings.grid)
+            {
+                return
+            }
         }
     }
 
     private func code(
-        _ rs: Int, _ slice: LayerSlice, _ memory: DecisionMemory, _ contexts: ContextSet, _ writer: Substream, _ decision: CTUDecision
+        _ rs: Int, _ slice: LayerSlice, _ memory: DecisionMemory, _ contexts: ContextSet, _ writer: Substream,
+        _ decision: CTUDecision
     ) {
         let grid = settings.grid
         let isKept = isDeferred || isTentative
         let ctu = isKept ? settings.takeRecord() : memory.record
         ctu.reset(
-            ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize, yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
+            ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize,
+            yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
         decision.decide(ctu, contexts: contexts.states)
         _ = writer.code(ctu, last: isLast(rs, of: slice))
         memory.marker.mark(ctu: ctu, slice: slice.context, picture: reconstruction)
@@ -290,9 +311,12 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     }
 
     /// Whether a slice ends with a CTU.
-    private func isLast(_ rs: Int, of slice: LayerSlice) -> Bool { rs == slice.rows.upperBound * settings.grid.widthInCtbs - 1 }
+    private func isLast(_ rs: Int, of slice: LayerSlice) -> Bool {
+        rs == slice.rows.upperBound * settings.grid.widthInCtbs - 1
+    }
 
-    /// Decides the offsets of a row's CTUs, if there are any, and writes them. Rows come in order, from one thread at a time.
+    /// Decides the offsets of a row's CTUs, if there are any, and writes them. Rows come in order, from one thread at
+    /// a time.
     private func writeRow(_ row: Int) {
         let width = settings.grid.widthInCtbs
         let isRow = settings.pps.entropyCodingSyncEnabledFlag

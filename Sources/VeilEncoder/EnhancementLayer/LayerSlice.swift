@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilBitstream
+import VeilEntropy
 import VeilRecon
-import VeilSyntax
 
 /// One slice of an enhancement layer picture: whole CTB rows.
 final class LayerSlice: Sendable {
     let header: SliceSegmentHeader
     let context: SliceContext
     let parameters: SliceParameters
-    /// The same for writers that nobody reads and decisions take their contexts from, row by row and before the sample adaptive offsets
-    /// are known.
+    /// The same for writers that nobody reads and decisions take their contexts from, row by row and before the
+    /// sample adaptive offsets are known.
     let ofFollowers: SliceParameters
     /// CTB rows.
     let rows: Range<Int>
 
-    init(header: SliceSegmentHeader, context: SliceContext, rows: Range<Int>, settings: LayerSettings, pps: PictureParameterSet) {
+    init(
+        header: SliceSegmentHeader, context: SliceContext, rows: Range<Int>, settings: LayerSettings,
+        pps: PictureParameterSet
+    ) {
         self.header = header
         self.context = context
         self.rows = rows

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Synchronization
-import VeilBins
+import VeilCore
+import VeilEntropy
 
-/// How far each CTB row of a picture has got, for a wavefront of workers. Whoever has to wait spins first and then sleeps.
+/// How far each CTB row of a picture has got, for a wavefront of workers. Whoever has to wait spins first and then
+/// sleeps.
 final class RowProgress: Sendable {
     private let rows: [Row]
     private let next = Atomic<Int>(0)

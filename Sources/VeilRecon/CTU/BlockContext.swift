@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// What the reconstruction of the blocks of one CTU reads over and over, as plain words: set up once per CTU.
 package struct BlockContext {

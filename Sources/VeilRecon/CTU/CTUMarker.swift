@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilCore
+import VeilEntropy
 
-/// Writes what a CTU means to its neighbours and to the in-loop filters into a picture's maps, where samples and motion are there already:
-/// an encoder's decisions leave them. One per worker thread.
+/// Writes what a CTU means to its neighbours and to the in-loop filters into a picture's maps, where samples and
+/// motion are there already: an encoder's decisions leave them. One per worker thread.
 package final class CTUMarker {
     package init() {}
 
-    /// Marks one CTU whose record is complete (as after coding, with quantization groups filled in). The same CTUs must have been marked
-    /// before it that ``CTUReconstructor`` needs.
+    /// Marks one CTU whose record is complete (as after coding, with quantization groups filled in). The same CTUs
+    /// must have been marked before it that ``CTUReconstructor`` needs.
     package func mark(ctu: CodingTreeUnit, slice: SliceContext, picture: PictureReconstruction) {
         let rs = ctu.ctbAddrRs
         let maps = picture.maps
@@ -29,7 +30,9 @@ package final class CTUMarker {
             last = QuantizationParameters.qpY(
                 prediction: prediction, cuQpDeltaVal: Int(cu.pointee.cuQpDeltaVal), bitDepthLuma: slice.bitDepthLuma)
             let isIntra = cu.pointee.predMode == .intra
-            fill(maps, x: x, y: y, size: size, qpY: Int8(truncatingIfNeeded: last), flags: isIntra ? PictureMaps.intra : 0)
+            fill(
+                maps, x: x, y: y, size: size, qpY: Int8(truncatingIfNeeded: last),
+                flags: isIntra ? PictureMaps.intra : 0)
             markEdges(cu, ctu, strength: strength, maps: maps, deblock: deblock)
         }
     }
@@ -57,7 +60,8 @@ package final class CTUMarker {
 
     @inline(__always)
     private func markEdges(
-        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, strength: BoundaryStrength, maps: PictureMaps, deblock: Bool
+        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, strength: BoundaryStrength, maps: PictureMaps,
+        deblock: Bool
     ) {
         let x = Int(cu.pointee.x0)
         let y = Int(cu.pointee.y0)

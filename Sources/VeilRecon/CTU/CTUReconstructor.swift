@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 /// Turns CTU records into samples: prediction, residual, and what deblocking needs to know. One per worker thread.
 package final class CTUReconstructor {
@@ -35,8 +36,9 @@ package final class CTUReconstructor {
 
     /// Reconstructs one CTU whose record is complete, up to but not including the in-loop filters.
     ///
-    /// The CTUs that 6.4.1 makes available to it must have been reconstructed (by whichever thread): the one before it in its tile's
-    /// row and those above it as far as one to the right. The slice must have been added to the picture.
+    /// The CTUs that 6.4.1 makes available to it must have been reconstructed (by whichever thread): the one before
+    /// it in its tile's row and those above it as far as one to the right. The slice must have been added to the
+    /// picture.
     package func reconstruct(ctu: CodingTreeUnit, slice: SliceContext, picture: PictureReconstruction) {
         let rs = ctu.ctbAddrRs
         let maps = picture.maps
@@ -101,7 +103,8 @@ package final class CTUReconstructor {
     private func deriveQp(_ cu: UnsafeMutablePointer<CodingUnit>, _ c: BlockContext) -> Int {
         if cu.pointee.startsQuantizationGroup {
             qp.pointee.prediction = QuantizationParameters.prediction(
-                xQg: Int(cu.pointee.xQg), yQg: Int(cu.pointee.yQg), ctbMask: c.ctbMask, previous: qp.pointee.last, maps: c.maps)
+                xQg: Int(cu.pointee.xQg), yQg: Int(cu.pointee.yQg), ctbMask: c.ctbMask, previous: qp.pointee.last,
+                maps: c.maps)
         }
         let value = QuantizationParameters.qpY(
             prediction: qp.pointee.prediction, cuQpDeltaVal: Int(cu.pointee.cuQpDeltaVal), bitDepthLuma: c.bitDepthLuma)
@@ -178,7 +181,8 @@ package final class CTUReconstructor {
             intra.predict(c, cIdx: 0, x: x, y: y, log2Size: log2, mode: Int(mode))
             if tu.pointee.cbf & 1 != 0 {
                 residual.add(
-                    tu.pointee.residual.0, coefficients, to: c.planes.0.at(x, y), stride: c.planes.0.stride, cIdx: 0, log2Size: log2,
+                    tu.pointee.residual.0, coefficients, to: c.planes.0.at(x, y), stride: c.planes.0.stride, cIdx: 0,
+                    log2Size: log2,
                     kind: kind(tu, 0, bypass), parameters)
             }
             if tu.pointee.hasChroma {
@@ -192,7 +196,8 @@ package final class CTUReconstructor {
     /// The two chroma blocks of a TU; `mode` < 0 for inter CUs.
     @inline(__always)
     private func chroma(
-        _ tu: UnsafeMutablePointer<TransformUnit>, _ c: BlockContext, _ coefficients: UnsafePointer<CoefficientEntry>, bypass: Bool,
+        _ tu: UnsafeMutablePointer<TransformUnit>, _ c: BlockContext, _ coefficients: UnsafePointer<CoefficientEntry>,
+        bypass: Bool,
         _ parameters: ResidualParameters, mode: Int
     ) {
         let xC = Int(tu.pointee.xBase) &>> 1
@@ -204,7 +209,8 @@ package final class CTUReconstructor {
             if tu.pointee.cbf &>> UInt8(truncatingIfNeeded: cIdx) & 1 != 0 {
                 let plane = cIdx == 1 ? c.planes.1 : c.planes.2
                 residual.add(
-                    cIdx == 1 ? tu.pointee.residual.1 : tu.pointee.residual.2, coefficients, to: plane.at(xC, yC), stride: plane.stride,
+                    cIdx == 1 ? tu.pointee.residual.1 : tu.pointee.residual.2, coefficients, to: plane.at(xC, yC),
+                    stride: plane.stride,
                     cIdx: cIdx, log2Size: log2C, kind: kind(tu, UInt8(truncatingIfNeeded: cIdx), bypass), parameters)
             }
             cIdx &+= 1
@@ -224,8 +230,10 @@ package final class CTUReconstructor {
         for cIdx in 0..<3 {
             let shift = cIdx == 0 ? 0 : 1
             let size = (1 << Int(cu.pointee.log2CbSize)) >> shift
-            let up = cIdx == 0
-                ? slice.bitDepthLuma - slice.constants.pcmBitDepthLuma : slice.bitDepthChroma - slice.constants.pcmBitDepthChroma
+            let up =
+                cIdx == 0
+                ? slice.bitDepthLuma - slice.constants.pcmBitDepthLuma
+                : slice.bitDepthChroma - slice.constants.pcmBitDepthChroma
             let plane = c.plane(cIdx)
             var to = plane.at(Int(cu.pointee.x0) >> shift, Int(cu.pointee.y0) >> shift)
             for _ in 0..<size {
@@ -265,12 +273,15 @@ package final class CTUReconstructor {
             let cbf = tu.pointee.cbf & 1 != 0
             if cbf {
                 residual.add(
-                    tu.pointee.residual.0, coefficients, to: c.planes.0.at(x, y), stride: c.planes.0.stride, cIdx: 0, log2Size: log2,
+                    tu.pointee.residual.0, coefficients, to: c.planes.0.at(x, y), stride: c.planes.0.stride, cIdx: 0,
+                    log2Size: log2,
                     kind: kind(tu, 0, bypass), parameters)
                 Self.fillSquare(
                     c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2)), 1, 1 &<< (log2 &- 2), c.maps.width4)
             }
-            if tu.pointee.hasChroma && tu.pointee.cbf & 6 != 0 { chroma(tu, c, coefficients, bypass: bypass, parameters, mode: -1) }
+            if tu.pointee.hasChroma && tu.pointee.cbf & 6 != 0 {
+                chroma(tu, c, coefficients, bypass: bypass, parameters, mode: -1)
+            }
             if deblock { strength.markInter(x: x, y: y, size: 1 &<< log2, cbf: cbf) }
             i &+= 1
         }

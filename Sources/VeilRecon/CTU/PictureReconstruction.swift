@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 /// What the blocks of a picture tell each other and the in-loop filters, as plain tables.
 ///
-/// Different CTUs write disjoint parts (they may run on several threads); a CTU reads those of its left and upper neighbours.
+/// Different CTUs write disjoint parts (they may run on several threads); a CTU reads those of its left and upper
+/// neighbours.
 package struct PictureMaps: @unchecked Sendable {
     /// Bits of `cuFlags`.
     package static let intra: UInt8 = 1
@@ -22,7 +24,8 @@ package struct PictureMaps: @unchecked Sendable {
     package let cuFlags: UnsafeMutablePointer<UInt8>
     /// cbf_luma of the transform block covering each 4x4 block, 0 or 1.
     package let cbfLuma: UnsafeMutablePointer<UInt8>
-    /// Boundary strengths of each 8x8 block: bytes 0, 1 its left edge (upper and lower half), 2, 3 its top edge (left and right half).
+    /// Boundary strengths of each 8x8 block: bytes 0, 1 its left edge (upper and lower half), 2, 3 its top edge (left
+    /// and right half).
     package let edges: UnsafeMutablePointer<UInt8>
     package let ctbs: UnsafeMutablePointer<CTBRecord>
 }
@@ -69,7 +72,8 @@ package final class PictureReconstruction: @unchecked Sendable {
     private let lock = NSLock()
 
     package init(picture: CodedPicture, grid: CTBGrid) {
-        precondition(picture.frame.width == grid.width && picture.frame.height == grid.height, "grid of another picture size")
+        precondition(
+            picture.frame.width == grid.width && picture.frame.height == grid.height, "grid of another picture size")
         self.picture = picture
         self.grid = grid
         let w8 = (grid.width + 7) / 8
@@ -80,9 +84,11 @@ package final class PictureReconstruction: @unchecked Sendable {
         _ = memory.initializeMemory(as: UInt8.self, repeating: 0, count: cells * 10)
         let qpY = memory.bindMemory(to: Int8.self, capacity: cells)
         let bytes = (memory + cells).bindMemory(to: UInt8.self, capacity: cells * 9)
-        let ctbs = (memory + Self.bytesOfMaps(grid)).initializeMemory(as: CTBRecord.self, repeating: CTBRecord(), count: grid.count)
+        let ctbs = (memory + Self.bytesOfMaps(grid)).initializeMemory(
+            as: CTBRecord.self, repeating: CTBRecord(), count: grid.count)
         maps = PictureMaps(
-            width8: w8, height8: h8, width4: w8 * 2, qpY: qpY, cuFlags: bytes, cbfLuma: bytes + cells, edges: bytes + 5 * cells,
+            width8: w8, height8: h8, width4: w8 * 2, qpY: qpY, cuFlags: bytes, cbfLuma: bytes + cells,
+            edges: bytes + 5 * cells,
             ctbs: ctbs)
         picture.motion.slices.removeAll()
     }
@@ -100,7 +106,8 @@ package final class PictureReconstruction: @unchecked Sendable {
 
     /// Forgets everything and turns to another picture of the same size and grid.
     package func reset(picture: CodedPicture) {
-        precondition(picture.frame.width == grid.width && picture.frame.height == grid.height, "grid of another picture size")
+        precondition(
+            picture.frame.width == grid.width && picture.frame.height == grid.height, "grid of another picture size")
         self.picture = picture
         picture.motion.slices.removeAll()
         let blocks = maps.width8 * maps.height8
@@ -112,8 +119,8 @@ package final class PictureReconstruction: @unchecked Sendable {
         lock.withLock { slices.removeAll(keepingCapacity: true) }
     }
 
-    /// Registers a slice before the first of its CTUs is reconstructed, and its references with the picture's motion field.
-    /// To be called in slice order, when no other thread reads `motion.slices` of this picture.
+    /// Registers a slice before the first of its CTUs is reconstructed, and its references with the picture's motion
+    /// field. To be called in slice order, when no other thread reads `motion.slices` of this picture.
     package func add(slice: SliceContext) {
         lock.withLock {
             slices.append(slice)

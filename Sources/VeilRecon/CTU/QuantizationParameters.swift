@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// Derivation of the quantization parameters (8.6.1).
 package enum QuantizationParameters {
@@ -36,8 +37,8 @@ package enum QuantizationParameters {
         return (prediction &+ cuQpDeltaVal &+ 52 &+ 2 &* qpBdOffset) % (52 &+ qpBdOffset) &- qpBdOffset
     }
 
-    /// qPY_PREV for the first quantization group of a CTU: SliceQpY where a slice, a tile or (with WPP) a CTB row of a tile begins,
-    /// else the QpY of the last CU of the CTU before it in decoding order.
+    /// qPY_PREV for the first quantization group of a CTU: SliceQpY where a slice, a tile or (with WPP) a CTB row of
+    /// a tile begins, else the QpY of the last CU of the CTU before it in decoding order.
     package static func previousQpY(ctbAddrRs rs: Int, slice: SliceContext, maps: PictureMaps) -> Int {
         let grid = slice.grid
         let ts = Int(grid.ctbAddrRsToTs[rs])
@@ -59,8 +60,8 @@ package enum QuantizationParameters {
         return Int(maps.qpY[(bottom >> 3) * maps.width8 + (right >> 3)])
     }
 
-    /// qPY_PRED of the quantization group at luma position (xQg, yQg): the mean of the left and upper neighbours, each replaced by
-    /// qPY_PREV when it lies outside the current CTB.
+    /// qPY_PRED of the quantization group at luma position (xQg, yQg): the mean of the left and upper neighbours,
+    /// each replaced by qPY_PREV when it lies outside the current CTB.
     @inline(__always)
     package static func prediction(xQg: Int, yQg: Int, ctbMask: Int, previous: Int, maps: PictureMaps) -> Int {
         let cell = (yQg &>> 3) &* maps.width8 &+ (xQg &>> 3)

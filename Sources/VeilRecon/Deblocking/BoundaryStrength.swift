@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 /// Edges and boundary strengths (8.7.2.3 to 8.7.2.5), derived CU by CU as soon as the CU's motion is known.
 package struct BoundaryStrength {
@@ -8,8 +9,8 @@ package struct BoundaryStrength {
     let motionStride: Int
     let referenceIds: UnsafeMutablePointer<Int>
     let ctbMask: Int
-    /// Whether the CTB's own left and top edge lie inside its slice and tile. Between slices and tiles, which may be decoded at the same
-    /// time, ``OuterEdges`` takes over.
+    /// Whether the CTB's own left and top edge lie inside its slice and tile. Between slices and tiles, which may be
+    /// decoded at the same time, ``OuterEdges`` takes over.
     let filterLeft: Bool
     let filterTop: Bool
 
@@ -52,8 +53,8 @@ package struct BoundaryStrength {
         }
     }
 
-    /// Left and top edge of a transform block (or of a CU without any) of an inter CU. The CU's motion is stored already, its
-    /// `cbfLuma` as far as this block.
+    /// Left and top edge of a transform block (or of a CU without any) of an inter CU. The CU's motion is stored
+    /// already, its `cbfLuma` as far as this block.
     @inline(__always)
     package func markInter(x: Int, y: Int, size: Int, cbf: Bool) {
         let segments = size &>> 2
@@ -107,7 +108,8 @@ package struct BoundaryStrength {
         }
     }
 
-    /// Prediction edges inside a CU, on the 8x8 grid: strength 1 where the motion differs and no transform edge already has it.
+    /// Prediction edges inside a CU, on the 8x8 grid: strength 1 where the motion differs and no transform edge
+    /// already has it.
     package func markPartitions(x: Int, y: Int, size: Int, partMode: PartMode) {
         let quarter = size &>> 2
         switch partMode {
@@ -146,8 +148,8 @@ package struct BoundaryStrength {
         }
     }
 
-    /// 1 when the two inter blocks use different reference pictures, a different number of vectors, or vectors that differ by
-    /// a whole luma sample or more in a component; else 0.
+    /// 1 when the two inter blocks use different reference pictures, a different number of vectors, or vectors that
+    /// differ by a whole luma sample or more in a component; else 0.
     @inline(__always)
     static func compare(
         _ p: UnsafeMutablePointer<MotionInfo>, _ pIds: UnsafeMutablePointer<Int>, _ q: UnsafeMutablePointer<MotionInfo>,
@@ -157,7 +159,8 @@ package struct BoundaryStrength {
         let a = UnsafeRawPointer(p)
         let b = UnsafeRawPointer(q)
         if a.loadUnaligned(as: UInt64.self) == b.loadUnaligned(as: UInt64.self)
-            && a.loadUnaligned(fromByteOffset: 8, as: UInt16.self) == b.loadUnaligned(fromByteOffset: 8, as: UInt16.self)
+            && a.loadUnaligned(fromByteOffset: 8, as: UInt16.self)
+                == b.loadUnaligned(fromByteOffset: 8, as: UInt16.self)
             && pIds == qIds
         {
             return 0
@@ -165,7 +168,9 @@ package struct BoundaryStrength {
         return differ(p.pointee, pIds, q.pointee, qIds) ? 1 : 0
     }
 
-    private static func differ(_ a: MotionInfo, _ pIds: UnsafeMutablePointer<Int>, _ b: MotionInfo, _ qIds: UnsafeMutablePointer<Int>) -> Bool {
+    private static func differ(
+        _ a: MotionInfo, _ pIds: UnsafeMutablePointer<Int>, _ b: MotionInfo, _ qIds: UnsafeMutablePointer<Int>
+    ) -> Bool {
         let aBoth = a.refIdx0 >= 0 && a.refIdx1 >= 0
         let bBoth = b.refIdx0 >= 0 && b.refIdx1 >= 0
         if aBoth != bBoth { return true }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
+import VeilCore
 
 /// The deblocking filter (8.7.2), one row of CTBs at a time.
 package struct DeblockingFilter {
@@ -24,22 +25,26 @@ package struct DeblockingFilter {
 
     /// β' and tC' (Table 8-12), by Q.
     private static let betaTable: [UInt8] = [
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 24, 26, 28, 30, 32, 34,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 24, 26,
+        28, 30, 32, 34,
         36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62, 64,
     ]
     private static let tcTable: [UInt8] = [
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 5, 5, 6, 6, 7, 8,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4,
+        4, 5, 5, 6, 6, 7, 8,
         9, 10, 11, 13, 14, 16, 18, 20, 22, 24,
     ]
 
-    /// Filters all vertical edges of a CTB row, then all its horizontal edges, the row's top edge included. The row and, for its top
-    /// edge, the row above must be reconstructed and no longer be needed by intra prediction; the row above was filtered before.
+    /// Filters all vertical edges of a CTB row, then all its horizontal edges, the row's top edge included. The row
+    /// and, for its top edge, the row above must be reconstructed and no longer be needed by intra prediction; the
+    /// row above was filtered before.
     package func filter(ctbRow: Int) {
         Self.betaTable.withUnsafeBufferPointer { beta in
             Self.tcTable.withUnsafeBufferPointer { tc in
                 let first = (ctbRow << log2CtbSize) >> 3
                 let last = min(((ctbRow + 1) << log2CtbSize) >> 3, maps.height8)
-                let run = Run(filter: self, beta: beta.baseAddress!, tc: tc.baseAddress!, ctbs: maps.ctbs + ctbRow * widthInCtbs)
+                let run = Run(
+                    filter: self, beta: beta.baseAddress!, tc: tc.baseAddress!, ctbs: maps.ctbs + ctbRow * widthInCtbs)
                 for y8 in first..<last { run.vertical(y8) }
                 for y8 in first..<last { run.horizontal(y8) }
             }
@@ -112,8 +117,12 @@ package struct DeblockingFilter {
                 }
                 // Chroma: the 8x8 grid of chroma samples, strength 2 only.
                 if (vertical ? x8 : y8) & 1 == 0 && (bs0 == 2 || bs1 == 2) {
-                    chroma(filter.planes.1, x8, y8, vertical, bs0, bs1, qp &+ Int(ctb.pointee.cbQpOffset), tcOffset, noP, noQ)
-                    chroma(filter.planes.2, x8, y8, vertical, bs0, bs1, qp &+ Int(ctb.pointee.crQpOffset), tcOffset, noP, noQ)
+                    chroma(
+                        filter.planes.1, x8, y8, vertical, bs0, bs1, qp &+ Int(ctb.pointee.cbQpOffset), tcOffset, noP,
+                        noQ)
+                    chroma(
+                        filter.planes.2, x8, y8, vertical, bs0, bs1, qp &+ Int(ctb.pointee.crQpOffset), tcOffset, noP,
+                        noQ)
                 }
                 x8 &+= 1
             }

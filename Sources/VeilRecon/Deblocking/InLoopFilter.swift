@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
+import VeilCore
 
 /// Deblocking, SAO, margins and publication of one picture, following its reconstruction row by row.
 ///
-/// A row of CTBs is deblocked when the row below it is reconstructed (intra prediction reads undeblocked samples), and goes through SAO
-/// when the row below it is deblocked. Calls must come from one thread at a time.
+/// A row of CTBs is deblocked when the row below it is reconstructed (intra prediction reads undeblocked samples),
+/// and goes through SAO when the row below it is deblocked. Calls must come from one thread at a time.
 package final class InLoopFilter {
     private let picture: PictureReconstruction
     private let deblocking: DeblockingFilter
@@ -15,10 +16,11 @@ package final class InLoopFilter {
     private var deblocked = 0
     private var finished = 0
     private let publishes: Bool
-    /// Called with each CTB row in order, before it is deblocked: an encoder that decides rows side by side settles their QPs.
+    /// Called with each CTB row in order, before it is deblocked: an encoder that decides rows side by side settles
+    /// their QPs.
     package var beforeDeblocking: ((Int) -> Void)?
-    /// Called with a CTB row that is deblocked, like those below and above it (which may have gone through SAO already), before it goes
-    /// through SAO itself: an encoder decides its parameters.
+    /// Called with a CTB row that is deblocked, like those below and above it (which may have gone through SAO
+    /// already), before it goes through SAO itself: an encoder decides its parameters.
     package var beforeSAO: ((Int) -> Void)?
 
     /// - Parameters:
@@ -61,8 +63,8 @@ package final class InLoopFilter {
 }
 
 extension FrameBuffer {
-    /// Repeats the border samples into the margins beside the given luma rows (an even range) and the chroma rows they cover, and above
-    /// or below the picture when the range touches its top or bottom.
+    /// Repeats the border samples into the margins beside the given luma rows (an even range) and the chroma rows
+    /// they cover, and above or below the picture when the range touches its top or bottom.
     package func extendMargins(lumaRows: Range<Int>) {
         for cIdx in 0..<3 {
             let plane = plane(cIdx)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// Boundary strengths (8.7.2.3 to 8.7.2.5) of the CTB edges at which two slices or two tiles meet.
 ///
-/// The CTBs on both sides may be reconstructed in either order, by different threads: their common edge is derived when both are there,
-/// just before it is filtered.
+/// The CTBs on both sides may be reconstructed in either order, by different threads: their common edge is derived
+/// when both are there, just before it is filtered.
 struct OuterEdges {
     private let maps: PictureMaps
     private let motion: UnsafeMutablePointer<MotionInfo>
@@ -24,7 +25,9 @@ struct OuterEdges {
             let rs = ctbRow * grid.widthInCtbs + column
             guard let slice = ctbs[rs].slice else { continue }
             if column > 0 && meets(rs, rs - 1) { edge(rs, rs - 1, slice, vertical: true) }
-            if ctbRow > 0 && meets(rs, rs - grid.widthInCtbs) { edge(rs, rs - grid.widthInCtbs, slice, vertical: false) }
+            if ctbRow > 0 && meets(rs, rs - grid.widthInCtbs) {
+                edge(rs, rs - grid.widthInCtbs, slice, vertical: false)
+            }
         }
     }
 
@@ -39,7 +42,8 @@ struct OuterEdges {
             let sameTile = grid.tileIdRs[other] == grid.tileIdRs[rs]
             let sameSlice = maps.ctbs[other].sliceAddrTs == maps.ctbs[rs].sliceAddrTs
             // Of slices the flag of the one that holds the current block counts (filterEdgeFlag).
-            let filters = (sameTile || s.constants.loopFilterAcrossTilesEnabledFlag)
+            let filters =
+                (sameTile || s.constants.loopFilterAcrossTilesEnabledFlag)
                 && (sameSlice || s.constants.sliceLoopFilterAcrossSlicesEnabledFlag)
                 && !s.constants.sliceDeblockingFilterDisabledFlag
             return (s.referenceIds, filters)

@@ -2,7 +2,8 @@
 import Foundation
 import Synchronization
 
-/// Which CTB rows are whole: CTUs come from several threads, in tile scan, perhaps with gaps. Runs the in-loop filters behind them.
+/// Which CTB rows are whole: CTUs come from several threads, in tile scan, perhaps with gaps. Runs the in-loop
+/// filters behind them.
 package final class RowCompletion: @unchecked Sendable {
     private let widthInCtbs: Int
     private let rows: Int
@@ -26,7 +27,8 @@ package final class RowCompletion: @unchecked Sendable {
         done.deallocate()
     }
 
-    /// Counts a CTB; whoever completes a row filters what has become ready, unless somebody is at it, who will see the row.
+    /// Counts a CTB; whoever completes a row filters what has become ready, unless somebody is at it, who will see
+    /// the row.
     @inline(__always)
     package func finish(ctb rs: Int) {
         let row = rs / widthInCtbs

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilCore
+import VeilEntropy
 
-/// Decoding of prediction units in inter mode (8.5.3): derives the motion, stores it, predicts the samples. One per worker thread.
+/// Decoding of prediction units in inter mode (8.5.3): derives the motion, stores it, predicts the samples. One per
+/// worker thread.
 package final class InterPredictor {
     private let compensation = MotionCompensation()
     /// The CTB's view of its neighbours' motion, initialised while `isEntered`.
@@ -23,20 +25,26 @@ package final class InterPredictor {
 
     /// Predicts one PU of the CTB entered, partition `partIdx` of its CU.
     package func predict(
-        cu: UnsafePointer<CodingUnit>, pu: UnsafePointer<PredictionUnit>, partIdx: Int, slice: SliceContext, picture: CodedPicture
+        cu: UnsafePointer<CodingUnit>, pu: UnsafePointer<PredictionUnit>, partIdx: Int, slice: SliceContext,
+        picture: CodedPicture
     ) {
         if !isEntered { return }
         let block = MotionBlock(
-            xCb: Int(cu.pointee.x0), yCb: Int(cu.pointee.y0), nCbS: 1 &<< Int(cu.pointee.log2CbSize), xPb: Int(pu.pointee.x0),
+            xCb: Int(cu.pointee.x0), yCb: Int(cu.pointee.y0), nCbS: 1 &<< Int(cu.pointee.log2CbSize),
+            xPb: Int(pu.pointee.x0),
             yPb: Int(pu.pointee.y0), nPbW: Int(pu.pointee.width), nPbH: Int(pu.pointee.height), partIdx: partIdx,
             partMode: cu.pointee.partMode)
         let motion = Self.motion(of: pu.pointee, block, candidates.pointee)
         Self.store(motion, block, picture.motion)
-        compensation.predict(motion, x: block.xPb, y: block.yPb, width: block.nPbW, height: block.nPbH, slice: slice, into: picture.frame)
+        compensation.predict(
+            motion, x: block.xPb, y: block.yPb, width: block.nPbW, height: block.nPbH, slice: slice, into: picture.frame
+        )
     }
 
     /// MvLX, RefIdxLX of a PU (8.5.3.2.1).
-    package static func motion(of pu: PredictionUnit, _ block: MotionBlock, _ candidates: MotionCandidates) -> MotionInfo {
+    package static func motion(
+        of pu: PredictionUnit, _ block: MotionBlock, _ candidates: MotionCandidates
+    ) -> MotionInfo {
         if pu.mergeFlag {
             var info = candidates.merge(block, mergeIdx: Int(pu.mergeIdx))
             if info.refIdx0 >= 0 && info.refIdx1 >= 0 && block.nPbW &+ block.nPbH == 12 {

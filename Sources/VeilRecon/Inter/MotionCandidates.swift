@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 /// A prediction block whose motion is being derived: its place, its coding block, and what surrounds it.
 package struct MotionBlock {
@@ -13,7 +14,9 @@ package struct MotionBlock {
     package var partIdx: Int
     package var partMode: PartMode
 
-    package init(xCb: Int, yCb: Int, nCbS: Int, xPb: Int, yPb: Int, nPbW: Int, nPbH: Int, partIdx: Int, partMode: PartMode) {
+    package init(
+        xCb: Int, yCb: Int, nCbS: Int, xPb: Int, yPb: Int, nPbW: Int, nPbH: Int, partIdx: Int, partMode: PartMode
+    ) {
         self.xCb = xCb
         self.yCb = yCb
         self.nCbS = nCbS
@@ -26,7 +29,8 @@ package struct MotionBlock {
     }
 }
 
-/// Motion vector prediction (8.5.3.2) for the blocks of one CTB: neighbours, their availability, merge and AMVP candidates.
+/// Motion vector prediction (8.5.3.2) for the blocks of one CTB: neighbours, their availability, merge and AMVP
+/// candidates.
 ///
 /// A plain view over the slice's and the picture's tables, made once per CTB; used by decoder and encoder alike.
 package struct MotionCandidates {
@@ -73,7 +77,8 @@ package struct MotionCandidates {
     @inline(__always)
     func motion(_ x: Int, _ y: Int) -> UnsafeMutablePointer<MotionInfo> { blocks + ((y &>> 2) &* width4 &+ (x &>> 2)) }
 
-    /// Availability of a neighbouring luma location in z-scan order (6.4.1) for the block at (x, y), which lies in this CTB.
+    /// Availability of a neighbouring luma location in z-scan order (6.4.1) for the block at (x, y), which lies in
+    /// this CTB.
     @inline(__always)
     func isAvailable(_ x: Int, _ y: Int, _ xN: Int, _ yN: Int) -> Bool {
         if xN < 0 || yN < 0 || xN >= width || yN >= height { return false }
@@ -82,11 +87,14 @@ package struct MotionCandidates {
         if dy == 0 {
             if dx == 0 {
                 let mask = (1 &<< log2Ctb) &- 1
-                return ZScan.index((xN & mask) &>> 2, (yN & mask) &>> 2) < ZScan.index((x & mask) &>> 2, (y & mask) &>> 2)
+                return ZScan.index((xN & mask) &>> 2, (yN & mask) &>> 2)
+                    < ZScan.index((x & mask) &>> 2, (y & mask) &>> 2)
             }
             return dx == -1 && neighbours.hasLeft
         }
-        if dy == -1 { return dx == 0 ? neighbours.hasUp : dx == 1 ? neighbours.hasUpRight : dx == -1 && neighbours.hasUpLeft }
+        if dy == -1 {
+            return dx == 0 ? neighbours.hasUp : dx == 1 ? neighbours.hasUpRight : dx == -1 && neighbours.hasUpLeft
+        }
         return false
     }
 
@@ -94,7 +102,9 @@ package struct MotionCandidates {
     @inline(__always)
     func neighbour(_ b: MotionBlock, _ xN: Int, _ yN: Int) -> UnsafeMutablePointer<MotionInfo>? {
         if b.xCb <= xN && b.yCb <= yN && b.xCb &+ b.nCbS > xN && b.yCb &+ b.nCbS > yN {
-            if b.nPbW &<< 1 == b.nCbS && b.nPbH &<< 1 == b.nCbS && b.partIdx == 1 && b.yCb &+ b.nPbH <= yN && b.xCb &+ b.nPbW > xN {
+            if b.nPbW &<< 1 == b.nCbS && b.nPbH &<< 1 == b.nCbS && b.partIdx == 1 && b.yCb &+ b.nPbH <= yN
+                && b.xCb &+ b.nPbW > xN
+            {
                 return nil
             }
         } else if !isAvailable(b.xPb, b.yPb, xN, yN) {
@@ -143,8 +153,10 @@ package struct MotionCandidates {
             }
             let right = b.xPb &+ b.nPbW
             let bottom = b.yPb &+ b.nPbH
-            let verticalSecond = b.partIdx == 1 && (b.partMode == .partNx2N || b.partMode == .partnLx2N || b.partMode == .partnRx2N)
-            let horizontalSecond = b.partIdx == 1 && (b.partMode == .part2NxN || b.partMode == .part2NxnU || b.partMode == .part2NxnD)
+            let verticalSecond =
+                b.partIdx == 1 && (b.partMode == .partNx2N || b.partMode == .partnLx2N || b.partMode == .partnRx2N)
+            let horizontalSecond =
+                b.partIdx == 1 && (b.partMode == .part2NxN || b.partMode == .part2NxnU || b.partMode == .part2NxnD)
 
             let a1 = verticalSecond ? nil : candidate(b.xPb &- 1, bottom &- 1)
             if let a1 {
@@ -198,7 +210,9 @@ package struct MotionCandidates {
                     let c0 = p[pair.0]
                     let c1 = p[pair.1]
                     if c0.refIdx0 < 0 || c1.refIdx1 < 0 { continue }
-                    if references[Int(c0.refIdx0)].poc == references[16 &+ Int(c1.refIdx1)].poc && c0.mv0 == c1.mv1 { continue }
+                    if references[Int(c0.refIdx0)].poc == references[16 &+ Int(c1.refIdx1)].poc && c0.mv0 == c1.mv1 {
+                        continue
+                    }
                     var info = MotionInfo()
                     info.mv0 = c0.mv0
                     info.refIdx0 = c0.refIdx0
@@ -270,10 +284,14 @@ package struct MotionCandidates {
 
     /// A neighbour's vector to the very same reference picture.
     @inline(__always)
-    private func unscaled(_ n: UnsafeMutablePointer<MotionInfo>?, _ list: Int, _ target: ReferenceEntry) -> MotionVector? {
+    private func unscaled(
+        _ n: UnsafeMutablePointer<MotionInfo>?, _ list: Int, _ target: ReferenceEntry
+    ) -> MotionVector? {
         guard let n else { return nil }
         let x = list == 0 ? n.pointee.refIdx0 : n.pointee.refIdx1
-        if x >= 0 && references[list &* 16 &+ Int(x)].poc == target.poc { return list == 0 ? n.pointee.mv0 : n.pointee.mv1 }
+        if x >= 0 && references[list &* 16 &+ Int(x)].poc == target.poc {
+            return list == 0 ? n.pointee.mv0 : n.pointee.mv1
+        }
         let y = list == 0 ? n.pointee.refIdx1 : n.pointee.refIdx0
         if y >= 0 && references[(1 &- list) &* 16 &+ Int(y)].poc == target.poc {
             return list == 0 ? n.pointee.mv1 : n.pointee.mv0
@@ -283,7 +301,8 @@ package struct MotionCandidates {
 
     /// A neighbour's vector to another reference of the same kind, scaled by POC distance when both are short-term.
     @inline(__always)
-    private func scaled(_ n: UnsafeMutablePointer<MotionInfo>?, _ list: Int, _ target: ReferenceEntry) -> MotionVector? {
+    private func scaled(_ n: UnsafeMutablePointer<MotionInfo>?, _ list: Int, _ target: ReferenceEntry) -> MotionVector?
+    {
         guard let n else { return nil }
         for k in 0..<2 {
             let l = k == 0 ? list : 1 &- list
@@ -317,7 +336,9 @@ package struct MotionCandidates {
 
     // MARK: Temporal (8.5.3.2.8, 8.5.3.2.9)
 
-    private func temporalVector(_ b: MotionBlock, list: Int, refIdx: Int, _ col: Unmanaged<CodedPicture>) -> MotionVector? {
+    private func temporalVector(
+        _ b: MotionBlock, list: Int, refIdx: Int, _ col: Unmanaged<CodedPicture>
+    ) -> MotionVector? {
         col._withUnsafeGuaranteedRef { picture in
             let xBr = b.xPb &+ b.nPbW
             let yBr = b.yPb &+ b.nPbH
@@ -350,7 +371,9 @@ package struct MotionCandidates {
         let ctb = (y &>> field.ctbLog2Size) &* field.widthInCtbs &+ (x &>> field.ctbLog2Size)
         let slice = Int(field.sliceIndex[ctb])
         let idx = Int(useL1 ? m.refIdx1 : m.refIdx0)
-        guard let (poc, isLongTerm) = field.reference(slice: slice, list: useL1 ? 1 : 0, refIdx: idx) else { return nil }
+        guard let (poc, isLongTerm) = field.reference(slice: slice, list: useL1 ? 1 : 0, refIdx: idx) else {
+            return nil
+        }
         let target = references[list &* 16 &+ refIdx]
         if target.isLongTerm != isLongTerm { return nil }
         let mv = useL1 ? m.mv1 : m.mv0

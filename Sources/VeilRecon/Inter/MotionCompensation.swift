@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 /// Fractional sample interpolation and weighted prediction (8.5.3.3) of whole prediction blocks. One per worker thread.
 package final class MotionCompensation {
@@ -25,7 +26,8 @@ package final class MotionCompensation {
         samples1.deallocate()
     }
 
-    /// Predicts all three components of a block of `frame` from the slice's references. Waits until the references have got far enough.
+    /// Predicts all three components of a block of `frame` from the slice's references. Waits until the references
+    /// have got far enough.
     package func predict(
         _ motion: MotionInfo, x: Int, y: Int, width: Int, height: Int, slice: SliceContext, into frame: FrameBuffer
     ) {
@@ -39,7 +41,9 @@ package final class MotionCompensation {
             guard let second else { return }
             a = second
             mvA = motion.mv1
-        } else if let second, slice.weights != nil || second.pointee.pictureId != a.pointee.pictureId || motion.mv1 != mvA {
+        } else if let second,
+            slice.weights != nil || second.pointee.pictureId != a.pointee.pictureId || motion.mv1 != mvA
+        {
             // Without explicit weights the mean of a prediction and itself is the prediction.
             both = true
         }
@@ -56,8 +60,10 @@ package final class MotionCompensation {
             let to = plane.at(xC, yC)
             let from = Source(planesA, mvA, cIdx, xC, yC, Int(w), Int(h))
             if let weights = slice.weights {
-                let log2WD = Int32(
-                    truncatingIfNeeded: cIdx == 0 ? slice.constants.lumaLog2WeightDenom : slice.constants.chromaLog2WeightDenom)
+                let log2WD =
+                    Int32(
+                        truncatingIfNeeded: cIdx == 0
+                            ? slice.constants.lumaLog2WeightDenom : slice.constants.chromaLog2WeightDenom)
                     &+ 14 &- depth
                 let w0 = weights[(first != nil ? Int(motion.refIdx0) : 16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
                 from.predict(into: samples0, cIdx, w, h, depth)
@@ -65,10 +71,12 @@ package final class MotionCompensation {
                     let w1 = weights[(16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
                     Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h)).predict(into: samples1, cIdx, w, h, depth)
                     veil_pred_weighted_bi(
-                        to, plane.stride, samples0, samples1, w, h, log2WD, Int32(w0.weight), Int32(w1.weight), Int32(w0.offset),
+                        to, plane.stride, samples0, samples1, w, h, log2WD, Int32(w0.weight), Int32(w1.weight),
+                        Int32(w0.offset),
                         Int32(w1.offset), depth)
                 } else {
-                    veil_pred_weighted(to, plane.stride, samples0, w, h, log2WD, Int32(w0.weight), Int32(w0.offset), depth)
+                    veil_pred_weighted(
+                        to, plane.stride, samples0, w, h, log2WD, Int32(w0.weight), Int32(w0.offset), depth)
                 }
             } else if let planesB {
                 let other = Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h))
@@ -91,15 +99,18 @@ package final class MotionCompensation {
         }
     }
 
-    /// Where a block's samples are, once they are there: the rows that the vector reaches, interpolation taps included, of a picture, or
-    /// the CTB of an inter-layer reference.
+    /// Where a block's samples are, once they are there: the rows that the vector reaches, interpolation taps
+    /// included, of a picture, or the CTB of an inter-layer reference.
     @inline(__always)
     private func planes(
-        _ reference: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector, x: Int, y: Int, height: Int, frame: FrameBuffer
+        _ reference: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector, x: Int, y: Int, height: Int,
+        frame: FrameBuffer
     ) -> (Plane, Plane, Plane) {
         let last = y &+ height &+ (Int(mv.y) &>> 2) &+ 5
         return reference.pointee.picture._withUnsafeGuaranteedRef { picture in
-            if let producer = picture.producer, let planes = producer.planes(mv: mv, x: x, y: y, patches: patches) { return planes }
+            if let producer = picture.producer, let planes = producer.planes(mv: mv, x: x, y: y, patches: patches) {
+                return planes
+            }
             picture.prepare(rows: min(max(last, 1), frame.height), mv: mv, x: x, y: y, height: height)
             return reference.pointee.planes
         }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
-/// How many neighbouring samples of a block are available for intra prediction (6.4.1 as 8.4.4.2.2 uses it), in samples of the component.
+/// How many neighbouring samples of a block are available for intra prediction (6.4.1 as 8.4.4.2.2 uses it), in
+/// samples of the component.
 package struct IntraAvailability: Equatable {
     package var corner = false
     /// Beside the block: all of it or nothing.
@@ -11,7 +13,8 @@ package struct IntraAvailability: Equatable {
     package var topRight = 0
     package init() {}
 
-    /// `x`, `y`, `size`: luma position and luma size (for chroma: of the luma area it covers, at least 8); `shift` is 1 for chroma.
+    /// `x`, `y`, `size`: luma position and luma size (for chroma: of the luma area it covers, at least 8); `shift` is
+    /// 1 for chroma.
     @inline(__always)
     package init(_ c: BlockContext, x: Int, y: Int, size: Int, shift: Int) {
         let mask = c.ctbMask

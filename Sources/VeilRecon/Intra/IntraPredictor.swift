@@ -16,11 +16,13 @@ package final class IntraPredictor {
         let at = plane.at(x, y)
         gather(c, cIdx: cIdx, x: x, y: y, log2Size: log2Size)
         predict(
-            mode: mode, cIdx: cIdx, log2Size: log2Size, bitDepth: c.bitDepth(cIdx), strongSmoothing: c.strongIntraSmoothing, to: at,
+            mode: mode, cIdx: cIdx, log2Size: log2Size, bitDepth: c.bitDepth(cIdx),
+            strongSmoothing: c.strongIntraSmoothing, to: at,
             stride: plane.stride)
     }
 
-    /// Collects the neighbouring samples of a block into `references`: once per block, whatever number of modes is then tried.
+    /// Collects the neighbouring samples of a block into `references`: once per block, whatever number of modes is
+    /// then tried.
     @inline(__always)
     package func gather(_ c: BlockContext, cIdx: Int, x: Int, y: Int, log2Size: Int) {
         let plane = c.plane(cIdx)
@@ -31,17 +33,20 @@ package final class IntraPredictor {
         let available = IntraAvailability(c, x: xLuma, y: yLuma, size: n &<< shift, shift: shift)
         if c.constrainedIntra {
             references.gatherConstrained(
-                plane.at(x, y), stride: plane.stride, n: n, available: available, bitDepth: c.bitDepth(cIdx), maps: c.maps,
+                plane.at(x, y), stride: plane.stride, n: n, available: available, bitDepth: c.bitDepth(cIdx),
+                maps: c.maps,
                 x: xLuma, y: yLuma, shift: shift)
         } else {
-            references.gather(plane.at(x, y), stride: plane.stride, n: n, available: available, bitDepth: c.bitDepth(cIdx))
+            references.gather(
+                plane.at(x, y), stride: plane.stride, n: n, available: available, bitDepth: c.bitDepth(cIdx))
         }
     }
 
     /// Predicts a block from the collected neighbours into any memory.
     @inline(__always)
     package func predict(
-        mode: Int, cIdx: Int, log2Size: Int, bitDepth: Int, strongSmoothing: Bool, to: UnsafeMutablePointer<UInt16>, stride: Int
+        mode: Int, cIdx: Int, log2Size: Int, bitDepth: Int, strongSmoothing: Bool, to: UnsafeMutablePointer<UInt16>,
+        stride: Int
     ) {
         var left = references.left
         var top = references.top
@@ -49,7 +54,8 @@ package final class IntraPredictor {
             left = references.filteredLeft
             top = references.filteredTop
             veil_intra_filter(
-                left, top, references.left, references.top, Int32(truncatingIfNeeded: log2Size), strongSmoothing ? 1 : 0,
+                left, top, references.left, references.top, Int32(truncatingIfNeeded: log2Size),
+                strongSmoothing ? 1 : 0,
                 Int32(truncatingIfNeeded: bitDepth))
         }
         // Edge filters of DC, horizontal and vertical prediction (8.4.4.2.5, 8.4.4.2.6).

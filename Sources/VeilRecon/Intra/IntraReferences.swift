@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-/// The neighbouring samples of a block (8.4.4.2.2), substituted where unavailable, and filtered (8.4.4.2.3) when the mode asks for it.
+/// The neighbouring samples of a block (8.4.4.2.2), substituted where unavailable, and filtered (8.4.4.2.3) when the
+/// mode asks for it.
 ///
 /// `left[-1]` and `top[-1]` are both p[-1][-1]; left[y] is p[-1][y], top[x] is p[x][-1], up to twice the block size.
 package struct IntraReferences: @unchecked Sendable {
@@ -29,7 +30,8 @@ package struct IntraReferences: @unchecked Sendable {
 
     package func deallocate() { memory.deallocate() }
 
-    /// Reads the neighbours of the block whose first sample is `at`, in a plane with the given row length. `n` is the block size.
+    /// Reads the neighbours of the block whose first sample is `at`, in a plane with the given row length. `n` is the
+    /// block size.
     @inline(__always)
     package func gather(
         _ at: UnsafeMutablePointer<UInt16>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int
@@ -56,11 +58,12 @@ package struct IntraReferences: @unchecked Sendable {
         }
         var corner: UInt16 = 0
         if a.corner { corner = above[-1] }
-        // Substitution: the first sample available on the way from bottom left to top right stands for those before it, and
-        // every later gap repeats the sample before it.
+        // Substitution: the first sample available on the way from bottom left to top right stands for those before
+        // it, and every later gap repeats the sample before it.
         if a.left == 0 {
             if !a.corner {
-                corner = a.top != 0 ? top[0] : a.topRight != 0 ? top[n] : UInt16(truncatingIfNeeded: 1 &<< (bitDepth &- 1))
+                corner =
+                    a.top != 0 ? top[0] : a.topRight != 0 ? top[n] : UInt16(truncatingIfNeeded: 1 &<< (bitDepth &- 1))
             }
             left.update(repeating: corner, count: 2 &* n)
         } else {

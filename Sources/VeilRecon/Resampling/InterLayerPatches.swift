@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
-/// The parts of inter-layer reference pictures that a worker is predicting from: one CTB of each of the last few, in memory of its own.
+/// The parts of inter-layer reference pictures that a worker is predicting from: one CTB of each of the last few, in
+/// memory of its own.
 package final class InterLayerPatches {
     private let slots: Int
     /// Rows are longer than a CTB: kernels read and write up to 16 samples further.
@@ -43,15 +45,19 @@ package final class InterLayerPatches {
         return nil
     }
 
-    /// Planes for a CTB at luma position (x, y), to be filled: only its own samples exist, at the positions that they have in `frame`.
+    /// Planes for a CTB at luma position (x, y), to be filled: only its own samples exist, at the positions that they
+    /// have in `frame`.
     func next(producer: Int, ctb: Int, x: Int, y: Int, frame: FrameBuffer) -> (Plane, Plane, Plane) {
         last = (last + 1) % slots
         let base = memory + last * Self.samples
         func plane(_ like: Plane, _ start: Int, _ stride: Int, _ x: Int, _ y: Int) -> Plane {
-            Plane(origin: base + (start - y * stride - x), stride: stride, width: like.width, height: like.height, margin: like.margin)
+            Plane(
+                origin: base + (start - y * stride - x), stride: stride, width: like.width, height: like.height,
+                margin: like.margin)
         }
         let planes = (
-            plane(frame.planes.0, 0, Self.lumaStride, x, y), plane(frame.planes.1, Self.lumaSamples, Self.chromaStride, x / 2, y / 2),
+            plane(frame.planes.0, 0, Self.lumaStride, x, y),
+            plane(frame.planes.1, Self.lumaSamples, Self.chromaStride, x / 2, y / 2),
             plane(frame.planes.2, Self.lumaSamples + Self.chromaSamples, Self.chromaStride, x / 2, y / 2)
         )
         entries[last] = Slot(producer: producer, ctb: ctb, planes: planes)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Synchronization
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 /// Fills an inter-layer reference picture piece by piece, when a block of the current picture first asks for the piece.
 ///
-/// Vectors to an inter-layer reference are zero (a constraint of Annex H), so a CTU needs of it only the samples at its own place: they are
-/// made by the thread that decodes the CTU, just before they are used, and never where nothing refers to them.
+/// Vectors to an inter-layer reference are zero (a constraint of Annex H), so a CTU needs of it only the samples at
+/// its own place: they are made by the thread that decodes the CTU, just before they are used, and never where
+/// nothing refers to them.
 package final class InterLayerProducer: @unchecked Sendable {
     private let reference: InterLayerReference
     private let source: CodedPicture
@@ -29,7 +31,8 @@ package final class InterLayerProducer: @unchecked Sendable {
     private static let serials = Atomic<Int>(0)
 
     private init(
-        reference: InterLayerReference, source: CodedPicture, frame: FrameBuffer, motion: MotionField, hasMotion: Bool, isAlias: Bool,
+        reference: InterLayerReference, source: CodedPicture, frame: FrameBuffer, motion: MotionField, hasMotion: Bool,
+        isAlias: Bool,
         grid: CTBGrid
     ) {
         self.reference = reference
@@ -47,23 +50,30 @@ package final class InterLayerProducer: @unchecked Sendable {
 
     deinit { made.deallocate() }
 
-    /// An inter-layer reference picture of the size of `grid` that takes what it needs from `source` as it goes. `motion` off: the layers
-    /// have no inter-layer motion prediction.
+    /// An inter-layer reference picture of the size of `grid` that takes what it needs from `source` as it goes.
+    /// `motion` off: the layers have no inter-layer motion prediction.
     package static func picture(
-        _ reference: InterLayerReference, from source: CodedPicture, grid: CTBGrid, poc: Int32, bitDepthLuma: Int, bitDepthChroma: Int,
+        _ reference: InterLayerReference, from source: CodedPicture, grid: CTBGrid, poc: Int32, bitDepthLuma: Int,
+        bitDepthChroma: Int,
         motion hasMotion: Bool
     ) -> CodedPicture {
         let p = reference.parameters
-        let isAlias = p.isIdentity && source.frame.bitDepthLuma == bitDepthLuma && source.frame.bitDepthChroma == bitDepthChroma
-        let frame = isAlias
+        let isAlias =
+            p.isIdentity && source.frame.bitDepthLuma == bitDepthLuma && source.frame.bitDepthChroma == bitDepthChroma
+        let frame =
+            isAlias
             ? source.frame
             : FrameBuffer(
-                width: p.width, height: p.height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma, isPooled: false)
-        let motion = isAlias && hasMotion ? source.motion : MotionField(width: p.width, height: p.height, ctbLog2Size: 4, clears: false)
+                width: p.width, height: p.height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma,
+                isPooled: false)
+        let motion =
+            isAlias && hasMotion
+            ? source.motion : MotionField(width: p.width, height: p.height, ctbLog2Size: 4, clears: false)
         let picture = CodedPicture(frame: frame, motion: motion)
         picture.poc = poc
         picture.producer = InterLayerProducer(
-            reference: reference, source: source, frame: frame, motion: motion, hasMotion: hasMotion, isAlias: isAlias, grid: grid)
+            reference: reference, source: source, frame: frame, motion: motion, hasMotion: hasMotion, isAlias: isAlias,
+            grid: grid)
         return picture
     }
 
@@ -94,8 +104,9 @@ package final class InterLayerProducer: @unchecked Sendable {
         made[ctb] = 1
     }
 
-    /// The planes in which a block with a vector `mv` finds its samples: those of the CTB at hand are made in the worker's own patch, which
-    /// stays in its cache, and never become part of a whole picture. Nil where the whole picture serves.
+    /// The planes in which a block with a vector `mv` finds its samples: those of the CTB at hand are made in the
+    /// worker's own patch, which stays in its cache, and never become part of a whole picture. Nil where the whole
+    /// picture serves.
     @inline(__always)
     func planes(mv: MotionVector, x: Int, y: Int, patches: InterLayerPatches) -> (Plane, Plane, Plane)? {
         if isAlias || mv.x | mv.y != 0 { return nil }
@@ -109,7 +120,8 @@ package final class InterLayerProducer: @unchecked Sendable {
         let y = (ctb / widthInCtbs) << log2CtbSize
         let planes = patches.next(producer: serial, ctb: ctb, x: x, y: y, frame: frame)
         reference.resample(
-            source, FrameView(planes: planes, bitDepthLuma: frame.bitDepthLuma, bitDepthChroma: frame.bitDepthChroma), x: x, y: y,
+            source, FrameView(planes: planes, bitDepthLuma: frame.bitDepthLuma, bitDepthChroma: frame.bitDepthChroma),
+            x: x, y: y,
             width: min(1 << log2CtbSize, frame.width - x), height: min(1 << log2CtbSize, frame.height - y))
         return planes
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 
-/// Makes inter-layer reference pictures (H.8.1.4) for one pair of layers: holds the position tables, which depend on sizes only.
+/// Makes inter-layer reference pictures (H.8.1.4) for one pair of layers: holds the position tables, which depend on
+/// sizes only.
 package final class InterLayerReference: @unchecked Sendable {
     package let parameters: ResamplingParameters
     private let columns: (Axis, Axis)
@@ -37,14 +39,15 @@ package final class InterLayerReference: @unchecked Sendable {
         parameters = p
         func axis(_ horizontal: Bool, _ chroma: Bool) -> Axis {
             Axis(
-                p.positions(horizontal: horizontal, chroma: chroma), length: (horizontal ? p.refWidth : p.refHeight) >> (chroma ? 1 : 0))
+                p.positions(horizontal: horizontal, chroma: chroma),
+                length: (horizontal ? p.refWidth : p.refHeight) >> (chroma ? 1 : 0))
         }
         columns = (axis(true, false), axis(true, true))
         rows = (axis(false, false), axis(false, true))
     }
 
-    /// Resamples `source` into `target` (of the current layer's size and depth), waiting for rows of the source as it goes, and publishes
-    /// the target. `motion` off leaves the target without motion.
+    /// Resamples `source` into `target` (of the current layer's size and depth), waiting for rows of the source as it
+    /// goes, and publishes the target. `motion` off leaves the target without motion.
     package func make(from source: CodedPicture, into target: CodedPicture, samples: Bool = true, motion: Bool = true) {
         target.poc = source.poc
         if samples { resampleAll(source, target.frame) }
@@ -61,7 +64,8 @@ package final class InterLayerReference: @unchecked Sendable {
     /// A picture fit to be the target: `frame` of the current layer, motion on the 16x16 grid.
     package static func target(width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int) -> CodedPicture {
         CodedPicture(
-            frame: FrameBuffer(width: width, height: height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma),
+            frame: FrameBuffer(
+                width: width, height: height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma),
             motion: MotionField(width: width, height: height, ctbLog2Size: 4))
     }
 
@@ -72,7 +76,9 @@ package final class InterLayerReference: @unchecked Sendable {
         // Strips narrow enough for a cache to hold what is between the passes.
         for y in stride(from: 0, to: target.height, by: 64) {
             for x in stride(from: 0, to: target.width, by: 256) {
-                resample(source, target.view, x: x, y: y, width: min(256, target.width - x), height: min(64, target.height - y))
+                resample(
+                    source, target.view, x: x, y: y, width: min(256, target.width - x),
+                    height: min(64, target.height - y))
             }
         }
         target.extendMargins(lumaRows: 0..<target.height)
@@ -91,7 +97,8 @@ package final class InterLayerReference: @unchecked Sendable {
         }
     }
 
-    private func copy(_ source: CodedPicture, _ target: FrameView, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int) {
+    private func copy(_ source: CodedPicture, _ target: FrameView, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int)
+    {
         let shift = cIdx == 0 ? 0 : 1
         let from = source.frame.plane(cIdx)
         let to = target.plane(cIdx)
@@ -103,7 +110,9 @@ package final class InterLayerReference: @unchecked Sendable {
         }
     }
 
-    private func filter(_ source: CodedPicture, _ target: FrameView, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int) {
+    private func filter(
+        _ source: CodedPicture, _ target: FrameView, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int
+    ) {
         let chroma = cIdx > 0
         let from = source.frame.plane(cIdx)
         let to = target.plane(cIdx)
@@ -124,7 +133,8 @@ package final class InterLayerReference: @unchecked Sendable {
             let lead = min(max(firstReal - first, 0), last - first)
             let count = lastReal - firstReal + 1
             (chroma ? veil_resample_h_chroma : veil_resample_h_luma)(
-                lines + lead * stride, stride, from.row(firstReal), from.stride, Int32(width), Int32(count), axisX.position + x,
+                lines + lead * stride, stride, from.row(firstReal), from.stride, Int32(width), Int32(count),
+                axisX.position + x,
                 axisX.phase + x, Int32(refDepth - 8))
             for i in 0..<lead { (lines + i * stride).update(from: lines + lead * stride, count: width) }
             for i in (lead + count)..<max(last - first + 1, lead + count) {
@@ -164,14 +174,18 @@ package final class InterLayerReference: @unchecked Sendable {
         return p.scaledRefLayer.left != 0 || p.scaledRefLayer.top != 0 || p.refRegion.left != 0 || p.refRegion.top != 0
     }
 
-    /// `to` has one "CTB" per 16x16 block, so that every block can keep the slice of the reference layer it comes from. `rows` counts
-    /// rows of such blocks.
-    func resampleMotion(_ from: MotionField, _ to: MotionField, rows: Range<Int>, _ mapping: MotionMapping = .standard) {
+    /// `to` has one "CTB" per 16x16 block, so that every block can keep the slice of the reference layer it comes
+    /// from. `rows` counts rows of such blocks.
+    func resampleMotion(_ from: MotionField, _ to: MotionField, rows: Range<Int>, _ mapping: MotionMapping = .standard)
+    {
         let p = parameters
-        let (left, top, refLeft, refTop) = mapping == .standard
+        let (left, top, refLeft, refTop) =
+            mapping == .standard
             ? (p.scaledRefLayer.left, p.scaledRefLayer.top, p.refRegion.left, p.refRegion.top) : (0, 0, 0, 0)
-        let scaleMvX = min(max(((p.scaledRefRegionWidth << 8) + (p.refLayerRegionWidth >> 1)) / p.refLayerRegionWidth, -4096), 4095)
-        let scaleMvY = min(max(((p.scaledRefRegionHeight << 8) + (p.refLayerRegionHeight >> 1)) / p.refLayerRegionHeight, -4096), 4095)
+        let scaleMvX = min(
+            max(((p.scaledRefRegionWidth << 8) + (p.refLayerRegionWidth >> 1)) / p.refLayerRegionWidth, -4096), 4095)
+        let scaleMvY = min(
+            max(((p.scaledRefRegionHeight << 8) + (p.refLayerRegionHeight >> 1)) / p.refLayerRegionHeight, -4096), 4095)
         let sx = p.scaleFactorX
         let sy = p.scaleFactorY
         func scaled(_ v: Int16, _ factor: Int) -> Int16 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-import VeilSyntax
+import VeilBitstream
 
 /// How a reference layer picture maps onto the current layer's (H.8.1.4, F.7.4.3.3): regions, scale factors, phases.
 package struct ResamplingParameters: Equatable, Sendable {
@@ -43,7 +43,9 @@ package struct ResamplingParameters: Equatable, Sendable {
 
     /// ScaleFactorX and ScaleFactorY, 16 fractional bits.
     package var scaleFactorX: Int { ((refLayerRegionWidth << 16) + (scaledRefRegionWidth >> 1)) / scaledRefRegionWidth }
-    package var scaleFactorY: Int { ((refLayerRegionHeight << 16) + (scaledRefRegionHeight >> 1)) / scaledRefRegionHeight }
+    package var scaleFactorY: Int {
+        ((refLayerRegionHeight << 16) + (scaledRefRegionHeight >> 1)) / scaledRefRegionHeight
+    }
 
     /// Equal sizes and regions: samples and motion are taken over position by position.
     package var isIdentity: Bool {
@@ -51,7 +53,9 @@ package struct ResamplingParameters: Equatable, Sendable {
     }
 
     /// Equal sizes and regions, whatever the phases: motion is taken over block by block.
-    var keepsMotion: Bool { refWidth == width && refHeight == height && scaledRefLayer == (0, 0, 0, 0) && refRegion == (0, 0, 0, 0) }
+    var keepsMotion: Bool {
+        refWidth == width && refHeight == height && scaledRefLayer == (0, 0, 0, 0) && refRegion == (0, 0, 0, 0)
+    }
 
     /// Reference position in 1/16 sample of every column (or row) of a component of the current picture.
     func positions(horizontal: Bool, chroma: Bool) -> [Int32] {

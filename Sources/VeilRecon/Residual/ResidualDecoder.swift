@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 /// What scaling needs to know of a CU: quantization parameters of the three components and scaling factors.
 package struct ResidualParameters {
@@ -53,19 +54,22 @@ package enum ResidualKind {
     case bypass
 }
 
-/// Scaling, inverse transformation and addition to the prediction (8.6.2 to 8.6.8), with its working memory. One per worker.
+/// Scaling, inverse transformation and addition to the prediction (8.6.2 to 8.6.8), with its working memory. One per
+/// worker.
 package final class ResidualDecoder {
     /// A block of coefficients, all zero between calls.
     private let block: UnsafeMutablePointer<Int16>
 
     package init() {
-        block = UnsafeMutableRawPointer.allocate(byteCount: 32 * 32 * 2, alignment: 64).bindMemory(to: Int16.self, capacity: 1024)
+        block = UnsafeMutableRawPointer.allocate(byteCount: 32 * 32 * 2, alignment: 64).bindMemory(
+            to: Int16.self, capacity: 1024)
         block.initialize(repeating: 0, count: 1024)
     }
 
     deinit { block.deallocate() }
 
-    /// Scaling of one block (8.6.4.2): level -> Clip16((level * m * levelScale[qP % 6] << (qP / 6) + round) >> bdShift).
+    /// Scaling of one block (8.6.4.2): level -> Clip16((level * m * levelScale[qP % 6] << (qP / 6) + round) >>
+    /// bdShift).
     private struct Scaler {
         /// Without m.
         let scale: Int
@@ -112,7 +116,8 @@ package final class ResidualDecoder {
 
     /// Adds the residual of a block given by its non-zero levels to the prediction at `to`.
     package func add(
-        _ r: ResidualBlock, _ coefficients: UnsafePointer<CoefficientEntry>, to: UnsafeMutablePointer<UInt16>, stride: Int, cIdx: Int,
+        _ r: ResidualBlock, _ coefficients: UnsafePointer<CoefficientEntry>, to: UnsafeMutablePointer<UInt16>,
+        stride: Int, cIdx: Int,
         log2Size: Int, kind: ResidualKind, _ p: ResidualParameters
     ) {
         let entries = coefficients + Int(r.start)
@@ -155,9 +160,11 @@ package final class ResidualDecoder {
         transform(used: used, isDST: isDST, to: to, stride: stride, log2Size: log2Size, bitDepth: bitDepth)
     }
 
-    /// The same for a dense raster block of levels, as an encoder has them. The levels must be those that will be coded.
+    /// The same for a dense raster block of levels, as an encoder has them. The levels must be those that will be
+    /// coded.
     package func add(
-        levels: UnsafePointer<Int16>, to: UnsafeMutablePointer<UInt16>, stride: Int, cIdx: Int, log2Size: Int, kind: ResidualKind,
+        levels: UnsafePointer<Int16>, to: UnsafeMutablePointer<UInt16>, stride: Int, cIdx: Int, log2Size: Int,
+        kind: ResidualKind,
         _ p: ResidualParameters
     ) {
         let bitDepth = p.bitDepth(cIdx)
@@ -187,19 +194,23 @@ package final class ResidualDecoder {
 
     @inline(__always)
     private func addSample(
-        _ to: UnsafeMutablePointer<UInt16>, _ stride: Int, _ log2Size: Int, _ position: Int, _ residual: Int, _ bitDepth: Int
+        _ to: UnsafeMutablePointer<UInt16>, _ stride: Int, _ log2Size: Int, _ position: Int, _ residual: Int,
+        _ bitDepth: Int
     ) {
         let at = to + ((position &>> log2Size) &* stride &+ (position & ((1 &<< log2Size) &- 1)))
         at.pointee = UInt16(truncatingIfNeeded: min((1 &<< bitDepth) &- 1, max(0, Int(at.pointee) &+ residual)))
     }
 
-    /// Transforms and clears `block`. `used` is the union of the bits of all positions in use: no coefficient lies beyond its
-    /// column and row.
+    /// Transforms and clears `block`. `used` is the union of the bits of all positions in use: no coefficient lies
+    /// beyond its column and row.
     @inline(__always)
-    private func transform(used: Int, isDST: Bool, to: UnsafeMutablePointer<UInt16>, stride: Int, log2Size: Int, bitDepth: Int) {
+    private func transform(
+        used: Int, isDST: Bool, to: UnsafeMutablePointer<UInt16>, stride: Int, log2Size: Int, bitDepth: Int
+    ) {
         let size = 1 &<< log2Size
         if used == 0 && !isDST {
-            veil_idct_dc_add(to, stride, Int32(block[0]), Int32(truncatingIfNeeded: size), Int32(truncatingIfNeeded: bitDepth))
+            veil_idct_dc_add(
+                to, stride, Int32(block[0]), Int32(truncatingIfNeeded: size), Int32(truncatingIfNeeded: bitDepth))
             block[0] = 0
             return
         }

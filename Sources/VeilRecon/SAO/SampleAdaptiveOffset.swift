@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import VeilBins
+import VeilCore
+import VeilEntropy
 
 /// Sample adaptive offset (8.7.3), one row of CTBs at a time, in place.
 ///
-/// Offsets are decided on deblocked samples, so what a neighbour must still read unmodified is kept aside: the last line of
-/// the row above, and the right column of the CTB to the left.
+/// Offsets are decided on deblocked samples, so what a neighbour must still read unmodified is kept aside: the last
+/// line of the row above, and the right column of the CTB to the left.
 package final class SampleAdaptiveOffset {
     private let picture: PictureReconstruction
     private let grid: CTBGrid
@@ -68,7 +69,8 @@ package final class SampleAdaptiveOffset {
         lines + ((cIdx * 2 + (odd ? 1 : 0)) * lineStride + 32)
     }
 
-    /// Filters a CTB row; rows come in order. The row and the one below must be deblocked, to the last line the latter may change.
+    /// Filters a CTB row; rows come in order. The row and the one below must be deblocked, to the last line the
+    /// latter may change.
     package func filter(ctbRow: Int) {
         let odd = state.pointee.odd
         for cIdx in 0..<3 {
@@ -94,7 +96,8 @@ package final class SampleAdaptiveOffset {
     }
 
     private func block(
-        _ rs: Int, _ column: Int, cIdx: Int, plane: Plane, log2: Int, y0: Int, height: Int, above: UnsafeMutablePointer<UInt16>
+        _ rs: Int, _ column: Int, cIdx: Int, plane: Plane, log2: Int, y0: Int, height: Int,
+        above: UnsafeMutablePointer<UInt16>
     ) {
         let p = component(rs, cIdx)
         let leftIsKept = state.pointee.columnIsValid
@@ -149,13 +152,16 @@ package final class SampleAdaptiveOffset {
         let own = ctbs[rs].sliceAddrTs
         let theirs = ctbs[other].sliceAddrTs
         // Of two slices the later one's flag counts.
-        if own != theirs && !(theirs > own ? ctbs[other].loopFilterAcrossSlices : ctbs[rs].loopFilterAcrossSlices) { return false }
+        if own != theirs && !(theirs > own ? ctbs[other].loopFilterAcrossSlices : ctbs[rs].loopFilterAcrossSlices) {
+            return false
+        }
         return acrossTiles || grid.tileIdRs[rs] == grid.tileIdRs[other]
     }
 
     /// Gives border samples whose neighbour may not be used their deblocked value again (edgeIdx 0).
     private func restoreBorders(
-        _ rs: Int, _ column: Int, _ at: UnsafeMutablePointer<UInt16>, _ stride: Int, _ copy: UnsafeMutablePointer<UInt16>,
+        _ rs: Int, _ column: Int, _ at: UnsafeMutablePointer<UInt16>, _ stride: Int,
+        _ copy: UnsafeMutablePointer<UInt16>,
         _ copyStride: Int, _ width: Int, _ height: Int, _ eoClass: Int, acrossTiles: Bool, isLastRow: Bool
     ) {
         let w = grid.widthInCtbs
@@ -172,13 +178,16 @@ package final class SampleAdaptiveOffset {
         let topRight = eoClass == 3 ? 1 : 0
         if eoClass != 1 {
             if !left { for y in topLeft..<height - topRight { at[y * stride] = copy[y * copyStride] } }
-            if !right { for y in topRight..<height - topLeft { at[y * stride + width - 1] = copy[y * copyStride + width - 1] } }
+            if !right {
+                for y in topRight..<height - topLeft { at[y * stride + width - 1] = copy[y * copyStride + width - 1] }
+            }
         }
         if eoClass != 0 {
             let count = width - topLeft - topRight
             if !up { (at + topLeft).update(from: copy + topLeft, count: count) }
             if !down {
-                (at + (height - 1) * stride + topRight).update(from: copy + (height - 1) * copyStride + topRight, count: count)
+                (at + (height - 1) * stride + topRight).update(
+                    from: copy + (height - 1) * copyStride + topRight, count: count)
             }
         }
         func restore(_ x: Int, _ y: Int) { at[y * stride + x] = copy[y * copyStride + x] }
@@ -193,7 +202,8 @@ package final class SampleAdaptiveOffset {
 
     /// Restores lossless and unfiltered PCM blocks.
     private func restoreUnfiltered(
-        _ cIdx: Int, x0: Int, y0: Int, _ at: UnsafeMutablePointer<UInt16>, _ stride: Int, _ copy: UnsafeMutablePointer<UInt16>,
+        _ cIdx: Int, x0: Int, y0: Int, _ at: UnsafeMutablePointer<UInt16>, _ stride: Int,
+        _ copy: UnsafeMutablePointer<UInt16>,
         _ copyStride: Int, _ width: Int, _ height: Int
     ) {
         let log2 = cIdx == 0 ? 3 : 2
@@ -202,7 +212,9 @@ package final class SampleAdaptiveOffset {
             for x in Swift.stride(from: 0, to: width, by: size) {
                 let cell = ((y0 + y) >> log2) * maps.width8 + ((x0 + x) >> log2)
                 if maps.cuFlags[cell] & PictureMaps.noFilter == 0 { continue }
-                for i in 0..<size { (at + (y + i) * stride + x).update(from: copy + (y + i) * copyStride + x, count: size) }
+                for i in 0..<size {
+                    (at + (y + i) * stride + x).update(from: copy + (y + i) * copyStride + x, count: size)
+                }
             }
         }
     }

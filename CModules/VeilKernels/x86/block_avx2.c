@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Plain work on blocks, AVX2.
+#include "../kernels_internal.h"
+
+#ifdef VEIL_X86
+#include "avx2.h"
+
+// Goes over a block in strips of 16, 8 and 4 columns, and single ones, a short loop over the rows in each. V256, V128, V64 and ONE
+// compute what goes to dst[y * dstStride + x].
+#define STRIPS(V256, V128, V64, ONE) \
+    do { \
+        int x = 0; \
+        for (; x + 16 <= w; x += 16) { \
+            for (int y = 0; y < h; y++) STORE(dst + y * dstStride + x, V256); \
+        } \
+        if (x + 8 <= w) { \
+            for (int y = 0; y < h; y++) STORE128(dst + y * dstStride + x, V128); \
+            x += 8; \
+        } \
+        if (x + 4 <= w) { \
+            for (int y = 0; y < h; y++) STORE64(dst + y * dstStride + x, V64); \
+            x += 4; \
+        } \
+        for (; x < w; x++) { \
+            for (int y = 0; y < h; y++) dst[y * dstStride + x] = ONE; \
+        } \
+    } while (0)
+
+static void residual(
+    int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w,
+    int h) {
+#define A (a + y * aStride + x)
+#define B (b + y * bStride + x)
+    STRIPS(
+        _mm256_sub_epi16(LOAD(A), LOAD(B)), _mm_sub_epi16(LOAD128(A), LOAD128(B)), _mm_sub_epi16(LOAD64(A), LOAD64(B)),
+        (int16_t)(*A - *B));
+}
+
+static void average(
+    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w,
+    int h) {
+    STRIPS(
+        _mm256_avg_epu16(LOAD(A), LOAD(B)), _mm_avg_epu16(LOAD128(A), LOAD128(B)), _mm_avg_epu16(LOAD64(A), LOAD64(B)),
+        (uint16_t)((*A + *B + 1) >> 1));
+#undef A
+#undef B
+}
+
+static void copy(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h) {
+    if (w > 64) {
+        for (int y = 0; y < h; y++) memcpy(dst + y * dstStride, src + y * srcStride, (size_t)w * sizeof *dst);
+        return;
+    }
+#define S (src + y * srcStride + x)
+    STRIPS(LOAD(S), LOAD128(S), LOAD64(S), *S);
+#undef S
+}
+
+static void fill(uint16_t *dst, ptrdiff_t dstStride, int value, int w, int h) {
+    __m256i v = _mm256_set1_epi16((int16_t)value);
+    STRIPS(v, LOW(v), LOW(v), (uint16_t)value);
+}
+
+static void narrow(uint8_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int shift) {
+    __m128i right = _mm_cvtsi32_si128(shift);
+    __m256i most = _mm256_set1_epi16(255);
+    for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) {
+        int x = 0;
+        for (; x + 32 <= w; x += 32) {
+            __m256i a = _mm256_min_epu16(_mm256_srl_epi16(LOAD(src + x), right), most);
+            __m256i b = _mm256_min_epu16(_mm256_srl_epi16(LOAD(src + x + 16), right), most);
+            STORE(dst + x, _mm256_permute4x64_epi64(_mm256_packus_epi16(a, b), 0xd8));
+        }
+        for (; x + 8 <= w; x += 8) {
+            __m128i a = _mm_min_epu16(_mm_srl_epi16(LOAD128(src + x), right), LOW(most));
+            STORE64(dst + x, _mm_packus_epi16(a, a));
+        }
+        for (; x < w; x++) dst[x] = (uint8_t)veil_min(255, src[x] >> shift);
+    }
+}
+
+static void widen(uint16_t *dst, ptrdiff_t dstStride, const uint8_t *src, ptrdiff_t srcStride, int w, int h) {
+    for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) {
+        int x = 0;
+        for (; x + 16 <= w; x += 16) STORE(dst + x, _mm256_cvtepu8_epi16(LOAD128(src + x)));
+        for (; x < w; x++) dst[x] = src[x];
+    }
+}
+
+void veil_fill_block_avx2(veil_kernels *k) {
+    k->residual = residual;
+    k->average = average;
+    k->copy = copy;
+    k->fill = fill;
+    k->narrow = narrow;
+    k->widen = widen;
+}
+
+#pragma clang attribute pop
+#endif

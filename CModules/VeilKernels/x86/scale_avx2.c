@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// Making sources smaller, AVX2.
+#include "../kernels_internal.h"
+#ifdef VEIL_X86
+#include "avx2.h"
+
+static void scale_v(int16_t *dst, const uint16_t *const *rows, const int16_t *weights, int taps, int w) {
+    const __m256i round = _mm256_set1_epi32(512);
+    int x = 0;
+    for (; x + 16 <= w; x += 16) {
+        __m256i low = round, high = round;
+        for (int k = 0; k < taps; k += 2) {
+            const __m256i pair = _mm256_set1_epi32((int)((uint32_t)(uint16_t)weights[k] | (uint32_t)(uint16_t)weights[k + 1] << 16));
+            const __m256i a = _mm256_loadu_si256((const __m256i *)(rows[k] + x));
+            const __m256i b = _mm256_loadu_si256((const __m256i *)(rows[k + 1] + x));
+            low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), pair));
+            high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), pair));
+        }
+        _mm256_storeu_si256(
+            (__m256i *)(dst + x), _mm256_packs_epi32(_mm256_srai_epi32(low, 10), _mm256_srai_epi32(high, 10)));
+    }
+    for (; x < w; x++) {
+        int sum = 512;
+        for (int k = 0; k < taps; k++) sum += weights[k] * rows[k][x];
+        dst[x] = (int16_t)(sum >> 10);
+    }
+}
+
+// Four partial sums of one output sample.
+static inline __m128i partial(const int16_t *src, const int16_t *weights, int taps) {
+    __m128i sum = _mm_setzero_si128();
+    for (int k = 0; k < taps; k += 8)
+        sum = _mm_add_epi32(
+            sum, _mm_madd_epi16(_mm_loadu_si128((const __m128i *)(src + k)), _mm_loadu_si128((const __m128i *)(weights + k))));
+    return sum;
+}
+
+static void scale_h(
+    uint16_t *dst, const int16_t *src, const int32_t *first, const int16_t *weights, int taps, int w, int limit) {
+    const __m128i round = _mm_set1_epi32(1 << 17), most = _mm_set1_epi32(limit);
+    int x = 0;
+    for (; x + 4 <= w; x += 4) {
+        const int16_t *c = weights + (ptrdiff_t)x * taps;
+        const __m128i ab = _mm_hadd_epi32(partial(src + first[x], c, taps), partial(src + first[x + 1], c + taps, taps));
+        const __m128i cd =
+            _mm_hadd_epi32(partial(src + first[x + 2], c + 2 * taps, taps), partial(src + first[x + 3], c + 3 * taps, taps));
+        const __m128i sum = _mm_srai_epi32(_mm_add_epi32(_mm_hadd_epi32(ab, cd), round), 18);
+        const __m128i clipped = _mm_min_epi32(_mm_max_epi32(sum, _mm_setzero_si128()), most);
+        _mm_storel_epi64((__m128i *)(dst + x), _mm_packus_epi32(clipped, clipped));
+    }
+    for (; x < w; x++) {
+        int sum = 1 << 17;
+        for (int k = 0; k < taps; k++) sum += weights[x * taps + k] * src[first[x] + k];
+        sum >>= 18;
+        dst[x] = (uint16_t)(sum < 0 ? 0 : sum > limit ? limit : sum);
+    }
+}
+
+void veil_fill_scale_avx2(veil_kernels *k) {
+    k->scale_v = scale_v;
+    k->scale_h = scale_h;
+}
+
+#pragma clang attribute pop
+#endif

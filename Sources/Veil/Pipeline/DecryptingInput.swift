@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+import VeilProtection
+
+/// Shows a decoder's decrypting hooks the messages of the stream. Layers whose keystream never restarts cannot be
+/// decrypted picture by picture while decoding: from the first message that says so, the stream is decrypted before
+/// it reaches the decoder.
+package final class DecryptingInput {
+    private let decryption: Decryption
+    private let threads: Int
+    private let deliver: (NALUnit) throws -> Void
+    private var parameterSets: [NALUnit] = []
+    private var transcoder: StreamTranscoder?
+    private var replays = false
+    private let verifier: StreamVerifier
+
+    package init(_ decryption: Decryption, threads: Int, deliver: @escaping (NALUnit) throws -> Void) {
+        self.decryption = decryption
+        self.threads = threads
+        self.deliver = deliver
+        verifier = StreamVerifier(decryption)
+    }
+
+    package func push(_ nal: NALUnit) throws {
+        if let transcoder {
+            try transcoder.push(nal)
+            return
+        }
+        try verifier.push(nal)
+        switch nal.header.nalUnitType {
+        case .vps, .sps, .pps: parameterSets.append(nal)
+        case .prefixSEI:
+            if let message = try ProtectionSEI.message(in: nal) {
+                if message.resynchronisation == .stream {
+                    let made = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { [unowned self] in
+                        if !self.replays { try self.deliver($0) }
+                    }
+                    replays = true
+                    for set in parameterSets { try made.push(set) }
+                    replays = false
+                    transcoder = made
+                    try made.push(nal)
+                    return
+                }
+                try decryption.take(message)
+            }
+        default: break
+        }
+        try deliver(nal)
+    }
+
+    package func finish() throws {
+        if transcoder == nil { try verifier.finish() }
+        try transcoder?.finish()
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// emulation_prevention_three_byte handling (7.3.1.1, 7.4.2).
+package enum EmulationPrevention {
+    /// The RBSP of a NAL unit's payload, and where (in RBSP bytes) each removed byte stood.
+    package static func remove(_ payload: UnsafeBufferPointer<UInt8>) -> (rbsp: [UInt8], removed: [Int]) {
+        var removed: [Int] = []
+        let count = payload.count
+        let rbsp = [UInt8](unsafeUninitializedCapacity: count) { out, written in
+            var from = 0
+            var to = 0
+            var i = 2
+            while i < count {
+                // A 3 can only matter after two zeros: hop over bytes that cannot be it.
+                if payload[i] > 3 {
+                    i += 3
+                } else if payload[i] == 3 && payload[i - 1] == 0 && payload[i - 2] == 0 {
+                    let length = i - from
+                    if length > 0 {
+                        (out.baseAddress! + to).initialize(from: payload.baseAddress! + from, count: length)
+                    }
+                    to += length
+                    removed.append(to)
+                    from = i + 1
+                    i += 3
+                } else {
+                    i += 1
+                }
+            }
+            if from < count {
+                (out.baseAddress! + to).initialize(from: payload.baseAddress! + from, count: count - from)
+                to += count - from
+            }
+            written = to
+        }
+        return (rbsp, removed)
+    }
+
+    /// Appends an RBSP with the bytes that prevent start codes. `zeros`: how many zero bytes `out` ends with that
+    /// count. Returns the positions in the RBSP before which a byte was inserted.
+    @discardableResult
+    package static func insert(_ rbsp: UnsafeBufferPointer<UInt8>, into out: inout [UInt8]) -> [Int] {
+        var inserted: [Int] = []
+        out.reserveCapacity(out.count + rbsp.count + rbsp.count / 64 + 4)
+        var zeros = 0
+        var from = 0
+        for i in 0..<rbsp.count {
+            let byte = rbsp[i]
+            if zeros >= 2 && byte <= 3 {
+                out.append(contentsOf: UnsafeBufferPointer(rebasing: rbsp[from..<i]))
+                out.append(3)
+                inserted.append(i)
+                from = i
+                zeros = 0
+            }
+            zeros = byte == 0 ? zeros + 1 : 0
+        }
+        out.append(contentsOf: UnsafeBufferPointer(rebasing: rbsp[from...]))
+        // A NAL unit must not end in zero (cabac_zero_words end in 3).
+        if rbsp.count > 0 && rbsp[rbsp.count - 1] == 0 { out.append(3) }
+        return inserted
+    }
+}

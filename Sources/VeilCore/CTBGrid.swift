@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// The CTBs of a picture and its tiles (H.265 6.5.1), as plain tables for the hot loops. One per picture parameter
+/// set in use.
+package final class CTBGrid: @unchecked Sendable {
+    /// Picture size in luma samples.
+    package let width: Int
+    package let height: Int
+    package let log2CtbSize: Int
+    package let widthInCtbs: Int
+    package let heightInCtbs: Int
+    package let count: Int
+    /// CtbAddrRsToTs and CtbAddrTsToRs.
+    package let ctbAddrRsToTs: UnsafeMutablePointer<Int32>
+    package let ctbAddrTsToRs: UnsafeMutablePointer<Int32>
+    /// Tile number of a CTB by its *raster* address.
+    package let tileIdRs: UnsafeMutablePointer<UInt16>
+    /// By raster address: which neighbours lie inside the picture and in the same tile.
+    package let sameTile: UnsafeMutablePointer<CTBNeighbours>
+    /// First luma column of each CTB's tile, by CTB column; and first luma row by CTB row.
+    package let tileX0: UnsafeMutablePointer<Int32>
+    package let tileY0: UnsafeMutablePointer<Int32>
+    package let hasTiles: Bool
+
+    /// `columnWidths` and `rowHeights` are in CTBs and add up to the picture (one entry each without tiles).
+    package init(width: Int, height: Int, log2CtbSize: Int, columnWidths: [Int] = [], rowHeights: [Int] = []) {
+        self.width = width
+        self.height = height
+        self.log2CtbSize = log2CtbSize
+        let ctb = 1 << log2CtbSize
+        let w = (width + ctb - 1) >> log2CtbSize
+        let h = (height + ctb - 1) >> log2CtbSize
+        widthInCtbs = w
+        heightInCtbs = h
+        count = w * h
+        let columns = columnWidths.isEmpty ? [w] : columnWidths
+        let rows = rowHeights.isEmpty ? [h] : rowHeights
+        precondition(columns.reduce(0, +) == w && rows.reduce(0, +) == h, "tiles do not cover the picture")
+        hasTiles = columns.count * rows.count > 1
+
+        ctbAddrRsToTs = .allocate(capacity: count)
+        ctbAddrTsToRs = .allocate(capacity: count)
+        tileIdRs = .allocate(capacity: count)
+        sameTile = .allocate(capacity: count)
+        tileX0 = .allocate(capacity: w)
+        tileY0 = .allocate(capacity: h)
+        ctbAddrRsToTs.initialize(repeating: 0, count: count)
+        ctbAddrTsToRs.initialize(repeating: 0, count: count)
+        tileIdRs.initialize(repeating: 0, count: count)
+        sameTile.initialize(repeating: CTBNeighbours(), count: count)
+        tileX0.initialize(repeating: 0, count: w)
+        tileY0.initialize(repeating: 0, count: h)
+
+        var ts = 0
+        var tile = 0
+        var firstRow = 0
+        for rowHeight in rows {
+            for y in firstRow..<firstRow + rowHeight { tileY0[y] = Int32(firstRow << log2CtbSize) }
+            var firstColumn = 0
+            for columnWidth in columns {
+                for x in firstColumn..<firstColumn + columnWidth { tileX0[x] = Int32(firstColumn << log2CtbSize) }
+                for y in firstRow..<firstRow + rowHeight {
+                    for x in firstColumn..<firstColumn + columnWidth {
+                        let rs = y * w + x
+                        ctbAddrRsToTs[rs] = Int32(ts)
+                        ctbAddrTsToRs[ts] = Int32(rs)
+                        tileIdRs[rs] = UInt16(truncatingIfNeeded: tile)
+                        ts += 1
+                    }
+                }
+                tile += 1
+                firstColumn += columnWidth
+            }
+            firstRow += rowHeight
+        }
+        for rs in 0..<count {
+            let x = rs % w
+            let y = rs / w
+            func same(_ dx: Int, _ dy: Int) -> Bool {
+                let nx = x + dx
+                let ny = y + dy
+                return nx >= 0 && nx < w && ny >= 0 && tileIdRs[ny * w + nx] == tileIdRs[rs]
+            }
+            var n = CTBNeighbours()
+            if same(-1, 0) { n.bits |= CTBNeighbours.left }
+            if same(0, -1) { n.bits |= CTBNeighbours.up }
+            if same(1, -1) { n.bits |= CTBNeighbours.upRight }
+            if same(-1, -1) { n.bits |= CTBNeighbours.upLeft }
+            sameTile[rs] = n
+        }
+    }
+
+    deinit {
+        ctbAddrRsToTs.deallocate()
+        ctbAddrTsToRs.deallocate()
+        tileIdRs.deallocate()
+        sameTile.deallocate()
+        tileX0.deallocate()
+        tileY0.deallocate()
+    }
+}
+
+/// Which of the four CTBs that precede a CTB and touch it are available to it (6.4.1).
+package struct CTBNeighbours: Sendable {
+    package static let left: UInt8 = 1
+    package static let up: UInt8 = 2
+    package static let upRight: UInt8 = 4
+    package static let upLeft: UInt8 = 8
+    package var bits: UInt8 = 0
+    @inlinable package init() {}
+    @inlinable package var hasLeft: Bool { bits & Self.left != 0 }
+    @inlinable package var hasUp: Bool { bits & Self.up != 0 }
+    @inlinable package var hasUpRight: Bool { bits & Self.upRight != 0 }
+    @inlinable package var hasUpLeft: Bool { bits & Self.upLeft != 0 }
+}
+
+/// Z-scan order within a CTB (6.5.2), in units of 4x4 luma blocks.
+package enum ZScan {
+    /// Interleaves the low four bits of x and y.
+    @inlinable @inline(__always)
+    package static func index(_ x4: Int, _ y4: Int) -> Int {
+        spread(x4) | (spread(y4) &<< 1)
+    }
+
+    @inlinable @inline(__always)
+    static func spread(_ v: Int) -> Int {
+        let a = (v | (v &<< 2)) & 0x33
+        return (a | (a &<< 1)) & 0x55
+    }
+}

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+// The records of one CTU: what 7.3.8 codes, without the bins. A decoder's slice-data reader fills them and the
+// reconstruction consumes them; an encoder's mode decision fills them and the slice-data writer codes them.
+
+/// CuPredMode (7.4.9.5). Skipped CUs are `inter` with `cuSkipFlag` set.
+package enum PredMode: UInt8, Sendable {
+    case inter = 0
+    case intra = 1
+}
+
+/// PartMode (Table 7-10).
+package enum PartMode: UInt8, Sendable {
+    case part2Nx2N = 0
+    case part2NxN = 1
+    case partNx2N = 2
+    case partNxN = 3
+    case part2NxnU = 4
+    case part2NxnD = 5
+    case partnLx2N = 6
+    case partnRx2N = 7
+}
+
+/// One coding unit (7.3.8.5). Positions are luma samples from the picture's top-left corner.
+package struct CodingUnit {
+    package var x0: Int32 = 0
+    package var y0: Int32 = 0
+    package var log2CbSize: UInt8 = 0
+    package var predMode: PredMode = .intra
+    package var partMode: PartMode = .part2Nx2N
+    package var cuSkipFlag = false
+    package var cuTransquantBypassFlag = false
+    package var pcmFlag = false
+    /// Whether a transform tree is coded: always for intra (unless PCM), rqt_root_cbf for inter.
+    package var rqtRootCbf = false
+    /// True for the first CU of a quantization group (8.6.1), whose origin is (xQg, yQg).
+    package var startsQuantizationGroup = false
+    /// CuQpDeltaVal in force at the end of the CU: deltas are coded in the first transform unit with residual of a
+    /// group.
+    package var cuQpDeltaVal: Int8 = 0
+    /// IntraPredModeY of each partition (one for 2Nx2N, four for NxN), 8.4.2.
+    package var intraPredModeY: (UInt8, UInt8, UInt8, UInt8) = (1, 1, 1, 1)
+    /// intra_chroma_pred_mode as coded, 0...4.
+    package var intraChromaPredMode: UInt8 = 4
+    /// IntraPredModeC (8.4.3), derived; 4:2:0 has one per CU.
+    package var intraPredModeC: UInt8 = 1
+    package var xQg: Int32 = 0
+    package var yQg: Int32 = 0
+    /// Ranges into the CTU's `pus` and `tus`.
+    package var firstPU: Int32 = 0
+    package var puCount: Int32 = 0
+    package var firstTU: Int32 = 0
+    package var tuCount: Int32 = 0
+    /// PCM: index of the first sample in `pcmSamples`: luma, then Cb, then Cr, each in raster order.
+    package var pcmStart: Int32 = 0
+
+    package init() {}
+}
+
+/// A motion vector or vector difference in quarter luma samples.
+package struct MotionVector: Equatable, Sendable {
+    package var x: Int16
+    package var y: Int16
+    @inlinable package init(x: Int16 = 0, y: Int16 = 0) {
+        self.x = x
+        self.y = y
+    }
+}
+
+/// One prediction unit (7.3.8.6).
+package struct PredictionUnit {
+    package var x0: Int32 = 0
+    package var y0: Int32 = 0
+    package var width: UInt8 = 0
+    package var height: UInt8 = 0
+    package var mergeFlag = false
+    package var mergeIdx: UInt8 = 0
+    /// 0 PRED_L0, 1 PRED_L1, 2 PRED_BI (Table 7-11). Meaningless when merged.
+    package var interPredIdc: UInt8 = 0
+    package var mvpL0Flag: UInt8 = 0
+    package var mvpL1Flag: UInt8 = 0
+    package var refIdxL0: Int8 = 0
+    package var refIdxL1: Int8 = 0
+    package var mvdL0 = MotionVector()
+    package var mvdL1 = MotionVector()
+
+    package init() {}
+}
+
+/// The coefficients of one transform block. A reader stores sparse entries (`CoefficientEntry`) at `start ..< start +
+/// count` of the CTU's `coefficients`; a writer takes a dense raster block of levels at `start` of the CTU's `levels`
+/// (`count` is then ignored).
+package struct ResidualBlock {
+    package var start: Int32 = 0
+    package var count: Int32 = 0
+    package init() {}
+}
+
+/// A non-zero TransCoeffLevel and its raster position (y << log2TrafoSize | x) within the block.
+package struct CoefficientEntry {
+    package var position: UInt16
+    package var level: Int16
+    @inlinable package init(position: UInt16, level: Int16) {
+        self.position = position
+        self.level = level
+    }
+}
+
+/// One transform unit (7.3.8.8, 7.3.8.10), with its luma block and, when `hasChroma`, its two chroma blocks.
+///
+/// For a 8x8 CU split into four 4x4 luma blocks the chroma blocks (4x4) belong to the fourth TU and lie at the first
+/// one's position.
+package struct TransformUnit {
+    package var x0: Int32 = 0
+    package var y0: Int32 = 0
+    package var log2TrafoSize: UInt8 = 0
+    /// Index of the intra partition (0...3) the luma block belongs to: selects intraPredModeY.
+    package var partition: UInt8 = 0
+    /// Whether the TU carries chroma blocks.
+    package var hasChroma = false
+    package var log2TrafoSizeC: UInt8 = 0
+    /// Luma position of the chroma blocks (xBase, yBase); halve it for chroma samples.
+    package var xBase: Int32 = 0
+    package var yBase: Int32 = 0
+    /// Coded block flags and transform_skip_flags, bit cIdx (0 luma, 1 Cb, 2 Cr).
+    package var cbf: UInt8 = 0
+    package var transformSkip: UInt8 = 0
+    package var residual: (ResidualBlock, ResidualBlock, ResidualBlock) = (.init(), .init(), .init())
+
+    package init() {}
+}
+
+/// SAO parameters of one CTB (7.3.8.3), per component 0...2.
+package struct SAOParameters: Equatable, Sendable {
+    package struct Component: Equatable, Sendable {
+        /// SaoTypeIdx: 0 off, 1 band, 2 edge.
+        package var saoTypeIdx: UInt8 = 0
+        package var saoBandPosition: UInt8 = 0
+        package var saoEoClass: UInt8 = 0
+        /// SaoOffsetVal[1...4], scaled by << log2OffsetScale (which is 0 in the supported profiles).
+        package var offsets: (Int16, Int16, Int16, Int16) = (0, 0, 0, 0)
+        package init() {}
+
+        package static func == (a: Component, b: Component) -> Bool {
+            a.saoTypeIdx == b.saoTypeIdx && a.saoBandPosition == b.saoBandPosition && a.saoEoClass == b.saoEoClass
+                && a.offsets == b.offsets
+        }
+    }
+    package var components: (Component, Component, Component) = (.init(), .init(), .init())
+    /// How it was (or is to be) coded.
+    package var saoMergeLeftFlag = false
+    package var saoMergeUpFlag = false
+    package init() {}
+
+    package static func == (a: SAOParameters, b: SAOParameters) -> Bool { a.components == b.components }
+}
+
+/// The records of one CTU. Capacities fit a 64x64 CTU of the smallest blocks. Not thread-safe: one per worker, which
+/// is also why the counters go without run-time exclusivity checks (they are touched for every block).
+package final class CodingTreeUnit {
+    /// Raster-scan address and luma position.
+    @exclusivity(unchecked) package var ctbAddrRs = 0
+    @exclusivity(unchecked) package var xCtb = 0
+    @exclusivity(unchecked) package var yCtb = 0
+    @exclusivity(unchecked) package var sao = SAOParameters()
+
+    package let cus: UnsafeMutablePointer<CodingUnit>
+    package let pus: UnsafeMutablePointer<PredictionUnit>
+    package let tus: UnsafeMutablePointer<TransformUnit>
+    /// Sparse coefficients (readers).
+    package let coefficients: UnsafeMutablePointer<CoefficientEntry>
+    /// Dense levels (writers).
+    package let levels: UnsafeMutablePointer<Int16>
+    package let pcmSamples: UnsafeMutablePointer<UInt16>
+    @exclusivity(unchecked) package var cuCount = 0
+    @exclusivity(unchecked) package var puCount = 0
+    @exclusivity(unchecked) package var tuCount = 0
+    @exclusivity(unchecked) package var coefficientCount = 0
+    /// Entries of `levels` in use.
+    @exclusivity(unchecked) package var levelCount = 0
+    @exclusivity(unchecked) package var pcmCount = 0
+
+    package static let maxCUs = 64
+    package static let maxPUs = 256
+    package static let maxTUs = 256
+    /// 64x64 luma plus two 32x32 chroma blocks.
+    package static let maxSamples = 6144
+
+    /// `levelCapacity`: entries of `levels`, more than a CTU's samples where alternatives are kept beside each other.
+    package init(levelCapacity: Int = CodingTreeUnit.maxSamples) {
+        cus = .allocate(capacity: Self.maxCUs)
+        cus.initialize(repeating: .init(), count: Self.maxCUs)
+        pus = .allocate(capacity: Self.maxPUs)
+        pus.initialize(repeating: .init(), count: Self.maxPUs)
+        tus = .allocate(capacity: Self.maxTUs)
+        tus.initialize(repeating: .init(), count: Self.maxTUs)
+        coefficients = .allocate(capacity: Self.maxSamples)
+        coefficients.initialize(repeating: .init(position: 0, level: 0), count: Self.maxSamples)
+        levels = .allocate(capacity: levelCapacity)
+        levels.initialize(repeating: 0, count: levelCapacity)
+        pcmSamples = .allocate(capacity: Self.maxSamples)
+        pcmSamples.initialize(repeating: 0, count: Self.maxSamples)
+    }
+
+    deinit {
+        cus.deallocate()
+        pus.deallocate()
+        tus.deallocate()
+        coefficients.deallocate()
+        levels.deallocate()
+        pcmSamples.deallocate()
+    }
+
+    /// Empties the record for the CTU at the given address and luma position.
+    package func reset(ctbAddrRs: Int, xCtb: Int, yCtb: Int) {
+        self.ctbAddrRs = ctbAddrRs
+        self.xCtb = xCtb
+        self.yCtb = yCtb
+        cuCount = 0
+        puCount = 0
+        tuCount = 0
+        coefficientCount = 0
+        levelCount = 0
+        pcmCount = 0
+        sao = SAOParameters()
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+
+extension CTBLayout {
+    /// The CTB scans that a PPS lays over pictures of an SPS (6.5.1).
+    package convenience init(sps: SequenceParameterSet, pps: PictureParameterSet) throws {
+        let tiles = try pps.tileBoundaries(picWidthInCtbs: sps.picWidthInCtbsY, picHeightInCtbs: sps.picHeightInCtbsY)
+        self.init(
+            picWidthInCtbs: sps.picWidthInCtbsY, picHeightInCtbs: sps.picHeightInCtbsY, colBd: tiles.columns,
+            rowBd: tiles.rows)
+    }
+}
+
+extension SliceParameters {
+    /// What slice data of this header is coded with.
+    package init(header h: SliceSegmentHeader, sps: SequenceParameterSet, pps: PictureParameterSet, layout: CTBLayout) {
+        self.init(layout: layout)
+        sliceType = h.sliceType == .i ? .i : h.sliceType == .p ? .p : .b
+        sliceQpY = 26 + pps.initQpMinus26 + h.sliceQpDelta
+        switch h.sliceType {
+        case .i: initType = 0
+        case .p: initType = h.cabacInitFlag ? 2 : 1
+        case .b: initType = h.cabacInitFlag ? 1 : 2
+        }
+        picWidthInLumaSamples = sps.picWidthInLumaSamples
+        picHeightInLumaSamples = sps.picHeightInLumaSamples
+        picWidthInCtbsY = sps.picWidthInCtbsY
+        picHeightInCtbsY = sps.picHeightInCtbsY
+        ctbLog2SizeY = sps.ctbLog2SizeY
+        minCbLog2SizeY = sps.minCbLog2SizeY
+        minTbLog2SizeY = sps.minTbLog2SizeY
+        maxTbLog2SizeY = sps.maxTbLog2SizeY
+        maxTransformHierarchyDepthInter = sps.maxTransformHierarchyDepthInter
+        maxTransformHierarchyDepthIntra = sps.maxTransformHierarchyDepthIntra
+        ampEnabledFlag = sps.ampEnabledFlag
+        pcmEnabledFlag = sps.pcmEnabledFlag
+        pcmBitDepthLuma = sps.pcmSampleBitDepthLumaMinus1 + 1
+        pcmBitDepthChroma = sps.pcmSampleBitDepthChromaMinus1 + 1
+        log2MinIpcmCbSizeY = sps.log2MinIpcmCbSizeY
+        log2MaxIpcmCbSizeY = min(sps.log2MaxIpcmCbSizeY, sps.ctbLog2SizeY, 5)
+        sliceSaoLumaFlag = h.sliceSaoLumaFlag
+        sliceSaoChromaFlag = h.sliceSaoChromaFlag
+        transquantBypassEnabledFlag = pps.transquantBypassEnabledFlag
+        cuQpDeltaEnabledFlag = pps.cuQpDeltaEnabledFlag
+        log2MinCuQpDeltaSize = max(sps.ctbLog2SizeY - pps.diffCuQpDeltaDepth, 3)
+        transformSkipEnabledFlag = pps.transformSkipEnabledFlag
+        signDataHidingEnabledFlag = pps.signDataHidingEnabledFlag
+        numRefIdxL0Active = h.numRefIdxActive.0
+        numRefIdxL1Active = h.numRefIdxActive.1
+        mvdL1ZeroFlag = h.mvdL1ZeroFlag
+        maxNumMergeCand = h.maxNumMergeCand
+        bitDepthY = sps.bitDepthY
+        bitDepthC = sps.bitDepthC
+        entropyCodingSyncEnabledFlag = pps.entropyCodingSyncEnabledFlag
+        tilesEnabledFlag = pps.tilesEnabledFlag
+        dependentSliceSegmentsEnabledFlag = pps.dependentSliceSegmentsEnabledFlag
+        dependentSliceSegmentFlag = h.dependentSliceSegmentFlag
+        sliceAddrRs = h.sliceAddrRs
+        sliceSegmentAddress = h.sliceSegmentAddress
+        if h.sliceType != .i {
+            for (i, source) in h.refPicList(0).enumerated() where source.isLongTerm { longTermMaskL0 |= 1 << UInt16(i) }
+            for (i, source) in h.refPicList(1).enumerated() where source.isLongTerm { longTermMaskL1 |= 1 << UInt16(i) }
+        }
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
+
+/// Context variables kept between the substreams and slice segments of one picture (9.3.1).
+///
+/// One set a CTB row for WPP (a row reads what the row above stored, so rows may run on several threads), one for
+/// dependent slice segments.
+package final class ContextStore: @unchecked Sendable {
+    let wpp: [ContextSet]
+    let dependent = ContextSet()
+
+    package init(picHeightInCtbs: Int) { wpp = (0..<picHeightInCtbs).map { _ in ContextSet() } }
+
+    /// The same rows, for substreams that run beside others: what dependent slice segments go on from is their own.
+    package init(sharingRowsOf other: ContextStore) { wpp = other.wpp }
+}
+
+/// What stands after a CTU.
+package enum SubstreamStep: Sendable {
+    /// Another CTU of the same substream.
+    case more
+    /// The substream is over; the slice segment goes on in the next one.
+    case endOfSubstream
+    case endOfSegment
+    /// A value out of range or the end of the data was met.
+    case failed
+}
+
+/// Slice segment data (7.3.8.1) of consecutive substreams, CTU by CTU. The concrete kinds are made by the functions
+/// below.
+package class Substream {
+    package let parameters: SliceParameters
+    let store: ContextStore
+
+    init(parameters: SliceParameters, store: ContextStore) {
+        self.parameters = parameters
+        self.store = store
+    }
+
+    /// Prepares for the CTU that a substream (or a slice segment) begins with. `first` says that it begins the slice
+    /// segment.
+    package func begin(ctbAddrRs: Int, first: Bool) { fatalError("abstract") }
+
+    /// Codes one CTU (whose record was reset to its address) and the end flags after it.
+    /// `last` is what a writer says: the slice segment ends here.
+    package func code(_ ctu: CodingTreeUnit, last: Bool = false) -> SubstreamStep { fatalError("abstract") }
+
+    /// A copy of the bytes written so far over all substreams; once the segment has ended, for a recoder.
+    package func outputBytes() -> [UInt8] { fatalError("abstract") }
+
+    /// How many bytes have been written: after `endOfSubstream`, where the next substream begins.
+    package var outputCount: Int { fatalError("abstract") }
+
+    /// Reads slice segment data. `data` must outlive the substream; `hook` decrypts.
+    package static func reader(
+        parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: SyntaxLines,
+        scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox? = nil, unit: BinUnit? = nil
+    ) -> Substream {
+        let decoder = CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count)
+        if let hook {
+            return TypedSubstream(
+                coder: HookedCoder(decoder, box: hook), parameters: parameters, store: store, lines: lines,
+                scratch: scratch,
+                owned: [contexts, hook], unit: unit)
+        }
+        return TypedSubstream(
+            coder: decoder, parameters: parameters, store: store, lines: lines, scratch: scratch, owned: [contexts],
+            unit: unit)
+    }
+
+    /// Writes slice segment data from CTU records; `hook` encrypts.
+    package static func writer(
+        parameters: SliceParameters, store: ContextStore, lines: SyntaxLines, scratch: SyntaxScratch,
+        contexts: ContextSet,
+        hook: HookBox? = nil, unit: BinUnit? = nil
+    ) -> Substream {
+        let encoder = CABACEncoder(contexts: contexts.states, sink: ByteSink())
+        if let hook {
+            return TypedSubstream(
+                coder: HookedCoder(encoder, box: hook), parameters: parameters, store: store, lines: lines,
+                scratch: scratch,
+                owned: [contexts, hook], unit: unit, ownedSink: { $0.base.sink.deallocate() })
+        }
+        return TypedSubstream(
+            coder: encoder, parameters: parameters, store: store, lines: lines, scratch: scratch, owned: [contexts],
+            unit: unit,
+            ownedSink: { $0.sink.deallocate() })
+    }
+
+    /// Reads slice segment data and makes it again, with the runs that `hook` replaces. CTU records are left without
+    /// coefficients.
+    package static func recoder(
+        parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: SyntaxLines,
+        scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox?, unit: BinUnit?
+    ) -> Substream {
+        let decoder = CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count)
+        let code = CodeString(data.baseAddress ?? Self.noData, count: data.count)
+        return TypedSubstream(
+            coder: RecodingCoder(decoder: decoder, code: code, box: hook), parameters: parameters, store: store,
+            lines: lines, scratch: scratch, owned: hook.map { [contexts, $0] } ?? [contexts], unit: unit,
+            ownedSink: { $0.code.deallocate() })
+    }
+
+    private nonisolated(unsafe) static let noData = UnsafePointer(UnsafeMutablePointer<UInt8>.allocate(capacity: 1))
+}
+
+/// A `Substream` with its coder known, so that the compiler specialises the syntax.
+final class TypedSubstream<C: BinCoder>: Substream {
+    @exclusivity(unchecked) private var syntax: SliceDataSyntax<C>
+    private let unit: BinUnit?
+    private let lines: SyntaxLines
+    private let scratch: SyntaxScratch
+    /// Keeps alive what the coder points to.
+    private let owned: [AnyObject]
+    private let freeSink: ((inout C) -> Void)?
+
+    init(
+        coder: C, parameters: SliceParameters, store: ContextStore, lines: SyntaxLines, scratch: SyntaxScratch,
+        owned: [AnyObject],
+        unit: BinUnit?, ownedSink: ((inout C) -> Void)? = nil
+    ) {
+        syntax = SliceDataSyntax(coder: coder, parameters: parameters, lines: lines, scratch: scratch)
+        self.unit = unit
+        self.lines = lines
+        self.scratch = scratch
+        self.owned = owned
+        freeSink = ownedSink
+        super.init(parameters: parameters, store: store)
+    }
+
+    deinit { freeSink?(&syntax.coder) }
+
+    override func begin(ctbAddrRs rs: Int, first: Bool) {
+        let layout = parameters.layout
+        let ts = Int(layout.ctbAddrRsToTs[rs])
+        let width = parameters.picWidthInCtbsY
+        let column = rs % width
+        let firstInTile = ts == 0 || layout.tileId[ts] != layout.tileId[ts - 1]
+        let firstInRow = column == Int(layout.tileColumnStart[column])
+        let contexts = syntax.coder.contexts
+        if firstInTile {
+            syntax.initialiseContexts()
+        } else if parameters.entropyCodingSyncEnabledFlag && firstInRow {
+            // The CTB above and to the right must belong to the slice and the tile (6.4.1).
+            let aboveRight = rs - width + 1
+            let sliceTs = Int(layout.ctbAddrRsToTs[parameters.sliceAddrRs])
+            if aboveRight > 0, column + 1 < width, Int(layout.ctbAddrRsToTs[aboveRight]) >= sliceTs,
+                layout.tileId[Int(layout.ctbAddrRsToTs[aboveRight])] == layout.tileId[ts]
+            {
+                contexts.update(from: store.wpp[rs / width - 1].states, count: Context.count)
+            } else {
+                syntax.initialiseContexts()
+            }
+        } else if first && parameters.dependentSliceSegmentFlag {
+            contexts.update(from: store.dependent.states, count: Context.count)
+        } else {
+            syntax.initialiseContexts()
+        }
+        if var unit {
+            unit.ctuAddress = rs
+            syntax.coder.begin(unit)
+        }
+    }
+
+    @_specialize(where C == CABACDecoder)
+    @_specialize(where C == HookedCoder<CABACDecoder>)
+    @_specialize(where C == CABACEncoder)
+    @_specialize(where C == HookedCoder<CABACEncoder>)
+    @_specialize(where C == RecodingCoder)
+    override func code(_ ctu: CodingTreeUnit, last: Bool) -> SubstreamStep {
+        syntax.codingTreeUnit(ctu)
+        if syntax.failed || syntax.coder.overrun { return .failed }
+        let layout = parameters.layout
+        let rs = ctu.ctbAddrRs
+        let width = parameters.picWidthInCtbsY
+        let column = rs % width
+        if parameters.entropyCodingSyncEnabledFlag && column == Int(layout.tileColumnStart[column]) + 1 {
+            store.wpp[rs / width].copy(from: syntax.coder.contexts)
+        }
+        let nextTs = Int(layout.ctbAddrRsToTs[rs]) + 1
+        let end = syntax.terminate(last || nextTs == layout.ctbCount)
+        if end {
+            if parameters.dependentSliceSegmentsEnabledFlag { store.dependent.copy(from: syntax.coder.contexts) }
+            syntax.coder.endSubstream()
+            return .endOfSegment
+        }
+        if nextTs >= layout.ctbCount { return .failed }
+        let nextColumn = Int(layout.ctbAddrTsToRs[nextTs]) % width
+        let newTile = layout.tileId[nextTs] != layout.tileId[nextTs - 1]
+        if newTile || (parameters.entropyCodingSyncEnabledFlag && nextColumn == Int(layout.tileColumnStart[nextColumn]))
+        {
+            if !syntax.terminate(true) { return .failed }
+            syntax.coder.endSubstream()
+            return .endOfSubstream
+        }
+        return .more
+    }
+
+    override func outputBytes() -> [UInt8] { Array(syntax.coder.output) }
+
+    override var outputCount: Int { syntax.coder.outputEnd }
+}

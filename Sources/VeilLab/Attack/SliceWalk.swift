@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+import VeilCore
+import VeilEntropy
+
+/// Reads the slice data of a stream CTU by CTU, without a key, and may write it again changed: what an attacker's
+/// tools stand on.
+final class SliceWalk {
+    /// The picture that a CTU belongs to.
+    struct Position {
+        var layer: Int
+        /// Number of the picture within its layer, in decoding order.
+        var picture: Int
+        var poc: Int
+        var width: Int
+        var height: Int
+        var isIntra: Bool
+    }
+
+    /// Shown each CTU as it was read.
+    var visit: ((CodingTreeUnit, Position) -> Void)?
+    /// Changes a CTU's record before it is written again; nil: nothing is written.
+    var change: ((CodingTreeUnit) -> Void)?
+    /// Layers that are walked; others pass.
+    var layers: Set<Int>?
+    /// Takes the units of the changed stream.
+    var deliver: ((NALUnit) throws -> Void)?
+    private(set) var failedSlices = 0
+
+    private let sets = ParameterSetCollection()
+    private var order = PictureOrder()
+    private var counts: [Int: Int] = [:]
+    private var current: Picture?
+    private let ctu = CodingTreeUnit()
+    private let readContexts = ContextSet()
+    private let writeContexts = ContextSet()
+    private let readScratch = SyntaxScratch()
+    private let writeScratch = SyntaxScratch()
+
+    /// Parsing state that the slices of a picture share, once for reading and once for writing.
+    private final class Picture {
+        let position: Position
+        let layout: CTBLayout
+        let read: (store: ContextStore, lines: SyntaxLines)
+        let write: (store: ContextStore, lines: SyntaxLines)
+        var header: SliceSegmentHeader
+        init(position: Position, layout: CTBLayout, sps: SequenceParameterSet, header: SliceSegmentHeader) {
+            self.position = position
+            self.layout = layout
+            self.header = header
+            func state() -> (ContextStore, SyntaxLines) {
+                (
+                    ContextStore(picHeightInCtbs: sps.picHeightInCtbsY),
+                    SyntaxLines(picWidthInMinCbs: sps.picWidthInMinCbsY)
+                )
+            }
+            read = state()
+            write = state()
+        }
+    }
+
+    /// The next unit in decoding order.
+    func push(_ nal: NALUnit) throws {
+        let type = nal.header.nalUnitType
+        switch type {
+        case .vps, .sps, .pps:
+            if nal.header.nuhLayerId == 0 { order.boundary() }
+            try sets.take(nal)
+        case .accessUnitDelimiter, .prefixSEI: if nal.header.nuhLayerId == 0 { order.boundary() }
+        case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: nal.header.nuhLayerId)
+        default:
+            if type.isSlice, let changed = try walk(nal) {
+                try deliver?(changed)
+                return
+            }
+        }
+        try deliver?(nal)
+    }
+
+    private func walk(_ nal: NALUnit) throws -> NALUnit? {
+        let layer = nal.header.nuhLayerId
+        let rbsp = nal.rbsp
+        let h = try SliceSegmentHeader(
+            nal: nal.header, rbsp: rbsp, sets: sets, previous: current?.position.layer == layer ? current?.header : nil)
+        let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
+        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
+        if h.firstSliceSegmentInPicFlag || current?.position.layer != layer {
+            let place = order.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb)
+            let position = Position(
+                layer: layer, picture: counts[layer, default: 0], poc: Int(place?.poc ?? 0),
+                width: sps.picWidthInLumaSamples,
+                height: sps.picHeightInLumaSamples, isIntra: h.nalUnitType.isIRAP)
+            counts[layer, default: 0] += 1
+            current = Picture(position: position, layout: try CTBLayout(sps: sps, pps: pps), sps: sps, header: h)
+        }
+        guard let picture = current, layers?.contains(layer) ?? true else { return nil }
+        picture.header = h
+        return recode(nal, rbsp, h, sps, pps, picture)
+    }
+
+    /// Walks one slice segment; the changed unit, or nil when nothing is to be written or the data could not be parsed.
+    private func recode(
+        _ nal: NALUnit, _ rbsp: [UInt8], _ h: SliceSegmentHeader, _ sps: SequenceParameterSet,
+        _ pps: PictureParameterSet, _ picture: Picture
+    ) -> NALUnit? {
+        let end = (rbsp.lastIndex { $0 != 0 } ?? -1) + 1
+        guard h.byteCount < end else { return nil }
+        let parameters = SliceParameters(header: h, sps: sps, pps: pps, layout: picture.layout)
+        let width = sps.picWidthInCtbsY
+        var ends: [Int] = []
+        let data: [UInt8]? = rbsp.withUnsafeBufferPointer { bytes in
+            let reader = Substream.reader(
+                parameters: parameters, data: UnsafeBufferPointer(rebasing: bytes[h.byteCount..<end]),
+                store: picture.read.store,
+                lines: picture.read.lines, scratch: readScratch, contexts: readContexts)
+            let writer =
+                change == nil
+                ? nil
+                : Substream.writer(
+                    parameters: parameters, store: picture.write.store, lines: picture.write.lines,
+                    scratch: writeScratch,
+                    contexts: writeContexts)
+            var ts = Int(picture.layout.ctbAddrRsToTs[h.sliceSegmentAddress])
+            var begins = true
+            var first = true
+            while ts < picture.layout.ctbCount {
+                let rs = Int(picture.layout.ctbAddrTsToRs[ts])
+                ctu.reset(ctbAddrRs: rs, xCtb: (rs % width) << sps.ctbLog2SizeY, yCtb: (rs / width) << sps.ctbLog2SizeY)
+                if begins {
+                    reader.begin(ctbAddrRs: rs, first: first)
+                    writer?.begin(ctbAddrRs: rs, first: first)
+                }
+                first = false
+                let step = reader.code(ctu)
+                if case .failed = step {
+                    failedSlices += 1
+                    return nil
+                }
+                visit?(ctu, picture.position)
+                if let writer, let change {
+                    change(ctu)
+                    var last = false
+                    if case .endOfSegment = step { last = true }
+                    _ = writer.code(ctu, last: last)
+                }
+                begins = false
+                switch step {
+                case .endOfSubstream:
+                    begins = true
+                    ends.append(writer?.outputCount ?? 0)
+                case .endOfSegment:
+                    ends.append(writer?.outputCount ?? 0)
+                    return writer?.outputBytes()
+                default: break
+                }
+                ts += 1
+            }
+            return nil
+        }
+        guard let data else { return nil }
+        var w = BitWriter()
+        w.copy(rbsp, from: 0, count: h.entryPointsPosition)
+        if pps.tilesEnabledFlag || pps.entropyCodingSyncEnabledFlag {
+            SliceSegmentHeader.writeEntryPoints(
+                Array(SliceAssembly.escapedLengths(of: data, ends: ends).dropLast()), to: &w)
+        }
+        let last = rbsp[h.byteCount - 1].trailingZeroBitCount
+        w.copy(rbsp, from: h.afterEntryPointsPosition, count: h.byteCount * 8 - 1 - last - h.afterEntryPointsPosition)
+        w.trailingBits()
+        return NALUnit(header: nal.header, rbsp: w.bytes + data, startCodeLength: nal.startCodeLength)
+    }
+}
+
+/// Takes the residual out of layers: predictions alone are left. Of a layer whose coefficients are encrypted nothing
+/// is lost that way but noise.
+enum ResidualStripping {
+    static func strip(_ ctu: CodingTreeUnit) {
+        for i in 0..<ctu.tuCount { ctu.tus[i].cbf = 0 }
+        for i in 0..<ctu.cuCount where ctu.cus[i].predMode == .inter {
+            ctu.cus[i].rqtRootCbf = false
+            // A merged 2Nx2N unit without residual can only be a skipped one.
+            if ctu.cus[i].partMode == .part2Nx2N, ctu.pus[Int(ctu.cus[i].firstPU)].mergeFlag {
+                ctu.cus[i].cuSkipFlag = true
+            }
+        }
+    }
+
+    static func run(_ input: String, to output: String, layers: Set<Int>) throws {
+        let sink = try StreamWork.FileSink(path: output)
+        let walk = SliceWalk()
+        walk.layers = layers
+        walk.change = strip
+        walk.deliver = { try sink.put($0) }
+        try StreamWork.units(input) { try walk.push($0) }
+        try sink.finish()
+    }
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+
+/// Wraps the access units of a single-layer HEVC stream in Matroska (RFC 9559), which carries what a byte stream
+/// lacks: when each picture is shown. Written to a pipe, it lets other programs put the stream into MP4 or MPEG-TS
+/// without decoding it.
+package struct MatroskaWriter {
+    private let fps: (numerator: Int, denominator: Int)?
+    private let sets = ParameterSetCollection()
+    private var setUnits = ParameterSetUnits()
+    private var order = PictureOrder()
+    private var begun = false
+    /// What is added to picture order counts, which begin again at IDR pictures.
+    private var base = 0
+    private var nextBase = 0
+    private var frameNanoseconds = 40_000_000.0
+
+    /// - Parameter fps: in place of what the stream says; 25 when neither tells.
+    package init(fps: (numerator: Int, denominator: Int)?) { self.fps = fps }
+
+    /// The bytes of an access unit, with what goes before the first. Empty for one without a picture.
+    package mutating func write(_ unit: [NALUnit]) throws -> [UInt8] {
+        for nal in unit {
+            switch nal.header.nalUnitType {
+            case .vps, .sps, .pps:
+                order.boundary()
+                try sets.take(nal)
+                try setUnits.take(nal)
+            case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: nal.header.nuhLayerId)
+            default: break
+            }
+        }
+        guard let slice = unit.first(where: { $0.header.nalUnitType.isSlice }) else { return [] }
+        let header = try SliceSegmentHeader(nal: slice.header, rbsp: slice.rbsp, sets: sets, previous: nil)
+        let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
+        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: slice.header.nuhLayerId)
+        guard let position = order.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) else { return [] }
+        var out: [UInt8] = []
+        if !begun {
+            begun = true
+            out = try beginning(sps)
+        }
+        let poc = Int(position.poc)
+        if slice.header.nalUnitType.isIDR || slice.header.nalUnitType.isBLA { base = nextBase - min(poc, 0) }
+        let shown = max(base + poc, 0)
+        nextBase = max(nextBase, shown + 1)
+        var data: [UInt8] = [0x81, 0, 0, slice.header.nalUnitType.isIRAP ? 0x80 : 0]
+        for nal in unit where nal.header.nalUnitType != .accessUnitDelimiter {
+            data += Self.word(nal.bytes.count, 4) + nal.bytes
+        }
+        let microseconds = Int((Double(shown) * frameNanoseconds / 1000).rounded())
+        return out
+            + Self.element(
+                [0x1F, 0x43, 0xB6, 0x75], Self.element([0xE7], Self.number(microseconds)) + Self.element([0xA3], data))
+    }
+
+    private mutating func beginning(_ sps: SequenceParameterSet) throws -> [UInt8] {
+        let told = sps.vui?.timing ?? sets.anyVps?.timing
+        if let fps {
+            frameNanoseconds = 1e9 * Double(fps.denominator) / Double(fps.numerator)
+        } else if let told, told.timeScale > 0, told.numUnitsInTick > 0 {
+            frameNanoseconds = 1e9 * Double(told.numUnitsInTick) / Double(told.timeScale)
+        }
+        func text(_ t: String) -> [UInt8] { Array(t.utf8) }
+        let ebml =
+            Self.element([0x42, 0x86], [1]) + Self.element([0x42, 0xF7], [1]) + Self.element([0x42, 0xF2], [4])
+            + Self.element([0x42, 0xF3], [8])
+            + Self.element([0x42, 0x82], text("matroska")) + Self.element([0x42, 0x87], [4])
+            + Self.element([0x42, 0x85], [2])
+        let info =
+            Self.element([0x2A, 0xD7, 0xB1], Self.number(1000)) + Self.element([0x4D, 0x80], text("veil"))
+            + Self.element([0x57, 0x41], text("veil"))
+        let w = sps.window
+        let video =
+            Self.element([0xB0], Self.number(sps.picWidthInLumaSamples - w.left - w.right))
+            + Self.element([0xBA], Self.number(sps.picHeightInLumaSamples - w.top - w.bottom))
+        let track =
+            Self.element([0xD7], [1]) + Self.element([0x73, 0xC5], [1]) + Self.element([0x83], [1])
+            + Self.element([0x86], text("V_MPEGH/ISO/HEVC"))
+            + Self.element([0x23, 0xE3, 0x83], Self.number(Int(frameNanoseconds.rounded())))
+            + Self.element([0xE0], video) + Self.element([0x63, 0xA2], try configuration(sps))
+        // The segment has no size: it ends with the stream.
+        return Self.element([0x1A, 0x45, 0xDF, 0xA3], ebml) + [
+            0x18, 0x53, 0x80, 0x67, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+        ]
+            + Self.element([0x15, 0x49, 0xA9, 0x66], info)
+            + Self.element([0x16, 0x54, 0xAE, 0x6B], Self.element([0xAE], track))
+    }
+
+    /// HEVCDecoderConfigurationRecord (ISO/IEC 14496-15, 8.3.3.1).
+    private func configuration(_ sps: SequenceParameterSet) throws -> [UInt8] {
+        let p = sps.profileTierLevel
+        var c: [UInt8] = [1, UInt8(p.generalProfileSpace << 6 | (p.generalTierFlag ? 0x20 : 0) | p.generalProfileIdc)]
+        c +=
+            Self.word(Int(p.generalProfileCompatibilityFlags), 4) + Self.word(Int(p.generalConstraintFlags), 6) + [
+                UInt8(p.generalLevelIdc)
+            ]
+        c += [
+            0xF0, 0, 0xFC, 0xFC | 1, 0xF8 | UInt8(sps.bitDepthLumaMinus8), 0xF8 | UInt8(sps.bitDepthChromaMinus8), 0, 0,
+        ]
+        c.append(UInt8(sps.spsMaxSubLayersMinus1 + 1) << 3 | (sps.spsTemporalIdNestingFlag ? 4 : 0) | 3)
+        let units = try setUnits.units(besides: []).filter { $0.header.nuhLayerId == 0 }
+        c.append(3)
+        for type in [NALUnitType.vps, .sps, .pps] {
+            let same = units.filter { $0.header.nalUnitType == type }
+            c += [type.rawValue] + Self.word(same.count, 2)
+            for unit in same { c += Self.word(unit.bytes.count, 2) + unit.bytes }
+        }
+        return c
+    }
+
+    private static func word(_ value: Int, _ count: Int) -> [UInt8] {
+        (0..<count).reversed().map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
+
+    private static func number(_ value: Int) -> [UInt8] {
+        word(value, max((Int.bitWidth - value.leadingZeroBitCount + 7) / 8, 1))
+    }
+
+    /// An element with an eight-byte size.
+    private static func element(_ id: [UInt8], _ data: [UInt8]) -> [UInt8] { id + [0x01] + word(data.count, 7) + data }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilEntropy
+
+/// What a stream is encrypted with: the scheme, and for each layer a key and what it is used for. Makes the hooks of
+/// an encoder or transcoder and the messages that tell decryptors.
+public final class Encryption: BinHookProvider, Sendable {
+    public struct Options: Sendable {
+        public var scheme = Scheme.all
+        public var resynchronisation = Resynchronisation.substream
+        public var selection = Selection()
+        /// In place of `selection` for some layers: regions are in luma samples of the layer.
+        public var selections: [Int: Selection] = [:]
+        /// Tags for each picture of each encrypted layer (``AuthenticationMessage``).
+        public var authenticates = false
+        /// 16 bytes; a fresh random one by default.
+        public var nonce: [UInt8]?
+        /// In place of what the key ring says.
+        public var cipher: CipherKind?
+        public var profile: Profile?
+        public var elements: ElementSet?
+        public var feedback: Bool?
+        public init() {}
+    }
+
+    /// One encrypted layer.
+    private struct Layer: Sendable {
+        let message: ProtectionMessage
+        let key: [UInt8]
+        /// What every hook's keystream is a copy of. Not of generators of the program's own, which may be classes.
+        nonisolated(unsafe) let keystream: (any Keystream)?
+        let authentication: [UInt8]
+        let statistics = EncryptionStatistics()
+    }
+
+    public let options: Options
+    private let layers: [Int: Layer]
+    /// Hooks of layers whose chain never restarts.
+    private let chains = ChainStore()
+
+    /// - Parameter layers: nuh_layer_ids of the stream, ascending.
+    public init(options: Options, layers ids: [Int], keys: KeyRing) throws {
+        self.options = options
+        let nonce = options.nonce ?? SecretBytes.random(16).bytes
+        guard nonce.count == 16 else { throw KeyError.malformed(source: "nonce", reason: "is not 16 bytes") }
+        var layers: [Int: Layer] = [:]
+        for id in ids where options.scheme.covers(id, of: ids) {
+            let key = try keys.key(layer: id)
+            var message = ProtectionMessage()
+            message.scheme = options.scheme
+            message.layer = id
+            message.cipher = options.cipher ?? key.cipher
+            message.profile = options.profile ?? key.profile
+            message.feedback = options.feedback ?? key.feedback ?? (message.cipher == .chaotic)
+            message.resynchronisation = options.resynchronisation
+            message.elements = options.elements ?? key.elements ?? (message.profile == .maximal ? .maximal : .paper)
+            message.selection = options.selections[id] ?? options.selection
+            message.isAuthenticated = options.authenticates
+            message.nonce = nonce
+            message.keyId = key.id
+            let derived = StreamKey(key: key.key, message: message)
+            message.keyCheck = derived.check
+            layers[id] = Layer(
+                message: message, key: derived.keystream,
+                keystream: message.cipher == .custom ? nil : message.cipher.makeKeystream(key: derived.keystream),
+                authentication: derived.authentication)
+        }
+        self.layers = layers
+    }
+
+    /// The layers that are encrypted.
+    public var encryptedLayers: [Int] { layers.keys.sorted() }
+
+    /// The message to send before an IRAP picture of a layer, or nil when the layer stays clear.
+    public func message(layer: Int, irapIndex: Int) -> ProtectionMessage? {
+        guard var message = layers[layer]?.message else { return nil }
+        message.irapIndex = UInt32(truncatingIfNeeded: irapIndex)
+        return message
+    }
+
+    /// The key of a layer's tags, or nil when its pictures get none.
+    package func authenticationKey(layer: Int) -> [UInt8]? {
+        layers[layer].flatMap { $0.message.isAuthenticated ? $0.authentication : nil }
+    }
+
+    /// What decryptors need that find no messages in the stream: the first message of each layer, to be kept beside it.
+    public var sidecar: Sidecar { Sidecar(messages: encryptedLayers.compactMap { message(layer: $0, irapIndex: 0) }) }
+
+    public func makeHook(layer: Int) -> (any BinHook)? {
+        guard let known = layers[layer] else { return nil }
+        let make = {
+            BinCipher(
+                message: known.message,
+                keystream: known.keystream ?? known.message.cipher.makeKeystream(key: known.key), decrypts: false,
+                statistics: known.statistics)
+        }
+        return known.message.resynchronisation == .stream ? chains.hook(layer: layer, make) : make()
+    }
+
+    /// Encrypted bits of a layer by element, once its hooks are gone.
+    public func statistics(layer: Int) -> ElementCounts? {
+        chains.flush()
+        return layers[layer]?.statistics.counts
+    }
+}
+
+extension BinCipher {
+    convenience init(message: ProtectionMessage, key: [UInt8], decrypts: Bool, statistics: EncryptionStatistics?) {
+        self.init(
+            message: message, keystream: message.cipher.makeKeystream(key: key), decrypts: decrypts,
+            statistics: statistics)
+    }
+
+    fileprivate convenience init(
+        message: ProtectionMessage, keystream: any Keystream, decrypts: Bool, statistics: EncryptionStatistics?
+    ) {
+        self.init(
+            rule: EncryptableBins(profile: message.profile, elements: message.elements), keystream: keystream,
+            decrypts: decrypts, feedback: message.feedback, selection: message.selection,
+            continuous: message.resynchronisation == .stream, statistics: statistics)
+    }
+}
+
+/// The one hook of each layer that is never started again.
+final class ChainStore: @unchecked Sendable {
+    private let lock = NSLock()
+    private var hooks: [Int: BinCipher] = [:]
+
+    func hook(layer: Int, _ make: () -> BinCipher) -> BinCipher {
+        lock.withLock {
+            if let known = hooks[layer] { return known }
+            let made = make()
+            hooks[layer] = made
+            return made
+        }
+    }
+
+    /// Adds what the hooks counted to the statistics; when nothing is being coded.
+    func flush() { lock.withLock { for hook in hooks.values { hook.flush() } } }
+
+    func forget(layer: Int) { lock.withLock { hooks[layer] = nil } }
+}

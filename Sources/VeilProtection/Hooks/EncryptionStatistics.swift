@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilEntropy
+
+/// Encrypted bits by syntax element.
+public struct ElementCounts: Equatable, Sendable {
+    private var bits = SIMD16<UInt64>()
+    public init() {}
+
+    @inline(__always)
+    mutating func add(_ element: BinElement, _ count: Int) { bits[Int(element.rawValue)] &+= UInt64(count) }
+
+    mutating func add(_ other: ElementCounts) { bits &+= other.bits }
+
+    public subscript(_ element: BinElement) -> Int { Int(bits[Int(element.rawValue)]) }
+
+    /// All elements together.
+    public var total: Int { Int(bits.wrappedSum()) }
+}
+
+/// The encryption space (ES) of a stream, in lines: encrypted bits by layer and element, and their share of all bits.
+public enum EncryptionSpace {
+    /// - Parameter layerBytes: bytes of the slices of each layer. ES counts against the whole stream, and against the
+    ///   layer.
+    public static func lines(_ encryption: Encryption, layerBytes: [Int: Int]) -> [String] {
+        let all = Double(max(layerBytes.values.reduce(0, +) * 8, 1))
+        return encryption.encryptedLayers.compactMap { layer in
+            guard let message = encryption.message(layer: layer, irapIndex: 0),
+                let counts = encryption.statistics(layer: layer)
+            else {
+                return nil
+            }
+            let own = Double(max((layerBytes[layer] ?? 0) * 8, 1))
+            let elements = message.elements.counts(counts).filter { $0.bits > 0 }.map { "\($0.name) \($0.bits)" }
+                .joined(separator: ", ")
+            return String(
+                format:
+                    "layer %d encrypted with %@, %@ profile, key id %@: %d bits, ES %.2f %% of the stream, %.2f %% of the layer (%@)",
+                layer, message.cipher.name, message.profile.name, message.keyId, counts.total,
+                100 * Double(counts.total) / all,
+                100 * Double(counts.total) / own, elements)
+        }
+    }
+}
+
+/// What was encrypted in one layer. Hooks add to it from any thread.
+public final class EncryptionStatistics: @unchecked Sendable {
+    private let lock = NSLock()
+    private var storage = ElementCounts()
+    public init() {}
+    func add(_ counts: ElementCounts) { lock.withLock { storage.add(counts) } }
+    public var counts: ElementCounts { lock.withLock { storage } }
+}

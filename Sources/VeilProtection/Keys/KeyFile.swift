@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+
+/// `keys.json`:
+///
+///     {"version": 1, "layers": [{"layer": 0, "id": "…", "key": "<hex>", "cipher": "chaotic", "profile": "paper"}]}
+///
+/// or, with one key for all, `{"version": 1, "master": {"id": "…", "key": "<hex>", "layers": 2}}`.
+private struct KeyFile: Codable {
+    struct Layer: Codable {
+        var layer: Int
+        var id: String
+        var key: String
+        var cipher: String?
+        var profile: String?
+        var elements: String?
+        var feedback: Bool?
+    }
+    struct Master: Codable {
+        var id: String
+        var key: String
+        var layers: Int
+        var cipher: String?
+        var profile: String?
+    }
+    var version: Int
+    var layers: [Layer]?
+    var master: Master?
+}
+
+extension KeyRing {
+    /// Reads `keys.json`.
+    /// - Parameter source: named in errors.
+    public init(json: Data, source: String) throws {
+        let file: KeyFile
+        do {
+            file = try JSONDecoder().decode(KeyFile.self, from: json)
+        } catch {
+            throw KeyError.malformed(source: source, reason: "not a key file: \(Self.reason(error))")
+        }
+        guard file.version == 1 else {
+            throw KeyError.malformed(source: source, reason: "key file version \(file.version) is unknown")
+        }
+        func secret(_ hex: String, _ what: String) throws -> SecretBytes {
+            guard let bytes = Hexadecimal.decode(hex), (16...32).contains(bytes.count) else {
+                throw KeyError.malformed(
+                    source: source, reason: "the key of \(what) is not 32 to 64 hexadecimal digits")
+            }
+            return SecretBytes(bytes)
+        }
+        func cipher(_ name: String?, _ what: String) throws -> CipherKind {
+            guard let kind = CipherKind(name: name ?? CipherKind.chaotic.name) else {
+                throw KeyError.malformed(source: source, reason: "unknown cipher '\(name ?? "")' of \(what)")
+            }
+            return kind
+        }
+        func profile(_ name: String?, _ what: String) throws -> Profile {
+            guard let profile = Profile(name: name ?? Profile.paper.name) else {
+                throw KeyError.malformed(source: source, reason: "unknown profile '\(name ?? "")' of \(what)")
+            }
+            return profile
+        }
+        func checked(_ id: String, _ what: String) throws -> String {
+            guard !id.isEmpty, id.utf8.count <= ProtectionMessage.maxKeyIdBytes,
+                id.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
+            else {
+                throw KeyError.malformed(
+                    source: source, reason: "the key id of \(what) is not 1 to 64 visible characters")
+            }
+            return id
+        }
+        var keys: [LayerKey] = []
+        if let master = file.master {
+            let what = "the master key"
+            guard (1...63).contains(master.layers) else {
+                throw KeyError.malformed(source: source, reason: "\(what) names \(master.layers) layers")
+            }
+            for layer in 0..<master.layers {
+                keys.append(
+                    KeyRing.derive(
+                        master: try secret(master.key, what), id: try checked(master.id, what), layer: layer,
+                        cipher: try cipher(master.cipher, what), profile: try profile(master.profile, what)))
+            }
+        }
+        for entry in file.layers ?? [] {
+            let what = "layer \(entry.layer)"
+            guard (0...62).contains(entry.layer) else {
+                throw KeyError.malformed(source: source, reason: "\(what) is not 0 to 62")
+            }
+            var elements: ElementSet?
+            if let names = entry.elements {
+                guard let set = ElementSet(names: names) else {
+                    throw KeyError.malformed(source: source, reason: "unknown elements '\(names)' of \(what)")
+                }
+                elements = set
+            }
+            keys.append(
+                LayerKey(
+                    layer: entry.layer, id: try checked(entry.id, what), key: try secret(entry.key, what),
+                    cipher: try cipher(entry.cipher, what), profile: try profile(entry.profile, what),
+                    elements: elements,
+                    feedback: entry.feedback))
+        }
+        guard !keys.isEmpty else { throw KeyError.malformed(source: source, reason: "holds no keys") }
+        self.init(layers: keys)
+        self.source = source
+    }
+
+    /// What of a decoding error tells about the file and nothing about its values.
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case DecodingError.keyNotFound(let key, _): return "'\(key.stringValue)' is missing"
+        case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
+            return "'\(context.codingPath.last?.stringValue ?? "")' has the wrong type"
+        default: return "no valid JSON"
+        }
+    }
+
+    /// Reads a key file, an environment variable (`env:NAME`) or a file descriptor (`fd:N`).
+    public init(reference: String) throws {
+        if reference.hasPrefix("env:") {
+            let name = String(reference.dropFirst(4))
+            guard let text = ProcessInfo.processInfo.environment[name] else {
+                throw KeyError.malformed(source: reference, reason: "the environment has no such variable")
+            }
+            try self.init(json: Data(text.utf8), source: reference)
+        } else if reference.hasPrefix("fd:") {
+            guard let number = Int32(reference.dropFirst(3)), number >= 0 else {
+                throw KeyError.malformed(source: reference, reason: "not a file descriptor number")
+            }
+            let handle = FileHandle(fileDescriptor: number, closeOnDealloc: false)
+            guard let data = try? handle.readToEnd() else {
+                throw KeyError.malformed(source: reference, reason: "cannot be read")
+            }
+            try self.init(json: data, source: reference)
+        } else {
+            guard let data = FileManager.default.contents(atPath: reference) else {
+                let exists = FileManager.default.fileExists(atPath: reference)
+                throw KeyError.malformed(source: reference, reason: exists ? "cannot be read" : "no such key file")
+            }
+            try self.init(json: data, source: reference)
+        }
+    }
+
+    /// The keys as `keys.json`.
+    public func json() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        let entries = layers.map {
+            KeyFile.Layer(
+                layer: $0.layer, id: $0.id, key: Hexadecimal.encode($0.key.bytes), cipher: $0.cipher.name,
+                profile: $0.profile.name,
+                elements: $0.elements?.names.joined(separator: ","), feedback: $0.feedback)
+        }
+        return try encoder.encode(KeyFile(version: 1, layers: entries, master: nil)) + Data("\n".utf8)
+    }
+
+    /// `keys.json` with a fresh master key, from which every layer's key is derived.
+    public static func masterFile(layers: Int, cipher: CipherKind, profile: Profile, keyBytes: Int = 32) throws -> Data
+    {
+        let master = KeyFile.Master(
+            id: randomId(), key: Hexadecimal.encode(SecretBytes.random(keyBytes).bytes), layers: layers,
+            cipher: cipher.name,
+            profile: profile.name)
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        return try encoder.encode(KeyFile(version: 1, layers: nil, master: master)) + Data("\n".utf8)
+    }
+
+    /// Writes a new file that only its owner can read. An existing one is left alone.
+    public func write(path: String) throws { try Self.write(try json(), path: path) }
+
+    /// Writes the contents of a key file.
+    public static func write(_ data: Data, path: String) throws {
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        if descriptor < 0 {
+            if errno == EEXIST { throw KeyError.exists(path: path) }
+            throw KeyError.malformed(source: path, reason: "cannot be written: \(String(cString: strerror(errno)))")
+        }
+        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        do {
+            try handle.write(contentsOf: data)
+            try handle.close()
+        } catch {
+            unlink(path)
+            throw KeyError.malformed(source: path, reason: "cannot be written")
+        }
+    }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilEntropy
+
+/// Which layers of a stream are encrypted.
+public enum Scheme: UInt8, Sendable, CaseIterable {
+    case none = 0
+    /// The base layer only.
+    case bl = 1
+    /// Every layer.
+    case all = 2
+    /// The highest enhancement layer only.
+    case el = 3
+
+    public var name: String {
+        switch self {
+        case .none: return "none"
+        case .bl: return "bl"
+        case .all: return "all"
+        case .el: return "el"
+        }
+    }
+
+    public init?(name: String) {
+        guard let scheme = Self.allCases.first(where: { $0.name == name }) else { return nil }
+        self = scheme
+    }
+
+    /// Whether a layer of a stream whose layers are `layers` (ascending) is encrypted.
+    public func covers(_ layer: Int, of layers: [Int]) -> Bool {
+        switch self {
+        case .none: return false
+        case .bl: return layer == layers.first
+        case .all: return true
+        case .el: return layer == layers.last
+        }
+    }
+}
+
+/// Where keystreams begin anew.
+public enum Resynchronisation: UInt8, Sendable, CaseIterable {
+    /// With every substream (WPP row, tile or slice segment).
+    case substream = 0
+    /// Never: the paper's single chain over a layer.
+    case stream = 1
+
+    public var name: String { self == .substream ? "substream" : "stream" }
+    public init?(name: String) {
+        guard let value = Self.allCases.first(where: { $0.name == name }) else { return nil }
+        self = value
+    }
+}
+
+/// What a decryptor must know of one layer, carried in an SEI message before each IRAP picture of the layer.
+///
+/// The payload of user_data_unregistered, after the UUID, big endian: version (1 byte), scheme (1), layer (1), cipher
+/// (1), profile (1), flags (1: 1 feedback, 2 single chain, 4 IRAP pictures only, 8 regions follow, 16 authenticated),
+/// elements (2, bit BinElement), lowest encrypted temporal sub-layer (1), IRAP index (4), nonce (16), key check value
+/// (8), length of the key id (1) and the id; then, if flagged, the number of regions (1) and of each x, y, width,
+/// height in luma samples of the layer (2 each).
+public struct ProtectionMessage: Hashable, Sendable {
+    public static let version: UInt8 = 1
+    public static let maxKeyIdBytes = 64
+    public static let uuid: [UInt8] = [
+        0x76, 0x65, 0x69, 0x6C, 0x8B, 0x1D, 0x4E, 0x0A, 0x9C, 0x53, 0x2F, 0xE7, 0x60, 0xB4, 0x3D, 0x11,
+    ]
+
+    public var scheme = Scheme.all
+    public var layer = 0
+    public var cipher = CipherKind.chaotic
+    public var profile = Profile.paper
+    public var feedback = true
+    public var resynchronisation = Resynchronisation.substream
+    public var elements = ElementSet.paper
+    public var selection = Selection()
+    /// Whether an ``AuthenticationMessage`` follows the slices of each picture of the layer.
+    public var isAuthenticated = false
+    /// How many IRAP pictures of the layer came before this one.
+    public var irapIndex: UInt32 = 0
+    public var nonce: [UInt8] = Array(repeating: 0, count: 16)
+    public var keyCheck: [UInt8] = Array(repeating: 0, count: 8)
+    public var keyId = ""
+
+    public init() {}
+
+    public enum ParseError: Error, Sendable, CustomStringConvertible {
+        case truncated
+        case unknown(field: String, value: Int)
+        public var description: String {
+            switch self {
+            case .truncated: return "the encryption message is cut short"
+            case .unknown(let field, let value): return "the encryption message has an unknown \(field) (\(value))"
+            }
+        }
+    }
+
+    /// What the key check value covers: every field but itself and the IRAP index, which moves.
+    var checkedFields: [UInt8] {
+        var message = self
+        message.irapIndex = 0
+        message.keyCheck = Array(repeating: 0, count: 8)
+        return message.payload
+    }
+
+    /// Nil when the payload is some other user data.
+    public init?(payload: [UInt8]) throws {
+        guard payload.starts(with: Self.uuid) else { return nil }
+        var at = 16
+        func next(_ count: Int) throws -> Int {
+            guard at + count <= payload.count else { throw ParseError.truncated }
+            defer { at += count }
+            return payload[at..<(at + count)].reduce(0) { $0 << 8 | Int($1) }
+        }
+        func bytes(_ count: Int) throws -> [UInt8] {
+            guard at + count <= payload.count else { throw ParseError.truncated }
+            defer { at += count }
+            return Array(payload[at..<(at + count)])
+        }
+        func known<T>(_ field: String, _ make: (UInt8) -> T?) throws -> T {
+            let value = try next(1)
+            guard let result = make(UInt8(value)) else { throw ParseError.unknown(field: field, value: value) }
+            return result
+        }
+        _ = try known("version") { $0 == Self.version ? true : nil }
+        scheme = try known("scheme", Scheme.init(rawValue:))
+        layer = try known("layer") { $0 < 63 ? Int($0) : nil }
+        cipher = try known("cipher") { CipherKind(rawValue: $0).flatMap { $0.isAvailable ? $0 : nil } }
+        profile = try known("profile", Profile.init(rawValue:))
+        let flags = try known("flag") { $0 < 32 ? Int($0) : nil }
+        feedback = flags & 1 != 0
+        resynchronisation = flags & 2 != 0 ? .stream : .substream
+        selection.irapOnly = flags & 4 != 0
+        isAuthenticated = flags & 16 != 0
+        elements = ElementSet(rawValue: UInt16(try next(2)))
+        selection.minTemporalId = try known("temporal sub-layer") { $0 < 7 ? Int($0) : nil }
+        irapIndex = UInt32(try next(4))
+        nonce = try bytes(16)
+        keyCheck = try bytes(8)
+        let length = try known("key id length") { Int($0) <= Self.maxKeyIdBytes ? Int($0) : nil }
+        // Shown in messages: nothing but visible characters.
+        let id = try bytes(length)
+        guard !id.isEmpty, id.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+            throw ParseError.unknown(field: "key id", value: length)
+        }
+        keyId = String(decoding: id, as: UTF8.self)
+        if flags & 8 != 0 {
+            for _ in 0..<(try next(1)) {
+                selection.regions.append(
+                    Selection.Region(x: try next(2), y: try next(2), width: try next(2), height: try next(2)))
+            }
+        }
+    }
+
+    /// The payload of the user_data_unregistered SEI message.
+    public var payload: [UInt8] {
+        var bytes = Self.uuid
+        func put(_ value: Int, _ count: Int) {
+            for i in (0..<count).reversed() { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * i))) }
+        }
+        put(Int(Self.version), 1)
+        put(Int(scheme.rawValue), 1)
+        put(layer, 1)
+        put(Int(cipher.rawValue), 1)
+        put(Int(profile.rawValue), 1)
+        put(
+            (feedback ? 1 : 0) | (resynchronisation == .stream ? 2 : 0) | (selection.irapOnly ? 4 : 0)
+                | (selection.regions.isEmpty ? 0 : 8) | (isAuthenticated ? 16 : 0), 1)
+        put(Int(elements.rawValue), 2)
+        put(selection.minTemporalId, 1)
+        put(Int(irapIndex), 4)
+        bytes += nonce
+        bytes += keyCheck
+        put(keyId.utf8.count, 1)
+        bytes += Array(keyId.utf8)
+        if !selection.regions.isEmpty {
+            put(min(selection.regions.count, Selection.maxRegions), 1)
+            for region in selection.regions.prefix(Selection.maxRegions) {
+                for value in [region.x, region.y, region.width, region.height] { put(value, 2) }
+            }
+        }
+        return bytes
+    }
+}

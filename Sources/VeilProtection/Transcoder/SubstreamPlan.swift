@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+import VeilEntropy
+
+/// One slice segment to be recoded.
+struct RecodingSegment {
+    let nal: NALUnit
+    let header: SliceSegmentHeader
+    let rbsp: [UInt8]
+    /// RBSP positions before which emulation prevention bytes stood.
+    let removed: [Int]
+    let parameters: SliceParameters
+    /// The slice data in the RBSP, without the cabac_zero_words after it, which stay as they are.
+    let data: Range<Int>
+
+    init(
+        _ nal: NALUnit, header: SliceSegmentHeader, payload: (rbsp: [UInt8], removed: [Int]),
+        parameters: SliceParameters
+    ) {
+        self.nal = nal
+        self.header = header
+        rbsp = payload.rbsp
+        removed = payload.removed
+        self.parameters = parameters
+        let end = (rbsp.lastIndex { $0 != 0 } ?? -1) + 1
+        data = header.byteCount < end ? header.byteCount..<end : 0..<0
+    }
+
+    /// Where in the slice data the substreams begin, as the entry points say; nil where they cannot be true.
+    var substreamStarts: [Int]? {
+        let starts = header.substreamStarts(removed: removed).map { $0 - header.byteCount }
+        let ascend = zip(starts, starts.dropFirst()).allSatisfy { $0 < $1 && $1 < data.count }
+        return ascend ? starts : nil
+    }
+}
+
+/// A substream, or a slice segment's only one, as the headers announce it.
+struct SubstreamPiece {
+    let segment: Int
+    /// First CTB, tile-scan address.
+    let start: Int
+    /// In the segment's slice data.
+    let data: Range<Int>
+    let beginsSegment: Bool
+    let endsSegment: Bool
+}
+
+/// How the substreams of a picture's slice segments can be recoded side by side: those in one task follow each other,
+/// tasks wait for nothing but CTBs above them, which belong to tasks before them.
+struct SubstreamPlan {
+    /// Indices of segments: an independent one and the dependent ones after it.
+    let slices: [Range<Int>]
+    /// By task; all empty when nothing is gained.
+    private(set) var tasks: [[SubstreamPiece]] = []
+    /// The slice of each task.
+    private(set) var sliceOfTask: [Int] = []
+    /// The tile-scan addresses that each task is to cover.
+    private(set) var ranges: [Range<Int>] = []
+
+    /// - Parameter isParallel: look for tasks at all.
+    init(_ segments: [RecodingSegment], layout: CTBLayout, isParallel: Bool) {
+        var slices: [Range<Int>] = []
+        for (i, segment) in segments.enumerated() {
+            if segment.header.dependentSliceSegmentFlag, let last = slices.last {
+                slices[slices.count - 1] = last.lowerBound..<(i + 1)
+            } else {
+                slices.append(i..<(i + 1))
+            }
+        }
+        self.slices = slices
+        if isParallel { plan(segments, layout) }
+    }
+
+    private mutating func plan(_ segments: [RecodingSegment], _ layout: CTBLayout) {
+        for (slice, members) in slices.enumerated() {
+            for index in members {
+                let segment = segments[index]
+                guard segment.header.sliceSegmentAddress < layout.ctbCount, let starts = segment.substreamStarts else {
+                    return giveUp()
+                }
+                var ts = Int(layout.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
+                // Addresses ascend, or what waits for what is not known.
+                if let last = ranges.last, ts <= last.lowerBound { return giveUp() }
+                for (i, start) in starts.enumerated() {
+                    if i > 0 {
+                        repeat {
+                            ts += 1
+                        } while ts < layout.ctbCount && !Self.beginsSubstream(ts, segment.parameters, layout)
+                        if ts >= layout.ctbCount { return giveUp() }
+                    }
+                    let isLast = i == starts.count - 1
+                    let piece = SubstreamPiece(
+                        segment: index, start: ts, data: start..<(isLast ? segment.data.count : starts[i + 1]),
+                        beginsSegment: i == 0,
+                        endsSegment: isLast)
+                    if index == members.lowerBound && i == 0 || Self.beginsSubstream(ts, segment.parameters, layout) {
+                        if let last = ranges.popLast() { ranges.append(last.lowerBound..<ts) }
+                        tasks.append([piece])
+                        sliceOfTask.append(slice)
+                        ranges.append(ts..<layout.ctbCount)
+                    } else {
+                        tasks[tasks.count - 1].append(piece)
+                    }
+                }
+            }
+        }
+        if tasks.count < 2 { giveUp() }
+    }
+
+    private mutating func giveUp() {
+        tasks = []
+        sliceOfTask = []
+        ranges = []
+    }
+
+    /// Whether nothing to the left of a CTB is needed to code it, whatever slice it belongs to: it is the first of
+    /// its tile, or with WPP of its row.
+    static func beginsSubstream(_ ts: Int, _ p: SliceParameters, _ layout: CTBLayout) -> Bool {
+        if ts == 0 || layout.tileId[ts] != layout.tileId[ts - 1] { return true }
+        let column = Int(layout.ctbAddrTsToRs[ts]) % p.picWidthInCtbsY
+        return p.entropyCodingSyncEnabledFlag && column == Int(layout.tileColumnStart[column])
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
+import Foundation
+import VeilLab
+import VeilMedia
+
+struct AttackCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "attack",
+        abstract: "What someone without the key gets out of an encrypted clip or stream.",
+        discussion: "veil attack clip.y4m -o attack --layers 2x --qp 26,26")
+
+    @OptionGroup var input: InputOptions
+    @OptionGroup var experiment: ExperimentOptions
+    @Option(help: "Layers: 2x, 1.5x, snr, or 1 (for clips).")
+    var layers: LayerStructure = .double
+    @Option(help: "QP of base and enhancement layer (for clips).")
+    var qp: String = "26,26"
+    @Option(help: "Code at most this many frames of a clip.")
+    var frames: Int = 9
+    @Option(help: "x265 options; by default one I picture, then P pictures.")
+    var x265Options: String = "bframes=0,scenecut=0"
+    @Option(help: "The frame that pictures show, from 0.")
+    var figure: Int = 4
+    @OptionGroup var logging: LoggingOptions
+
+    func run() throws {
+        guard frames > 0, figure >= 0 else { throw ValidationError("--frames takes 1 or more, --figure 0 or more") }
+        guard input.input != "-" else { throw ValidationError("attack reads its clip several times: a file is needed") }
+        guard FileManager.default.fileExists(atPath: input.input) else {
+            throw MediaError.cannotOpen(path: input.input, reason: "no such file")
+        }
+        try FileManager.default.createDirectory(atPath: experiment.output, withIntermediateDirectories: true)
+        let isStream = EvaluateCommand.isStream(input.input)
+        let steps = Attack.steps(layers: layers == .single ? 1 : 2) + (isStream ? 0 : 2)
+        let progress = VeilEvaluation.Progress(steps: steps, quiet: experiment.quiet)
+        var settings = Attack.Settings()
+        settings.clip = (input.input as NSString).lastPathComponent
+        settings.threads = max(experiment.threads, 1)
+        settings.figureFrame = figure
+        settings.folder = experiment.output
+        var stream = input.input
+        var known: String?
+        let temporary = ["attack-clear.hevc", "attack-known.y4m", "attack-known.hevc"].map {
+            experiment.output + "/" + $0
+        }
+        defer { for path in temporary { unlink(path) } }
+        if isStream {
+            settings.layers = "as in the stream"
+        } else {
+            settings.layers = layers.rawValue
+            settings.qp = qp
+            stream = temporary[0]
+            let source = try VideoSource.open(
+                path: input.input, size: input.size.map { ($0.width, $0.height) }, bitDepth: input.inputDepth)
+            progress.step("encoding \(settings.clip)")
+            try encode(input.input, stream, qp, raw: true)
+            // What the attacker knows: a drawn clip of the same size, finely quantised, so that its units reach far.
+            if source.format.bitDepth == 8 {
+                progress.step("encoding a known clip")
+                let clip = DemoClip(width: source.format.width, height: source.format.height)
+                let writer = try VideoWriter(path: temporary[1], format: clip.format)
+                for n in 0..<min(frames, 9) { try writer.write(clip.frame(n)) }
+                try writer.finish()
+                let fine = qp.split(separator: ",").map { String(max((Int($0) ?? 26) - 14, 2)) }.joined(separator: ",")
+                try encode(temporary[1], temporary[2], fine, raw: false)
+                known = temporary[2]
+            }
+        }
+        let (report, pictures) = try Attack(settings: settings, progress: progress).run(
+            stream: stream, known: known, version: VeilProgram.configuration.version, command: CommandLine.commandText)
+        progress.finish()
+        let files = try AttackPage.write(report, pictures: pictures, folder: experiment.output)
+        for line in AttackPage.conclusions(report) { warn(line) }
+        print(#"{"report":"\#(files.html)","json":"\#(files.json)","attempts":\#(report.attempts.count)}"#)
+    }
+
+    private func encode(_ clip: String, _ stream: String, _ qp: String, raw: Bool) throws {
+        var arguments = [
+            "encode", clip, "-o", stream, "--layers", layers.rawValue, "--qp", qp, "--scheme", "none", "--frames",
+            String(frames),
+            "--preset", experiment.preset,
+            "--threads", String(experiment.threads),
+        ]
+        if !x265Options.isEmpty { arguments += ["--x265-options", x265Options] }
+        if raw, let size = input.size { arguments += ["--size", "\(size.width)x\(size.height)"] }
+        if raw, let fps = input.fps { arguments += ["--fps", "\(fps.numerator)/\(fps.denominator)"] }
+        if raw, let depth = input.inputDepth { arguments += ["--input-depth", String(depth)] }
+        try ChildProcess.runSelf(arguments)
+    }
+}

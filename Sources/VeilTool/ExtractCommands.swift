@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
+import Foundation
+import VeilBitstream
+import VeilMedia
+import VeilProtection
+
+struct ExtractCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "extract", abstract: "Keep some layers or sub-layers; no keys.",
+        discussion: """
+            EXAMPLES
+              veil extract out.hevc -o base.hevc --layer 0   # plays in any HEVC decoder
+              veil extract out.hevc -o base.mp4 --layer 0    # or .mov, .mkv, .ts
+              veil extract out.hevc -o half.hevc --max-temporal-id 1
+              veil extract out.hevc -o - --layer 0 | ffplay -
+            """)
+
+    @Argument(help: "Annex B stream, '-' for standard input.")
+    var input: String
+    @Option(
+        name: .shortAndLong, help: "Stream to write, '-' for standard output; .mp4, .mov, .mkv and .ts through ffmpeg.")
+    var output: String
+    @Option(help: "Keep this layer and those it is predicted from.")
+    var layer: Int?
+    @Option(help: "Keep temporal sub-layers up to this one, 0 to 6.")
+    var maxTemporalId: Int = 6
+    @Option(help: "Frames per second in a container, where the stream does not tell.")
+    var fps: FrameRate?
+    @OptionGroup var logging: LoggingOptions
+
+    func run() throws {
+        guard (0...6).contains(maxTemporalId) else { throw ValidationError("--max-temporal-id takes 0 to 6") }
+        guard layer.map({ (0...62).contains($0) }) ?? true else { throw ValidationError("--layer takes 0 to 62") }
+        let isContainer = ContainerOutput.isContainer(output)
+        if isContainer && layer != 0 {
+            throw ValidationError("containers hold one layer: add --layer 0, or write to a .hevc file")
+        }
+        let container = isContainer ? try ContainerOutput(path: output, fps: fps) : nil
+        let file = isContainer ? nil : try OutputFile(path: output)
+        var extraction = LayerExtraction(layer: layer, maxTemporalId: maxTemporalId)
+        var pictures = 0
+        try StreamInput.read(input) { nal in
+            guard let unit = try extraction.take(nal) else { return }
+            if unit.header.nalUnitType.isSlice, layer == nil || unit.header.nuhLayerId == layer { pictures += 1 }
+            try container?.write(unit)
+            try file?.write(unit)
+        }
+        if pictures == 0 {
+            throw MediaError.notSupported(
+                path: input, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
+        }
+        try container?.finish()
+        try file?.finish()
+        if let layer, layer > 0, layer != extraction.streamLayers.last {
+            warn("\(output): the VPS still names higher layers: decode with --layer \(layer)")
+        }
+    }
+}
+
+struct SplitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "split", abstract: "Cut a stream before IRAP pictures; no keys.",
+        discussion: """
+            Every part plays and decrypts alone. Leading pictures at the beginning of a
+            part that refer to the part before it (RASL) are skipped by decoders until
+            the parts are joined again.
+
+            EXAMPLES
+              veil split out.hevc -o part-%03d.hevc           # one part an IRAP picture
+              veil split out.hevc -o part-%d.hevc --every 4   # four of them a part
+            """)
+
+    @Argument(help: "Annex B stream, '-' for standard input.")
+    var input: String
+    @Option(name: .shortAndLong, help: "Names of the parts, with %d or %03d for their number from 0.")
+    var output: String
+    @Option(help: "IRAP pictures a part.")
+    var every: Int = 1
+    @OptionGroup var logging: LoggingOptions
+
+    func run() throws {
+        guard every > 0 else { throw ValidationError("--every takes 1 or more") }
+        guard let pattern = NumberedName(output) else {
+            throw ValidationError("-o needs %d (or %03d) once, for the number of the part")
+        }
+        var splitting = StreamSplitting(every: every)
+        var current: (part: Int, file: OutputFile)?
+        var chained = false
+        func write(_ unit: [NALUnit]) throws {
+            if current?.part != splitting.part {
+                try current?.file.finish()
+                current = (splitting.part, try OutputFile(path: pattern.name(splitting.part)))
+            }
+            for nal in unit { try current?.file.write(nal) }
+        }
+        try StreamInput.read(input) { nal in
+            if nal.header.nalUnitType == .prefixSEI, try ProtectionSEI.message(in: nal)?.resynchronisation == .stream {
+                chained = true
+            }
+            if let unit = try splitting.push(nal) { try write(unit) }
+        }
+        if let unit = try splitting.finish() { try write(unit) }
+        guard current != nil else { throw MediaError.notSupported(path: input, what: "no pictures") }
+        try current?.file.finish()
+        info("\(splitting.part + 1) part\(splitting.part == 0 ? "" : "s")")
+        if chained && splitting.part > 0 {
+            warn(
+                "\(input): the keystream never restarts (--resync stream): parts after the first decrypt only when joined again"
+            )
+        }
+    }
+}
+
+struct JoinCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "join", abstract: "Put streams one after the other; no keys.",
+        discussion: """
+            Streams of different encodes, keys and nonces join: each announces its own.
+            To decrypt the whole, the key file must hold the keys of all.
+
+            EXAMPLES
+              veil join one.hevc two.hevc -o both.hevc
+              veil join part-*.hevc -o whole.hevc --continuous   # parts of one stream
+            """)
+
+    @Argument(help: "Annex B streams, in order.")
+    var inputs: [String]
+    @Option(name: .shortAndLong, help: "Stream to write, '-' for standard output.")
+    var output: String
+    @Flag(help: "The streams are parts of one: keep leading pictures that refer across the joints.")
+    var continuous = false
+    @OptionGroup var logging: LoggingOptions
+
+    func run() throws {
+        let file = try OutputFile(path: output)
+        var joining = StreamJoining(continuous: continuous)
+        for input in inputs {
+            joining.begin()
+            do {
+                try StreamInput.read(input) { nal in for unit in try joining.push(nal) { try file.write(unit) } }
+                for unit in try joining.end() { try file.write(unit) }
+            } catch let error as CutError {
+                throw MediaError.notSupported(path: input, what: error.description)
+            }
+        }
+        try file.finish()
+    }
+}
+
+extension OutputFile {
+    /// Writes a NAL unit with its start code.
+    func write(_ nal: NALUnit) throws {
+        var bytes: [UInt8] = []
+        bytes.append(annexB: nal)
+        try write(bytes)
+    }
+}
+
+/// A file name with %d, %3d or %03d in it for a number.
+struct NumberedName {
+    private let before: String
+    private let after: String
+    private let width: Int
+    private let zeros: Bool
+
+    init?(_ pattern: String) {
+        guard let percent = pattern.firstIndex(of: "%"), let end = pattern[percent...].firstIndex(of: "d"),
+            !pattern[end...].contains("%")
+        else { return nil }
+        let digits = pattern[pattern.index(after: percent)..<end]
+        guard digits.isEmpty || (Int(digits) ?? 100) < 20 else { return nil }
+        before = String(pattern[..<percent])
+        after = String(pattern[pattern.index(after: end)...])
+        width = Int(digits) ?? 0
+        zeros = digits.hasPrefix("0")
+    }
+
+    func name(_ number: Int) -> String {
+        let text = String(number)
+        return before + String(repeating: zeros ? "0" : " ", count: max(width - text.count, 0)) + text + after
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
+import Foundation
+import Veil
+import VeilEncoder
+import VeilMedia
+import Yams
+
+/// A layer file says what each layer of a stream is to be, bottom up, in YAML (or JSON, which is YAML as well):
+///
+///     layers:
+///       - {ratio: 2x, qp: 28, keys: base.json}
+///       - {qp: 26, keys: env:PREMIUM_KEYS, references: [0], preset: slow}
+///
+/// `size` (WxH) or `ratio` (of the next layer's size to this one's) may be left out of the top layer, which then has
+/// the source's size.
+struct LayerFile {
+    private let path: String
+    private let entries: [Entry]
+
+    /// One layer as it was written.
+    private struct Entry {
+        var line: Int
+        var size: Size?
+        var ratio: Double?
+        var layer = LayerPlan.Layer(width: 0, height: 0, bitDepth: 0)
+        var depth: Int?
+        var references: [Int]?
+    }
+
+    /// Reads and checks a file; errors name it and the line.
+    init(path: String) throws {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw MediaError.cannotOpen(
+                path: path, reason: FileManager.default.fileExists(atPath: path) ? "cannot be read" : "no such file")
+        }
+        try self.init(text: String(decoding: data, as: UTF8.self), path: path)
+    }
+
+    init(text: String, path: String) throws {
+        self.path = path
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: text)
+        } catch YamlError.scanner(_, let problem, let mark, _), YamlError.parser(_, let problem, let mark, _),
+            YamlError.composer(_, let problem, let mark, _)
+        {
+            throw ValidationError("\(path):\(mark.line): no valid YAML: \(problem)")
+        } catch {
+            throw ValidationError("\(path): no valid YAML")
+        }
+        guard let map = root?.mapping, map.count == 1, let list = map["layers"]?.sequence, !list.isEmpty else {
+            throw ValidationError("\(path): a layer file holds one key, 'layers', with a list of layers, bottom up")
+        }
+        entries = try list.map { try Self.entry($0, path: path) }
+    }
+
+    private static func entry(_ node: Node, path: String) throws -> Entry {
+        let line = node.mark?.line ?? 0
+        guard let map = node.mapping else {
+            throw ValidationError("\(path):\(line): a layer is a list of keys and values")
+        }
+        var entry = Entry(line: line)
+        for (key, value) in map {
+            let name = key.string ?? ""
+            func fail(_ what: String) -> ValidationError {
+                ValidationError("\(path):\(key.mark?.line ?? line): '\(name)' \(what)")
+            }
+            func number(_ range: ClosedRange<Double>) throws -> Double {
+                guard let number = value.float ?? value.int.map(Double.init), range.contains(number) else {
+                    throw fail("takes a number of \(range.lowerBound.formatted()) to \(range.upperBound.formatted())")
+                }
+                return number
+            }
+            func text() throws -> String {
+                guard let text = value.string, !text.isEmpty else { throw fail("takes a text") }
+                return text
+            }
+            switch name {
+            case "size":
+                guard let size = value.string.flatMap(Size.init(argument:)) else { throw fail("takes WxH") }
+                entry.size = size
+            case "ratio":
+                guard let ratio = value.string.flatMap(LayerRatios.ratio) else {
+                    throw fail("takes 2x, 1.5x, any ratio of 1x to 16x, or snr")
+                }
+                entry.ratio = ratio
+            case "depth": entry.depth = Int(try number(8...10))
+            case "qp":
+                guard let qp = value.int, (0...51).contains(qp) else { throw fail("takes 0 to 51") }
+                entry.layer.qp = qp
+            case "crf": entry.layer.crf = try number(0...51)
+            case "bitrate": entry.layer.bitrate = try number(1...1e6)
+            case "vbv-maxrate": entry.layer.maxRate = try number(1...1e6)
+            case "vbv-bufsize": entry.layer.buffer = try number(1...1e6)
+            case "source": entry.layer.source = try text()
+            case "keys": entry.layer.keys = try text()
+            case "preset":
+                let preset = try text()
+                guard EncoderPreset(name: preset) != nil else { throw fail("names no preset: '\(preset)'") }
+                entry.layer.preset = preset
+            case "references":
+                guard let nodes = value.sequence, case let ids = nodes.compactMap(\.int), ids.count == nodes.count,
+                    !ids.isEmpty,
+                    Set(ids).count == ids.count
+                else { throw fail("takes a list of lower layers, as [0, 1]") }
+                entry.references = ids.sorted()
+            default:
+                throw fail(
+                    "is unknown: size, ratio, depth, qp, crf, bitrate, vbv-maxrate, vbv-bufsize, source, keys, preset, references"
+                )
+            }
+        }
+        if [entry.layer.qp != nil, entry.layer.crf != nil, entry.layer.bitrate != nil].filter({ $0 }).count > 1 {
+            throw ValidationError("\(path):\(line): 'qp', 'crf' and 'bitrate' exclude each other")
+        }
+        if (entry.layer.maxRate == nil) != (entry.layer.buffer == nil) {
+            throw ValidationError("\(path):\(line): 'vbv-maxrate' and 'vbv-bufsize' go together")
+        }
+        if entry.layer.maxRate != nil && entry.layer.bitrate == nil && entry.layer.crf == nil {
+            throw ValidationError("\(path):\(line): 'vbv-maxrate' needs 'bitrate' or 'crf'")
+        }
+        if entry.size != nil && entry.ratio != nil {
+            throw ValidationError("\(path):\(line): 'size' and 'ratio' exclude each other")
+        }
+        return entry
+    }
+
+    /// The layers for a source of a given size, which is the top layer's where the file names no other.
+    func plan(source: VideoFormat) throws -> LayerPlan {
+        var layers: [LayerPlan.Layer] = []
+        var above = (width: source.width, height: source.height)
+        for (i, entry) in entries.enumerated().reversed() {
+            var layer = entry.layer
+            let isTop = i == entries.count - 1
+            if let size = entry.size {
+                above = (size.width, size.height)
+            } else if let ratio = entry.ratio {
+                guard !isTop else {
+                    throw ValidationError("\(path):\(entry.line): the top layer takes 'size', and no 'ratio'")
+                }
+                if ratio > 1.0001 {
+                    above = (LayerRatios.even(above.width, ratio), LayerRatios.even(above.height, ratio))
+                }
+            } else if !isTop {
+                throw ValidationError("\(path):\(entry.line): layer \(i) needs 'size' or 'ratio'")
+            }
+            (layer.width, layer.height) = above
+            layer.bitDepth = entry.depth ?? source.bitDepth
+            layer.references = entry.references ?? (i > 0 ? [i - 1] : [])
+            layers.insert(layer, at: 0)
+        }
+        return LayerPlan(layers: layers)
+    }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
+import Foundation
+import VeilMedia
+
+struct MeasureCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "measure", abstract: "Compare two videos: PSNR, SSIM and more.",
+        discussion: """
+            EXAMPLES
+              veil measure reference.y4m distorted.y4m
+              veil measure a.yuv b.yuv --size 1920x1080 --json
+            """)
+
+    @Argument(help: "Reference video.")
+    var reference: String
+    @Argument(help: "Video to measure.")
+    var distorted: String
+    @Option(help: "Size of raw video, as WxH.")
+    var size: Size?
+    @Flag(help: "Print JSON.")
+    var json = false
+    @OptionGroup var logging: LoggingOptions
+
+    func run() throws {
+        let a = try VideoSource.open(path: reference, size: size.map { ($0.width, $0.height) })
+        let b = try VideoSource.open(path: distorted, size: size.map { ($0.width, $0.height) })
+        guard a.format.width == b.format.width, a.format.height == b.format.height,
+            a.format.bitDepth == b.format.bitDepth
+        else {
+            throw ValidationError(
+                "\(distorted): \(b.format.width)x\(b.format.height) \(b.format.bitDepth) bit, but \(reference) is \(a.format.width)x\(a.format.height) \(a.format.bitDepth) bit"
+            )
+        }
+        var metrics = Metrics(format: a.format)
+        while let x = try a.nextFrame(), let y = try b.nextFrame() { metrics.add(x, y) }
+        let m = metrics.result
+        if json {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+            print(String(decoding: try encoder.encode(m), as: UTF8.self))
+        } else {
+            print(
+                String(
+                    format: "frames %d  PSNR Y %.2f  Cb %.2f  Cr %.2f dB  SSIM Y %.4f  EQ %.0f  HD %.3f",
+                    m.frames, m.psnrY, m.psnrCb, m.psnrCr, m.ssimY, m.encryptionQuality, m.hammingDistance))
+        }
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
+import VeilMedia
+import VeilProtection
+
+extension Scheme: ExpressibleByArgument {
+    public init?(argument: String) { self.init(name: argument) }
+    public static var allValueStrings: [String] { allCases.map(\.name) }
+    public static var allValueDescriptions: [String: String] { [:] }
+    public var defaultValueDescription: String { name }
+}
+
+extension CipherKind: ExpressibleByArgument {
+    public init?(argument: String) { self.init(name: argument) }
+    public static var allValueStrings: [String] { allCases.map(\.name) }
+    public static var allValueDescriptions: [String: String] { [:] }
+    public var defaultValueDescription: String { name }
+}
+
+extension Profile: ExpressibleByArgument {
+    public init?(argument: String) { self.init(name: argument) }
+    public static var allValueStrings: [String] { allCases.map(\.name) }
+    public static var allValueDescriptions: [String: String] { [:] }
+    public var defaultValueDescription: String { name }
+}
+
+extension Resynchronisation: ExpressibleByArgument {
+    public init?(argument: String) { self.init(name: argument) }
+    public static var allValueStrings: [String] { allCases.map(\.name) }
+    public static var allValueDescriptions: [String: String] { [:] }
+    public var defaultValueDescription: String { name }
+}
+
+/// A value that help shows by its name where it is the default; of enumerations ArgumentParser shows the raw value.
+struct Named<Value: ExpressibleByArgument & Sendable>: ExpressibleByArgument, Sendable {
+    let value: Value
+
+    init(_ value: Value) { self.value = value }
+
+    init?(argument: String) {
+        guard let value = Value(argument: argument) else { return nil }
+        self.value = value
+    }
+
+    static var allValueStrings: [String] { Value.allValueStrings }
+    static var defaultCompletionKind: CompletionKind { Value.defaultCompletionKind }
+    var defaultValueDescription: String { value.defaultValueDescription }
+}
+
+/// How a stream is encrypted.
+struct ProtectionOptions: ParsableArguments {
+    @Option(help: "Layers to encrypt: none, bl, all, el (default: all when keys are given).")
+    var scheme: Scheme?
+    @Option(help: "Key file, env:NAME or fd:N.")
+    var keys: String?
+    @Option(help: "In place of the key file's: chaotic, aes-128-ctr, aes-256-ctr, chacha20.")
+    var cipher: CipherKind?
+    @Option(help: "In place of the key file's: paper or maximal.")
+    var profile: Profile?
+    @Option(
+        help: """
+            Syntax elements, comma separated: mvd, mvd-sign, coeff, coeff-sign, dqp-sign (the paper's), sao-sign, sao-band, sao-class, \
+            sao-offset, pcm, merge, ref, part, dqp, intra-luma, intra-chroma.
+            """)
+    var elements: String?
+    @Option(help: "Where keystreams restart: substream, or stream (one chain over a layer, as in the paper).")
+    var resync = Named(Resynchronisation.substream)
+    @Flag(inversion: .prefixedNo, help: "Equation (3)'s feedback (default: with the chaotic generator).")
+    var feedback: Bool?
+    @Option(help: "Nonce, 32 hexadecimal digits; random by default. Never use one twice with the same keys.")
+    var nonce: String?
+    @Flag(help: "Add an authentication tag to each picture of each encrypted layer, so that changes are detected.")
+    var authenticate = false
+    @Option(
+        help: "Where decryptors learn how the stream is encrypted: sei (messages in the stream) or none (--sidecar).")
+    var signal: Signal = .sei
+    @Option(help: "With --signal none: file for what decryptors need beside the keys.")
+    var sidecar: String?
+    @Flag(help: "Encrypt IRAP pictures only.")
+    var irapOnly = false
+    @Option(help: "Encrypt pictures of this temporal sub-layer and above only.")
+    var minTemporalId: Int = 0
+    @Option(
+        help:
+            "Encrypt CTUs only that touch this region, x,y,w,h in luma samples of the highest layer; may be given several times."
+    )
+    var roi: [String] = []
+
+    enum Signal: String, ExpressibleByArgument, CaseIterable { case sei, none }
+
+    func validate() throws {
+        guard (0...6).contains(minTemporalId) else { throw ValidationError("--min-temporal-id takes 0 to 6") }
+        if signal == .none && sidecar == nil { throw ValidationError("--signal none needs --sidecar FILE") }
+        if signal == .sei && sidecar != nil { throw ValidationError("--sidecar goes with --signal none") }
+        if signal == .none && authenticate {
+            throw ValidationError("--authenticate puts tags into the stream, --signal none nothing")
+        }
+        _ = try regions()
+    }
+
+    private func regions() throws -> [Selection.Region] {
+        guard roi.count <= Selection.maxRegions else {
+            throw ValidationError("--roi can be given \(Selection.maxRegions) times")
+        }
+        return try roi.map { text in
+            let v = text.split(separator: ",").map { Int($0) ?? -1 }
+            guard v.count == 4, v.allSatisfy({ (0...65535).contains($0) }), v[2] > 0, v[3] > 0 else {
+                throw ValidationError("--roi takes x,y,w,h in luma samples")
+            }
+            return Selection.Region(x: v[0], y: v[1], width: v[2], height: v[3])
+        }
+    }
+
+    /// What of each layer is encrypted. Regions are scaled to each layer's size, outwards.
+    private func selections(
+        _ sizes: [Int: (width: Int, height: Int)], tiles: [Int: [Selection.Region]]
+    ) throws -> [Int: Selection] {
+        let wanted = try regions()
+        guard let (_, top) = sizes.max(by: { $0.key < $1.key }) else { return [:] }
+        return sizes.reduce(into: [:]) { result, layer in
+            var selection = Selection()
+            selection.irapOnly = irapOnly
+            selection.minTemporalId = minTemporalId
+            let size = layer.value
+            selection.regions =
+                (tiles[layer.key] ?? [])
+                + wanted.map { r in
+                    let x = r.x * size.width / top.width
+                    let y = r.y * size.height / top.height
+                    let right = ((r.x + r.width) * size.width + top.width - 1) / top.width
+                    let bottom = ((r.y + r.height) * size.height + top.height - 1) / top.height
+                    return Selection.Region(x: x, y: y, width: min(right - x, 65535), height: min(bottom - y, 65535))
+                }
+            result[layer.key] = selection
+        }
+    }
+
+    /// Writes the sidecar file, where one is wanted. It is no secret.
+    func writeSidecar(_ encryption: Encryption) throws {
+        guard let sidecar else { return }
+        let file = try OutputFile(path: sidecar)
+        try file.write(encryption.sidecar.text.utf8)
+        try file.finish()
+    }
+
+    /// Nil when nothing is to be encrypted.
+    /// - Parameters:
+    ///   - sizes: luma size of each layer.
+    ///   - tiles: regions of the tiles asked for, by layer.
+    ///   - ownKeys: where the keys of some layers are, in place of `--keys`.
+    func encryption(
+        layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [Selection.Region]] = [:],
+        ownKeys: [Int: String] = [:]
+    ) throws -> Encryption? {
+        let scheme = try self.scheme ?? (keys != nil ? .all : Self.scheme(of: Set(ownKeys.keys), layers: layers))
+        if scheme == .none { return nil }
+        let covered = layers.filter { scheme.covers($0, of: layers) }
+        guard keys != nil || covered.allSatisfy({ ownKeys[$0] != nil }) else {
+            throw ValidationError("--scheme \(scheme.name) needs --keys")
+        }
+        var options = Encryption.Options()
+        options.scheme = scheme
+        options.resynchronisation = resync.value
+        options.selections = try selections(sizes, tiles: tiles)
+        options.authenticates = authenticate
+        options.cipher = cipher
+        options.profile = profile
+        options.feedback = feedback
+        if let elements {
+            guard let set = ElementSet(names: elements) else {
+                throw ValidationError("--elements takes names out of \(ElementSet.allNames.joined(separator: ", "))")
+            }
+            options.elements = set
+        }
+        if let nonce {
+            guard let bytes = bytes(hexadecimal: nonce), bytes.count == 16 else {
+                throw ValidationError("--nonce takes 32 hexadecimal digits")
+            }
+            options.nonce = bytes
+        }
+        let shared = try keys.map { try KeyRing(reference: $0) }
+        let all = try covered.map { layer in
+            let ring = try ownKeys[layer].map { try KeyRing(reference: $0) } ?? shared ?? KeyRing(layers: [])
+            return try ring.key(layer: layer)
+        }
+        return try Encryption(options: options, layers: layers, keys: KeyRing(layers: all))
+    }
+
+    /// The scheme that encrypts just the layers that have keys.
+    private static func scheme(of keyed: Set<Int>, layers: [Int]) throws -> Scheme {
+        for scheme in Scheme.allCases where Set(layers.filter { scheme.covers($0, of: layers) }) == keyed {
+            return scheme
+        }
+        let names = keyed.sorted().map(String.init).joined(separator: ", ")
+        throw ValidationError(
+            "layers \(names) have keys: bl (the lowest), all and el (the highest) are the schemes; --scheme chooses one"
+        )
+    }
+
+    private func bytes(hexadecimal text: String) -> [UInt8]? {
+        let digits = text.map(\.hexDigitValue)
+        guard digits.count % 2 == 0, !digits.contains(nil) else { return nil }
+        return stride(from: 0, to: digits.count, by: 2).map { UInt8((digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0)) }
+    }
+}

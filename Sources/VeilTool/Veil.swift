@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
+import Foundation
+import VeilMedia
+
+@main
+struct VeilProgram: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "veil",
+        abstract: "Selectively encrypted scalable video (HEVC, SHVC).",
+        discussion: """
+            Exit status: 0 done; 1 failed; 2 done, with damage or differing hashes;
+            64 wrong usage; 130 interrupted, what was written plays; 141 closed pipe.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, RekeyCommand.self,
+            DecodeCommand.self, InspectCommand.self,
+            ViewCommand.self,
+            ExtractCommand.self, SplitCommand.self, JoinCommand.self,
+            MeasureCommand.self, EvaluateCommand.self, RandomnessCommand.self, CompareCommand.self, AttackCommand.self,
+            NALCipherCommand.self,
+            DemoCommand.self, ManualCommand.self,
+        ])
+
+    static func main() {
+        Interruption.listen()
+        var command: any ParsableCommand
+        do { command = try parseAsRoot() } catch { exit(withError: error) }
+        do { try command.run() } catch MediaError.closedPipe {
+            // As if SIGPIPE had ended it: whoever read had enough.
+            Foundation.exit(141)
+        } catch let error as ValidationError {
+            fail("\(error)")
+            Foundation.exit(ExitCode.validationFailure.rawValue)
+        } catch let error where error is ExitCode || error is CleanExit || exitCode(for: error) != .failure {
+            exit(withError: error)
+        } catch {
+            fail("\(error)")
+            Foundation.exit(1)
+        }
+        if Interruption.isRequested {
+            fail("interrupted")
+            Foundation.exit(130)
+        }
+    }
+}
+
+/// A size given as WxH.
+struct Size: ExpressibleByArgument {
+    let width: Int
+    let height: Int
+    init?(argument: String) {
+        let parts = argument.lowercased().split(separator: "x").compactMap { Int($0) }
+        guard parts.count == 2, parts[0] > 0, parts[1] > 0 else { return nil }
+        width = parts[0]
+        height = parts[1]
+    }
+}
+
+/// A frame rate given as N, N/D or a decimal number.
+struct FrameRate: ExpressibleByArgument {
+    let numerator: Int
+    let denominator: Int
+    init?(argument: String) {
+        let parts = argument.split(separator: "/").compactMap { Int($0) }
+        if parts.count == 2, parts[0] > 0, parts[1] > 0 {
+            (numerator, denominator) = (parts[0], parts[1])
+        } else if let whole = Int(argument), whole > 0 {
+            (numerator, denominator) = (whole, 1)
+        } else if let value = Double(argument), value > 0, value < 1000 {
+            (numerator, denominator) = (Int((value * 1001).rounded()), 1001)
+        } else {
+            return nil
+        }
+    }
+}
+
+/// How raw input is described.
+struct InputOptions: ParsableArguments {
+    @Argument(help: "y4m, raw yuv, '-' for standard input, or any container ffmpeg reads.")
+    var input: String
+    @Option(help: "Size of raw input, as WxH.")
+    var size: Size?
+    @Option(help: "Frames per second of raw input: 25, 30000/1001, 29.97.")
+    var fps: FrameRate?
+    @Option(help: "Bits per sample of raw input (8 or 10).")
+    var inputDepth: Int?
+}

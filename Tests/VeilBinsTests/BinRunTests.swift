@@ -1,7 +1,0 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Testing
-@testable import VeilBins
-
-@Test func binRunIsSmall() {
-    #expect(MemoryLayout<BinRun>.stride <= 20)
-}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Testing
+import VeilBitstream
+import VeilCore
+import VeilEncoder
+import VeilRecon
+
+@testable import VeilLab
+
+/// A small moving picture.
+private func drawing(_ width: Int, _ height: Int, frame n: Int) -> FrameBuffer {
+    let buffer = FrameBuffer(width: width, height: height, bitDepthLuma: 8, bitDepthChroma: 8)
+    for c in 0..<3 {
+        let plane = buffer.plane(c)
+        for y in 0..<plane.height {
+            for x in 0..<plane.width {
+                let u = (x + 2 * n) * (c == 0 ? 1 : 2) * 96 / width
+                let v = y * (c == 0 ? 1 : 2) * 64 / height
+                plane.row(y)[x] = UInt16(40 + u + ((u >> 3) ^ (v >> 3)) * 9 & 63)
+            }
+        }
+    }
+    return buffer
+}
+
+/// Two layers, pictures of 96x64 over 48x32 with B pictures.
+func smallStream(frames: Int = 5) throws -> [NALUnit] {
+    var settings = ScalableSettings()
+    settings.base.width = 48
+    settings.base.height = 32
+    settings.base.preset = "medium"
+    settings.base.options = [
+        ("qp", "26"), ("pools", "1"), ("keyint", "4"), ("min-keyint", "4"), ("frame-threads", "1"), ("hash", "1"),
+    ]
+    // On one level: the tests that lose pictures know which ones matter.
+    settings.base.pyramid = false
+    settings.enhancements = [EnhancementSettings(format: LayerFormat(width: 96, height: 64, bitDepth: 8))]
+    settings.sendsHashes = true
+    settings.threads = 1
+    let encoder = try ScalableEncoder(settings: settings)
+    var units: [NALUnit] = []
+    for n in 0..<frames {
+        if let unit = try encoder.push([drawing(48, 32, frame: n), drawing(96, 64, frame: n)]) { units += unit.nals }
+    }
+    while let unit = try encoder.flush() { units += unit.nals }
+    return units
+}
+
+@Suite struct MutationTests {
+    /// Damaged streams end in errors and concealment, never in a trap. The fuzz driver runs many more.
+    @Test(.timeLimit(.minutes(2))) func damagedStreamsAreSurvived() throws {
+        let units = try smallStream()
+        var pictures = 0
+        var concealed = 0
+        for seed in 1...1500 as ClosedRange<UInt64> {
+            var random = CaseRandom(seed: seed)
+            let stream = StreamMutator.mutate(units, &random)
+            let outcome = FuzzCase(stream: stream, threads: seed % 8 == 0 ? 2 : 1).run()
+            pictures += outcome.pictures
+            concealed += outcome.concealedCTUs
+        }
+        // The damage is of a kind that leaves most of each stream to be decoded, and some of it to be concealed.
+        #expect(pictures > 3000)
+        #expect(concealed > 100)
+    }
+
+    /// An undamaged stream passes without a complaint.
+    @Test func wholeStreamIsClean() throws {
+        var stream: [UInt8] = []
+        for unit in try smallStream() { stream.append(annexB: unit) }
+        let outcome = FuzzCase(stream: stream).run()
+        #expect(outcome.pictures == 10 && outcome.output == 10)
+        #expect(outcome.concealedCTUs == 0 && outcome.hashMismatches == 0 && outcome.errors == 0)
+    }
+
+    /// What a seed stands for never changes within a build.
+    @Test func casesAreReproducible() throws {
+        let units = [NALUnit(header: try NALUnitHeader(0x40, 1), bytes: Array(0...60))]
+        var a = CaseRandom(seed: 9)
+        var b = CaseRandom(seed: 9)
+        #expect(StreamMutator.mutate(units, &a) == StreamMutator.mutate(units, &b))
+    }
+}

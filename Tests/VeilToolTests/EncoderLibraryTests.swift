@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import Testing
+import Veil
+
+/// The Swift library's encoder, against the program: the same layers, sample for sample.
+@Suite(.enabled(if: Fixture.canEncode, "libx265 is not built in"))
+struct EncoderLibraryTests {
+    /// Samples of a y4m file, frame after frame.
+    private static func frames(_ y4m: Data) -> [[UInt8]] {
+        let bytes = [UInt8](y4m)
+        let header = bytes.prefix { $0 != 10 }
+        let fields = String(decoding: header, as: UTF8.self).split(separator: " ")
+        func field(_ name: Character) -> Int { fields.first { $0.first == name }.flatMap { Int($0.dropFirst()) } ?? 0 }
+        let size = field("W") * field("H") + 2 * ((field("W") + 1) / 2) * ((field("H") + 1) / 2)
+        let step = "FRAME\n".utf8.count + size
+        return stride(from: header.count + 1, to: bytes.count, by: step).map {
+            Array(bytes[($0 + step - size)..<($0 + step)])
+        }
+    }
+
+    private static let clip: [Picture] = frames(Fixture.clip).compactMap {
+        Picture(i420: $0, width: Fixture.width, height: Fixture.height)
+    }
+
+    private func encode(_ settings: VideoEncoder.Settings, _ clip: [Picture] = Self.clip) throws -> [UInt8] {
+        let encoder = try VideoEncoder(settings: settings)
+        var bytes: [UInt8] = []
+        for picture in clip { bytes += try encoder.push(picture).flatMap(\.bytes) }
+        return bytes + (try encoder.finish().flatMap(\.bytes))
+    }
+
+    private func decode(_ stream: [UInt8], layer: Int, keys: KeyRing? = nil) throws -> [[UInt8]] {
+        var options = VideoDecoder.Options()
+        options.layer = layer
+        options.keys = keys
+        let decoder = VideoDecoder(options: options)
+        let pictures = try decoder.push(stream) + decoder.finish()
+        #expect(decoder.report.isClean)
+        return pictures.map(\.i420)
+    }
+
+    /// What the program reconstructs of each layer with the same settings.
+    private func reconstruction(_ name: String, _ options: [String], layers: Int) throws -> [[[UInt8]]] {
+        let f = try Fixture.shared.get()
+        let folder = f.path("recon-\(name)")
+        let run = try Run(
+            ["encode", f.path("clip.y4m"), "-o", f.path("\(name).hevc"), "--threads", "1", "--recon", folder] + options)
+        try #require(run.status == 0, "\(run.errors)")
+        return try (0..<layers).map {
+            Self.frames(try Data(contentsOf: URL(fileURLWithPath: "\(folder)/layer\($0).y4m")))
+        }
+    }
+
+    private func settings(_ layers: String, _ qps: [Int]) throws -> VideoEncoder.Settings {
+        var settings = VideoEncoder.Settings(width: Fixture.width, height: Fixture.height)
+        settings.layers = try #require(VideoEncoder.Layers(layers))
+        settings.qps = qps
+        settings.preset = "fast"
+        return settings
+    }
+
+    @Test(arguments: ["2x,snr", "1.3x,1.5x", "snr,2x,snr"]) func layersInNumber(layers: String) throws {
+        let qps = Array([30, 28, 25, 23].prefix(layers.split(separator: ",").count + 1))
+        let name = layers.replacingOccurrences(of: ",", with: "-")
+        let qpText = qps.map(String.init).joined(separator: ",")
+        let expected = try reconstruction(
+            name, ["--layers", layers, "--qp", qpText, "--preset", "fast"], layers: qps.count)
+        var settings = try settings(layers, qps)
+        let clear = try encode(settings)
+        for (layer, frames) in expected.enumerated() {
+            #expect(frames.count == Fixture.frames)
+            #expect(try decode(clear, layer: layer) == frames, "layer \(layer)")
+        }
+        settings.keys = KeyRing.generate(layers: qps.count, cipher: .aes256)
+        let secret = try encode(settings)
+        for (layer, frames) in expected.enumerated() {
+            #expect(try decode(secret, layer: layer, keys: settings.keys) == frames, "layer \(layer) with keys")
+            #expect(try decode(secret, layer: layer) != frames, "layer \(layer) without")
+        }
+    }
+
+    @Test(arguments: [1, 2]) func adaptiveQuantisation(mode: Int) throws {
+        let options = [
+            "--layers", "2x", "--qp", "28,26", "--preset", "fast", "--aq-mode", "\(mode)", "--aq-strength", "1.5",
+        ]
+        let expected = try reconstruction("aq\(mode)", options, layers: 2)
+        var settings = try settings("2x", [28, 26])
+        let plain = try encode(settings)
+        settings.adaptiveQuantisation = AdaptiveQuantisation(mode: try #require(.init(rawValue: mode)), strength: 1.5)
+        let adapted = try encode(settings)
+        for layer in 0..<2 { #expect(try decode(adapted, layer: layer) == expected[layer]) }
+        #expect(try decode(plain, layer: 1) != expected[1])
+    }
+
+    /// Presets from slow do without wavefronts, unless they are wanted or the base layer has slices.
+    @Test func wavefronts() throws {
+        var settings = try settings("2x", [28, 26])
+        settings.preset = "slow"
+        var sizes: [Int] = []
+        for (wavefront, option) in [(nil, []), (true, ["--wpp"]), (false, ["--no-wpp"])] as [(Bool?, [String])] {
+            let options = ["--layers", "2x", "--qp", "28,26", "--preset", "slow"] + option
+            let expected = try reconstruction("wavefront\(option.joined())", options, layers: 2)
+            settings.wavefront = wavefront
+            let stream = try encode(settings)
+            sizes.append(stream.count)
+            for layer in 0..<2 { #expect(try decode(stream, layer: layer) == expected[layer]) }
+        }
+        #expect(sizes[0] == sizes[2] && sizes[0] < sizes[1])
+        settings.wavefront = nil
+        settings.baseLayerOptions = [("slices", "2"), ("ctu", "16")]
+        #expect(try decode(try encode(settings), layer: 1).count == Fixture.frames)
+    }
+
+    /// A picture that scrolls faster than libx265 follows once it has several pictures in the making.
+    private func scrolling(_ n: Int, width: Int, height: Int) -> Picture? {
+        var samples = [UInt8](repeating: 128, count: width * height * 3 / 2)
+        for y in 0..<height {
+            for x in 0..<width {
+                let (u, v) = (x >> 2, (y + 40 * n) >> 2)
+                let cell = UInt32(truncatingIfNeeded: u &* 7919 &+ v &* 104_729) &* 2_654_435_761
+                samples[y * width + x] = UInt8(40 + (cell >> 25))
+            }
+        }
+        return Picture(i420: samples, width: width, height: height)
+    }
+
+    @Test func theStreamDoesNotDependOnThreads() throws {
+        let (width, height) = (192, 192)
+        let clip = (0..<5).compactMap { scrolling($0, width: width, height: height) }
+        #expect(clip.count == 5)
+        var settings = VideoEncoder.Settings(width: width, height: height)
+        settings.layers = try #require(VideoEncoder.Layers("snr"))
+        settings.qps = [36, 32]
+        settings.preset = "slow"
+        settings.threads = 1
+        let one = try encode(settings, clip)
+        for threads in [2, 4, 8] {
+            settings.threads = threads
+            #expect(try encode(settings, clip) == one, "\(threads) threads")
+        }
+    }
+
+    @Test func whatCannotBeCodedIsRefused() throws {
+        for text in ["", "3", "2x,", "0.5x", "17x", "snr,snr,snr,snr,snr,snr,snr,snr"] {
+            #expect(VideoEncoder.Layers(text) == nil, "\(text)")
+        }
+        #expect(VideoEncoder.Layers("1") == .single)
+        #expect(VideoEncoder.Layers("2x,snr")?.description == "2.0x,snr")
+        for qps in [[], [52], [-1], [20, 20, 20]] {
+            #expect(throws: EncoderError.self) { try VideoEncoder(settings: settings("2x", qps)) }
+        }
+        var strong = try settings("2x", [28])
+        strong.adaptiveQuantisation = AdaptiveQuantisation(strength: 4)
+        #expect(throws: EncoderError.self) { try VideoEncoder(settings: strong) }
+    }
+}

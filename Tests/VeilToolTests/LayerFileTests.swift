@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import Testing
+
+/// `--layer-file`: the layers of a stream, one by one.
+@Suite(.enabled(if: Fixture.canEncode, "libx265 is not built in"))
+struct LayerFileTests {
+    let f: Fixture
+    init() throws { f = try Fixture.shared.get() }
+
+    private func encode(_ file: String, _ text: String, _ options: [String] = []) throws -> Run {
+        try Data(text.utf8).write(to: f.folder.appendingPathComponent(file))
+        return try Run(
+            [
+                "encode", f.path("clip.y4m"), "-o", f.path(file + ".hevc"), "--layer-file", f.path(file), "--preset",
+                "fast",
+                "--x265-options", "keyint=4,min-keyint=4,bframes=2",
+            ] + options)
+    }
+
+    @Test func sameAsTheOptions() throws {
+        let run = try encode("same.yaml", "layers:\n  - {ratio: 2x, qp: 26}\n  - {qp: 24}\n")
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(try f.data("same.yaml.hevc") == f.data("clear.hevc"))
+        let json = try encode(
+            "same.json", #"{"layers": [{"size": "64x48", "qp": 26}, {"size": "128x96", "qp": 24, "references": [0]}]}"#)
+        #expect(json.status == 0, "\(json.errors)")
+        #expect(try f.data("same.json.hevc") == f.data("clear.hevc"))
+    }
+
+    @Test func layersHaveTheirOwnKeysAndReferences() throws {
+        for (name, layer) in [("layer0.json", "0"), ("layer2.json", "2")] {
+            try veil("keygen", "-o", f.path("for-\(name)"), "--layers", "3")
+            try veil("keygen", "-o", f.path(name), "--from", f.path("for-\(name)"), "--only-layer", layer)
+        }
+        let layers = """
+            layers:
+              - {ratio: 1.5x, qp: 30}
+              - {ratio: snr, qp: 30}
+              - {qp: 24, references: [0, 1], keys: \(f.path("layer2.json"))}
+            """
+        let run = try encode("three.yaml", layers, ["--recon", f.path("three-recon")])
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(run.errors.contains("layer 2 encrypted"))
+        #expect(!run.errors.contains("layer 1 encrypted"))
+        for layer in 0..<3 {
+            try veil(
+                "decode", f.path("three.yaml.hevc"), "-o", f.path("three.y4m"), "--layer", "\(layer)", "--keys",
+                f.path("layer2.json"))
+            #expect(try f.data("three.y4m") == f.data("three-recon/layer\(layer).y4m"))
+        }
+        let wrong = try Run([
+            "decode", f.path("three.yaml.hevc"), "-o", f.path("three.y4m"), "--keys", f.path("layer0.json"),
+        ])
+        #expect(wrong.status == 1)
+        #expect(wrong.errors.contains("layer 2"))
+        // Layers 0 and 2 are no scheme.
+        let odd = try encode(
+            "odd.yaml",
+            layers.replacingOccurrences(of: "1.5x, qp: 30", with: "1.5x, qp: 30, keys: \(f.path("layer0.json"))"))
+        #expect(odd.status == 64)
+        #expect(odd.errors.contains("layers 0, 2 have keys"))
+    }
+
+    @Test(arguments: [
+        ("layers:\n  - {ratio: 2x, qp: 99}\n  - {}\n", ":2: 'qp' takes 0 to 51"),
+        ("layers:\n  - {ratio: 2x}\n  - {qq: 9}\n", ":3: 'qq' is unknown"),
+        ("layers:\n  - {qp: 3}\n  - {}\n", ":2: layer 0 needs 'size' or 'ratio'"),
+        ("layers:\n  - {ratio: 2x\n", "no valid YAML"),
+        ("layers:\n  - {ratio: 2x, qp: 3, crf: 4}\n  - {}\n", ":2: 'qp', 'crf' and 'bitrate' exclude each other"),
+        ("layers:\n  - {ratio: 2x}\n  - {references: [1]}\n", "layer 1 cannot be predicted from layer 1"),
+        ("- 3\n", "one key, 'layers'"),
+        ("", "one key, 'layers'"),
+    ])
+    func mistakesAreNamed(text: String, message: String) throws {
+        let run = try encode("mistake-\(abs(message.hashValue)).yaml", text)
+        #expect(run.status == 64)
+        #expect(run.errors.contains(message), "\(run.errors)")
+    }
+}

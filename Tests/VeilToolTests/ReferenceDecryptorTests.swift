@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import Testing
+
+private let python = Run.find("python3")
+private let script = Run.root.appendingPathComponent("Docs/reference/veil_decrypt").path
+
+/// The independent decryptor of Docs/reference against ours.
+@Suite(.enabled(if: python != nil, "python3 is not here"))
+struct ReferenceDecryptorTests {
+    private func decryptor(_ f: Fixture, _ source: String, _ target: String, keys: String = "keys.json") throws -> Run {
+        try Run(try #require(python), [script, f.path(source), f.path(target), "--keys", f.path(keys)])
+    }
+
+    @Test func thePageHasItsTestVectors() throws {
+        let run = try Run(try #require(python), [script, "--vectors"])
+        #expect(run.status == 0, "\(run.errors)")
+        let page = try String(contentsOf: Run.root.appendingPathComponent("Docs/Format.md"), encoding: .utf8)
+        let lines = String(decoding: run.output, as: UTF8.self).split(separator: "\n")
+        #expect(lines.count == 7)
+        for line in lines { #expect(page.contains(line)) }
+    }
+
+    @Test(
+        .enabled(if: Fixture.canEncode, "libx265 is not built in"),
+        arguments: ["chaotic", "aes-128-ctr", "aes-256-ctr", "chacha20"], ["paper", "maximal"])
+    func itDecryptsWhatWeEncrypt(cipher: String, profile: String) throws {
+        let f = try Fixture.shared.get()
+        let name = "\(cipher)-\(profile)"
+        try veil(
+            "encrypt", f.path("clear.hevc"), "-o", f.path("\(name).hevc"), "--keys", f.path("keys.json"), "--cipher",
+            cipher, "--profile",
+            profile)
+        #expect(try f.data("\(name).hevc") != f.data("clear.hevc"))
+        let run = try decryptor(f, "\(name).hevc", "\(name)-python.hevc")
+        try #require(run.status == 0, "\(run.errors)")
+        #expect(try f.data("\(name)-python.hevc") == f.data("clear.hevc"))
+    }
+
+    @Test(
+        .enabled(if: Fixture.canEncode, "libx265 is not built in"),
+        arguments: [
+            ["--resync", "stream"], ["--feedback", "--cipher", "aes-128-ctr"], ["--no-feedback"], ["--scheme", "bl"],
+            ["--scheme", "el"],
+            ["--irap-only"], ["--roi", "32,16,40,40"], ["--elements", "mvd,dqp-sign,coeff"],
+        ])
+    func itKnowsTheOptions(options: [String]) throws {
+        let f = try Fixture.shared.get()
+        let name = "option" + options.joined().filter(\.isLetter)
+        let made = try Run(
+            ["encrypt", f.path("clear.hevc"), "-o", f.path("\(name).hevc"), "--keys", f.path("keys.json")] + options)
+        try #require(made.status == 0, "\(made.errors)")
+        let run = try decryptor(f, "\(name).hevc", "\(name)-python.hevc")
+        try #require(run.status == 0, "\(run.errors)")
+        #expect(try f.data("\(name)-python.hevc") == f.data("clear.hevc"))
+    }
+
+    @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"))
+    func itDecryptsInLoopStreamsAndKnowsAWrongKey() throws {
+        let f = try Fixture.shared.get()
+        let run = try decryptor(f, "all.hevc", "python.hevc")
+        try #require(run.status == 0, "\(run.errors)")
+        #expect(try f.data("python.hevc") == f.data("clear.hevc"))
+        let wrong = String(decoding: try f.data("keys.json"), as: UTF8.self)
+            .replacingOccurrences(of: "\"key\" : \"", with: "\"key\" : \"00")
+        try Data(wrong.utf8).write(to: URL(fileURLWithPath: f.path("wrong.json")))
+        let told = try decryptor(f, "all.hevc", "never.hevc", keys: "wrong.json")
+        #expect(told.status == 1)
+        #expect(told.errors.contains("wrong key"))
+    }
+}
