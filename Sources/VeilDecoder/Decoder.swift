@@ -404,7 +404,8 @@ package final class Decoder {
         }
         return SliceContext(
             constants: SliceConstants(
-                sps: decoding.sets.sps, pps: decoding.sets.pps, header: h, scalingFactors: decoding.sets.scalingFactors),
+                sps: decoding.sets.sps, pps: decoding.sets.pps, header: h,
+                scalingFactors: decoding.sets.scalingFactors),
             grid: decoding.sets.grid,
             sliceIndex: decoding.segments.filter(\.beginsSlice).count, currPoc: decoding.picture.poc,
             refPicList: (lists[0], lists[1]), isLongTerm: (longTerm[0], longTerm[1]),

@@ -97,5 +97,6 @@ for i in 0..<cases {
     if done % 1000 == 0 { say("\(done) cases, next seed \(own &+ 1), \(Int(Date().timeIntervalSince(start))) s") }
 }
 say(
-    "\(done) cases from seed \(seed): \(total.pictures) pictures decoded, \(total.output) put out, \(total.concealedCTUs) CTUs concealed, "
+    "\(done) cases from seed \(seed): \(total.pictures) pictures decoded, \(total.output) put out, "
+        + "\(total.concealedCTUs) CTUs concealed, "
         + "\(total.hashMismatches) hashes differ, \(total.errors) errors reported")

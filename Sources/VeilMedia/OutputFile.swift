@@ -120,7 +120,8 @@ public final class VideoWriter {
             if !begun {
                 let colour = format.bitDepth > 8 ? "420p10 XYSCSS=420P10" : "420jpeg"
                 try file.write(
-                    "YUV4MPEG2 W\(format.width) H\(format.height) F\(format.fps.numerator):\(format.fps.denominator) Ip A1:1 C\(colour)\n"
+                    "YUV4MPEG2 W\(format.width) H\(format.height) F\(format.fps.numerator):\(format.fps.denominator) "
+                        + "Ip A1:1 C\(colour)\n"
                         .utf8)
                 begun = true
             }

@@ -9,7 +9,10 @@ struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "compare",
         abstract:
-            "Encryption in the loop against encryption after it, a whole-stream cipher, and decoding and encoding again.",
+            """
+            Encryption in the loop against encryption after it, a whole-stream cipher, and decoding and encoding \
+            again.
+            """,
         discussion: "veil compare clip.y4m -o comparison --layers 2x --qp 26,26 --rounds 5")
 
     @OptionGroup var input: InputOptions

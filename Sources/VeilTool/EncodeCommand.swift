@@ -37,7 +37,10 @@ struct EncodeCommand: ParsableCommand {
     var output: String
     @Option(
         help:
-            "Each enhancement layer relative to the one below it, bottom up: 2x, 1.5x, any ratio, snr (2x,snr makes three layers); the size of every layer (640x360,1280x720); or 1 for a single layer (default: 2x)."
+            """
+            Each enhancement layer relative to the one below it, bottom up: 2x, 1.5x, any ratio, snr (2x,snr makes \
+            three layers); the size of every layer (640x360,1280x720); or 1 for a single layer (default: 2x).
+            """
     )
     var layers: String?
     @Option(help: "YAML or JSON file with the size, rate, keys, preset and references of every layer.")
@@ -47,7 +50,10 @@ struct EncodeCommand: ParsableCommand {
     var lowerSources: String?
     @Option(
         help:
-            "Bits per sample of each layer (8 or 10), comma separated: 8,10 puts a 10-bit layer upon an 8-bit base layer."
+            """
+            Bits per sample of each layer (8 or 10), comma separated: 8,10 puts a 10-bit layer upon an 8-bit base \
+            layer.
+            """
     )
     var depth: String?
     @OptionGroup var protection: ProtectionOptions

@@ -7,7 +7,10 @@ import VeilEncoder
 struct CodingOptions: ParsableArguments {
     @Option(
         help:
-            "Speed against efficiency of all layers: ultrafast, superfast, veryfast, faster, fast, medium, slow, slower, veryslow."
+            """
+            Speed against efficiency of all layers: ultrafast, superfast, veryfast, faster, fast, medium, slow, \
+            slower, veryslow.
+            """
     )
     var preset: String = "medium"
     @Option(help: "Preset of the enhancement layers where it is another.")
@@ -21,7 +24,10 @@ struct CodingOptions: ParsableArguments {
     @Flag(
         inversion: .prefixedNo,
         help:
-            "Groups of eight pictures with B pictures on three levels, smaller and faster than x265's own groups. Needs libx265 patched. (default: where it is and no other option is about B pictures)"
+            """
+            Groups of eight pictures with B pictures on three levels, smaller and faster than x265's own groups. \
+            Needs libx265 patched. (default: where it is and no other option is about B pictures)
+            """
     )
     var pyramid: Bool?
     @Option(help: "Slices of each picture of every layer (what x265 makes of its own depends on its threads).")
@@ -29,19 +35,28 @@ struct CodingOptions: ParsableArguments {
     @Flag(
         inversion: .prefixedNo,
         help:
-            "One substream a CTB row, which decoders can take at once, or one a slice, 2 to 4 % smaller. (default: --no-wpp from preset slow)"
+            """
+            One substream a CTB row, which decoders can take at once, or one a slice, 2 to 4 % smaller. (default: \
+            --no-wpp from preset slow)
+            """
     )
     var wpp: Bool?
     @Flag(help: "End each picture of each layer with the MD5 of its samples, which decoders verify.")
     var hash = false
     @Flag(
         help:
-            "Send parameter sets before every IRAP picture, for receivers that join (the reference decoder, SHM, does not survive it)."
+            """
+            Send parameter sets before every IRAP picture, for receivers that join (the reference decoder, SHM, \
+            does not survive it).
+            """
     )
     var repeatHeaders = false
     @Option(
         help:
-            "Adaptive quantisation of all layers: 0 off, 1 by variance, 2 by variance and picture (default 2, but 0 where --qp sets the rate)."
+            """
+            Adaptive quantisation of all layers: 0 off, 1 by variance, 2 by variance and picture (default 2, but 0 \
+            where --qp sets the rate).
+            """
     )
     var aqMode: Int?
     @Option(help: "Strength of adaptive quantisation, 0 to 3 (default 1).")
@@ -51,7 +66,10 @@ struct CodingOptions: ParsableArguments {
     @Flag(
         inversion: .prefixedNo,
         help:
-            "Vary QPs and references of an enhancement layer's pictures by what depends on them, beyond what x265 does (off with a buffer of under half a second)."
+            """
+            Vary QPs and references of an enhancement layer's pictures by what depends on them, beyond what x265 \
+            does (off with a buffer of under half a second).
+            """
     )
     var hierarchy = true
     @Flag(help: "Code enhancement layers without inter-layer prediction, for comparison.")
@@ -69,7 +87,8 @@ struct CodingOptions: ParsableArguments {
         if let slices, !(1...600).contains(slices) { throw ValidationError("--slices takes 1 to 600") }
         if wavefronts.areNeeded && !wavefronts.isOn {
             throw ValidationError(
-                "x265 makes slices of wavefronts only: leave out --no-wpp, or give the base layer one slice (--x265-options slices=1)"
+                "x265 makes slices of wavefronts only: leave out --no-wpp, or give the base layer one slice "
+                    + "(--x265-options slices=1)"
             )
         }
     }

@@ -28,7 +28,10 @@ struct EvaluateCommand: ParsableCommand {
     var layers: String = "snr,2x,1.5x,1"
     @Option(
         help:
-            "QPs of the enhancement layer, comma separated; as B/E with the base layer's (default: E + 4 for snr, else E)."
+            """
+            QPs of the enhancement layer, comma separated; as B/E with the base layer's (default: E + 4 for snr, \
+            else E).
+            """
     )
     var qp: String = "22"
     @Option(help: "Code at most this many frames of a clip.")
@@ -79,9 +82,8 @@ struct EvaluateCommand: ParsableCommand {
             try EvaluationPage.write(report, pictures: pictures, folder: experiment.output)
         }
         progress.finish()
-        print(
-            #"{"report":"\#(experiment.output)/report.html","json":"\#(experiment.output)/report.json","streams":\#(report.runs.count)}"#
-        )
+        let folder = experiment.output
+        print(#"{"report":"\#(folder)/report.html","json":"\#(folder)/report.json","streams":\#(report.runs.count)}"#)
     }
 
     private func jobs() throws -> [Job] {
@@ -161,7 +163,8 @@ struct EvaluateCommand: ParsableCommand {
         if !x265Options.isEmpty { arguments += ["--x265-options", x265Options] }
         if let size { arguments += ["--size", "\(size.width)x\(size.height)"] }
         progress.step(
-            "\(settings.name): encoding \(structure.rawValue) at QP \(settings.qp.map(String.init).joined(separator: "/"))"
+            "\(settings.name): encoding \(structure.rawValue) at QP "
+                + "\(settings.qp.map(String.init).joined(separator: "/"))"
         )
         try ChildProcess.runSelf(["encode"] + arguments)
         let evaluation = StreamEvaluation(settings: settings, source: { try self.open(job.input) }, progress: progress)
@@ -170,7 +173,8 @@ struct EvaluateCommand: ParsableCommand {
             commands: [
                 "veil keygen -o keys.json --layers 2",
                 "veil encode " + arguments.map(CommandLine.quoted).joined(separator: " "),
-                "veil encrypt \(stream) -o bl.hevc --scheme bl --cipher chaotic --profile paper --keys keys.json   # and all, el; maximal; aes-128-ctr",
+                "veil encrypt \(stream) -o bl.hevc --scheme bl --cipher chaotic --profile paper --keys keys.json   # "
+                    + "and all, el; maximal; aes-128-ctr",
                 "veil decode bl.hevc -o bl.y4m", "veil measure \(job.input) bl.y4m --json",
             ])
     }

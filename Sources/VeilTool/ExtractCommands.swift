@@ -106,7 +106,8 @@ struct SplitCommand: ParsableCommand {
         info("\(splitting.part + 1) part\(splitting.part == 0 ? "" : "s")")
         if chained && splitting.part > 0 {
             warn(
-                "\(input): the keystream never restarts (--resync stream): parts after the first decrypt only when joined again"
+                "\(input): the keystream never restarts (--resync stream): parts after the first decrypt only when "
+                    + "joined again"
             )
         }
     }

@@ -54,15 +54,18 @@ struct InspectCommand: ParsableCommand {
             return
         }
         print(
-            "\(input): \(summary.bytes) bytes, \(summary.nalUnits) NAL units, \(summary.layers.count) layer\(summary.layers.count == 1 ? "" : "s")"
+            "\(input): \(summary.bytes) bytes, \(summary.nalUnits) NAL units, \(summary.layers.count) "
+                + "layer\(summary.layers.count == 1 ? "" : "s")"
         )
         for layer in summary.layers {
             print(
-                "layer \(layer.layer): \(layer.width)x\(layer.height), \(layer.bitDepth) bit, \(layer.pictures) pictures "
+                "layer \(layer.layer): \(layer.width)x\(layer.height), \(layer.bitDepth) bit, \(layer.pictures) "
+                    + "pictures "
                     + "(\(layer.irapPictures) IRAP), \(layer.slices) slices, \(layer.bytes) bytes")
             if let e = layer.encryption {
                 print(
-                    "  encrypted: scheme \(e.scheme), \(e.cipher), \(e.profile) profile, elements \(e.elements.joined(separator: ",")), "
+                    "  encrypted: scheme \(e.scheme), \(e.cipher), \(e.profile) profile, elements "
+                        + "\(e.elements.joined(separator: ",")), "
                         + "restart \(e.resynchronisation), key id \(e.keyId), \(e.messages) messages")
             } else {
                 print("  clear")

@@ -107,7 +107,8 @@ struct LayerFile {
                 entry.references = ids.sorted()
             default:
                 throw fail(
-                    "is unknown: size, ratio, depth, qp, crf, bitrate, vbv-maxrate, vbv-bufsize, source, keys, preset, references"
+                    "is unknown: size, ratio, depth, qp, crf, bitrate, vbv-maxrate, vbv-bufsize, source, keys, "
+                        + "preset, references"
                 )
             }
         }

@@ -78,7 +78,8 @@ struct LayerPlan {
                 let below = layers[r]
                 guard below.width <= layer.width, below.height <= layer.height else {
                     throw ValidationError(
-                        "layer \(i) (\(layer.width)x\(layer.height)) is smaller than layer \(r) (\(below.width)x\(below.height)), which it is predicted from"
+                        "layer \(i) (\(layer.width)x\(layer.height)) is smaller than layer \(r) "
+                            + "(\(below.width)x\(below.height)), which it is predicted from"
                     )
                 }
                 guard below.width * 16 >= layer.width, below.height * 16 >= layer.height else {

@@ -29,7 +29,8 @@ struct MeasureCommand: ParsableCommand {
             a.format.bitDepth == b.format.bitDepth
         else {
             throw ValidationError(
-                "\(distorted): \(b.format.width)x\(b.format.height) \(b.format.bitDepth) bit, but \(reference) is \(a.format.width)x\(a.format.height) \(a.format.bitDepth) bit"
+                "\(distorted): \(b.format.width)x\(b.format.height) \(b.format.bitDepth) bit, but \(reference) is "
+                    + "\(a.format.width)x\(a.format.height) \(a.format.bitDepth) bit"
             )
         }
         var metrics = Metrics(format: a.format)

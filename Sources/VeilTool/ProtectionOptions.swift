@@ -59,8 +59,8 @@ struct ProtectionOptions: ParsableArguments {
     var profile: Profile?
     @Option(
         help: """
-            Syntax elements, comma separated: mvd, mvd-sign, coeff, coeff-sign, dqp-sign (the paper's), sao-sign, sao-band, sao-class, \
-            sao-offset, pcm, merge, ref, part, dqp, intra-luma, intra-chroma.
+            Syntax elements, comma separated: mvd, mvd-sign, coeff, coeff-sign, dqp-sign (the paper's), sao-sign, \
+            sao-band, sao-class, sao-offset, pcm, merge, ref, part, dqp, intra-luma, intra-chroma.
             """)
     var elements: String?
     @Option(help: "Where keystreams restart: substream, or stream (one chain over a layer, as in the paper).")
@@ -82,7 +82,10 @@ struct ProtectionOptions: ParsableArguments {
     var minTemporalId: Int = 0
     @Option(
         help:
-            "Encrypt CTUs only that touch this region, x,y,w,h in luma samples of the highest layer; may be given several times."
+            """
+            Encrypt CTUs only that touch this region, x,y,w,h in luma samples of the highest layer; may be given \
+            several times.
+            """
     )
     var roi: [String] = []
 

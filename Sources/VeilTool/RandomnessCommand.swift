@@ -14,7 +14,8 @@ struct RandomnessCommand: ParsableCommand {
             veil randomness --cipher chaotic --sequences 100
             veil randomness random.bin --sequences 10
 
-            A generator's sequences each have a key of their own, made from --seed. Bits of a file are taken from each byte's highest on.
+            A generator's sequences each have a key of their own, made from --seed. Bits of a file are
+            taken from each byte's highest on.
             """)
 
     @Argument(help: "File of random bytes, '-' for standard input; none: test a generator.")

@@ -127,7 +127,8 @@ struct EncryptCommand: ParsableCommand {
         transcoder.report.warn(input)
         let report = transcoder.report
         info(
-            "\(report.pictures) pictures, \(writer.bytesWritten) bytes, of which \(report.messageBytes) are encryption messages"
+            "\(report.pictures) pictures, \(writer.bytesWritten) bytes, of which \(report.messageBytes) are "
+                + "encryption messages"
         )
         for line in EncryptionSpace.lines(encryption, layerBytes: report.layerBytes) { info(line) }
         if report.failedSlices > 0 { throw ExitCode(2) }

@@ -53,7 +53,8 @@ struct ViewCommand: ParsableCommand {
         try file.write(sheet.png)
         try file.finish()
         info(
-            "\(output): \(sheet.width)x\(sheet.height), layers \(counts.keys.sorted().map(String.init).joined(separator: ", "))"
+            "\(output): \(sheet.width)x\(sheet.height), layers "
+                + "\(counts.keys.sorted().map(String.init).joined(separator: ", "))"
                 + (ring == nil ? ", without keys" : ", left without keys, right with them"))
     }
 

@@ -182,7 +182,10 @@ func decryptionUndoesEncryption(cipher: CipherKind, profile: Profile) throws {
         "{\"version\": 1, \"layers\": [{\"layer\": 0, \"id\": \"a\", \"key\": \"zz112233445566778899aabbccddeeff\"}]}",
         "{\"version\": 1, \"layers\": [{\"layer\": 99, \"id\": \"a\", \"key\": \"00112233445566778899aabbccddeeff\"}]}",
         "{\"version\": 1, \"layers\": [{\"layer\": 0, \"id\": \"\", \"key\": \"00112233445566778899aabbccddeeff\"}]}",
-        "{\"version\": 1, \"layers\": [{\"layer\": 0, \"id\": \"a\", \"key\": \"00112233445566778899aabbccddeeff\", \"cipher\": \"rot13\"}]}",
+        """
+        {\"version\": 1, \"layers\": [{\"layer\": 0, \"id\": \"a\", \"key\": \"00112233445566778899aabbccddeeff\", \
+        \"cipher\": \"rot13\"}]}
+        """,
     ] {
         #expect(throws: KeyError.self) { try KeyRing(json: Data(text.utf8), source: "k") }
     }

@@ -67,7 +67,10 @@ struct PyramidTests: LayeredClips {
     }
 
     @Test(
-        "Closed and open groups, rates of every kind, 8 and 10 bit, one thread and two: what is decoded is what was coded",
+        """
+        Closed and open groups, rates of every kind, 8 and 10 bit, one thread and two: what is decoded is what was \
+        coded
+        """,
         arguments: [
             ["qp=28", "keyint=12"], ["qp=28", "keyint=12", "no-open-gop="], ["crf=26", "keyint=20"],
             ["bitrate=60", "vbv-maxrate=60", "vbv-bufsize=60"],

@@ -94,10 +94,10 @@ extension CTUDecision {
             let from = source.plane(cIdx)
             intra.gather(context, cIdx: cIdx, x: x >> 1, y: y >> 1, log2Size: log2 - 1)
             for i in 0..<5 {
+                let mode = SliceDataSyntax<BitCounter>.intraPredModeC(
+                    intraChromaPredMode: i, intraPredModeY: UInt8(luma))
                 intra.predict(
-                    mode: Int(
-                        SliceDataSyntax<BitCounter>.intraPredModeC(intraChromaPredMode: i, intraPredModeY: UInt8(luma))),
-                    cIdx: cIdx,
+                    mode: Int(mode), cIdx: cIdx,
                     log2Size: log2 - 1, bitDepth: slice.bitDepthChroma,
                     strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: Int(n))
                 costs[i] += Double(veil_satd(from.at(x >> 1, y >> 1), from.stride, modeBlock, Int(n), n, n))

@@ -15,13 +15,16 @@ package enum AttackPage {
     private static func page(_ r: AttackReport, _ pictures: Attack.Pictures) -> Page {
         var page = Page(title: "What someone without the key gets")
         page.paragraph(
-            "Veil \(r.version) on \(r.machine). \(r.clip): \(r.width)x\(r.height), \(r.frames) frames, layers \(r.layers)\(r.qp.isEmpty ? "" : ", QP \(r.qp)"). "
+            "Veil \(r.version) on \(r.machine). \(r.clip): \(r.width)x\(r.height), \(r.frames) frames, layers "
+                + "\(r.layers)\(r.qp.isEmpty ? "" : ", QP \(r.qp)"). "
                 + "The attacker knows everything but the keys: the format, the encryption rule, the encoder.")
         page.code([r.command])
         page.heading("Encrypted elements replaced")
         page.note(
-            "Against the clear decode of the highest layer. Noise hurts more than nothing: an attacker first throws the noise out. Constants: signs "
-                + "positive, suffixes zero. Means: suffixes in the middle of their class. Residual zeroed: predictions alone, in the encrypted layers."
+            "Against the clear decode of the highest layer. Noise hurts more than nothing: an attacker first throws "
+                + "the noise out. Constants: signs "
+                + "positive, suffixes zero. Means: suffixes in the middle of their class. Residual zeroed: predictions "
+                + "alone, in the encrypted layers."
         )
         page.table(
             ["scheme", "elements", "attack", "PSNR Y", "SSIM", "VIF", "edge similarity"],
@@ -34,9 +37,12 @@ package enum AttackPage {
         page.pictures(pictures.attempts.map { ($0.caption, RGBImage($0.frame, width: 480)) })
         page.heading("What the structure shows")
         page.note(
-            "Block sizes, modes and the number of coefficients of every block are not encrypted, in any scheme or profile. The maps are drawn from the "
-                + "encrypted stream: brightness is coefficients a sample, lines are coding units. Over 8x8 blocks: correlation with the clear "
-                + "picture's gradient, and how many of the blocks with edges are among as many blocks of most coefficients, beside chance."
+            "Block sizes, modes and the number of coefficients of every block are not encrypted, in any scheme or "
+                + "profile. The maps are drawn from the "
+                + "encrypted stream: brightness is coefficients a sample, lines are coding units. Over 8x8 blocks: "
+                + "correlation with the clear "
+                + "picture's gradient, and how many of the blocks with edges are among as many blocks of most "
+                + "coefficients, beside chance."
         )
         page.table(
             ["picture", "correlation", "edge blocks found", "by chance"],
@@ -52,17 +58,23 @@ package enum AttackPage {
             })
         page.heading("Key space")
         page.list([
-            "Layer keys have 128 to 256 bits. The keystream key of a stream is HKDF-SHA-256 of layer key and nonce; the stream carries a 64-bit check value, so a "
-                + "guess of the layer key can be tested offline at the cost of one HKDF. That leaves exhaustive search at the size of the layer key.",
-            "The chaotic generator has 127 bits of state (two maps of 32, registers of 32 and 31) and 61 bits of parameters: 188 bits at most whatever the key. Its "
-                + "maps are piecewise linear and its registers linear over GF(2); no argument says that recovering them is as hard as trying all.",
+            "Layer keys have 128 to 256 bits. The keystream key of a stream is HKDF-SHA-256 of layer key and nonce; "
+                + "the stream carries a 64-bit check value, so a "
+                + "guess of the layer key can be tested offline at the cost of one HKDF. That leaves exhaustive search "
+                + "at the size of the layer key.",
+            "The chaotic generator has 127 bits of state (two maps of 32, registers of 32 and 31) and 61 bits of "
+                + "parameters: 188 bits at most whatever the key. Its "
+                + "maps are piecewise linear and its registers linear over GF(2); no argument says that recovering "
+                + "them is as hard as trying all.",
             "aes-128-ctr: 2^128; aes-256-ctr and chacha20: 2^256.",
         ])
         if !r.reuse.isEmpty {
             page.heading("A nonce used twice")
             page.note(
-                "Two clips under one key and nonce. The attacker knows one of them in the clear (a drawn clip), recovers the keystream of every unit from it, and "
-                    + "applies it to the other. With the chaotic generator's feedback only the first value of a unit keeps an unknown start."
+                "Two clips under one key and nonce. The attacker knows one of them in the clear (a drawn clip), "
+                    + "recovers the keystream of every unit from it, and "
+                    + "applies it to the other. With the chaotic generator's feedback only the first value of a unit "
+                    + "keeps an unknown start."
             )
             page.table(
                 [
@@ -91,31 +103,38 @@ package enum AttackPage {
         }
         func text(_ a: AttackReport.Attempt?) -> String {
             a.map {
-                "\($0.attack), \($0.profile) elements: SSIM \(number($0.ssim, 3)), edge similarity \(number($0.edgeSimilarity, 3))"
+                "\($0.attack), \($0.profile) elements: SSIM \(number($0.ssim, 3)), edge similarity "
+                    + "\(number($0.edgeSimilarity, 3))"
             } ?? "not tried"
         }
         var lines: [String] = []
         if r.attempts.contains(where: { $0.scheme == "all" }) {
             lines.append(
-                "all: hides texture, colour and detail from a viewer (best attack here, \(text(best("all")))). Good against free viewing of paid or private video. "
-                    + "It does not hide where edges and moving things are, nor how much goes on: do not use it where that is the secret."
+                "all: hides texture, colour and detail from a viewer (best attack here, \(text(best("all")))). Good "
+                    + "against free viewing of paid or private video. "
+                    + "It does not hide where edges and moving things are, nor how much goes on: do not use it where "
+                    + "that is the secret."
             )
         }
         if r.attempts.contains(where: { $0.scheme == "bl" }) {
             lines.append(
-                "bl: the cheapest; the enhancement layer's own residual, motion and modes are in the clear, and setting the base to grey shows the detail that the "
-                    + "enhancement layer adds (best attack here, \(text(best("bl")))). Good to deter viewing; not for confidentiality."
+                "bl: the cheapest; the enhancement layer's own residual, motion and modes are in the clear, and "
+                    + "setting the base to grey shows the detail that the "
+                    + "enhancement layer adds (best attack here, \(text(best("bl")))). Good to deter viewing; not for "
+                    + "confidentiality."
             )
         }
         if r.attempts.contains(where: { $0.scheme == "el" }) {
             lines.append(
-                "el: the base layer is in the clear and is the preview it is meant to be (best attack here, \(text(best("el")))). Good to sell quality; it hides nothing of the content."
+                "el: the base layer is in the clear and is the preview it is meant to be (best attack here, "
+                    + "\(text(best("el")))). Good to sell quality; it hides nothing of the content."
             )
         }
         lines.append(
             "maximal elements add a little to what is encrypted and change nothing of what the structure shows.")
         lines.append(
-            "A nonce must never be used twice with one key, whatever the cipher. Where secrecy counts take AES or ChaCha20, and a transport cipher over all of it."
+            "A nonce must never be used twice with one key, whatever the cipher. Where secrecy counts take AES or "
+                + "ChaCha20, and a transport cipher over all of it."
         )
         return lines
     }

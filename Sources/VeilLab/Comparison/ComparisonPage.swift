@@ -12,8 +12,10 @@ package enum ComparisonPage {
     private static func page(_ r: ComparisonReport) -> Page {
         var page = Page(title: "Encryption in the loop and around it")
         page.paragraph(
-            "Veil \(r.version) on \(r.machine). \(r.clip): \(r.width)x\(r.height), \(r.frames) frames, layers \(r.layers), QP \(r.qp), scheme \(r.scheme), "
-                + "\(r.profile) elements, \(r.cipher). \(r.rounds) rounds; in each, every step runs once, one after the other."
+            "Veil \(r.version) on \(r.machine). \(r.clip): \(r.width)x\(r.height), \(r.frames) frames, layers "
+                + "\(r.layers), QP \(r.qp), scheme \(r.scheme), "
+                + "\(r.profile) elements, \(r.cipher). \(r.rounds) rounds; in each, every step runs once, one after "
+                + "the other."
         )
         page.code([r.command])
         page.paragraph(
@@ -22,7 +24,8 @@ package enum ComparisonPage {
                 : "Encryption in the loop (a) and after it (b) differ from byte \(r.firstDifference ?? 0) on.")
         page.heading("Cost")
         page.note(
-            "From the source clip to the finished stream, every step included: median (lowest … highest). Ratios are to the clear encode of the same round."
+            "From the source clip to the finished stream, every step included: median (lowest … highest). Ratios are "
+                + "to the clear encode of the same round."
         )
         page.table(
             ["", "wall, s", "CPU, s", "wall ratio", "CPU ratio", "peak memory, MB", "CPU of the further steps, s"],
@@ -50,8 +53,10 @@ package enum ComparisonPage {
                 ]
             })
         page.note(
-            "Added time: for (a) the difference of the encodes over the number of pictures; for the others the time of the further steps over the "
-                + "number of pictures, starting the program included. Pictures waited for: (b) knows that a picture is complete when the next begins; (d) waits as "
+            "Added time: for (a) the difference of the encodes over the number of pictures; for the others the time "
+                + "of the further steps over the "
+                + "number of pictures, starting the program included. Pictures waited for: (b) knows that a picture is "
+                + "complete when the next begins; (d) waits as "
                 + "long as its second encoder looks ahead and reorders.")
         page.heading("What a middlebox without keys can do")
         page.table(
@@ -68,8 +73,10 @@ package enum ComparisonPage {
                 ]
             })
         page.note(
-            "Each was tried on the stream itself. After (c) units of upper layers can still be dropped by their NAL unit headers, but no parameter set can be read: "
-                + "what is left is of no use to anyone without the key, and nothing that needs a size, a picture type or a slice header works."
+            "Each was tried on the stream itself. After (c) units of upper layers can still be dropped by their NAL "
+                + "unit headers, but no parameter set can be read: "
+                + "what is left is of no use to anyone without the key, and nothing that needs a size, a picture type "
+                + "or a slice header works."
         )
         page.heading("Commands")
         page.code(

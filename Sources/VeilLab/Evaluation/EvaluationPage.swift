@@ -19,9 +19,12 @@ package enum EvaluationPage {
     private static func page(_ report: EvaluationReport, _ pictures: [StreamEvaluation.Pictures]) -> Page {
         var page = Page(title: "Selective encryption of scalable HEVC: evaluation")
         page.paragraph(
-            "Veil \(report.version) on \(report.machine). The experiment of \"Selective video encryption using chaotic system in the SHVC "
-                + "extension\" (Hamidouche et al., ICASSP 2015) on \(report.runs.count) streams. Figures of the paper are marked by colour; "
-                + "figures outside what the paper finds (luma PSNR without keys at most 10 dB for bl and all) are marked too."
+            "Veil \(report.version) on \(report.machine). The experiment of \"Selective video encryption using "
+                + "chaotic system in the SHVC "
+                + "extension\" (Hamidouche et al., ICASSP 2015) on \(report.runs.count) streams. Figures of the paper "
+                + "are marked by colour; "
+                + "figures outside what the paper finds (luma PSNR without keys at most 10 dB for bl and all) are "
+                + "marked too."
         )
         page.code([report.command])
         table1(&page, report)
@@ -37,8 +40,10 @@ package enum EvaluationPage {
     private static func table1(_ page: inout Page, _ report: EvaluationReport) {
         page.heading("Table 1: quality without keys and encryption space")
         page.note(
-            "Elements of the paper, chaotic generator. PSNR Y in dB of the highest layer, over the whole clip, against the source (against the "
-                + "clear decode for streams without one), mean over several keys and nonces; ES: encrypted bits in percent of the stream's bits."
+            "Elements of the paper, chaotic generator. PSNR Y in dB of the highest layer, over the whole clip, "
+                + "against the source (against the "
+                + "clear decode for streams without one), mean over several keys and nonces; ES: encrypted bits in "
+                + "percent of the stream's bits."
         )
         let head = ["", "orig. PSNR Y"] + schemes.flatMap { ["\($0) PSNR Y", "\($0) ES %"] }
         var rows: [[String]] = []
@@ -105,8 +110,10 @@ package enum EvaluationPage {
     private static func table2(_ page: inout Page, _ report: EvaluationReport) {
         page.heading("Table 2: encryption quality and Hamming distance")
         page.note(
-            "Between the clear and the encrypted decode of the highest layer, luma bytes, mean over the frames and the keys tried. EQ grows with the number of "
-                + "samples, so it is also shown in percent of what it can be at most. HD of the base layer too: it is what bl acts on."
+            "Between the clear and the encrypted decode of the highest layer, luma bytes, mean over the frames and "
+                + "the keys tried. EQ grows with the number of "
+                + "samples, so it is also shown in percent of what it can be at most. HD of the base layer too: it is "
+                + "what bl acts on."
         )
         var rows: [[String]] = []
         for run in report.runs {
@@ -154,10 +161,12 @@ package enum EvaluationPage {
                 }
             })
         page.note(
-            "PSNR, EQ and HD are means over \(report.runs.first?.cases.first?.draws.count ?? 1) keys and nonces; lowest … highest shows how much of a "
+            "PSNR, EQ and HD are means over \(report.runs.first?.cases.first?.draws.count ?? 1) keys and nonces; "
+                + "lowest … highest shows how much of a "
                 + "figure is the luck of one key. SSIM, VIF and EDR are of the first.")
         page.note(
-            "Size change: emulation prevention bytes come and go with the encrypted bytes; nothing else moves. Messages: the SEI units that tell "
+            "Size change: emulation prevention bytes come and go with the encrypted bytes; nothing else moves. "
+                + "Messages: the SEI units that tell "
                 + "decryptors cipher, nonce and key id.")
         let damage = report.runs.flatMap(\.cases).reduce(0) { $0 + $1.damage }
         page.paragraph(
@@ -238,16 +247,24 @@ package enum EvaluationPage {
     private static func definitions(_ page: inout Page) {
         page.heading("Definitions")
         page.list([
-            "PSNR: from the mean squared error over all samples of the component in all frames; equal clips give 99 dB.",
-            "SSIM: Wang et al. 2004, luma, windows of 8x8 every 4 samples, uniform weights, mean over windows and frames.",
-            "VIF: pixel-domain visual information fidelity (Sheikh and Bovik 2006), luma, four scales, noise variance 2.",
-            "EDR: edge differential ratio, sum |P - P'| / sum |P + P'| over Sobel edge maps (|gx| + |gy| at least \(EdgeMeasures.threshold) on the 8-bit "
+            "PSNR: from the mean squared error over all samples of the component in all frames; equal clips give 99 "
+                + "dB.",
+            "SSIM: Wang et al. 2004, luma, windows of 8x8 every 4 samples, uniform weights, mean over windows and "
+                + "frames.",
+            "VIF: pixel-domain visual information fidelity (Sheikh and Bovik 2006), luma, four scales, noise "
+                + "variance 2.",
+            "EDR: edge differential ratio, sum |P - P'| / sum |P + P'| over Sobel edge maps (|gx| + |gy| at least "
+                + "\(EdgeMeasures.threshold) on the 8-bit "
                 + "scale). 1 - EDR is the share of edges in common (Dice).",
-            "ES: encrypted bits over all bits of the clear stream, all layers, parameter sets and start codes included.",
-            "EQ: (1/256) * sum over the 256 byte values of |count in the clear frame - count in the encrypted one|, luma, mean over frames. The paper "
+            "ES: encrypted bits over all bits of the clear stream, all layers, parameter sets and start codes "
+                + "included.",
+            "EQ: (1/256) * sum over the 256 byte values of |count in the clear frame - count in the encrypted one|, "
+                + "luma, mean over frames. The paper "
                 + "does not say which components it counts; luma is assumed.",
-            "HD: differing bits over all bits of the luma bytes of the clear and the encrypted frame, mean over frames.",
-            "Without keys: a standard decoder that ignores the encryption decodes the stream as it stands. For bl and all both layers are hit; for el the "
+            "HD: differing bits over all bits of the luma bytes of the clear and the encrypted frame, mean over "
+                + "frames.",
+            "Without keys: a standard decoder that ignores the encryption decodes the stream as it stands. For bl "
+                + "and all both layers are hit; for el the "
                 + "base layer stays clear.",
         ])
     }

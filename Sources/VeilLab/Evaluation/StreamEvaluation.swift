@@ -154,7 +154,8 @@ package final class StreamEvaluation {
         stride: Int, figure: Int, streamBytes: Int
     ) throws -> (EvaluationReport.Case, topFrame: VideoFrame?, baseFrame: VideoFrame?) {
         let encrypted =
-            "\(settings.folder)/\(settings.name).\(settings.structure).\(scheme.name).\(variant.profile.name).\(variant.cipher.name).hevc"
+            "\(settings.folder)/\(settings.name).\(settings.structure).\(scheme.name)"
+                + ".\(variant.profile.name).\(variant.cipher.name).hevc"
         defer { if !settings.keepsStreams { try? FileManager.default.removeItem(atPath: encrypted) } }
         let encryption = try StreamWork.encryption(
             scheme: scheme, cipher: variant.cipher, profile: variant.profile, layers: ids)

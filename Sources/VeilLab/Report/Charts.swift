@@ -34,7 +34,8 @@ enum Chart {
                 svg += "<circle cx=\"\(p[0])\" cy=\"\(p[1])\" r=\"3\" fill=\"\(colour)\"/>"
             } else {
                 svg +=
-                    "<polyline fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.8\" points=\"\(points.joined(separator: " "))\"/>"
+                    "<polyline fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.8\" "
+                        + "points=\"\(points.joined(separator: " "))\"/>"
             }
         }
         return wrap(svg + legend(series.map(\.name)))
@@ -53,7 +54,8 @@ enum Chart {
             points.append(point(width - right, height - bottom))
             let colour = colours[i % colours.count]
             svg +=
-                "<polygon fill=\"\(colour)\" fill-opacity=\"0.25\" stroke=\"\(colour)\" stroke-width=\"1.2\" points=\"\(points.joined(separator: " "))\"/>"
+                "<polygon fill=\"\(colour)\" fill-opacity=\"0.25\" stroke=\"\(colour)\" stroke-width=\"1.2\" "
+                    + "points=\"\(points.joined(separator: " "))\"/>"
         }
         return wrap(svg + legend(series.map(\.name)))
     }
@@ -70,22 +72,26 @@ enum Chart {
         for (i, row) in rows.enumerated() {
             let y = 4 + rowHeight * Double(i)
             svg +=
-                "<text x=\"\(number(labelWidth - 6, 1))\" y=\"\(number(y + 14, 1))\" text-anchor=\"end\">\(escaped(row.name))</text>"
+                "<text x=\"\(number(labelWidth - 6, 1))\" y=\"\(number(y + 14, 1))\" "
+                    + "text-anchor=\"end\">\(escaped(row.name))</text>"
             var x = labelWidth
             for (k, part) in row.parts.enumerated() {
                 let w = (width - labelWidth - 52) * part / high
                 svg +=
-                    "<rect x=\"\(number(x, 1))\" y=\"\(number(y + 3, 1))\" width=\"\(number(w, 1))\" height=\"\(number(rowHeight - 6, 1))\" fill=\"\(colours[k % colours.count])\"/>"
+                    "<rect x=\"\(number(x, 1))\" y=\"\(number(y + 3, 1))\" width=\"\(number(w, 1))\" "
+                        + "height=\"\(number(rowHeight - 6, 1))\" fill=\"\(colours[k % colours.count])\"/>"
                 x += w
             }
             svg +=
-                "<text x=\"\(number(x + 5, 1))\" y=\"\(number(y + 14, 1))\">\(number(row.parts.reduce(0, +), 2))\(unit)</text>"
+                "<text x=\"\(number(x + 5, 1))\" "
+                    + "y=\"\(number(y + 14, 1))\">\(number(row.parts.reduce(0, +), 2))\(unit)</text>"
         }
         for (k, name) in names.enumerated() {
             let x = 8 + Double(k % 4) * 118
             let y = 8 + rowHeight * Double(rows.count) + 16 * Double(k / 4)
             svg +=
-                "<rect x=\"\(number(x, 1))\" y=\"\(number(y, 1))\" width=\"10\" height=\"10\" fill=\"\(colours[k % colours.count])\"/>"
+                "<rect x=\"\(number(x, 1))\" y=\"\(number(y, 1))\" width=\"10\" height=\"10\" "
+                    + "fill=\"\(colours[k % colours.count])\"/>"
             svg += "<text x=\"\(number(x + 14, 1))\" y=\"\(number(y + 9, 1))\">\(escaped(name))</text>"
         }
         return wrap(svg, height: total)
@@ -96,10 +102,11 @@ enum Chart {
         guard !pairs.isEmpty else { return empty }
         var svg = frame(x: x, y: y, from: 0, to: 255, labels: [(0, "0"), (0.5, "128"), (1, "255")])
         svg +=
-            "<path stroke=\"\(colours[colour % colours.count])\" stroke-opacity=\"0.55\" stroke-width=\"2.4\" stroke-linecap=\"round\" d=\""
+            "<path stroke=\"\(colours[colour % colours.count])\" stroke-opacity=\"0.55\" stroke-width=\"2.4\" "
+                + "stroke-linecap=\"round\" d=\""
         for (a, b) in pairs {
-            svg +=
-                "M\(point(left + (width - left - right) * Double(a) / 255, py(Double(b), 0, 255)).replacingOccurrences(of: ",", with: " "))h0"
+            let at = point(left + (width - left - right) * Double(a) / 255, py(Double(b), 0, 255))
+            svg += "M\(at.replacingOccurrences(of: ",", with: " "))h0"
         }
         return wrap(svg + "\"/>")
     }
@@ -123,14 +130,17 @@ enum Chart {
                 "<text x=\"\(left - 4)\" y=\"\(number(py(value, from, to) + 4, 1))\" text-anchor=\"end\">\(text)</text>"
         }
         svg +=
-            "<line class=\"axis\" x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(height - bottom)\" y2=\"\(height - bottom)\"/>"
+            "<line class=\"axis\" x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(height - bottom)\" "
+                + "y2=\"\(height - bottom)\"/>"
         for (at, text) in labels {
             let px = left + (width - left - right) * at
             svg +=
-                "<text x=\"\(number(px, 1))\" y=\"\(height - bottom + 14)\" text-anchor=\"\(at == 0 ? "start" : at == 1 ? "end" : "middle")\">\(text)</text>"
+                "<text x=\"\(number(px, 1))\" y=\"\(height - bottom + 14)\" "
+                    + "text-anchor=\"\(at == 0 ? "start" : at == 1 ? "end" : "middle")\">\(text)</text>"
         }
         svg +=
-            "<text x=\"\(number((left + width - right) / 2, 1))\" y=\"\(height - 4)\" text-anchor=\"middle\">\(escaped(x))</text>"
+            "<text x=\"\(number((left + width - right) / 2, 1))\" y=\"\(height - 4)\" "
+                + "text-anchor=\"middle\">\(escaped(x))</text>"
         return svg + "<text x=\"2\" y=\"10\">\(escaped(y))</text>"
     }
 
@@ -140,7 +150,8 @@ enum Chart {
         for (i, name) in names.enumerated() {
             let x = 92 + step * Double(i)
             svg +=
-                "<rect x=\"\(number(x, 1))\" y=\"2\" width=\"10\" height=\"10\" fill=\"\(colours[i % colours.count])\"/>"
+                "<rect x=\"\(number(x, 1))\" y=\"2\" width=\"10\" height=\"10\" "
+                    + "fill=\"\(colours[i % colours.count])\"/>"
             svg += "<text x=\"\(number(x + 14, 1))\" y=\"11\">\(escaped(name))</text>"
         }
         return svg

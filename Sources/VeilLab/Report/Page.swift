@@ -57,7 +57,8 @@ struct Page {
         for item in items {
             let data = Data(JPEGEncoder.encode(item.image)).base64EncodedString()
             html +=
-                "<figure><img alt=\"\(escaped(item.caption))\" width=\"\(item.image.width)\" height=\"\(item.image.height)\" "
+                "<figure><img alt=\"\(escaped(item.caption))\" width=\"\(item.image.width)\" "
+                    + "height=\"\(item.image.height)\" "
                 + "src=\"data:image/jpeg;base64,\(data)\"><figcaption>\(escaped(item.caption))</figcaption></figure>"
         }
         raw(html + "</div>")
@@ -93,23 +94,30 @@ struct Page {
     }
 
     private static let style = """
-        :root{color-scheme:light dark;--line:#d6d9de;--soft:#f2f4f7;--ink:#1d232b;--dim:#5c6672;--paper:#7a4d00;--out:#b3261e;--bg:#fff}
-        @media(prefers-color-scheme:dark){:root{--line:#39414b;--soft:#20262d;--ink:#e4e8ed;--dim:#9aa5b1;--paper:#e0b060;--out:#ff8a80;--bg:#14181d}}
+        :root{color-scheme:light dark;--line:#d6d9de;--soft:#f2f4f7;--ink:#1d232b;--dim:#5c6672;
+        --paper:#7a4d00;--out:#b3261e;--bg:#fff}
+        @media(prefers-color-scheme:dark){:root{--line:#39414b;--soft:#20262d;--ink:#e4e8ed;--dim:#9aa5b1;
+        --paper:#e0b060;--out:#ff8a80;--bg:#14181d}}
         *{box-sizing:border-box}
-        body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+        body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.5 system-ui,-apple-system,
+        "Segoe UI",Roboto,sans-serif}
         main{max-width:1180px;margin:0 auto;padding:16px}
-        h1{font-size:1.6rem;line-height:1.2}h2{font-size:1.25rem;margin-top:2.2rem;border-bottom:1px solid var(--line);padding-bottom:.3rem}
+        h1{font-size:1.6rem;line-height:1.2}h2{font-size:1.25rem;margin-top:2.2rem;
+        border-bottom:1px solid var(--line);padding-bottom:.3rem}
         h3{font-size:1.05rem;margin-top:1.6rem}
         .note,figcaption,caption{color:var(--dim);font-size:.86rem}caption{text-align:left;padding-bottom:.3rem}
         .scroll{overflow-x:auto;-webkit-overflow-scrolling:touch;margin:.8rem 0}
         table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums}
         th,td{padding:.28rem .6rem;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
-        th{background:var(--soft);position:sticky;top:0}th:first-child,td:first-child{text-align:left;white-space:normal;min-width:8.5em}
+        th{background:var(--soft);position:sticky;top:0}th:first-child,td:first-child{text-align:left;
+        white-space:normal;min-width:8.5em}
         td.paper{color:var(--paper)}td.out{color:var(--out)}
-        .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:12px;margin:.8rem 0}
+        .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:12px;
+        margin:.8rem 0}
         .small{grid-template-columns:repeat(auto-fit,minmax(min(48%,240px),1fr))}
         figure{margin:0;min-width:0}img{width:100%;height:auto;display:block;border-radius:3px;background:#888}
-        svg{width:100%;height:auto;display:block}svg text{fill:var(--ink);font:11px system-ui,sans-serif}svg .axis{stroke:var(--dim);stroke-width:1}
+        svg{width:100%;height:auto;display:block}svg text{fill:var(--ink);font:11px system-ui,sans-serif}
+        svg .axis{stroke:var(--dim);stroke-width:1}
         svg .grid{stroke:var(--line);stroke-width:1}
         pre{background:var(--soft);padding:.7rem;overflow-x:auto;font-size:.8rem;border-radius:4px}
         summary{cursor:pointer;margin:.6rem 0}

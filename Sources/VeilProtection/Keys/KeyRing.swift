@@ -103,7 +103,8 @@ public enum KeyError: Error, Equatable, Sendable, CustomStringConvertible {
             return "\(source): layer \(layer) is encrypted with key id \(id), which is not there"
         case .wrong(let layer, let id, let source):
             return
-                "\(source): wrong key for layer \(layer): key id \(id) does not match the stream's key check value (or the message was changed)"
+                "\(source): wrong key for layer \(layer): key id \(id) does not match the stream's key check value "
+                    + "(or the message was changed)"
         case .malformed(let source, let reason): return "\(source): \(reason)"
         case .exists(let path): return "\(path): exists already; key files are not overwritten"
         case .notEncrypted(let stream): return "\(stream): no layer is encrypted"

@@ -283,7 +283,8 @@ package final class StreamTranscoder {
                     let nal = picture.original(index)
                     report.failedSlices += 1
                     report.note(
-                        "slice at byte \(nal.offset), layer \(nal.header.nuhLayerId): the slice data cannot be parsed; left as it is"
+                        "slice at byte \(nal.offset), layer \(nal.header.nuhLayerId): the slice data cannot be "
+                            + "parsed; left as it is"
                     )
                     try deliver(nal)
                 }
