@@ -6,7 +6,7 @@ import VeilEntropy
 import VeilRecon
 
 /// One access unit in decoding order, with the reconstruction of each layer.
-package struct AccessUnit {
+package struct CodedAccessUnit {
     package let nals: [NALUnit]
     /// Position in display order.
     package let displayIndex: Int
@@ -74,13 +74,13 @@ package final class ScalableEncoder {
 
     /// Pushes the next picture in display order: the source of each layer. Returns the next access unit in decoding
     /// order, if it is ready.
-    package func push(_ sources: [FrameBuffer]) throws -> AccessUnit? {
+    package func push(_ sources: [FrameBuffer]) throws -> CodedAccessUnit? {
         precondition(!sources.isEmpty, "one source a layer")
         return try push(base: sources[0], enhancements: sources.dropFirst().map(PackedPicture.init))
     }
 
     /// The same where the sources of the enhancement layers are kept somehow else until they are needed.
-    package func push(base: FrameBuffer, enhancements: [any WaitingPicture]) throws -> AccessUnit? {
+    package func push(base: FrameBuffer, enhancements: [any WaitingPicture]) throws -> CodedAccessUnit? {
         precondition(enhancements.count == settings.enhancements.count, "one source a layer")
         if !enhancements.isEmpty { waiting[pushed] = enhancements }
         pushed += 1
@@ -89,7 +89,7 @@ package final class ScalableEncoder {
     }
 
     /// After the last picture: call until nil.
-    package func flush() throws -> AccessUnit? {
+    package func flush() throws -> CodedAccessUnit? {
         while let coded = try baseEncoder.encode(nil) {
             inFlight.append(try begin(coded))
             if let unit = try next(limit: maxInFlight) { return unit }
@@ -98,7 +98,7 @@ package final class ScalableEncoder {
     }
 
     /// The oldest access unit, if it is finished or more than `limit` are in flight.
-    private func next(limit: Int) throws -> AccessUnit? {
+    private func next(limit: Int) throws -> CodedAccessUnit? {
         guard let first = inFlight.first, inFlight.count > limit || first.isFinished else { return nil }
         inFlight.removeFirst()
         return finish(first)
@@ -254,7 +254,7 @@ package final class ScalableEncoder {
 
     // MARK: Finishing
 
-    private func finish(_ unit: AccessUnitInFlight) -> AccessUnit {
+    private func finish(_ unit: AccessUnitInFlight) -> CodedAccessUnit {
         var nals = unit.before + (unit.messages[0].map { [$0] } ?? []) + unit.baseUnits
         var bytes = [unit.baseBytes]
         for (i, picture) in unit.pictures.enumerated() {
@@ -265,7 +265,7 @@ package final class ScalableEncoder {
             rates[i].record(index: unit.index, bits: Self.bits(slices))
             if settings.sendsHashes { nals.append(Self.hash(of: picture.picture)) }
         }
-        return AccessUnit(
+        return CodedAccessUnit(
             nals: nals, displayIndex: unit.displayIndex, isIRAP: unit.isIRAP,
             pictures: [unit.basePicture] + unit.pictures.map(\.picture), layerBytes: bytes, layerQps: unit.qps)
     }

@@ -119,10 +119,8 @@ public final class VideoWriter {
         if isY4M {
             if !begun {
                 let colour = format.bitDepth > 8 ? "420p10 XYSCSS=420P10" : "420jpeg"
-                try file.write(
-                    "YUV4MPEG2 W\(format.width) H\(format.height) F\(format.fps.numerator):\(format.fps.denominator) "
-                        + "Ip A1:1 C\(colour)\n"
-                        .utf8)
+                let rate = "\(format.fps.numerator):\(format.fps.denominator)"
+                try file.write("YUV4MPEG2 W\(format.width) H\(format.height) F\(rate) Ip A1:1 C\(colour)\n".utf8)
                 begun = true
             }
             try file.write("FRAME\n".utf8)

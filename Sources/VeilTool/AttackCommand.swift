@@ -33,7 +33,7 @@ struct AttackCommand: ParsableCommand {
         try FileManager.default.createDirectory(atPath: experiment.output, withIntermediateDirectories: true)
         let isStream = EvaluateCommand.isStream(input.input)
         let steps = Attack.steps(layers: layers == .single ? 1 : 2) + (isStream ? 0 : 2)
-        let progress = VeilEvaluation.Progress(steps: steps, quiet: experiment.quiet)
+        let progress = VeilLab.Progress(steps: steps, quiet: experiment.quiet)
         var settings = Attack.Settings()
         settings.clip = (input.input as NSString).lastPathComponent
         settings.threads = max(experiment.threads, 1)

@@ -62,7 +62,7 @@ struct CompareCommand: ParsableCommand {
         if let size = input.size { settings.inputArguments += ["--size", "\(size.width)x\(size.height)"] }
         if let fps = input.fps { settings.inputArguments += ["--fps", "\(fps.numerator)/\(fps.denominator)"] }
         if let depth = input.inputDepth { settings.inputArguments += ["--input-depth", String(depth)] }
-        let progress = VeilEvaluation.Progress(steps: Comparison.steps(rounds: rounds), quiet: experiment.quiet)
+        let progress = VeilLab.Progress(steps: Comparison.steps(rounds: rounds), quiet: experiment.quiet)
         let report = try Comparison(settings: settings, progress: progress).run(
             version: VeilProgram.configuration.version, command: CommandLine.commandText)
         progress.finish()

@@ -133,7 +133,7 @@ struct EncodeCommand: ParsableCommand {
         let expected = [source.expectedFrames, frames].compactMap { $0 }.min()
         var progress = Progress(total: expected, framesPerSecond: Double(fps.0) / Double(fps.1))
         var latency = Latency()
-        func take(_ unit: AccessUnit) throws {
+        func take(_ unit: CodedAccessUnit) throws {
             for nal in unit.nals {
                 if let authenticator { try authenticator.push(nal) } else { coded.append(annexB: nal) }
             }
@@ -186,7 +186,7 @@ private final class ReconstructionWriters {
         }
     }
 
-    func add(_ unit: AccessUnit) throws {
+    func add(_ unit: CodedAccessUnit) throws {
         waiting[unit.displayIndex] = unit.pictures
         while let pictures = waiting.removeValue(forKey: next) {
             for (i, picture) in pictures.enumerated() {

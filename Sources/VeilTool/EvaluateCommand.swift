@@ -69,7 +69,7 @@ struct EvaluateCommand: ParsableCommand {
             $0 + StreamEvaluation.steps(layers: $1.structure == .single ? 1 : 2, variants: 3)
                 + ($1.structure == nil ? 0 : 1)
         }
-        let progress = VeilEvaluation.Progress(steps: steps, quiet: experiment.quiet)
+        let progress = VeilLab.Progress(steps: steps, quiet: experiment.quiet)
         var report = EvaluationReport(
             version: VeilProgram.configuration.version, command: CommandLine.commandText, machine: Machine.description,
             runs: [])
@@ -131,7 +131,7 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     private func evaluate(
-        _ job: Job, _ progress: VeilEvaluation.Progress
+        _ job: Job, _ progress: VeilLab.Progress
     ) throws -> (EvaluationReport.Run, StreamEvaluation.Pictures) {
         var settings = StreamEvaluation.Settings()
         settings.name = ((job.input as NSString).lastPathComponent as NSString).deletingPathExtension

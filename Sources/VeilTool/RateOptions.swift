@@ -100,7 +100,7 @@ final class PassRecorder {
         try file.write("veil two-pass statistics 1\n".utf8)
     }
 
-    func add(_ unit: AccessUnit) throws {
+    func add(_ unit: CodedAccessUnit) throws {
         let fields = zip(unit.layerQps, unit.layerBytes).dropFirst().flatMap { [$0.0, $0.1 * 8] }
         try file.write("\(unit.layerQps[0]) \(fields.map(String.init).joined(separator: " "))\n".utf8)
     }

@@ -170,7 +170,7 @@ struct RekeyCommand: ParsableCommand {
 }
 
 extension TranscodeReport {
-    func warn(_ name: String) { for message in messages { VeilCommand.warn("\(name): \(message)") } }
+    func warn(_ name: String) { for message in messages { VeilTool.warn("\(name): \(message)") } }
 }
 
 /// Writes NAL units to a file, complete or not at all, or to standard output. Nothing is written before the second

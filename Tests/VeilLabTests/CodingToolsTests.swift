@@ -91,7 +91,7 @@ private func encode(
     }
     let encoder = try ScalableEncoder(settings: settings)
     var coded = Coded()
-    func take(_ unit: AccessUnit) {
+    func take(_ unit: CodedAccessUnit) {
         coded.nals += unit.nals
         coded.pictures[unit.displayIndex] = samples(unit.pictures[1].frame)
     }

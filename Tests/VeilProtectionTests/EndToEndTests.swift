@@ -110,7 +110,7 @@ private func encode(
     let encoder = try ScalableEncoder(settings: settings)
     var coded = Coded()
     var pictures: [Int: (FrameBuffer, FrameBuffer?)] = [:]
-    func take(_ unit: AccessUnit) {
+    func take(_ unit: CodedAccessUnit) {
         coded.nals += unit.nals
         pictures[unit.displayIndex] = (unit.pictures[0].frame, unit.pictures.count > 1 ? unit.pictures[1].frame : nil)
     }

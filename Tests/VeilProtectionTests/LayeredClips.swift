@@ -70,7 +70,7 @@ extension LayeredClips {
         change(&settings)
         let encoder = try ScalableEncoder(settings: settings)
         var coded = CodedClip()
-        func take(_ unit: AccessUnit) {
+        func take(_ unit: CodedAccessUnit) {
             coded.nals += unit.nals
             coded.pictures.append(unit.pictures)
             coded.bytes.append(unit.layerBytes)

@@ -12,6 +12,15 @@ package struct Plane: @unchecked Sendable {
     /// Samples allocated beyond each side.
     package let margin: Int
 
+    @inlinable
+    package init(origin: UnsafeMutablePointer<UInt16>, stride: Int, width: Int, height: Int, margin: Int) {
+        self.origin = origin
+        self.stride = stride
+        self.width = width
+        self.height = height
+        self.margin = margin
+    }
+
     @inlinable package func row(_ y: Int) -> UnsafeMutablePointer<UInt16> { origin + y &* stride }
     @inlinable package func at(_ x: Int, _ y: Int) -> UnsafeMutablePointer<UInt16> { origin + (y &* stride &+ x) }
 }

@@ -3,8 +3,8 @@ import Foundation
 
 /// Keeps the memory of pictures that are done with for the next ones of the same size: a fresh block of megabytes
 /// costs the kernel a page fault for every 4 KiB. What is kept is bounded in number and size.
-final class MemoryPool: @unchecked Sendable {
-    static let shared = MemoryPool()
+package final class MemoryPool: @unchecked Sendable {
+    package static let shared = MemoryPool()
 
     private static let maxBlocks = 96
     private static let maxBytes = 384 << 20
@@ -16,7 +16,7 @@ final class MemoryPool: @unchecked Sendable {
     private var bytes = 0
 
     /// Uninitialised memory on a 64-byte boundary.
-    func take(byteCount: Int) -> UnsafeMutableRawPointer {
+    package func take(byteCount: Int) -> UnsafeMutableRawPointer {
         let kept: UnsafeMutableRawPointer? = lock.withLock {
             guard let i = blocks.lastIndex(where: { $0.byteCount == byteCount }) else { return nil }
             bytes -= byteCount
@@ -26,7 +26,7 @@ final class MemoryPool: @unchecked Sendable {
     }
 
     /// Fresh memory, for `free`.
-    static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    package static func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer {
         #if os(Linux)
             // Huge pages, where the system has them: one fault for 2 MiB. Not for an end that would leave much of one
             // unused: clearing a page that the machine had not touched before costs more than its fault.
@@ -46,7 +46,7 @@ final class MemoryPool: @unchecked Sendable {
     }
 
     /// Takes back what `take` gave.
-    func giveBack(_ memory: UnsafeMutableRawPointer, byteCount: Int) {
+    package func giveBack(_ memory: UnsafeMutableRawPointer, byteCount: Int) {
         let dropped: [UnsafeMutableRawPointer] = lock.withLock {
             blocks.append((byteCount, memory))
             bytes += byteCount

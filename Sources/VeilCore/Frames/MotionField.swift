@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import VeilEntropy
 
 /// Motion of one block: MvLX, RefIdxLX; PredFlagLX is `refIdx >= 0`. Intra blocks have both -1.
 package struct MotionInfo: Equatable, Sendable {
