@@ -73,8 +73,8 @@ public final class VideoEncoder {
         else {
             throw EncoderError.settings("QPs are 0 to 51, one a layer at most")
         }
-        if let strength = settings.adaptiveQuantisation?.strength, !(0...3).contains(strength) {
-            throw EncoderError.settings("a strength of adaptive quantisation is 0 to 3")
+        if let strength = settings.adaptiveQuantization?.strength, !(0...3).contains(strength) {
+            throw EncoderError.settings("a strength of adaptive quantization is 0 to 3")
         }
     }
 
@@ -90,7 +90,7 @@ public final class VideoEncoder {
             result.tools = preset.tools
         }
         result.tools.wavefront = settings.usesWavefront
-        result.adaptiveQuantisation = settings.adaptiveQuantisation
+        result.adaptiveQuantization = settings.adaptiveQuantization
         return result
     }
 

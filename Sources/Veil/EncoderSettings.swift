@@ -66,7 +66,7 @@ extension VideoEncoder {
         public var qps = [28]
         /// Of the enhancement layers; nil for one QP a picture. x265 has none for the base layer at a QP; where
         /// ``baseLayerOptions`` give that a rate (`crf`, `bitrate`), its own `aq-mode` is theirs to set.
-        public var adaptiveQuantisation: AdaptiveQuantisation?
+        public var adaptiveQuantization: AdaptiveQuantization?
         /// Speed against efficiency: `ultrafast` to `veryslow`, as x265 has them.
         public var preset = "medium"
         /// Substreams of one CTB row each (entropy_coding_sync_enabled_flag), which decoders can take at once, for 2
@@ -78,7 +78,7 @@ extension VideoEncoder {
         public var repeatsHeaders = false
         /// Keys to encrypt with, one a layer; nil writes a clear stream.
         public var keys: KeyRing?
-        /// Scheme, cipher, profile, elements, resynchronisation, nonce.
+        /// Scheme, cipher, profile, elements, resynchronization, nonce.
         public var protection = Encryption.Options()
         /// Groups of eight pictures with B pictures on three levels, for which libx265 must be patched, or x265's own
         /// groups. Nil: the former where they can be had and ``baseLayerOptions`` ask for no others.

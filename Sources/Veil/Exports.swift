@@ -4,5 +4,5 @@
 
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What an encoder's settings and its errors are made of.
-@_exported import struct VeilEncoder.AdaptiveQuantisation
+@_exported import struct VeilEncoder.AdaptiveQuantization
 @_exported import enum VeilEncoder.EncoderError

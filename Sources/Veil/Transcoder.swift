@@ -11,7 +11,7 @@ import VeilProtection
 public final class VideoTranscoder {
     /// What to do with the stream.
     public enum Operation {
-        /// Encrypt layers as the options say: scheme, cipher, profile, elements, resynchronisation, nonce. Layers
+        /// Encrypt layers as the options say: scheme, cipher, profile, elements, resynchronization, nonce. Layers
         /// come from the VPS.
         case encrypt(keys: KeyRing, options: Encryption.Options)
         /// Decrypt. Layers for which the keys are not there throw ``KeyError``, or stay encrypted when `partial`.

@@ -221,10 +221,10 @@ public func veilEncoderOpen(_ given: UnsafePointer<veil_encoder_settings>?, _ ke
         settings.layers = layers
         settings.qps = layers == .single ? [Int(s.base_qp)] : [Int(s.base_qp), Int(s.enhancement_qp)]
         if s.aq_mode != 0 {
-            guard let mode = AdaptiveQuantisation.Mode(rawValue: Int(s.aq_mode)) else {
+            guard let mode = AdaptiveQuantization.Mode(rawValue: Int(s.aq_mode)) else {
                 throw UsageError("aq_mode is 0, 1 or 2")
             }
-            settings.adaptiveQuantisation = AdaptiveQuantisation(mode: mode, strength: s.aq_strength)
+            settings.adaptiveQuantization = AdaptiveQuantization(mode: mode, strength: s.aq_strength)
         }
         if let preset = s.preset { settings.preset = String(cString: preset) }
         settings.threads = max(Int(s.threads), 1)

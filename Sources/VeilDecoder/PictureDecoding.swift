@@ -63,7 +63,7 @@ final class PictureDecoding: @unchecked Sendable {
     private var outcomeStorage = PictureOutcome()
     private var done = false
     private var plan: SubstreamPlan?
-    private var pass: PictureAttempt?
+    private var pass: PictureDecodingPass?
 
     init(picture: CodedPicture, sets: ActiveSets, unit: BinUnit, hook: HookBox?, workspaces: WorkspacePool) {
         self.picture = picture
@@ -137,9 +137,9 @@ final class PictureDecoding: @unchecked Sendable {
     }
 
     /// The only pass of most pictures, made when its first job begins.
-    private func onePass(_ plan: SubstreamPlan) -> PictureAttempt {
+    private func onePass(_ plan: SubstreamPlan) -> PictureDecodingPass {
         lock.withLock {
-            let current = pass ?? PictureAttempt(self, segments: segments, plan: plan, publishes: true)
+            let current = pass ?? PictureDecodingPass(self, segments: segments, plan: plan, publishes: true)
             pass = current
             return current
         }
@@ -172,7 +172,7 @@ final class PictureDecoding: @unchecked Sendable {
 
     /// Decodes the whole picture without anybody seeing it.
     private func attempt(_ plan: SubstreamPlan) -> PictureOutcome {
-        let pass = PictureAttempt(self, segments: segments, plan: plan, publishes: false)
+        let pass = PictureDecodingPass(self, segments: segments, plan: plan, publishes: false)
         for job in plan.jobs.indices { withWorkspace { pass.run(job, $0, hook: $1) } }
         return pass.finish()
     }

@@ -10,7 +10,7 @@ final class SubstreamProgress: @unchecked Sendable {
     /// Twice the number of CTUs done, plus one when there will be no more.
     private let counts: UnsafeMutablePointer<Atomic<Int>>
     private let jobs: Int
-    private let sleepers = Sleepers()
+    private let eventCount = EventCount()
 
     /// How often a waiting thread looks before it sleeps: a CTU takes some ten microseconds.
     private static let looks = 400
@@ -36,7 +36,7 @@ final class SubstreamProgress: @unchecked Sendable {
 
     private func set(_ job: Int, _ value: Int) {
         counts[job].store(value, ordering: .sequentiallyConsistent)
-        sleepers.wake()
+        eventCount.wake()
     }
 
     /// Waits until `count` CTUs of a job are reconstructed; false when it ended before.
@@ -57,7 +57,7 @@ final class SubstreamProgress: @unchecked Sendable {
             if look % 16 == 15 { sched_yield() }
         }
         var value = 0
-        sleepers.sleep {
+        eventCount.sleep {
             value = counts[job].load(ordering: .sequentiallyConsistent)
             return value & 1 != 0 || value >> 1 >= count + Self.lead
         }

@@ -321,16 +321,17 @@ package final class ScalableEncoder {
                     references: options.references.map { ($0, formats[$0].padding) }, padding: options.format.padding)
             }
             let pps = makePps(id: id, transformSkip: false)
-            let drawnPps =
+            let screenContentPps =
                 tools.transformSkip ? makePps(id: id + settings.enhancements.count, transformSkip: true) : nil
             layerSets.append(NALUnit(header: NALUnitHeader(nalUnitType: .sps, nuhLayerId: id), rbsp: sps.rbsp()))
             layerSets.append(NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: pps.rbsp()))
-            if let drawnPps {
+            if let screenContentPps {
                 layerSets.append(
-                    NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: drawnPps.rbsp()))
+                    NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: screenContentPps.rbsp()))
             }
             let layer = try LayerSettings(
-                layerId: id, sps: try sps.resolved(forLayer: id, vps: vps), pps: pps, drawnPps: drawnPps, vps: vps,
+                layerId: id, sps: try sps.resolved(forLayer: id, vps: vps), pps: pps,
+                screenContentPps: screenContentPps, vps: vps,
                 effort: options.effort)
             layers.append(
                 EnhancementLayerEncoder(

@@ -22,11 +22,11 @@ package struct EnhancementSettings: Sendable {
     package var tools = LayerTools()
     package var effort = DecisionEffort()
     /// Nil for one QP a picture.
-    package var adaptiveQuantisation: AdaptiveQuantisation? {
-        get { effort.adaptiveQuantisation }
+    package var adaptiveQuantization: AdaptiveQuantization? {
+        get { effort.adaptiveQuantization }
         set {
-            effort.adaptiveQuantisation = newValue
-            tools.adaptiveQuantisation = newValue != nil
+            effort.adaptiveQuantization = newValue
+            tools.adaptiveQuantization = newValue != nil
         }
     }
     /// nuh_layer_id of the direct reference layers, ascending.

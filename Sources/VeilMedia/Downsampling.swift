@@ -8,7 +8,7 @@ import Foundation
 /// (ratio - 1) / 4 of the large one.
 ///
 /// Each output sample is a sum of input samples weighted by a cosine-windowed sinc of the output's bandwidth:
-/// w(d) = sinc(d / ratio) * cos(pi / 2 * d / (3 * ratio)) for |d| < 3 * ratio, normalised, in 14-bit integers.
+/// w(d) = sinc(d / ratio) * cos(pi / 2 * d / (3 * ratio)) for |d| < 3 * ratio, normalized, in 14-bit integers.
 public struct Downsampler: Sendable {
     private struct Axis: Sendable {
         /// Position of the first tap of every output sample, and the taps, `taps` each: a multiple of 8, the last

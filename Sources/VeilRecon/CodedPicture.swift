@@ -54,7 +54,7 @@ package final class CodedPicture: @unchecked Sendable {
 
     /// The planes in which the CTB at a place of the current picture finds its samples in an inter-layer reference:
     /// made in `patches`, unless the picture is the lower layer's own. Nil for other references.
-    package func interLayerPlanes(xCtb: Int, yCtb: Int, patches: InterLayerPatches) -> (Plane, Plane, Plane)? {
+    package func interLayerPlanes(xCtb: Int, yCtb: Int, patches: InterLayerBlockCache) -> (Plane, Plane, Plane)? {
         guard let producer else { return nil }
         if let planes = producer.planes(mv: MotionVector(), x: xCtb, y: yCtb, patches: patches) { return planes }
         producer.prepare(mv: MotionVector(), x: xCtb, y: yCtb, height: 1)

@@ -71,7 +71,7 @@ extension ScalingFactors {
 }
 
 extension SliceContext {
-    /// Explicit weights of a slice header, as the initialiser takes them: offsets scaled to the bit depth (7.4.7.3).
+    /// Explicit weights of a slice header, as the initializer takes them: offsets scaled to the bit depth (7.4.7.3).
     package static func weights(
         _ header: SliceSegmentHeader, bitDepthLuma: Int, bitDepthChroma: Int
     ) -> ([[PredictionWeight]], [[PredictionWeight]]) {

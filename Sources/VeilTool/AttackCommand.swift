@@ -55,7 +55,7 @@ struct AttackCommand: ParsableCommand {
                 path: input.input, size: input.size.map { ($0.width, $0.height) }, bitDepth: input.inputDepth)
             progress.step("encoding \(settings.clip)")
             try encode(input.input, stream, qp, raw: true)
-            // What the attacker knows: a drawn clip of the same size, finely quantised, so that its units reach far.
+            // What the attacker knows: a drawn clip of the same size, finely quantized, so that its units reach far.
             if source.format.bitDepth == 8 {
                 progress.step("encoding a known clip")
                 let clip = DemoClip(width: source.format.width, height: source.format.height)

@@ -26,7 +26,7 @@ struct CompareCommand: ParsableCommand {
     @Option(help: "chaotic, aes-128-ctr, aes-256-ctr, chacha20.")
     var cipher = Named(CipherKind.aes128)
     @Option(help: "paper or maximal.")
-    var profile = Named(Profile.paper)
+    var profile = Named(ElementProfile.paper)
     @Option(help: "Code at most this many frames.")
     var frames: Int = 25
     @Option(help: "How often everything is run.")

@@ -54,12 +54,12 @@ struct CodingOptions: ParsableArguments {
     @Option(
         help:
             """
-            Adaptive quantisation of all layers: 0 off, 1 by variance, 2 by variance and picture (default 2, but 0 \
+            Adaptive quantization of all layers: 0 off, 1 by variance, 2 by variance and picture (default 2, but 0 \
             where --qp sets the rate).
             """
     )
     var aqMode: Int?
-    @Option(help: "Strength of adaptive quantisation, 0 to 3 (default 1).")
+    @Option(help: "Strength of adaptive quantization, 0 to 3 (default 1).")
     var aqStrength: Double?
     @Option(help: "Further x265 options of the base layer, as name=value, comma separated.")
     var x265Options: String?
@@ -121,8 +121,8 @@ struct CodingOptions: ParsableArguments {
             layer.tools = preset.tools
             // As x265 has it: the two fastest presets do without.
             let mode = aqMode ?? (isConstantQp || preset == .ultrafast || preset == .superfast ? 0 : 2)
-            layer.adaptiveQuantisation = AdaptiveQuantisation.Mode(rawValue: mode).map {
-                AdaptiveQuantisation(mode: $0, strength: aqStrength ?? 1)
+            layer.adaptiveQuantization = AdaptiveQuantization.Mode(rawValue: mode).map {
+                AdaptiveQuantization(mode: $0, strength: aqStrength ?? 1)
             }
         }
         layer.tools.wavefront = wavefronts.isOn

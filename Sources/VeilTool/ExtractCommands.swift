@@ -95,7 +95,7 @@ struct SplitCommand: ParsableCommand {
             for nal in unit { try current?.file.write(nal) }
         }
         try StreamInput.read(input) { nal in
-            if nal.header.nalUnitType == .prefixSEI, try ProtectionSEI.message(in: nal)?.resynchronisation == .stream {
+            if nal.header.nalUnitType == .prefixSEI, try ProtectionSEI.message(in: nal)?.resynchronization == .stream {
                 chained = true
             }
             if let unit = try splitting.push(nal) { try write(unit) }

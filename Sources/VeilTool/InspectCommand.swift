@@ -66,7 +66,7 @@ struct InspectCommand: ParsableCommand {
                 print(
                     "  encrypted: scheme \(e.scheme), \(e.cipher), \(e.profile) profile, elements "
                         + "\(e.elements.joined(separator: ",")), "
-                        + "restart \(e.resynchronisation), key id \(e.keyId), \(e.messages) messages")
+                        + "restart \(e.resynchronization), key id \(e.keyId), \(e.messages) messages")
             } else {
                 print("  clear")
             }
@@ -93,7 +93,7 @@ struct StreamSummary: Codable {
         var cipher: String
         var profile: String
         var elements: [String]
-        var resynchronisation: String
+        var resynchronization: String
         var feedback: Bool
         var keyId: String
         var messages: Int
@@ -203,7 +203,7 @@ extension StreamSummary.Layer {
         encryption = StreamSummary.Encryption(
             scheme: message.scheme.name, cipher: message.cipher.name, profile: message.profile.name,
             elements: message.elements.names,
-            resynchronisation: message.resynchronisation.name, feedback: message.feedback, keyId: message.keyId,
+            resynchronization: message.resynchronization.name, feedback: message.feedback, keyId: message.keyId,
             messages: count)
     }
 }

@@ -20,7 +20,7 @@ struct KeygenCommand: ParsableCommand {
     @Option(help: "Keystream generator: chaotic, aes-128-ctr, aes-256-ctr, chacha20.")
     var cipher = Named(CipherKind.chaotic)
     @Option(help: "Encryption profile: paper or maximal.")
-    var profile = Named(Profile.paper)
+    var profile = Named(ElementProfile.paper)
     @Option(help: "Bits a key: 128, 192 or 256.")
     var bits: Int = 256
     @Flag(help: "Make one master key in place of a key a layer.")

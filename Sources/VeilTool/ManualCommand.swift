@@ -36,7 +36,7 @@ struct ManualCommand: ParsableCommand {
         let help = try JSONDecoder().decode(Help.self, from: Data(VeilProgram._dumpHelp().utf8)).command
         var page =
             ".TH VEIL 1\n.SH NAME\nveil \\- \(Self.escaped(help.abstract ?? ""))\n.SH SYNOPSIS\n.B veil\n.I "
-                + "verb\n[\\fIoptions\\fR]\n"
+            + "verb\n[\\fIoptions\\fR]\n"
         page += ".SH DESCRIPTION\n\(Self.paragraphs(help.discussion ?? ""))\n.SH VERBS\n"
         for command in help.subcommands ?? [] where command.shouldDisplay ?? true && command.commandName != "help" {
             page += ".SS veil \(command.commandName)\n\(Self.escaped(command.abstract ?? ""))\n"

@@ -17,14 +17,14 @@ extension CipherKind: ExpressibleByArgument {
     public var defaultValueDescription: String { name }
 }
 
-extension Profile: ExpressibleByArgument {
+extension ElementProfile: ExpressibleByArgument {
     public init?(argument: String) { self.init(name: argument) }
     public static var allValueStrings: [String] { allCases.map(\.name) }
     public static var allValueDescriptions: [String: String] { [:] }
     public var defaultValueDescription: String { name }
 }
 
-extension Resynchronisation: ExpressibleByArgument {
+extension Resynchronization: ExpressibleByArgument {
     public init?(argument: String) { self.init(name: argument) }
     public static var allValueStrings: [String] { allCases.map(\.name) }
     public static var allValueDescriptions: [String: String] { [:] }
@@ -56,7 +56,7 @@ struct ProtectionOptions: ParsableArguments {
     @Option(help: "In place of the key file's: chaotic, aes-128-ctr, aes-256-ctr, chacha20.")
     var cipher: CipherKind?
     @Option(help: "In place of the key file's: paper or maximal.")
-    var profile: Profile?
+    var profile: ElementProfile?
     @Option(
         help: """
             Syntax elements, comma separated: mvd, mvd-sign, coeff, coeff-sign, dqp-sign (the paper's), sao-sign, \
@@ -64,7 +64,7 @@ struct ProtectionOptions: ParsableArguments {
             """)
     var elements: String?
     @Option(help: "Where keystreams restart: substream, or stream (one chain over a layer, as in the paper).")
-    var resync = Named(Resynchronisation.substream)
+    var resync = Named(Resynchronization.substream)
     @Flag(inversion: .prefixedNo, help: "Equation (3)'s feedback (default: with the chaotic generator).")
     var feedback: Bool?
     @Option(help: "Nonce, 32 hexadecimal digits; random by default. Never use one twice with the same keys.")
@@ -101,27 +101,27 @@ struct ProtectionOptions: ParsableArguments {
         _ = try regions()
     }
 
-    private func regions() throws -> [Selection.Region] {
-        guard roi.count <= Selection.maxRegions else {
-            throw ValidationError("--roi can be given \(Selection.maxRegions) times")
+    private func regions() throws -> [EncryptionScope.Region] {
+        guard roi.count <= EncryptionScope.maxRegions else {
+            throw ValidationError("--roi can be given \(EncryptionScope.maxRegions) times")
         }
         return try roi.map { text in
             let v = text.split(separator: ",").map { Int($0) ?? -1 }
             guard v.count == 4, v.allSatisfy({ (0...65535).contains($0) }), v[2] > 0, v[3] > 0 else {
                 throw ValidationError("--roi takes x,y,w,h in luma samples")
             }
-            return Selection.Region(x: v[0], y: v[1], width: v[2], height: v[3])
+            return EncryptionScope.Region(x: v[0], y: v[1], width: v[2], height: v[3])
         }
     }
 
     /// What of each layer is encrypted. Regions are scaled to each layer's size, outwards.
     private func selections(
-        _ sizes: [Int: (width: Int, height: Int)], tiles: [Int: [Selection.Region]]
-    ) throws -> [Int: Selection] {
+        _ sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]]
+    ) throws -> [Int: EncryptionScope] {
         let wanted = try regions()
         guard let (_, top) = sizes.max(by: { $0.key < $1.key }) else { return [:] }
         return sizes.reduce(into: [:]) { result, layer in
-            var selection = Selection()
+            var selection = EncryptionScope()
             selection.irapOnly = irapOnly
             selection.minTemporalId = minTemporalId
             let size = layer.value
@@ -132,7 +132,8 @@ struct ProtectionOptions: ParsableArguments {
                     let y = r.y * size.height / top.height
                     let right = ((r.x + r.width) * size.width + top.width - 1) / top.width
                     let bottom = ((r.y + r.height) * size.height + top.height - 1) / top.height
-                    return Selection.Region(x: x, y: y, width: min(right - x, 65535), height: min(bottom - y, 65535))
+                    return EncryptionScope.Region(
+                        x: x, y: y, width: min(right - x, 65535), height: min(bottom - y, 65535))
                 }
             result[layer.key] = selection
         }
@@ -152,7 +153,7 @@ struct ProtectionOptions: ParsableArguments {
     ///   - tiles: regions of the tiles asked for, by layer.
     ///   - ownKeys: where the keys of some layers are, in place of `--keys`.
     func encryption(
-        layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [Selection.Region]] = [:],
+        layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:],
         ownKeys: [Int: String] = [:]
     ) throws -> Encryption? {
         let scheme = try self.scheme ?? (keys != nil ? .all : Self.scheme(of: Set(ownKeys.keys), layers: layers))
@@ -163,7 +164,7 @@ struct ProtectionOptions: ParsableArguments {
         }
         var options = Encryption.Options()
         options.scheme = scheme
-        options.resynchronisation = resync.value
+        options.resynchronization = resync.value
         options.selections = try selections(sizes, tiles: tiles)
         options.authenticates = authenticate
         options.cipher = cipher

@@ -101,7 +101,7 @@ import Testing
     ]
 
     /// Every filter has unit gain.
-    @Test func tapsAreNormalised() {
+    @Test func tapsAreNormalized() {
         for p in 0..<16 {
             #expect((0..<8).reduce(0) { $0 + Int(Self.lumaTaps[p * 8 + $1]) } == 64, "luma phase \(p)")
             #expect((0..<4).reduce(0) { $0 + Int(Self.chromaTaps[p * 4 + $1]) } == 64, "chroma phase \(p)")

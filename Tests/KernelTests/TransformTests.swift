@@ -3,7 +3,7 @@ import CVeilKernels
 import TestSupport
 import Testing
 
-/// Transforms and quantisation (8.6).
+/// Transforms and quantization (8.6).
 @Suite struct TransformTests {
     /// transMatrix of a size, from its definition: every column a cosine, of the magnitudes that the standard rounds
     /// by hand.
@@ -258,7 +258,7 @@ import Testing
         }
     }
 
-    @Test func quantisation() {
+    @Test func quantization() {
         var random = Random(16)
         for content in Content.allCases {
             for _ in 0..<200 {

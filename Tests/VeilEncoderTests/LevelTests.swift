@@ -63,9 +63,9 @@ private struct Block {
         }
     }
 
-    /// Optimised levels are those nearest or lower, keep their signs, cost less than they did, and vanish when bits
+    /// Optimized levels are those nearest or lower, keep their signs, cost less than they did, and vanish when bits
     /// are dear.
-    @Test(arguments: 2...5) func optimisedLevels(log2: Int) {
+    @Test(arguments: 2...5) func optimizedLevels(log2: Int) {
         var random = Random(state: UInt64(log2))
         let layout = CTBLayout(picWidthInCtbs: 1, picHeightInCtbs: 1, colBd: [0, 1], rowBd: [0, 1])
         var parameters = SliceParameters(layout: layout)
@@ -73,8 +73,8 @@ private struct Block {
         parameters.picHeightInLumaSamples = 64
         let rate = RateEstimator(parameters: parameters)
         rate.begin(contexts: Context.initialStates(initType: 1, sliceQpY: 30), parameters: parameters)
-        let optimiser = LevelOptimiser()
-        optimiser.begin(rate: rate)
+        let optimizer = LevelOptimizer()
+        optimizer.begin(rate: rate)
         let record = CodingTreeUnit()
         func cost(_ block: Block, _ lambda: Double) -> Double {
             var error = 0.0
@@ -91,7 +91,7 @@ private struct Block {
             let nearest = Block(log2: log2, &random)
             for lambda in [0.05, 0.15, 1000] {
                 var block = nearest
-                let count = optimiser.optimise(
+                let count = optimizer.optimize(
                     levels: &block.levels, remainders: &block.remainders, log2: log2, cIdx: 0, scanIdx: 0,
                     lambda: Float(lambda))
                 for i in block.levels.indices {
@@ -125,7 +125,7 @@ private struct Block {
             #expect(a.tools.maxTransformHierarchyDepthInter <= b.tools.maxTransformHierarchyDepthInter)
             #expect(!a.tools.sao || b.tools.sao)
             #expect(a.tools.wavefront || !b.tools.wavefront)
-            #expect(!a.effort.optimisesLevels || b.effort.optimisesLevels)
+            #expect(!a.effort.optimizesLevels || b.effort.optimizesLevels)
         }
     }
 }

@@ -105,13 +105,13 @@ struct PictureHierarchyTests {
         _ = hierarchy.place(header(.idrWRADL, .i), position(0))
         for poc in 1...5 {
             let place = hierarchy.place(header(.trailR, .p, before: [-1]), position(Int32(poc)))
-            #expect(place == HierarchyPlace())
+            #expect(place == GOPPosition())
         }
     }
 
     @Test("Bits weigh more where less depends on a picture, the more so at low rates")
     func lambdaGrows() {
-        var place = HierarchyPlace()
+        var place = GOPPosition()
         place.lambdaSlope = 0.6
         #expect(place.lambdaFactor(qp: 22) == 1)
         #expect(abs(place.lambdaFactor(qp: 37) - 1.6) < 1e-9)

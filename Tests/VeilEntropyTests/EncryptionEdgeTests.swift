@@ -56,11 +56,11 @@ private let unit = BinUnit(layer: 0, irapIndex: 3, pocDelta: 5, ctuAddress: 0)
 private struct Tools {
     let p: SliceParameters
     let store: ContextStore
-    let lines: SyntaxLines
+    let lines: AboveContext
     init(_ p: SliceParameters) {
         self.p = p
         store = ContextStore(picHeightInCtbs: p.picHeightInCtbsY)
-        lines = SyntaxLines(picWidthInMinCbs: p.picWidthInLumaSamples >> p.minCbLog2SizeY)
+        lines = AboveContext(picWidthInMinCbs: p.picWidthInLumaSamples >> p.minCbLog2SizeY)
     }
 
     func write(seed: UInt64, hook: (any BinHook)?) -> [UInt8] {
@@ -101,7 +101,7 @@ private struct Tools {
 
 private let ring = KeyRing(layers: [LayerKey(layer: 0, id: "k", key: SecretBytes([UInt8](repeating: 7, count: 32)))])
 
-private func encryption(_ profile: Profile, _ cipher: CipherKind, feedback: Bool) throws -> Encryption {
+private func encryption(_ profile: ElementProfile, _ cipher: CipherKind, feedback: Bool) throws -> Encryption {
     var options = Encryption.Options()
     options.profile = profile
     options.cipher = cipher
@@ -113,8 +113,8 @@ private func encryption(_ profile: Profile, _ cipher: CipherKind, feedback: Bool
 /// Streams that sit on the edges of every range: what is written encrypted equals what is encrypted afterwards,
 /// parses to the same bins as the clear stream, and decrypts to it. Writing, recoding and reading are three
 /// implementations of the code.
-@Test(arguments: 0..<24, Profile.allCases)
-func edgesOfRangesStayInRange(variant: Int, profile: Profile) throws {
+@Test(arguments: 0..<24, ElementProfile.allCases)
+func edgesOfRangesStayInRange(variant: Int, profile: ElementProfile) throws {
     let tools = Tools(parameters(variant))
     let seed = UInt64(variant) + 40
     let made = try encryption(profile, [.aes128, .chaotic, .chacha20][variant % 3], feedback: variant % 2 == 0)

@@ -47,7 +47,9 @@ private func parameters(_ variant: Int) -> SliceParameters {
     return p
 }
 
-private func lines(_ p: SliceParameters) -> SyntaxLines { SyntaxLines(picWidthInMinCbs: p.picWidthInLumaSamples >> 3) }
+private func lines(_ p: SliceParameters) -> AboveContext {
+    AboveContext(picWidthInMinCbs: p.picWidthInLumaSamples >> 3)
+}
 
 private func write(_ p: SliceParameters, seed: UInt64, hook: HookBox?) -> [UInt8] {
     let store = ContextStore(picHeightInCtbs: p.picHeightInCtbsY)

@@ -243,8 +243,8 @@ struct CodingToolsTests {
     }
 
     /// The bins of these tools are encrypted in the loop as they are afterwards.
-    @Test(arguments: [Profile.paper, .maximal])
-    func encryption(profile: Profile) throws {
+    @Test(arguments: [ElementProfile.paper, .maximal])
+    func encryption(profile: ElementProfile) throws {
         let keys = KeyRing(
             layers: (0..<2).map { LayerKey(layer: $0, id: "k\($0)", key: SecretBytes((0..<32).map { UInt8($0 * 5) })) })
         var options = Encryption.Options()

@@ -47,8 +47,8 @@ private let keys = KeyRing(layers: [
     LayerKey(layer: 1, id: "one", key: SecretBytes(Array(0..<32))),
 ])
 
-@Test(arguments: CipherKind.allCases, Profile.allCases)
-func decryptionUndoesEncryption(cipher: CipherKind, profile: Profile) throws {
+@Test(arguments: CipherKind.allCases, ElementProfile.allCases)
+func decryptionUndoesEncryption(cipher: CipherKind, profile: ElementProfile) throws {
     for feedback in [false, true] {
         var options = Encryption.Options()
         options.cipher = cipher
@@ -127,11 +127,12 @@ func decryptionUndoesEncryption(cipher: CipherKind, profile: Profile) throws {
 
 @Test func messagesRoundTripAndNeverTrap() throws {
     var options = Encryption.Options()
-    options.resynchronisation = .stream
+    options.resynchronization = .stream
     options.selection.irapOnly = true
     options.selection.minTemporalId = 2
     options.selection.regions = [
-        Selection.Region(x: 8, y: 16, width: 300, height: 65535), Selection.Region(x: 0, y: 0, width: 1, height: 2),
+        EncryptionScope.Region(x: 8, y: 16, width: 300, height: 65535),
+        EncryptionScope.Region(x: 0, y: 0, width: 1, height: 2),
     ]
     options.authenticates = true
     let encryption = try Encryption(options: options, layers: [0, 1], keys: keys)

@@ -91,7 +91,7 @@ private func encode(
             encryption.message(layer: layer, irapIndex: index).map { ProtectionSEI.unit($0) }
         }
         let isPaper = encryption.message(layer: 0, irapIndex: 0)?.elements == .paper
-        let isChained = encryption.options.resynchronisation == .stream
+        let isChained = encryption.options.resynchronization == .stream
         if BaseLayerEncoder.hasHook && !isChained && (isPaper || BaseLayerEncoder.hookShowsAll(bitDepth: 8)) {
             settings.base.hooks = encryption
         } else {
@@ -192,8 +192,8 @@ struct EndToEndTests {
 
     @Test(
         arguments: [Scheme.bl, .all, .el],
-        [(CipherKind.chaotic, Profile.paper), (.aes128, .maximal), (.chacha20, .paper)])
-    func encryptionInTheLoopEqualsEncryptionAfter(scheme: Scheme, pair: (CipherKind, Profile)) throws {
+        [(CipherKind.chaotic, ElementProfile.paper), (.aes128, .maximal), (.chacha20, .paper)])
+    func encryptionInTheLoopEqualsEncryptionAfter(scheme: Scheme, pair: (CipherKind, ElementProfile)) throws {
         var options = Encryption.Options()
         options.scheme = scheme
         options.cipher = pair.0
@@ -227,28 +227,28 @@ struct EndToEndTests {
         #expect((base == clear.base) == (scheme == .el))
     }
 
-    /// Every profile, cipher, scheme and way of resynchronising, in the loop and after it: all of them with
+    /// Every profile, cipher, scheme and way of resynchronizing, in the loop and after it: all of them with
     /// VEIL_FULL_MATRIX=1 in the environment, otherwise a selection in which each pair of values occurs.
     @Test func theWholeMatrix() throws {
         let isFull = ProcessInfo.processInfo.environment["VEIL_FULL_MATRIX"] == "1"
         let clear = try encode(.double, preset: "medium", encryption: nil, threads: 1, frames: 5)
         var compared = 0
-        for (p, profile) in Profile.allCases.enumerated() {
+        for (p, profile) in ElementProfile.allCases.enumerated() {
             for (c, cipher) in CipherKind.allCases.enumerated() {
                 for (s, scheme) in [Scheme.bl, .all, .el].enumerated() {
-                    for (r, resynchronisation) in Resynchronisation.allCases.enumerated()
+                    for (r, resynchronization) in Resynchronization.allCases.enumerated()
                     where isFull || (p + c + s + r) % 3 == 0 {
                         var options = Encryption.Options()
                         (options.profile, options.cipher, options.scheme) = (profile, cipher, scheme)
-                        options.resynchronisation = resynchronisation
+                        options.resynchronization = resynchronization
                         options.nonce = Array(repeating: 5, count: 16)
                         let make = { try Encryption(options: options, layers: [0, 1], keys: keys) }
-                        let name = "\(profile), \(cipher), \(scheme), \(resynchronisation)"
+                        let name = "\(profile), \(cipher), \(scheme), \(resynchronization)"
                         var first: [UInt8]?
                         for threads in isFull ? [1, 2, 4] : [1 + (c + s) % 3] {
                             let inLoop = try encode(
                                 .double, preset: "medium", encryption: make(),
-                                threads: resynchronisation == .stream ? 1 : threads, frames: 5)
+                                threads: resynchronization == .stream ? 1 : threads, frames: 5)
                             let after = try transcode(clear.nals, .encrypt(make()), threads: threads)
                             #expect(
                                 inLoop.bytes == after.bytes && inLoop.bytes != clear.bytes,
@@ -270,7 +270,7 @@ struct EndToEndTests {
 
     @Test func aSingleChainIsInOrder() throws {
         var options = Encryption.Options()
-        options.resynchronisation = .stream
+        options.resynchronization = .stream
         options.nonce = Array(repeating: 3, count: 16)
         let clear = try encode(.snr, preset: "medium", encryption: nil, threads: 1)
         let encrypted = try transcode(

@@ -28,7 +28,7 @@ private func transcode(
 }
 
 private func encryption(
-    _ profile: Profile, _ change: (inout Encryption.Options) -> Void = { _ in }
+    _ profile: ElementProfile, _ change: (inout Encryption.Options) -> Void = { _ in }
 ) throws -> Encryption {
     var options = Encryption.Options()
     options.profile = profile
@@ -76,8 +76,8 @@ private final class CTUBins: BinHookProvider, @unchecked Sendable {
 }
 
 struct ParallelRecodingTests {
-    @Test(arguments: streams.indices, Profile.allCases)
-    func outputDoesNotDependOnThreads(stream: Int, profile: Profile) throws {
+    @Test(arguments: streams.indices, ElementProfile.allCases)
+    func outputDoesNotDependOnThreads(stream: Int, profile: ElementProfile) throws {
         let clear = streams[stream].bytes
         let one = try transcode(clear, .encrypt(try encryption(profile)), threads: 1)
         #expect(one.failed == 0 && one.bytes != clear)
@@ -152,9 +152,9 @@ struct ParallelRecodingTests {
     }
 
     /// CTUs outside a region stay as they are.
-    @Test(arguments: Profile.allCases)
-    func regionsAreKept(profile: Profile) throws {
-        let region = Selection.Region(x: 70, y: 10, width: 60, height: 50)
+    @Test(arguments: ElementProfile.allCases)
+    func regionsAreKept(profile: ElementProfile) throws {
+        let region = EncryptionScope.Region(x: 70, y: 10, width: 60, height: 50)
         for stream in streams {
             let encrypted = try transcode(
                 stream.bytes, .encrypt(try encryption(profile) { $0.selection.regions = [region] }), threads: 2)
@@ -178,7 +178,7 @@ struct ParallelRecodingTests {
         let layout = StreamLayout()
         for nal in try AnnexBReader.units(of: ParallelStreams.tiles) { layout.take(nal) }
         let regions = try layout.regions(tiles: [5])
-        #expect(regions[0] == [Selection.Region(x: 64, y: 64, width: 64, height: 64)])
+        #expect(regions[0] == [EncryptionScope.Region(x: 64, y: 64, width: 64, height: 64)])
         #expect(throws: KeyError.self) { try layout.regions(tiles: [8]) }
         let clear = ParallelStreams.tiles
         let encrypted = try transcode(

@@ -75,7 +75,7 @@ private func values(p: Int, rem: Int, mask: UInt32) -> [Int] {
 }
 
 @Test func edgesStayAsTheyAre() {
-    for profile in Profile.allCases {
+    for profile in ElementProfile.allCases {
         let base = EncryptableBins(profile: profile, elements: .maximal)
         // |mvd| = 2^15, and vectors into long-term pictures, of which inter-layer ones must stay zero.
         #expect(base.choice(BinRun(.mvdSuffix, bins: 0, count: 15, value: 32768, prefix: 14)) == .none)

@@ -45,15 +45,15 @@ struct ScalableLayerTests: LayeredClips {
 
     /// Rows decided side by side and written as one substream, with QPs that go from the end of one row to the start
     /// of the next.
-    @Test(arguments: [nil, AdaptiveQuantisation(mode: .variance, strength: 2.5)]) func withoutWavefronts(
-        _ quantisation: AdaptiveQuantisation?
+    @Test(arguments: [nil, AdaptiveQuantization(mode: .variance, strength: 2.5)]) func withoutWavefronts(
+        _ quantization: AdaptiveQuantization?
     ) throws {
         let layers = [ClipLayer(width: 64, height: 40), ClipLayer(width: 136, height: 88)]
         func encode(threads: Int, slices: Int) throws -> CodedClip {
             try self.encode(layers, threads: threads) {
                 $0.enhancements[0].tools.wavefront = false
                 $0.enhancements[0].tools.sao = true
-                $0.enhancements[0].adaptiveQuantisation = quantisation
+                $0.enhancements[0].adaptiveQuantization = quantization
                 $0.enhancements[0].slices = slices
             }
         }
@@ -64,20 +64,20 @@ struct ScalableLayerTests: LayeredClips {
         }
     }
 
-    /// Quantisation groups of 16x16, whose QP follows the source, at sizes that cut them; more bits or fewer than
+    /// Quantization groups of 16x16, whose QP follows the source, at sizes that cut them; more bits or fewer than
     /// without.
-    @Test(arguments: [AdaptiveQuantisation.Mode.variance, .autoVariance]) func adaptiveQuantisation(
-        mode: AdaptiveQuantisation.Mode
+    @Test(arguments: [AdaptiveQuantization.Mode.variance, .autoVariance]) func adaptiveQuantization(
+        mode: AdaptiveQuantization.Mode
     ) throws {
         let layers = [ClipLayer(width: 64, height: 40), ClipLayer(width: 136, height: 88)]
         let plain = try encode(layers)
         let adapted = try encode(layers) {
-            $0.enhancements[0].adaptiveQuantisation = AdaptiveQuantisation(mode: mode, strength: 1.5)
+            $0.enhancements[0].adaptiveQuantization = AdaptiveQuantization(mode: mode, strength: 1.5)
         }
         try check(adapted, layers: 2)
         #expect(plain.bytes.map { $0[1] } != adapted.bytes.map { $0[1] })
         let again = try encode(layers, threads: 1, options: [("keyint", "6"), ("qp", "28"), ("frame-threads", "2")]) {
-            $0.enhancements[0].adaptiveQuantisation = AdaptiveQuantisation(mode: mode, strength: 1.5)
+            $0.enhancements[0].adaptiveQuantization = AdaptiveQuantization(mode: mode, strength: 1.5)
         }
         #expect(
             bytes(again.nals.filter { $0.header.nuhLayerId == 1 })

@@ -54,8 +54,8 @@ private final class BinTrace: BinHook, BinHookProvider, @unchecked Sendable {
 
 @Suite(.enabled(if: !names.isEmpty, "reference streams (shared/vectors) are not here"))
 struct VectorTests {
-    @Test(arguments: names, Profile.allCases)
-    func decryptionRestoresTheStream(name: String, profile: Profile) throws {
+    @Test(arguments: names, ElementProfile.allCases)
+    func decryptionRestoresTheStream(name: String, profile: ElementProfile) throws {
         let clear = try units(name)
         var original: [UInt8] = []
         for nal in clear { original.append(annexB: nal) }

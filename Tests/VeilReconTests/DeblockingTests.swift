@@ -116,7 +116,7 @@ private struct ReferenceDeblocking {
         let ctb = 1 << log2CtbSize
         let grid = CTBGrid(width: 3 * ctb + 8, height: 2 * ctb + 8, log2CtbSize: log2CtbSize)
         let picture = PictureReconstruction(grid: grid, bitDepth: bitDepth)
-        picture.randomise(&random)
+        picture.randomize(&random)
         let slices = [0, 5].enumerated().map { i, rs in
             var k = SliceConstants()
             k.sliceAddrRs = rs
@@ -155,7 +155,7 @@ private struct ReferenceDeblocking {
         func run(_ steps: [Int]) -> [Image] {
             var random = Random(77)
             let picture = PictureReconstruction(grid: grid)
-            picture.randomise(&random)
+            picture.randomize(&random)
             picture.assign([SliceContext(constants: SliceConstants(), grid: grid)])
             for y8 in 0..<9 {
                 for x8 in 0..<11 {

@@ -41,7 +41,7 @@ private struct ReferenceNeighbours {
             width: 3 * ctb + 8, height: 2 * ctb + ctb / 2, log2CtbSize: log2CtbSize, columnWidths: tiles ? [1, 3] : [],
             rowHeights: tiles ? [2, 1] : [])
         let picture = PictureReconstruction(grid: grid)
-        picture.randomise(&random, noise: true)
+        picture.randomize(&random, noise: true)
         let slices = [0, 3, 5, 10].enumerated().map { i, ts in
             var k = SliceConstants()
             k.sliceAddrRs = Int(grid.ctbAddrTsToRs[ts])

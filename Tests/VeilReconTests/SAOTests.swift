@@ -74,7 +74,7 @@ private func referenceSAO(_ picture: PictureReconstruction, cIdx: Int, bitDepth:
             width: width, height: height, log2CtbSize: log2CtbSize, columnWidths: tiles ? [2, 3] : [],
             rowHeights: tiles ? [1, 3] : [])
         let picture = PictureReconstruction(grid: grid, bitDepth: bitDepth)
-        picture.randomise(&random, noise: false)
+        picture.randomize(&random, noise: false)
         var slices: [SliceContext] = []
         for (i, ts) in [0, 4, 11, 13].enumerated() {
             var k = SliceConstants()

@@ -48,7 +48,7 @@ extension PictureReconstruction {
     }
 
     /// Random samples: smooth areas with steps, so that filters find work, or noise.
-    func randomise(_ random: inout Random, noise: Bool = false) {
+    func randomize(_ random: inout Random, noise: Bool = false) {
         let frame = picture.frame
         for cIdx in 0..<3 {
             let plane = frame.plane(cIdx)

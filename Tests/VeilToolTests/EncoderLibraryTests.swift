@@ -80,14 +80,14 @@ struct EncoderLibraryTests {
         }
     }
 
-    @Test(arguments: [1, 2]) func adaptiveQuantisation(mode: Int) throws {
+    @Test(arguments: [1, 2]) func adaptiveQuantization(mode: Int) throws {
         let options = [
             "--layers", "2x", "--qp", "28,26", "--preset", "fast", "--aq-mode", "\(mode)", "--aq-strength", "1.5",
         ]
         let expected = try reconstruction("aq\(mode)", options, layers: 2)
         var settings = try settings("2x", [28, 26])
         let plain = try encode(settings)
-        settings.adaptiveQuantisation = AdaptiveQuantisation(mode: try #require(.init(rawValue: mode)), strength: 1.5)
+        settings.adaptiveQuantization = AdaptiveQuantization(mode: try #require(.init(rawValue: mode)), strength: 1.5)
         let adapted = try encode(settings)
         for layer in 0..<2 { #expect(try decode(adapted, layer: layer) == expected[layer]) }
         #expect(try decode(plain, layer: 1) != expected[1])
@@ -151,7 +151,7 @@ struct EncoderLibraryTests {
             #expect(throws: EncoderError.self) { try VideoEncoder(settings: settings("2x", qps)) }
         }
         var strong = try settings("2x", [28])
-        strong.adaptiveQuantisation = AdaptiveQuantisation(strength: 4)
+        strong.adaptiveQuantization = AdaptiveQuantization(strength: 4)
         #expect(throws: EncoderError.self) { try VideoEncoder(settings: strong) }
     }
 }

@@ -31,7 +31,7 @@ package final class DecryptingInput {
         case .vps, .sps, .pps: parameterSets.append(nal)
         case .prefixSEI:
             if let message = try ProtectionSEI.message(in: nal) {
-                if message.resynchronisation == .stream {
+                if message.resynchronization == .stream {
                     let made = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { [unowned self] in
                         if !self.replays { try self.deliver($0) }
                     }

@@ -14,7 +14,7 @@ extension ScalableSettings {
                 encryption.message(layer: layer, irapIndex: irapIndex).map { ProtectionSEI.unit($0) }
             }
         }
-        let chained = encryption.options.resynchronisation == .stream
+        let chained = encryption.options.resynchronization == .stream
         var reason: String?
         if let message = encryption.message(layer: 0, irapIndex: 0) {
             let isShown =

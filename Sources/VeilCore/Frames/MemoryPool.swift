@@ -15,7 +15,7 @@ package final class MemoryPool: @unchecked Sendable {
     private var blocks: [(byteCount: Int, memory: UnsafeMutableRawPointer)] = []
     private var bytes = 0
 
-    /// Uninitialised memory on a 64-byte boundary.
+    /// Uninitialized memory on a 64-byte boundary.
     package func take(byteCount: Int) -> UnsafeMutableRawPointer {
         let kept: UnsafeMutableRawPointer? = lock.withLock {
             guard let i = blocks.lastIndex(where: { $0.byteCount == byteCount }) else { return nil }

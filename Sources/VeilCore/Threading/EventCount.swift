@@ -3,7 +3,7 @@ import Foundation
 import Synchronization
 
 /// Threads that sleep until others have got further with a picture. Where nobody sleeps, waking costs a load.
-package final class Sleepers: Sendable {
+package final class EventCount: Sendable {
     private let count = Atomic<Int>(0)
     private let condition = NSCondition()
 

@@ -18,7 +18,7 @@
     /// then; the encoder compares afterwards.
     final class BaseLayerHooks: @unchecked Sendable {
         /// A hook reachable from C for as long as its picture is being coded.
-        private final class Lane {
+        private final class SubstreamHook {
             let hook: any BinHook
             init(_ hook: any BinHook) { self.hook = hook }
         }
@@ -26,7 +26,7 @@
         private final class Picture {
             let unit: BinUnit
             /// By substream.
-            var lanes: [Lane?] = []
+            var lanes: [SubstreamHook?] = []
             var motion: MotionField?
             init(unit: BinUnit) { self.unit = unit }
         }
@@ -70,7 +70,7 @@
                 },
                 replace: { lane, run in
                     guard let lane, let run else { return 0 }
-                    return Unmanaged<Lane>.fromOpaque(lane)._withUnsafeGuaranteedRef {
+                    return Unmanaged<SubstreamHook>.fromOpaque(lane)._withUnsafeGuaranteedRef {
                         BaseLayerHooks.replace($0, run.pointee)
                     }
                 })
@@ -142,12 +142,12 @@
         private func beginCTU(_ ctu: veil_x265_ctu) -> UnsafeMutableRawPointer? {
             guard let provider else { return nil }
             let index = Int(ctu.lane)
-            let lane: Lane? = lock.withLock {
+            let lane: SubstreamHook? = lock.withLock {
                 let picture = begun(ctu)
                 let known = index < picture.lanes.count ? picture.lanes[index] : nil
                 guard ctu.begins != 0 else { return known }
                 // A substream that is coded once more begins again.
-                guard let lane = known ?? provider.makeHook(layer: 0).map(Lane.init) else { return nil }
+                guard let lane = known ?? provider.makeHook(layer: 0).map(SubstreamHook.init) else { return nil }
                 while picture.lanes.count <= index { picture.lanes.append(nil) }
                 picture.lanes[index] = lane
                 var unit = picture.unit
@@ -161,7 +161,7 @@
         }
 
         @inline(__always)
-        private static func replace(_ lane: Lane, _ r: veil_bin_run) -> UInt32 {
+        private static func replace(_ lane: SubstreamHook, _ r: veil_bin_run) -> UInt32 {
             var run = BinRun(
                 BinElement(rawValue: r.element) ?? .coeffSign, bins: r.bins, count: Int(r.count), value: r.value,
                 riceParam: r.rice_param,

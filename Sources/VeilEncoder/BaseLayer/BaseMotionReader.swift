@@ -87,7 +87,7 @@ package final class BaseMotionReader {
         guard let first = slices.first else { return }
         let grid = first.context.grid
         let store = ContextStore(picHeightInCtbs: grid.heightInCtbs)
-        let lines = SyntaxLines(picWidthInMinCbs: grid.width >> first.parameters.minCbLog2SizeY)
+        let lines = AboveContext(picWidthInMinCbs: grid.width >> first.parameters.minCbLog2SizeY)
         for slice in slices where slice.parameters.sliceType != .i {
             slice.rbsp.withUnsafeBufferPointer { rbsp in
                 let reader = Substream.reader(

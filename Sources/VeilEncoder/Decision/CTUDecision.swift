@@ -24,16 +24,16 @@ final class CTUDecision {
     let intra = IntraPredictor()
     let frame: FrameBuffer
     /// What belongs to the QP of the unit that is being decided.
-    @exclusivity(unchecked) private(set) var quantisation: Quantisation
+    @exclusivity(unchecked) private(set) var quantization: Quantization
     /// The slice's, and that of other QPs.
-    private let sliceQuantisation: Quantisation
-    @exclusivity(unchecked) private var quantisations: [Quantisation?]
+    private let sliceQuantization: Quantization
+    @exclusivity(unchecked) private var quantizations: [Quantization?]
     private let lambdaFactor: Double
-    private let offsets: QuantisationOffsets?
+    private let offsets: QuantizationOffsets?
     let maps: DecisionMaps
     /// The slice's, inter-layer references being the current CTU's part of them.
     let references: UnsafeMutablePointer<ReferenceEntry>?
-    private let patches: InterLayerPatches
+    private let patches: InterLayerBlockCache
     /// The inter-layer reference in list 0, -1 for none, and the place in list 0 of list 1's references.
     let interLayerIndex: Int
     let sameInList0: [Int]
@@ -56,7 +56,7 @@ final class CTUDecision {
     init(
         source: FrameBuffer, slice: SliceContext, picture: PictureReconstruction, parameters: SliceParameters,
         maps: DecisionMaps,
-        effort: DecisionEffort, memory: DecisionMemory, lambdaFactor: Double = 1, offsets: QuantisationOffsets? = nil
+        effort: DecisionEffort, memory: DecisionMemory, lambdaFactor: Double = 1, offsets: QuantizationOffsets? = nil
     ) {
         self.source = source
         self.slice = slice
@@ -70,11 +70,11 @@ final class CTUDecision {
         rate = RateEstimator(parameters: parameters)
         self.lambdaFactor = lambdaFactor
         self.offsets = offsets
-        quantisations = offsets == nil ? [] : Array(repeating: nil, count: 52 + 6 * (slice.bitDepthLuma - 8))
-        sliceQuantisation = Quantisation(
+        quantizations = offsets == nil ? [] : Array(repeating: nil, count: 52 + 6 * (slice.bitDepthLuma - 8))
+        sliceQuantization = Quantization(
             qp: slice.constants.sliceQpY, slice: slice,
             lambda: lambdaFactor * Self.lambda(qp: slice.constants.sliceQpY), memory: memory)
-        quantisation = sliceQuantisation
+        quantization = sliceQuantization
         references = slice.references.map { table in
             let own = UnsafeMutablePointer<ReferenceEntry>.allocate(capacity: 32)
             own.initialize(from: table, count: 32)
@@ -83,7 +83,7 @@ final class CTUDecision {
         let interLayerCounts = [slice.numRefIdxActive.0, slice.numRefIdxActive.1].enumerated().map { list, active in
             (0..<active).count { slice.references?[16 * list + $0].isInterLayer ?? false }
         }
-        patches = InterLayerPatches(slots: max(interLayerCounts.max() ?? 1, 1))
+        patches = InterLayerBlockCache(slots: max(interLayerCounts.max() ?? 1, 1))
         interLayerIndex = (0..<slice.numRefIdxActive.0).first { slice.references?[$0].isInterLayer ?? false } ?? -1
         sameInList0 = (0..<slice.numRefIdxActive.1).map { i in
             (0..<slice.numRefIdxActive.0).first {
@@ -100,8 +100,8 @@ final class CTUDecision {
         candidateView = .allocate(capacity: 1)
     }
 
-    var lambda: Double { quantisation.lambda }
-    var lambdaSatd: Double { quantisation.lambdaSatd }
+    var lambda: Double { quantization.lambda }
+    var lambdaSatd: Double { quantization.lambdaSatd }
 
     /// Squared error that a bit is worth.
     static func lambda(qp: Int) -> Double { 0.7 * exp2(Double(qp - 12) / 3) }
@@ -126,7 +126,7 @@ final class CTUDecision {
             isPrepared = true
         }
         rate.begin(contexts: contexts, parameters: p)
-        memory.optimiser.isStale = true
+        memory.optimizer.isStale = true
         if let view = MotionCandidates(slice: slice, picture: picture.picture, ctbAddrRs: record.ctbAddrRs) {
             candidateView.initialize(to: view)
         }
@@ -138,20 +138,20 @@ final class CTUDecision {
         }
     }
 
-    /// Takes the QP that a unit is to have: of its quantisation group where it is smaller.
+    /// Takes the QP that a unit is to have: of its quantization group where it is smaller.
     @inline(__always)
     private func setQp(x: Int, y: Int, log2: Int) {
         guard let offsets else { return }
         let size = 1 &<< max(log2, p.log2MinCuQpDeltaSize)
         let qp = min(
             max(slice.constants.sliceQpY + offsets.offset(x: x & ~(size &- 1), y: y & ~(size &- 1), size: size), 0), 51)
-        if quantisation.qp == qp { return }
-        if let known = quantisations[qp] {
-            quantisation = known
+        if quantization.qp == qp { return }
+        if let known = quantizations[qp] {
+            quantization = known
         } else {
-            quantisation = Quantisation(
+            quantization = Quantization(
                 qp: qp, slice: slice, lambda: lambdaFactor * Self.lambda(qp: qp), memory: memory)
-            quantisations[qp] = quantisation
+            quantizations[qp] = quantization
         }
     }
 
@@ -192,13 +192,13 @@ final class CTUDecision {
         let w = workspaces[depth]
         setQp(x: x, y: y, log2: log2)
         search.lambda = Float(lambdaSatd)
-        if effort.adaptsRates { memory.optimiser.isStale = true }
+        if effort.adaptsRates { memory.optimizer.isStale = true }
         decideUnit(w, x: x, y: y, log2: log2, depth: depth)
         let splitContext = maps.splitContext(x, y, depth: depth)
         // Units of other QPs are compared by the slice's worth of a bit: their errors weigh more or less.
-        let lambda = sliceQuantisation.lambda
-        let qp = quantisation.qp
-        var whole = w.bestCost * (lambda / quantisation.lambda)
+        let lambda = sliceQuantization.lambda
+        let qp = quantization.qp
+        var whole = w.bestCost * (lambda / quantization.lambda)
         let splitBits = bits(rate.bin(1, Context.splitCuFlag + splitContext))
         if log2 > p.minCbLog2SizeY { whole += lambda * bits(rate.bin(0, Context.splitCuFlag + splitContext)) }
         if canSplit && !leavesLittle(w, x: x, y: y, log2: log2, bits: effort.earlyEndBits) {
@@ -423,7 +423,7 @@ final class DecisionMemory {
     /// QpY that the units of a CTU were decided with.
     let qps: UnsafeMutablePointer<Int8>
     let marker = CTUMarker()
-    let optimiser = LevelOptimiser()
+    let optimizer = LevelOptimizer()
     /// Context states before the split of a unit, by depth.
     let contexts = (0..<4).map { _ in ContextSet() }
     let record = CodingTreeUnit()

@@ -43,14 +43,14 @@ package struct DecisionEffort: Equatable, Sendable {
     package var triesChromaModes = false
     /// Transform blocks whose squared error is worth no more bits are not transformed at all.
     package var leastResidualBits = 5.0
-    /// Rate-distortion optimised levels.
-    package var optimisesLevels = false
+    /// Rate-distortion optimized levels.
+    package var optimizesLevels = false
     /// Rates follow the contexts from unit to unit, not only from CTU to CTU.
     package var adaptsRates = false
     /// Transform trees are split for the best unit only, and not for everything that is compared.
     package var splitsBestTree = false
-    /// Quantisation by the source's activity; the layer's PPS must allow cu_qp_delta_abs.
-    package var adaptiveQuantisation: AdaptiveQuantisation?
+    /// Quantization by the source's activity; the layer's PPS must allow cu_qp_delta_abs.
+    package var adaptiveQuantization: AdaptiveQuantization?
     package init() {}
 
     /// For the search of a unit's parts, of which there are many.

@@ -49,7 +49,7 @@ package enum EncoderPreset: String, CaseIterable, Sendable {
         e.pairRounds = rank < Self.slow.rank ? 0 : self == .slow ? 1 : 2
         e.adaptsRates = rank >= Self.slow.rank
         e.splitsBestTree = self != .veryslow
-        e.optimisesLevels = rank >= Self.fast.rank
+        e.optimizesLevels = rank >= Self.fast.rank
         return e
     }
 

@@ -364,7 +364,7 @@ extension CTUDecision {
             size == 2 || (cIdx == 0 && size == 3)
             ? SliceDataSyntax<BitCounter>.scanIdx(UInt8(truncatingIfNeeded: mode)) : 0
         return codeBlock(
-            quantisation.intra, w.workRecord, source: from.at((x &+ dx) &>> s, (y &+ dy) &>> s),
+            quantization.intra, w.workRecord, source: from.at((x &+ dx) &>> s, (y &+ dy) &>> s),
             sourceStride: from.stride,
             prediction: prediction, predictionStride: stride, out: w.work.plane(cIdx) + offset, outStride: stride,
             log2: size, cIdx: cIdx,

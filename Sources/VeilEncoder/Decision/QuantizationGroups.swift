@@ -23,7 +23,7 @@ enum QuantizationGroups {
     static func settle(_ ctu: CodingTreeUnit, parameters p: SliceParameters, maps: PictureMaps, grid: CTBGrid) -> Bool {
         let before = QuantizationParameters.lastQpY(ctbAddrRs: ctu.ctbAddrRs, grid: grid, maps: maps)
         let previous = QuantizationParameters.lastQpY(ctbAddrRs: ctu.ctbAddrRs - 1, grid: grid, maps: maps)
-        // What has levels was quantised with its QpY, which stays.
+        // What has levels was quantized with its QpY, which stays.
         return before != assign(ctu, previous: previous, parameters: p, maps: maps) { _, cell in Int(maps.qpY[cell]) }
     }
 

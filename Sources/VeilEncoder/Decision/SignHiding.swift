@@ -5,7 +5,7 @@ import VeilEntropy
 /// places apart, the parity of the sum of levels stands for the sign of the first one in scan order.
 enum SignHiding {
     /// - Parameters:
-    ///   - coefficients: what was quantised; its signs are those of levels that become 1.
+    ///   - coefficients: what was quantized; its signs are those of levels that become 1.
     ///   - remainders: what the levels leave of the coefficients, in 1/256 step.
     static func apply(
         levels: UnsafeMutablePointer<Int16>, coefficients: UnsafePointer<Int16>, remainders: UnsafePointer<Int32>,
@@ -49,7 +49,7 @@ enum SignHiding {
     /// Which of four levels are not zero: a bit each.
     @inline(__always)
     private static func nibble(_ row: UInt64) -> Int {
-        Int(truncatingIfNeeded: ((LevelOptimiser.nonZero(row) &>> 15) &* 0x0001_0002_0004_0008) &>> 48)
+        Int(truncatingIfNeeded: ((LevelOptimizer.nonZero(row) &>> 15) &* 0x0001_0002_0004_0008) &>> 48)
     }
 
     /// Places of the scan, a bit each, of a row's samples: index scanIdx << 6 | y << 4 | samples (the leftmost being

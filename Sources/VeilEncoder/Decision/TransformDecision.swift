@@ -30,7 +30,7 @@ extension CTUDecision {
     /// coding. `out` gets the reconstruction; levels go to the record.
     @inline(__always)
     func codeBlock(
-        _ q: Quantiser, _ record: CodingTreeUnit, source: UnsafePointer<UInt16>, sourceStride: Int,
+        _ q: Quantizer, _ record: CodingTreeUnit, source: UnsafePointer<UInt16>, sourceStride: Int,
         prediction: UnsafePointer<UInt16>,
         predictionStride: Int, out: UnsafeMutablePointer<UInt16>, outStride: Int, log2: Int, cIdx: Int,
         transform: ResidualTransform,
@@ -80,23 +80,23 @@ extension CTUDecision {
     /// Levels of one block at `start` of the record; returns their bits, nil where none are left.
     @inline(__always)
     private func makeLevels(
-        _ q: Quantiser, _ record: CodingTreeUnit, start: Int, source: UnsafePointer<UInt16>, sourceStride: Int,
+        _ q: Quantizer, _ record: CodingTreeUnit, start: Int, source: UnsafePointer<UInt16>, sourceStride: Int,
         prediction: UnsafePointer<UInt16>, predictionStride: Int, log2: Int, cIdx: Int, transform: ResidualTransform,
         scanIdx: Int
     ) -> Double? {
         let levels = record.levels + start
         let hides = p.signDataHidingEnabledFlag
-        let optimises = effort.optimisesLevels
-        var count = q.quantise(
+        let optimizes = effort.optimizesLevels
+        var count = q.quantize(
             source: source, sourceStride: sourceStride, prediction: prediction, predictionStride: predictionStride,
             log2: log2,
-            cIdx: cIdx, transform: transform, levels: levels, remains: hides && !optimises)
+            cIdx: cIdx, transform: transform, levels: levels, remains: hides && !optimizes)
         if count == 0 { return nil }
-        if optimises {
-            if memory.optimiser.isStale { memory.optimiser.begin(rate: rate) }
+        if optimizes {
+            if memory.optimizer.isStale { memory.optimizer.begin(rate: rate) }
             // Blocks that the dead zone empties stay empty: their levels are hardly ever worth their bits.
-            q.quantiseToNearest(log2: log2, cIdx: cIdx, levels: levels)
-            count = memory.optimiser.optimise(
+            q.quantizeToNearest(log2: log2, cIdx: cIdx, levels: levels)
+            count = memory.optimizer.optimize(
                 levels: levels, remainders: q.remainders, log2: log2, cIdx: cIdx, scanIdx: scanIdx,
                 lambda: Float(lambda / q.squaredStep(cIdx: cIdx)))
             if count == 0 { return nil }
@@ -112,7 +112,7 @@ extension CTUDecision {
 
     /// Tries a 4x4 block, coded with a transform so far or not at all, without one.
     private func skipTransform(
-        _ outcome: inout BlockOutcome, _ q: Quantiser, _ record: CodingTreeUnit, start: Int,
+        _ outcome: inout BlockOutcome, _ q: Quantizer, _ record: CodingTreeUnit, start: Int,
         source: UnsafePointer<UInt16>,
         sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int, out: UnsafeMutablePointer<UInt16>,
         outStride: Int,
@@ -230,7 +230,7 @@ extension CTUDecision {
         let plane = source.plane(cIdx)
         let offset = (dy &>> s) &* stride &+ (dx &>> s)
         return codeBlock(
-            quantisation.inter, w.workRecord, source: plane.at((x &+ dx) &>> s, (y &+ dy) &>> s),
+            quantization.inter, w.workRecord, source: plane.at((x &+ dx) &>> s, (y &+ dy) &>> s),
             sourceStride: plane.stride,
             prediction: w.prediction.plane(cIdx) + offset, predictionStride: stride, out: w.work.plane(cIdx) + offset,
             outStride: stride, log2: log2 &- s, cIdx: cIdx, transform: .cosine, scanIdx: 0, trafoDepth: trafoDepth)

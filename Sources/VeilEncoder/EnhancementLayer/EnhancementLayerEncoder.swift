@@ -58,7 +58,7 @@ package final class EnhancementLayerEncoder {
 
     /// Where the picture that belongs to the base layer picture with header `base` stands; to be asked once a
     /// picture, before it is prepared.
-    package func place(base: SliceSegmentHeader, position: PicturePosition) -> HierarchyPlace {
+    package func place(base: SliceSegmentHeader, position: PicturePosition) -> GOPPosition {
         hierarchy.place(base, position)
     }
 
@@ -69,7 +69,7 @@ package final class EnhancementLayerEncoder {
     ///   - isTentative: the picture may be prepared again, with another QP, before any that follows; hooks see it
     ///     when it is accepted.
     package func picture(
-        base: SliceSegmentHeader, position: PicturePosition, place: HierarchyPlace, references pictures: [CodedPicture],
+        base: SliceSegmentHeader, position: PicturePosition, place: GOPPosition, references pictures: [CodedPicture],
         source: FrameBuffer,
         qp: Int, isTentative: Bool = false
     ) -> Picture {
@@ -81,7 +81,9 @@ package final class EnhancementLayerEncoder {
         let kept = Set((set.s0 + set.s1).map { entry in poc &+ Int32(entry.deltaPoc) })
         references = references.filter { kept.contains($0.key) }
         // All but transform_skip_enabled_flag is the same in both.
-        let pps = settings.drawnPps.flatMap { DrawnContent.isDrawn(source) ? $0 : nil } ?? settings.pps
+        let pps =
+            settings.screenContentPps.flatMap { ScreenContentDetector.isScreenContent(source) ? $0 : nil }
+            ?? settings.pps
         var header = SliceSegmentHeader()
         header.nalUnitType = type
         header.nuhLayerId = settings.layerId
@@ -163,7 +165,7 @@ package final class EnhancementLayerEncoder {
 
     /// The base layer's reference picture set, or in a row of P pictures the last and the key picture: what is still
     /// there, and no more than `maxReferences` pictures used on each side.
-    private func referenceSet(_ base: SliceSegmentHeader, poc: Int32, _ place: HierarchyPlace) -> ShortTermRefPicSet {
+    private func referenceSet(_ base: SliceSegmentHeader, poc: Int32, _ place: GOPPosition) -> ShortTermRefPicSet {
         var set = base.shortTermRefPicSet
         if let key = place.key { set.s0 = [(-1, true)] + (key == poc - 1 ? [] : [(Int(key - poc), true)]) }
         if let neighbour = place.neighbour { set.s0.insert((Int(neighbour - poc), true), at: 0) }

@@ -190,9 +190,9 @@ package enum LayerParameterSets {
         pps.entropyCodingSyncEnabledFlag = tools.wavefront
         pps.signDataHidingEnabledFlag = tools.signDataHiding
         pps.transformSkipEnabledFlag = transformSkip
-        pps.cuQpDeltaEnabledFlag = tools.adaptiveQuantisation
-        if tools.adaptiveQuantisation {
-            pps.diffCuQpDeltaDepth = max(tools.ctbLog2SizeY - AdaptiveQuantisation.log2GroupSize, 0)
+        pps.cuQpDeltaEnabledFlag = tools.adaptiveQuantization
+        if tools.adaptiveQuantization {
+            pps.diffCuQpDeltaDepth = max(tools.ctbLog2SizeY - AdaptiveQuantization.log2GroupSize, 0)
         }
         pps.ppsLoopFilterAcrossSlicesEnabledFlag = true
         pps.log2ParallelMergeLevelMinus2 = 0
@@ -226,6 +226,6 @@ package struct LayerTools: Equatable, Sendable {
     package var transformSkip = false
     package var asymmetricPartitions = false
     /// cu_qp_delta_abs, in groups of 16x16.
-    package var adaptiveQuantisation = false
+    package var adaptiveQuantization = false
     package init() {}
 }

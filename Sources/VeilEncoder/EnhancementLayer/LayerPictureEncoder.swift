@@ -11,7 +11,7 @@ package final class LayerSettings: @unchecked Sendable {
     package let sps: SequenceParameterSet
     package let pps: PictureParameterSet
     /// The same with transform_skip_enabled_flag, for pictures that look drawn.
-    package let drawnPps: PictureParameterSet?
+    package let screenContentPps: PictureParameterSet?
     package let vps: VideoParameterSet
     package let effort: DecisionEffort
     package let grid: CTBGrid
@@ -36,14 +36,14 @@ package final class LayerSettings: @unchecked Sendable {
 
     /// `sps` must be resolved for the layer.
     package init(
-        layerId: Int, sps: SequenceParameterSet, pps: PictureParameterSet, drawnPps: PictureParameterSet? = nil,
+        layerId: Int, sps: SequenceParameterSet, pps: PictureParameterSet, screenContentPps: PictureParameterSet? = nil,
         vps: VideoParameterSet,
         effort: DecisionEffort
     ) throws {
         self.layerId = layerId
         self.sps = sps
         self.pps = pps
-        self.drawnPps = drawnPps
+        self.screenContentPps = screenContentPps
         self.vps = vps
         self.effort = effort
         grid = CTBGrid(
@@ -64,10 +64,10 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private let source: FrameBuffer
     private let reconstruction: PictureReconstruction
     private let store: ContextStore
-    private let lines: SyntaxLines
+    private let lines: AboveContext
     private let maps: DecisionMaps
     private let filter: InLoopFilter
-    private let offsets: QuantisationOffsets?
+    private let offsets: QuantizationOffsets?
     private let hooks: (any BinHookProvider)?
     private let unit: BinUnit
     private let lambdaFactor: Double
@@ -83,7 +83,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     /// it are deblocked, and where rows are decided side by side that are no substreams, CTUs are written a row
     /// later. Contexts for the decisions then come from a writer whose output nobody sees.
     private let isDeferred: Bool
-    private let estimates: (store: ContextStore, lines: SyntaxLines)
+    private let estimates: (store: ContextStore, lines: AboveContext)
     private let waiting: UnsafeMutablePointer<CodingTreeUnit?>
     /// Written without hooks at first, which must see nothing of a picture that does not stay: `accept` writes it
     /// through them.
@@ -109,7 +109,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         reconstruction = PictureReconstruction(picture: picture, grid: settings.grid)
         for slice in slices { reconstruction.add(slice: slice.context) }
         store = ContextStore(picHeightInCtbs: settings.grid.heightInCtbs)
-        lines = SyntaxLines(picWidthInMinCbs: settings.sps.picWidthInMinCbsY)
+        lines = AboveContext(picWidthInMinCbs: settings.sps.picWidthInMinCbsY)
         maps = DecisionMaps(width: settings.grid.width, height: settings.grid.height)
         let filter = InLoopFilter(picture: reconstruction, saoEnabled: settings.sps.sampleAdaptiveOffsetEnabledFlag)
         self.filter = filter
@@ -118,14 +118,14 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         }
         offsets =
             settings.pps.cuQpDeltaEnabledFlag
-            ? settings.effort.adaptiveQuantisation.map { QuantisationOffsets(source: source, settings: $0) } : nil
+            ? settings.effort.adaptiveQuantization.map { QuantizationOffsets(source: source, settings: $0) } : nil
         progress = RowProgress(rows: settings.grid.heightInCtbs)
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
         let hasSAO = slices[0].parameters.sliceSaoLumaFlag
         isDeferred = hasSAO || settings.joinsRows
         estimates = (
             ContextStore(picHeightInCtbs: isDeferred ? settings.grid.heightInCtbs : 0),
-            SyntaxLines(picWidthInMinCbs: isDeferred ? settings.sps.picWidthInMinCbsY : 0)
+            AboveContext(picWidthInMinCbs: isDeferred ? settings.sps.picWidthInMinCbsY : 0)
         )
         waiting = .allocate(capacity: settings.grid.count)
         waiting.initialize(repeating: nil, count: settings.grid.count)
@@ -185,7 +185,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
 
     private func makeWriter(
         _ slice: LayerSlice, _ contexts: ContextSet, _ hooks: (any BinHookProvider)?, _ store: ContextStore,
-        _ lines: SyntaxLines
+        _ lines: AboveContext
     ) -> Substream {
         Substream.writer(
             parameters: slice.parameters, store: store, lines: lines, scratch: SyntaxScratch(), contexts: contexts,
@@ -196,7 +196,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     package func accept() {
         guard isTentative else { return }
         let store = ContextStore(picHeightInCtbs: settings.grid.heightInCtbs)
-        let lines = SyntaxLines(picWidthInMinCbs: settings.sps.picWidthInMinCbsY)
+        let lines = AboveContext(picWidthInMinCbs: settings.sps.picWidthInMinCbsY)
         let width = settings.grid.widthInCtbs
         let isRow = settings.pps.entropyCodingSyncEnabledFlag
         for slice in slices {

@@ -2,7 +2,7 @@
 import VeilBitstream
 
 /// Where a picture stands in its layer's own hierarchy.
-package struct HierarchyPlace: Equatable, Sendable {
+package struct GOPPosition: Equatable, Sendable {
     /// What is added to the QP that the base layer's picture suggests.
     package var qpOffset = 0.0
     /// Squared error that a bit is worth, relative to that of P pictures in a row, at QP 22; and what is added to it
@@ -50,8 +50,8 @@ struct PictureHierarchy {
     init(isOn: Bool) { self.isOn = isOn }
 
     /// The place of the next picture in decoding order, whose base layer picture has the header `base`.
-    mutating func place(_ base: SliceSegmentHeader, _ position: PicturePosition) -> HierarchyPlace {
-        var place = HierarchyPlace()
+    mutating func place(_ base: SliceSegmentHeader, _ position: PicturePosition) -> GOPPosition {
+        var place = GOPPosition()
         let set = base.shortTermRefPicSet
         let before = least
         least = nil

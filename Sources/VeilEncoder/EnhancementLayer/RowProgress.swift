@@ -8,7 +8,7 @@ import VeilEntropy
 final class RowProgress: Sendable {
     private let rows: [Row]
     private let next = Atomic<Int>(0)
-    private let sleepers = Sleepers()
+    private let eventCount = EventCount()
 
     private final class Row: Sendable {
         let done = Atomic<Int>(0)
@@ -25,7 +25,7 @@ final class RowProgress: Sendable {
     /// One more CTU of a row is done.
     func advance(row: Int) {
         rows[row].done.wrappingAdd(1, ordering: .sequentiallyConsistent)
-        sleepers.wake()
+        eventCount.wake()
     }
 
     func count(row: Int) -> Int { rows[row].done.load(ordering: .acquiring) }
@@ -36,6 +36,6 @@ final class RowProgress: Sendable {
         for _ in 0..<2000 {
             if done.done.load(ordering: .acquiring) >= count { return }
         }
-        sleepers.sleep { done.done.load(ordering: .sequentiallyConsistent) >= count }
+        eventCount.sleep { done.done.load(ordering: .sequentiallyConsistent) >= count }
     }
 }

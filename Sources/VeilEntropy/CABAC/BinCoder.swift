@@ -4,7 +4,7 @@
 ///
 /// The slice-data syntax is written once against this protocol. Every call passes the bin a writer should code and
 /// returns the bin that stands in the stream: a writer returns its argument, a reader ignores it and returns what it
-/// parsed. The compiler specialises the syntax for each coder, so a reader's unused arguments and a writer's unused
+/// parsed. The compiler specializes the syntax for each coder, so a reader's unused arguments and a writer's unused
 /// results cost nothing.
 package protocol BinCoder {
     /// True when values come from a stream, false when the caller supplies them.

@@ -104,7 +104,7 @@ package struct CABACDecoder: BinCoder {
         start(at: 0)
     }
 
-    /// Initialises the engine at a byte position (9.3.2.5).
+    /// Initializes the engine at a byte position (9.3.2.5).
     package mutating func start(at byte: Int) {
         origin = byte
         r = CABACRegisters(position: byte)

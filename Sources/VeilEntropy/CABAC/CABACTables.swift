@@ -10,7 +10,7 @@ package struct CABACTables: @unchecked Sendable {
     /// Next state, index `state << 1 | isLPS` (9.3.4.3.2.2).
     package let next: UnsafePointer<UInt8>
     /// What a decoder needs of a state. At byte `8 * state` stand eight bytes: rangeTabLps for each qRangeIdx, then
-    /// by how many bits each of the four is renormalised. At byte `pairs + 2 * state` stand the next state after an
+    /// by how many bits each of the four is renormalized. At byte `pairs + 2 * state` stand the next state after an
     /// MPS, and what the one after an LPS differs by (xor).
     package let decoding: UnsafeRawPointer
     package static let pairs = 1024

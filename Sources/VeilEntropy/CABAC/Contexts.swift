@@ -122,7 +122,7 @@ package enum Context {
     }
 }
 
-/// A copy of all context variables: what WPP and dependent slice segments store and synchronise (9.3.2.4).
+/// A copy of all context variables: what WPP and dependent slice segments store and synchronize (9.3.2.4).
 package final class ContextSet: @unchecked Sendable {
     package let states: UnsafeMutablePointer<UInt8>
 

@@ -8,7 +8,7 @@ import VeilCore
 package final class RateEstimator {
     private let snapshot = ContextSet()
     private let working = ContextSet()
-    private let lines: SyntaxLines
+    private let lines: AboveContext
     private let scratch = SyntaxScratch()
     private var syntax: SliceDataSyntax<BitCounter>
     /// The same upon the snapshot itself.
@@ -16,7 +16,7 @@ package final class RateEstimator {
     private let table = CABACTables.shared.cost
 
     package init(parameters: SliceParameters) {
-        lines = SyntaxLines(picWidthInMinCbs: parameters.picWidthInLumaSamples >> parameters.minCbLog2SizeY)
+        lines = AboveContext(picWidthInMinCbs: parameters.picWidthInLumaSamples >> parameters.minCbLog2SizeY)
         syntax = SliceDataSyntax(
             coder: BitCounter(contexts: working.states), parameters: parameters, lines: lines, scratch: scratch)
         follower = SliceDataSyntax(

@@ -37,7 +37,7 @@ package struct SliceDataSyntax<C: BinCoder> {
     var cuCursor = 0
     var tuCursor = 0
 
-    package init(coder: C, parameters: SliceParameters, lines: SyntaxLines, scratch: SyntaxScratch) {
+    package init(coder: C, parameters: SliceParameters, lines: AboveContext, scratch: SyntaxScratch) {
         self.coder = coder
         p = parameters
         aboveSkip = lines.skip
@@ -48,15 +48,15 @@ package struct SliceDataSyntax<C: BinCoder> {
         self.scratch = scratch.pointers
     }
 
-    /// Contexts as 9.3.2.2 initialises them.
-    package mutating func initialiseContexts() {
+    /// Contexts as 9.3.2.2 initializes them.
+    package mutating func initializeContexts() {
         coder.contexts.update(
             from: Context.initialStates(initType: p.initType, sliceQpY: p.sliceQpY), count: Context.count)
     }
 
     /// coding_tree_unit() (7.3.8.2). The record must have been reset to the CTU's address.
     ///
-    /// `Substream`'s kinds reach this through a class's method table, which the compiler does not specialise by itself.
+    /// `Substream`'s kinds reach this through a class's method table, which the compiler does not specialize by itself.
     @_specialize(where C == CABACDecoder)
     @_specialize(where C == HookedCoder<CABACDecoder>)
     @_specialize(where C == CABACEncoder)

@@ -106,7 +106,7 @@ package final class CTBLayout: Sendable {
 /// Context-derivation state that a CTU row leaves for the row below: cu_skip_flag and CtDepth along its bottom, per
 /// minimum CB column. Shared by the WPP rows of a slice. What is coded in parallel otherwise (tiles, slices) needs
 /// one each, or a line for every row.
-package final class SyntaxLines: @unchecked Sendable {
+package final class AboveContext: @unchecked Sendable {
     let skip: UnsafeMutablePointer<UInt8>
     let depth: UnsafeMutablePointer<UInt8>
     /// From one CTU row's line to the next; 0 where all rows share one.

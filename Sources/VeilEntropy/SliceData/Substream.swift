@@ -53,7 +53,7 @@ package class Substream {
 
     /// Reads slice segment data. `data` must outlive the substream; `hook` decrypts.
     package static func reader(
-        parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: SyntaxLines,
+        parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: AboveContext,
         scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox? = nil, unit: BinUnit? = nil
     ) -> Substream {
         let decoder = CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count)
@@ -70,7 +70,7 @@ package class Substream {
 
     /// Writes slice segment data from CTU records; `hook` encrypts.
     package static func writer(
-        parameters: SliceParameters, store: ContextStore, lines: SyntaxLines, scratch: SyntaxScratch,
+        parameters: SliceParameters, store: ContextStore, lines: AboveContext, scratch: SyntaxScratch,
         contexts: ContextSet,
         hook: HookBox? = nil, unit: BinUnit? = nil
     ) -> Substream {
@@ -90,7 +90,7 @@ package class Substream {
     /// Reads slice segment data and makes it again, with the runs that `hook` replaces. CTU records are left without
     /// coefficients.
     package static func recoder(
-        parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: SyntaxLines,
+        parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: AboveContext,
         scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox?, unit: BinUnit?
     ) -> Substream {
         let decoder = CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count)
@@ -104,18 +104,18 @@ package class Substream {
     private nonisolated(unsafe) static let noData = UnsafePointer(UnsafeMutablePointer<UInt8>.allocate(capacity: 1))
 }
 
-/// A `Substream` with its coder known, so that the compiler specialises the syntax.
+/// A `Substream` with its coder known, so that the compiler specializes the syntax.
 final class TypedSubstream<C: BinCoder>: Substream {
     @exclusivity(unchecked) private var syntax: SliceDataSyntax<C>
     private let unit: BinUnit?
-    private let lines: SyntaxLines
+    private let lines: AboveContext
     private let scratch: SyntaxScratch
     /// Keeps alive what the coder points to.
     private let owned: [AnyObject]
     private let freeSink: ((inout C) -> Void)?
 
     init(
-        coder: C, parameters: SliceParameters, store: ContextStore, lines: SyntaxLines, scratch: SyntaxScratch,
+        coder: C, parameters: SliceParameters, store: ContextStore, lines: AboveContext, scratch: SyntaxScratch,
         owned: [AnyObject],
         unit: BinUnit?, ownedSink: ((inout C) -> Void)? = nil
     ) {
@@ -139,7 +139,7 @@ final class TypedSubstream<C: BinCoder>: Substream {
         let firstInRow = column == Int(layout.tileColumnStart[column])
         let contexts = syntax.coder.contexts
         if firstInTile {
-            syntax.initialiseContexts()
+            syntax.initializeContexts()
         } else if parameters.entropyCodingSyncEnabledFlag && firstInRow {
             // The CTB above and to the right must belong to the slice and the tile (6.4.1).
             let aboveRight = rs - width + 1
@@ -149,12 +149,12 @@ final class TypedSubstream<C: BinCoder>: Substream {
             {
                 contexts.update(from: store.wpp[rs / width - 1].states, count: Context.count)
             } else {
-                syntax.initialiseContexts()
+                syntax.initializeContexts()
             }
         } else if first && parameters.dependentSliceSegmentFlag {
             contexts.update(from: store.dependent.states, count: Context.count)
         } else {
-            syntax.initialiseContexts()
+            syntax.initializeContexts()
         }
         if var unit {
             unit.ctuAddress = rs

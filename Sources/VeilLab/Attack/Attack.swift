@@ -135,7 +135,7 @@ package final class Attack {
             reuse: [])
         var pictures = Pictures()
         pictures.attempts.append(("clear", try frame(clearPath, min(settings.figureFrame, frames - 1))))
-        for profile in Profile.allCases {
+        for profile in ElementProfile.allCases {
             for scheme in ids.count > 1 ? [Scheme.bl, .all, .el] : [.all] {
                 progress.step("\(scheme.name), \(profile.name) elements")
                 try attempt(stream, scheme, profile, ids, files, &report, &pictures)
@@ -159,7 +159,7 @@ package final class Attack {
     // MARK: Replacement
 
     private func attempt(
-        _ stream: String, _ scheme: Scheme, _ profile: Profile, _ ids: [Int], _ files: LayerFiles,
+        _ stream: String, _ scheme: Scheme, _ profile: ElementProfile, _ ids: [Int], _ files: LayerFiles,
         _ report: inout AttackReport, _ pictures: inout Pictures
     ) throws {
         let encrypted = path("attack\(getpid()).encrypted.hevc")

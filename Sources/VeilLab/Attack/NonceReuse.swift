@@ -28,9 +28,9 @@ enum NonceReuse {
 
     /// Collects the encryptable values of a stream; changes nothing.
     final class Recorder: BinHookProvider, @unchecked Sendable {
-        let profile: Profile
+        let profile: ElementProfile
         var units: [UnitName: Values] = [:]
-        init(profile: Profile) { self.profile = profile }
+        init(profile: ElementProfile) { self.profile = profile }
         func makeHook(layer: Int) -> (any BinHook)? { Hook(owner: self, layer: layer) }
 
         private final class Hook: BinHook {
@@ -75,10 +75,10 @@ enum NonceReuse {
 
     /// Decrypts another stream's units with recovered keystreams; what they do not reach stays as it is.
     final class Recovery: BinHookProvider, @unchecked Sendable {
-        let profile: Profile
+        let profile: ElementProfile
         let feedback: Bool
         let keystreams: [UnitName: [UInt8]]
-        init(profile: Profile, feedback: Bool, keystreams: [UnitName: [UInt8]]) {
+        init(profile: ElementProfile, feedback: Bool, keystreams: [UnitName: [UInt8]]) {
             self.profile = profile
             self.feedback = feedback
             self.keystreams = keystreams
@@ -120,7 +120,7 @@ enum NonceReuse {
     }
 
     /// All encryptable values of a stream in a file.
-    static func values(_ stream: String, profile: Profile) throws -> [UnitName: Values] {
+    static func values(_ stream: String, profile: ElementProfile) throws -> [UnitName: Values] {
         let recorder = Recorder(profile: profile)
         try record(stream, recorder)
         return recorder.units
@@ -144,7 +144,8 @@ enum NonceReuse {
     /// Recovers `secret` (encrypted) into `output`, knowing `knownClear` and `knownEncrypted`; `clear` is the truth
     /// that the outcome is measured with.
     static func attack(
-        knownClear: String, knownEncrypted: String, secret: String, clear: String, output: String, profile: Profile,
+        knownClear: String, knownEncrypted: String, secret: String, clear: String, output: String,
+        profile: ElementProfile,
         feedback: Bool
     ) throws -> Outcome {
         let plain = try values(knownClear, profile: profile)

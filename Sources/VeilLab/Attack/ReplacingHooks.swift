@@ -14,11 +14,11 @@ package enum Replacement: String, CaseIterable, Sendable {
 /// which the stream tells.
 final class ReplacingHooks: BinHookProvider, @unchecked Sendable {
     private let layers: Set<Int>
-    private let profile: Profile
+    private let profile: ElementProfile
     private let elements: ElementSet
     private let replacement: Replacement
 
-    init(layers: Set<Int>, profile: Profile, replacement: Replacement) {
+    init(layers: Set<Int>, profile: ElementProfile, replacement: Replacement) {
         self.layers = layers
         self.profile = profile
         elements = profile == .maximal ? .maximal : .paper

@@ -41,17 +41,17 @@ final class SliceWalk {
     private final class Picture {
         let position: Position
         let layout: CTBLayout
-        let read: (store: ContextStore, lines: SyntaxLines)
-        let write: (store: ContextStore, lines: SyntaxLines)
+        let read: (store: ContextStore, lines: AboveContext)
+        let write: (store: ContextStore, lines: AboveContext)
         var header: SliceSegmentHeader
         init(position: Position, layout: CTBLayout, sps: SequenceParameterSet, header: SliceSegmentHeader) {
             self.position = position
             self.layout = layout
             self.header = header
-            func state() -> (ContextStore, SyntaxLines) {
+            func state() -> (ContextStore, AboveContext) {
                 (
                     ContextStore(picHeightInCtbs: sps.picHeightInCtbsY),
-                    SyntaxLines(picWidthInMinCbs: sps.picWidthInMinCbsY)
+                    AboveContext(picWidthInMinCbs: sps.picWidthInMinCbsY)
                 )
             }
             read = state()

@@ -73,7 +73,7 @@ package final class Comparison {
         package var qp = "26,26"
         package var scheme = Scheme.all
         package var cipher = CipherKind.aes128
-        package var profile = Profile.paper
+        package var profile = ElementProfile.paper
         package var frames = 25
         package var rounds = 5
         package var preset = "medium"

@@ -15,7 +15,7 @@ package final class StreamEvaluation {
         /// VIF, edges and correlations are measured on this many frames at most, evenly spread.
         package var detailFrames = 8
         /// Schemes, profiles and ciphers to try.
-        package var variants: [(profile: Profile, cipher: CipherKind)] = [
+        package var variants: [(profile: ElementProfile, cipher: CipherKind)] = [
             (.paper, .chaotic), (.maximal, .chaotic), (.paper, .aes128),
         ]
         /// Keys and nonces a case is tried with: PSNR, EQ and HD are measured for each, everything else for the first.
@@ -149,13 +149,14 @@ package final class StreamEvaluation {
     }
 
     private func evaluate(
-        stream: String, scheme: Scheme, variant: (profile: Profile, cipher: CipherKind), ids: [Int], files: LayerFiles,
+        stream: String, scheme: Scheme, variant: (profile: ElementProfile, cipher: CipherKind), ids: [Int],
+        files: LayerFiles,
         top: VideoFormat,
         stride: Int, figure: Int, streamBytes: Int
     ) throws -> (EvaluationReport.Case, topFrame: VideoFrame?, baseFrame: VideoFrame?) {
         let encrypted =
             "\(settings.folder)/\(settings.name).\(settings.structure).\(scheme.name)"
-                + ".\(variant.profile.name).\(variant.cipher.name).hevc"
+            + ".\(variant.profile.name).\(variant.cipher.name).hevc"
         defer { if !settings.keepsStreams { try? FileManager.default.removeItem(atPath: encrypted) } }
         let encryption = try StreamWork.encryption(
             scheme: scheme, cipher: variant.cipher, profile: variant.profile, layers: ids)
@@ -237,7 +238,8 @@ package final class StreamEvaluation {
 
     /// The highest layer under one more key and nonce.
     private func draw(
-        stream: String, scheme: Scheme, variant: (profile: Profile, cipher: CipherKind), ids: [Int], files: LayerFiles,
+        stream: String, scheme: Scheme, variant: (profile: ElementProfile, cipher: CipherKind), ids: [Int],
+        files: LayerFiles,
         top: VideoFormat
     ) throws -> EvaluationReport.Draw {
         let encrypted = "\(settings.folder)/draw\(getpid()).hevc"

@@ -35,7 +35,7 @@ enum Chart {
             } else {
                 svg +=
                     "<polyline fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.8\" "
-                        + "points=\"\(points.joined(separator: " "))\"/>"
+                    + "points=\"\(points.joined(separator: " "))\"/>"
             }
         }
         return wrap(svg + legend(series.map(\.name)))
@@ -55,7 +55,7 @@ enum Chart {
             let colour = colours[i % colours.count]
             svg +=
                 "<polygon fill=\"\(colour)\" fill-opacity=\"0.25\" stroke=\"\(colour)\" stroke-width=\"1.2\" "
-                    + "points=\"\(points.joined(separator: " "))\"/>"
+                + "points=\"\(points.joined(separator: " "))\"/>"
         }
         return wrap(svg + legend(series.map(\.name)))
     }
@@ -73,25 +73,25 @@ enum Chart {
             let y = 4 + rowHeight * Double(i)
             svg +=
                 "<text x=\"\(number(labelWidth - 6, 1))\" y=\"\(number(y + 14, 1))\" "
-                    + "text-anchor=\"end\">\(escaped(row.name))</text>"
+                + "text-anchor=\"end\">\(escaped(row.name))</text>"
             var x = labelWidth
             for (k, part) in row.parts.enumerated() {
                 let w = (width - labelWidth - 52) * part / high
                 svg +=
                     "<rect x=\"\(number(x, 1))\" y=\"\(number(y + 3, 1))\" width=\"\(number(w, 1))\" "
-                        + "height=\"\(number(rowHeight - 6, 1))\" fill=\"\(colours[k % colours.count])\"/>"
+                    + "height=\"\(number(rowHeight - 6, 1))\" fill=\"\(colours[k % colours.count])\"/>"
                 x += w
             }
             svg +=
                 "<text x=\"\(number(x + 5, 1))\" "
-                    + "y=\"\(number(y + 14, 1))\">\(number(row.parts.reduce(0, +), 2))\(unit)</text>"
+                + "y=\"\(number(y + 14, 1))\">\(number(row.parts.reduce(0, +), 2))\(unit)</text>"
         }
         for (k, name) in names.enumerated() {
             let x = 8 + Double(k % 4) * 118
             let y = 8 + rowHeight * Double(rows.count) + 16 * Double(k / 4)
             svg +=
                 "<rect x=\"\(number(x, 1))\" y=\"\(number(y, 1))\" width=\"10\" height=\"10\" "
-                    + "fill=\"\(colours[k % colours.count])\"/>"
+                + "fill=\"\(colours[k % colours.count])\"/>"
             svg += "<text x=\"\(number(x + 14, 1))\" y=\"\(number(y + 9, 1))\">\(escaped(name))</text>"
         }
         return wrap(svg, height: total)
@@ -103,7 +103,7 @@ enum Chart {
         var svg = frame(x: x, y: y, from: 0, to: 255, labels: [(0, "0"), (0.5, "128"), (1, "255")])
         svg +=
             "<path stroke=\"\(colours[colour % colours.count])\" stroke-opacity=\"0.55\" stroke-width=\"2.4\" "
-                + "stroke-linecap=\"round\" d=\""
+            + "stroke-linecap=\"round\" d=\""
         for (a, b) in pairs {
             let at = point(left + (width - left - right) * Double(a) / 255, py(Double(b), 0, 255))
             svg += "M\(at.replacingOccurrences(of: ",", with: " "))h0"
@@ -131,16 +131,16 @@ enum Chart {
         }
         svg +=
             "<line class=\"axis\" x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(height - bottom)\" "
-                + "y2=\"\(height - bottom)\"/>"
+            + "y2=\"\(height - bottom)\"/>"
         for (at, text) in labels {
             let px = left + (width - left - right) * at
             svg +=
                 "<text x=\"\(number(px, 1))\" y=\"\(height - bottom + 14)\" "
-                    + "text-anchor=\"\(at == 0 ? "start" : at == 1 ? "end" : "middle")\">\(text)</text>"
+                + "text-anchor=\"\(at == 0 ? "start" : at == 1 ? "end" : "middle")\">\(text)</text>"
         }
         svg +=
             "<text x=\"\(number((left + width - right) / 2, 1))\" y=\"\(height - 4)\" "
-                + "text-anchor=\"middle\">\(escaped(x))</text>"
+            + "text-anchor=\"middle\">\(escaped(x))</text>"
         return svg + "<text x=\"2\" y=\"10\">\(escaped(y))</text>"
     }
 
@@ -151,7 +151,7 @@ enum Chart {
             let x = 92 + step * Double(i)
             svg +=
                 "<rect x=\"\(number(x, 1))\" y=\"2\" width=\"10\" height=\"10\" "
-                    + "fill=\"\(colours[i % colours.count])\"/>"
+                + "fill=\"\(colours[i % colours.count])\"/>"
             svg += "<text x=\"\(number(x + 14, 1))\" y=\"11\">\(escaped(name))</text>"
         }
         return svg

@@ -8,7 +8,7 @@ struct JPEGEncoder {
     private var bytes: [UInt8] = []
     private var bitBuffer: UInt32 = 0
     private var bitCount = 0
-    private let quantisers: [[Int]]
+    private let quantizers: [[Int]]
 
     /// The image as a JPEG file; `quality` 1 ... 100.
     static func encode(_ image: RGBImage, quality: Int = 78) -> [UInt8] {
@@ -19,7 +19,7 @@ struct JPEGEncoder {
     private init(quality: Int) {
         let q = min(max(quality, 1), 100)
         let scale = q < 50 ? 5000 / q : 200 - 2 * q
-        quantisers = [Self.lumaQuantiser, Self.chromaQuantiser].map {
+        quantizers = [Self.lumaQuantizer, Self.chromaQuantizer].map {
             $0.map { min(max(($0 * scale + 50) / 100, 1), 255) }
         }
     }
@@ -27,7 +27,7 @@ struct JPEGEncoder {
     private mutating func run(_ image: RGBImage) -> [UInt8] {
         segment(0xD8, nil)
         segment(0xE0, Array("JFIF\0".utf8) + [1, 1, 0, 0, 1, 0, 1, 0, 0])
-        for t in 0..<2 { segment(0xDB, [UInt8(t)] + Self.zigzag.map { UInt8(quantisers[t][$0]) }) }
+        for t in 0..<2 { segment(0xDB, [UInt8(t)] + Self.zigzag.map { UInt8(quantizers[t][$0]) }) }
         let (w, h) = (image.width, image.height)
         segment(
             0xC0,
@@ -89,22 +89,22 @@ struct JPEGEncoder {
                 for block in 0..<4 {
                     let start = (block >> 1) * 128 + (block & 1) * 8
                     let samples = (0..<64).map { y[start + $0 / 8 * 16 + $0 % 8] }
-                    self.block(samples, quantisers[0], codes[0], &previous[0])
+                    self.block(samples, quantizers[0], codes[0], &previous[0])
                 }
-                block(cb, quantisers[1], codes[1], &previous[1])
-                block(cr, quantisers[1], codes[1], &previous[2])
+                block(cb, quantizers[1], codes[1], &previous[1])
+                block(cr, quantizers[1], codes[1], &previous[2])
             }
         }
     }
 
     private mutating func block(
-        _ samples: [Float], _ quantiser: [Int],
+        _ samples: [Float], _ quantizer: [Int],
         _ codes: (dc: [(code: Int, length: Int)], ac: [(code: Int, length: Int)]), _ dc: inout Int
     ) {
         let transformed = Self.transform(samples)
         func level(_ k: Int) -> Int {
             let at = Self.zigzag[k]
-            return Int((transformed[at] / Float(quantiser[at])).rounded())
+            return Int((transformed[at] / Float(quantizer[at])).rounded())
         }
         func size(_ v: Int) -> Int { v == 0 ? 0 : Int.bitWidth - abs(v).leadingZeroBitCount }
         let value = level(0)
@@ -164,13 +164,13 @@ struct JPEGEncoder {
         21, 28, 35, 42, 49, 56, 57,
         50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
     ]
-    private static let lumaQuantiser = [
+    private static let lumaQuantizer = [
         16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29,
         51, 87, 80, 62, 18, 22,
         37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98,
         112, 100, 103, 99,
     ]
-    private static let chromaQuantiser =
+    private static let chromaQuantizer =
         [
             17, 18, 24, 47, 99, 99, 99, 99, 18, 21, 26, 66, 99, 99, 99, 99, 24, 26, 56, 99, 99, 99, 99, 99, 47, 66, 99,
             99, 99, 99, 99, 99,

@@ -58,7 +58,7 @@ struct Page {
             let data = Data(JPEGEncoder.encode(item.image)).base64EncodedString()
             html +=
                 "<figure><img alt=\"\(escaped(item.caption))\" width=\"\(item.image.width)\" "
-                    + "height=\"\(item.image.height)\" "
+                + "height=\"\(item.image.height)\" "
                 + "src=\"data:image/jpeg;base64,\(data)\"><figcaption>\(escaped(item.caption))</figcaption></figure>"
         }
         raw(html + "</div>")

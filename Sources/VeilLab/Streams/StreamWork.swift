@@ -100,13 +100,14 @@ enum StreamWork {
     }
 
     /// Keys that nobody needs afterwards.
-    static func throwAwayKeys(_ cipher: CipherKind, _ profile: Profile) -> KeyRing {
+    static func throwAwayKeys(_ cipher: CipherKind, _ profile: ElementProfile) -> KeyRing {
         KeyRing.generate(layers: 63, cipher: cipher, profile: profile)
     }
 
     /// An encryption of all of a stream's layers that `scheme` covers.
     static func encryption(
-        scheme: Scheme, cipher: CipherKind, profile: Profile, layers: [Int], keys: KeyRing? = nil, nonce: [UInt8]? = nil
+        scheme: Scheme, cipher: CipherKind, profile: ElementProfile, layers: [Int], keys: KeyRing? = nil,
+        nonce: [UInt8]? = nil
     ) throws -> Encryption {
         var options = Encryption.Options()
         options.scheme = scheme

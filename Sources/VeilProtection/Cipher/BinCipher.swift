@@ -12,7 +12,7 @@ public final class BinCipher: BinHook {
     private let rule: EncryptableBins
     private let decrypts: Bool
     private let feedback: Bool
-    private let selection: Selection
+    private let selection: EncryptionScope
     private let continuous: Bool
     private var keystream: any Keystream
     private let words: UnsafeMutableBufferPointer<UInt32>
@@ -36,7 +36,7 @@ public final class BinCipher: BinHook {
     /// - Parameters:
     ///   - continuous: one chain over the whole layer: the keystream starts once, at the first unit.
     init(
-        rule: EncryptableBins, keystream: any Keystream, decrypts: Bool, feedback: Bool, selection: Selection,
+        rule: EncryptableBins, keystream: any Keystream, decrypts: Bool, feedback: Bool, selection: EncryptionScope,
         continuous: Bool,
         statistics: EncryptionStatistics?
     ) {

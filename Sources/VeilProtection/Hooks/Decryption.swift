@@ -76,13 +76,13 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     }
 
     /// Which pictures of a layer are encrypted at all; nil when nothing is known of it.
-    package func selection(layer: Int) -> Selection? { lock.withLock { layers[layer]?.message.selection } }
+    package func selection(layer: Int) -> EncryptionScope? { lock.withLock { layers[layer]?.message.selection } }
 
     public func makeHook(layer: Int) -> (any BinHook)? {
         lock.withLock {
             guard let known = layers[layer], let key = known.key else { return nil }
             let make = { BinCipher(message: known.message, key: key, decrypts: true, statistics: nil) }
-            return known.message.resynchronisation == .stream ? chains.hook(layer: layer, make) : make()
+            return known.message.resynchronization == .stream ? chains.hook(layer: layer, make) : make()
         }
     }
 
@@ -95,14 +95,14 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     }
 
     /// Whether some layer's keystream never restarts, so that its units must be decrypted in order, all of them.
-    public var hasChains: Bool { lock.withLock { layers.values.contains { $0.message.resynchronisation == .stream } } }
+    public var hasChains: Bool { lock.withLock { layers.values.contains { $0.message.resynchronization == .stream } } }
 
     /// The provider for a decoder that decodes pictures in any order: it leaves layers alone whose keystream never
     /// restarts, which must be decrypted before.
     public var restarting: any BinHookProvider { RestartingLayers(decryption: self) }
 
     fileprivate func restarts(_ layer: Int) -> Bool {
-        lock.withLock { layers[layer]?.message.resynchronisation == .substream }
+        lock.withLock { layers[layer]?.message.resynchronization == .substream }
     }
 }
 

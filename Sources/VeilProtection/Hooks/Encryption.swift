@@ -7,17 +7,17 @@ import VeilEntropy
 public final class Encryption: BinHookProvider, Sendable {
     public struct Options: Sendable {
         public var scheme = Scheme.all
-        public var resynchronisation = Resynchronisation.substream
-        public var selection = Selection()
+        public var resynchronization = Resynchronization.substream
+        public var selection = EncryptionScope()
         /// In place of `selection` for some layers: regions are in luma samples of the layer.
-        public var selections: [Int: Selection] = [:]
+        public var selections: [Int: EncryptionScope] = [:]
         /// Tags for each picture of each encrypted layer (``AuthenticationMessage``).
         public var authenticates = false
         /// 16 bytes; a fresh random one by default.
         public var nonce: [UInt8]?
         /// In place of what the key ring says.
         public var cipher: CipherKind?
-        public var profile: Profile?
+        public var profile: ElementProfile?
         public var elements: ElementSet?
         public var feedback: Bool?
         public init() {}
@@ -52,7 +52,7 @@ public final class Encryption: BinHookProvider, Sendable {
             message.cipher = options.cipher ?? key.cipher
             message.profile = options.profile ?? key.profile
             message.feedback = options.feedback ?? key.feedback ?? (message.cipher == .chaotic)
-            message.resynchronisation = options.resynchronisation
+            message.resynchronization = options.resynchronization
             message.elements = options.elements ?? key.elements ?? (message.profile == .maximal ? .maximal : .paper)
             message.selection = options.selections[id] ?? options.selection
             message.isAuthenticated = options.authenticates
@@ -94,7 +94,7 @@ public final class Encryption: BinHookProvider, Sendable {
                 keystream: known.keystream ?? known.message.cipher.makeKeystream(key: known.key), decrypts: false,
                 statistics: known.statistics)
         }
-        return known.message.resynchronisation == .stream ? chains.hook(layer: layer, make) : make()
+        return known.message.resynchronization == .stream ? chains.hook(layer: layer, make) : make()
     }
 
     /// Encrypted bits of a layer by element, once its hooks are gone.
@@ -117,7 +117,7 @@ extension BinCipher {
         self.init(
             rule: EncryptableBins(profile: message.profile, elements: message.elements), keystream: keystream,
             decrypts: decrypts, feedback: message.feedback, selection: message.selection,
-            continuous: message.resynchronisation == .stream, statistics: statistics)
+            continuous: message.resynchronization == .stream, statistics: statistics)
     }
 }
 

@@ -29,7 +29,7 @@ public final class SpaceCounting: BinHookProvider, @unchecked Sendable {
 
 private final class CountingHook: BinHook {
     private let rule: EncryptableBins
-    private let selection: Selection
+    private let selection: EncryptionScope
     private let statistics: EncryptionStatistics
     private var counts = ElementCounts()
     private var unitActive = false

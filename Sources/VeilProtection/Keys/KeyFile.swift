@@ -54,8 +54,8 @@ extension KeyRing {
             }
             return kind
         }
-        func profile(_ name: String?, _ what: String) throws -> Profile {
-            guard let profile = Profile(name: name ?? Profile.paper.name) else {
+        func profile(_ name: String?, _ what: String) throws -> ElementProfile {
+            guard let profile = ElementProfile(name: name ?? ElementProfile.paper.name) else {
                 throw KeyError.malformed(source: source, reason: "unknown profile '\(name ?? "")' of \(what)")
             }
             return profile
@@ -156,8 +156,9 @@ extension KeyRing {
     }
 
     /// `keys.json` with a fresh master key, from which every layer's key is derived.
-    public static func masterFile(layers: Int, cipher: CipherKind, profile: Profile, keyBytes: Int = 32) throws -> Data
-    {
+    public static func masterFile(
+        layers: Int, cipher: CipherKind, profile: ElementProfile, keyBytes: Int = 32
+    ) throws -> Data {
         let master = KeyFile.Master(
             id: randomId(), key: Hexadecimal.encode(SecretBytes.random(keyBytes).bytes), layers: layers,
             cipher: cipher.name,

@@ -11,14 +11,14 @@ public struct LayerKey: Hashable, Sendable {
     /// 16 to 32 bytes.
     public var key: SecretBytes
     public var cipher: CipherKind
-    public var profile: Profile
+    public var profile: ElementProfile
     /// Nil: the profile's own.
     public var elements: ElementSet?
     /// Equation (3)'s feedback of the previous encrypted value; nil: with the chaotic generator.
     public var feedback: Bool?
 
     public init(
-        layer: Int, id: String, key: SecretBytes, cipher: CipherKind = .chaotic, profile: Profile = .paper,
+        layer: Int, id: String, key: SecretBytes, cipher: CipherKind = .chaotic, profile: ElementProfile = .paper,
         elements: ElementSet? = nil,
         feedback: Bool? = nil
     ) {
@@ -42,7 +42,7 @@ public struct KeyRing: Sendable {
 
     /// A fresh random key for each of the layers 0 ..< count.
     public static func generate(
-        layers count: Int, cipher: CipherKind = .chaotic, profile: Profile = .paper, keyBytes: Int = 32
+        layers count: Int, cipher: CipherKind = .chaotic, profile: ElementProfile = .paper, keyBytes: Int = 32
     ) -> KeyRing {
         KeyRing(
             layers: (0..<count).map {
@@ -62,7 +62,7 @@ public struct KeyRing: Sendable {
     /// The key of a layer derived from a master key: HKDF-SHA256, no salt, info "Veil layer key 1" and the layer as
     /// one byte; 32 bytes. Its id is the master's, a slash and the layer.
     public static func derive(
-        master: SecretBytes, id: String, layer: Int, cipher: CipherKind, profile: Profile
+        master: SecretBytes, id: String, layer: Int, cipher: CipherKind, profile: ElementProfile
     ) -> LayerKey {
         let key = HKDF<SHA256>.deriveKey(
             inputKeyMaterial: SymmetricKey(data: master.bytes), info: Data("Veil layer key 1".utf8) + [UInt8(layer)],
@@ -104,7 +104,7 @@ public enum KeyError: Error, Equatable, Sendable, CustomStringConvertible {
         case .wrong(let layer, let id, let source):
             return
                 "\(source): wrong key for layer \(layer): key id \(id) does not match the stream's key check value "
-                    + "(or the message was changed)"
+                + "(or the message was changed)"
         case .malformed(let source, let reason): return "\(source): \(reason)"
         case .exists(let path): return "\(path): exists already; key files are not overwritten"
         case .notEncrypted(let stream): return "\(stream): no layer is encrypted"

@@ -2,7 +2,7 @@
 import VeilEntropy
 
 /// How much of each element is encrypted.
-public enum Profile: UInt8, Sendable, CaseIterable {
+public enum ElementProfile: UInt8, Sendable, CaseIterable {
     /// What the paper encrypts: Algorithm 3.1 for the truncated Rice suffix.
     case paper = 1
     /// Everything that provably changes no later parse.
@@ -72,10 +72,10 @@ public enum Profile: UInt8, Sendable, CaseIterable {
 /// length), the second bin of sao_type_idx and the last-coefficient suffix (they change the parse), end_of_slice
 /// flags.
 public struct EncryptableBins: Sendable {
-    public let profile: Profile
+    public let profile: ElementProfile
     public let elements: ElementSet
 
-    public init(profile: Profile, elements: ElementSet) {
+    public init(profile: ElementProfile, elements: ElementSet) {
         self.profile = profile
         self.elements = elements
     }

@@ -38,7 +38,7 @@ public enum Scheme: UInt8, Sendable, CaseIterable {
 }
 
 /// Where keystreams begin anew.
-public enum Resynchronisation: UInt8, Sendable, CaseIterable {
+public enum Resynchronization: UInt8, Sendable, CaseIterable {
     /// With every substream (WPP row, tile or slice segment).
     case substream = 0
     /// Never: the paper's single chain over a layer.
@@ -68,11 +68,11 @@ public struct ProtectionMessage: Hashable, Sendable {
     public var scheme = Scheme.all
     public var layer = 0
     public var cipher = CipherKind.chaotic
-    public var profile = Profile.paper
+    public var profile = ElementProfile.paper
     public var feedback = true
-    public var resynchronisation = Resynchronisation.substream
+    public var resynchronization = Resynchronization.substream
     public var elements = ElementSet.paper
-    public var selection = Selection()
+    public var selection = EncryptionScope()
     /// Whether an ``AuthenticationMessage`` follows the slices of each picture of the layer.
     public var isAuthenticated = false
     /// How many IRAP pictures of the layer came before this one.
@@ -125,10 +125,10 @@ public struct ProtectionMessage: Hashable, Sendable {
         scheme = try known("scheme", Scheme.init(rawValue:))
         layer = try known("layer") { $0 < 63 ? Int($0) : nil }
         cipher = try known("cipher") { CipherKind(rawValue: $0).flatMap { $0.isAvailable ? $0 : nil } }
-        profile = try known("profile", Profile.init(rawValue:))
+        profile = try known("profile", ElementProfile.init(rawValue:))
         let flags = try known("flag") { $0 < 32 ? Int($0) : nil }
         feedback = flags & 1 != 0
-        resynchronisation = flags & 2 != 0 ? .stream : .substream
+        resynchronization = flags & 2 != 0 ? .stream : .substream
         selection.irapOnly = flags & 4 != 0
         isAuthenticated = flags & 16 != 0
         elements = ElementSet(rawValue: UInt16(try next(2)))
@@ -146,7 +146,7 @@ public struct ProtectionMessage: Hashable, Sendable {
         if flags & 8 != 0 {
             for _ in 0..<(try next(1)) {
                 selection.regions.append(
-                    Selection.Region(x: try next(2), y: try next(2), width: try next(2), height: try next(2)))
+                    EncryptionScope.Region(x: try next(2), y: try next(2), width: try next(2), height: try next(2)))
             }
         }
     }
@@ -163,7 +163,7 @@ public struct ProtectionMessage: Hashable, Sendable {
         put(Int(cipher.rawValue), 1)
         put(Int(profile.rawValue), 1)
         put(
-            (feedback ? 1 : 0) | (resynchronisation == .stream ? 2 : 0) | (selection.irapOnly ? 4 : 0)
+            (feedback ? 1 : 0) | (resynchronization == .stream ? 2 : 0) | (selection.irapOnly ? 4 : 0)
                 | (selection.regions.isEmpty ? 0 : 8) | (isAuthenticated ? 16 : 0), 1)
         put(Int(elements.rawValue), 2)
         put(selection.minTemporalId, 1)
@@ -173,8 +173,8 @@ public struct ProtectionMessage: Hashable, Sendable {
         put(keyId.utf8.count, 1)
         bytes += Array(keyId.utf8)
         if !selection.regions.isEmpty {
-            put(min(selection.regions.count, Selection.maxRegions), 1)
-            for region in selection.regions.prefix(Selection.maxRegions) {
+            put(min(selection.regions.count, EncryptionScope.maxRegions), 1)
+            for region in selection.regions.prefix(EncryptionScope.maxRegions) {
                 for value in [region.x, region.y, region.width, region.height] { put(value, 2) }
             }
         }

@@ -23,7 +23,7 @@ final class PictureRecoding: @unchecked Sendable {
     private let unfinished = Atomic<Int>(0)
     private var progress: RecodingProgress?
     private let store: ContextStore
-    private var lines: SyntaxLines?
+    private var lines: AboveContext?
     /// By task, then by piece; nil where a piece was not what the headers announced.
     private var outcomes: [[[UInt8]]?] = []
     private let lock = NSLock()
@@ -67,7 +67,7 @@ final class PictureRecoding: @unchecked Sendable {
         if count > 0 {
             outcomes = Array(repeating: nil, count: count)
             progress = RecodingProgress(ctbCount: layout.ctbCount)
-            lines = SyntaxLines(picWidthInMinCbs: sps.picWidthInMinCbsY, rows: max(sps.picHeightInCtbsY, 2))
+            lines = AboveContext(picWidthInMinCbs: sps.picWidthInMinCbsY, rows: max(sps.picHeightInCtbsY, 2))
         }
         unfinished.store(max(count, 1), ordering: .sequentiallyConsistent)
         return max(count, 1)
@@ -94,7 +94,7 @@ final class PictureRecoding: @unchecked Sendable {
 
     private func recode(
         _ pieces: [SubstreamPiece], of range: Range<Int>, _ hook: HookBox, _ progress: RecodingProgress,
-        _ lines: SyntaxLines,
+        _ lines: AboveContext,
         _ workspace: RecodingWorkspace
     ) -> [[UInt8]]? {
         let store = ContextStore(sharingRowsOf: self.store)
@@ -157,7 +157,7 @@ final class PictureRecoding: @unchecked Sendable {
     }
 
     private func makeSubstream(
-        _ segment: RecodingSegment, _ data: UnsafeBufferPointer<UInt8>, _ store: ContextStore, _ lines: SyntaxLines,
+        _ segment: RecodingSegment, _ data: UnsafeBufferPointer<UInt8>, _ store: ContextStore, _ lines: AboveContext,
         _ hook: HookBox,
         _ workspace: RecodingWorkspace
     ) -> Substream {
@@ -209,7 +209,7 @@ final class PictureRecoding: @unchecked Sendable {
     private func recodeInOrder(_ members: Range<Int>, _ workspace: RecodingWorkspace) {
         guard let hook = hooks.take() else { return }
         defer { hooks.giveBack(hook) }
-        let lines = SyntaxLines(picWidthInMinCbs: sps.picWidthInMinCbsY)
+        let lines = AboveContext(picWidthInMinCbs: sps.picWidthInMinCbsY)
         // Where the next dependent segment must begin.
         var next: Int?
         for index in members {
@@ -226,7 +226,7 @@ final class PictureRecoding: @unchecked Sendable {
     }
 
     private func recodeInOrder(
-        _ segment: RecodingSegment, from start: Int, _ hook: HookBox, _ lines: SyntaxLines,
+        _ segment: RecodingSegment, from start: Int, _ hook: HookBox, _ lines: AboveContext,
         _ workspace: RecodingWorkspace
     ) -> (data: [UInt8], ends: [Int], next: Int)? {
         if segment.data.isEmpty { return nil }

@@ -8,7 +8,7 @@ import VeilEntropy
 final class RecodingProgress: @unchecked Sendable {
     private let done: UnsafeMutablePointer<Atomic<Bool>>
     private let count: Int
-    private let sleepers = Sleepers()
+    private let eventCount = EventCount()
 
     init(ctbCount: Int) {
         count = ctbCount
@@ -24,7 +24,7 @@ final class RecodingProgress: @unchecked Sendable {
     /// - Parameter addresses: raster-scan addresses.
     func finish(_ addresses: some Sequence<Int>) {
         for rs in addresses { done[rs].store(true, ordering: .sequentiallyConsistent) }
-        sleepers.wake()
+        eventCount.wake()
     }
 
     func isDone(_ rs: Int) -> Bool { done[rs].load(ordering: .acquiring) }
@@ -32,6 +32,6 @@ final class RecodingProgress: @unchecked Sendable {
     /// Waits for a CTB.
     func wait(for rs: Int) {
         for _ in 0..<20_000 where done[rs].load(ordering: .acquiring) { return }
-        sleepers.sleep { done[rs].load(ordering: .sequentiallyConsistent) }
+        eventCount.sleep { done[rs].load(ordering: .sequentiallyConsistent) }
     }
 }

@@ -54,7 +54,7 @@ package final class StreamLayout {
     }
 
     /// The rectangles of tiles (indices in tile scan) in each layer.
-    package func regions(tiles: [Int]) throws -> [Int: [Selection.Region]] {
+    package func regions(tiles: [Int]) throws -> [Int: [EncryptionScope.Region]] {
         try layers.reduce(into: [:]) { result, layer in
             guard let (pps, sps) = parameterSets(layer) else { return }
             let layout = try CTBLayout(sps: sps, pps: pps)
@@ -71,7 +71,7 @@ package final class StreamLayout {
                     (left, top, right, bottom) = (min(left, x), min(top, y), max(right, x + 1), max(bottom, y + 1))
                 }
                 let shift = sps.ctbLog2SizeY
-                return Selection.Region(
+                return EncryptionScope.Region(
                     x: left << shift, y: top << shift, width: (right - left) << shift, height: (bottom - top) << shift)
             }
         }

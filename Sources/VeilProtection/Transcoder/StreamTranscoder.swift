@@ -235,10 +235,10 @@ package final class StreamTranscoder {
 
     private var isChained: Bool {
         switch mode {
-        case .encrypt(let encryption): return encryption.options.resynchronisation == .stream
+        case .encrypt(let encryption): return encryption.options.resynchronization == .stream
         case .decrypt(let decryption): return decryption.hasChains
         case .rekey(let rekeying):
-            return rekeying.decryption.hasChains || rekeying.encryption.options.resynchronisation == .stream
+            return rekeying.decryption.hasChains || rekeying.encryption.options.resynchronization == .stream
         case .hooks: return false
         }
     }

@@ -6,13 +6,13 @@ import VeilEntropy
 /// worker thread.
 package final class InterPredictor {
     private let compensation = MotionCompensation()
-    /// The CTB's view of its neighbours' motion, initialised while `isEntered`.
+    /// The CTB's view of its neighbours' motion, initialized while `isEntered`.
     private let candidates: UnsafeMutablePointer<MotionCandidates>
     @exclusivity(unchecked) private var isEntered = false
 
     package init() { candidates = .allocate(capacity: 1) }
 
-    // The view holds plain words only: nothing to deinitialise.
+    // The view holds plain words only: nothing to deinitialize.
     deinit { candidates.deallocate() }
 
     /// Turns to the CTB at a raster address.

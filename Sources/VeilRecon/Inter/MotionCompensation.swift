@@ -8,7 +8,7 @@ package final class MotionCompensation {
     /// predSamplesL0 and L1 of one component, 64 samples a row.
     private let samples0: UnsafeMutablePointer<Int16>
     private let samples1: UnsafeMutablePointer<Int16>
-    private let patches = InterLayerPatches()
+    private let patches = InterLayerBlockCache()
 
     package init() {
         func make() -> UnsafeMutablePointer<Int16> {

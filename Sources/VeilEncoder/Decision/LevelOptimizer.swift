@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilEntropy
 
-/// Rate-distortion optimised levels of one transform block. One per worker.
+/// Rate-distortion optimized levels of one transform block. One per worker.
 ///
 /// Coefficients are gone through in coding order. Each takes the level nearest to it, the next lower one or zero,
 /// whichever costs least with the contexts as they would then stand; sub-blocks that cost more than they bring are
-/// dropped; and the last level is moved to where the whole costs least. All costs are bits, squared quantisation
+/// dropped; and the last level is moved to where the whole costs least. All costs are bits, squared quantization
 /// steps being worth so many, and count from that of a block without levels.
-final class LevelOptimiser {
+final class LevelOptimizer {
     private let cost: UnsafeMutablePointer<Float>
     private let sigCost: UnsafeMutablePointer<Float>
     private let subBlockCost: UnsafeMutablePointer<Float>
@@ -112,7 +112,7 @@ final class LevelOptimiser {
     ///
     /// `remainders`: what the levels leave of the coefficients' magnitudes, in 1/256 step; `lambda`: squared steps a
     /// bit.
-    func optimise(
+    func optimize(
         levels: UnsafeMutablePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int, cIdx: Int,
         scanIdx: Int, lambda: Float
     ) -> Int {

@@ -9,7 +9,7 @@ import VeilRecon
 /// One pass over a picture: its jobs parse and reconstruct, the in-loop filters follow row by row.
 ///
 /// Jobs may run on several threads, each begun after the ones before it; `finish` comes after all of them.
-final class PictureAttempt: @unchecked Sendable {
+final class PictureDecodingPass: @unchecked Sendable {
     private let decoding: PictureDecoding
     private let segments: [SliceSegmentJob]
     private let plan: SubstreamPlan
@@ -21,7 +21,7 @@ final class PictureAttempt: @unchecked Sendable {
     /// Contexts that a CTB row leaves to the row below, by column of tiles.
     private let contextRows: [ContextStore]
     /// Syntax state along the bottom of CTB rows, by slice and by row of tiles: nothing is read across.
-    private let lines: [SyntaxLines]
+    private let lines: [AboveContext]
     private let tiles: TileRaster
     private let lock = NSLock()
     private var failed: Set<Int> = []
@@ -47,7 +47,7 @@ final class PictureAttempt: @unchecked Sendable {
         let rows = sets.pps.entropyCodingSyncEnabledFlag ? grid.heightInCtbs : 0
         contextRows = (0..<tiles.columns).map { _ in ContextStore(picHeightInCtbs: rows) }
         lines = (0..<reconstruction.slices.count * tiles.rows).map { _ in
-            SyntaxLines(picWidthInMinCbs: sets.sps.picWidthInMinCbsY)
+            AboveContext(picWidthInMinCbs: sets.sps.picWidthInMinCbsY)
         }
     }
 
@@ -60,7 +60,7 @@ final class PictureAttempt: @unchecked Sendable {
         var lines = lines[segments[ranges[0].segment].context.sliceIndex * tiles.rows + tileRow]
         // Through several tiles others would write into these lines.
         if ranges.contains(where: { SubstreamPlan.spansTiles($0, grid) }) {
-            lines = SyntaxLines(picWidthInMinCbs: decoding.sets.sps.picWidthInMinCbsY)
+            lines = AboveContext(picWidthInMinCbs: decoding.sets.sps.picWidthInMinCbsY)
         }
         var done = 0
         var end = ranges[0].firstTs
@@ -86,7 +86,7 @@ final class PictureAttempt: @unchecked Sendable {
 
     private func decode(
         _ range: SubstreamRange, _ job: Int, _ done: inout Int, _ workspace: DecodingWorkspace, _ store: ContextStore,
-        _ lines: SyntaxLines,
+        _ lines: AboveContext,
         _ hook: HookBox?
     ) -> Bool {
         let segment = segments[range.segment]

@@ -2,7 +2,7 @@
 import VeilEntropy
 
 /// Which pictures and CTUs of a layer are encrypted.
-public struct Selection: Hashable, Sendable {
+public struct EncryptionScope: Hashable, Sendable {
     /// Only IRAP pictures.
     public var irapOnly = false
     /// Only pictures of this temporal sub-layer and above.
@@ -34,7 +34,7 @@ public struct Selection: Hashable, Sendable {
     public init() {}
 
     /// Every CTU of every picture.
-    public var isEverything: Bool { self == Selection() }
+    public var isEverything: Bool { self == EncryptionScope() }
 
     /// Whether a CTB has samples in common with a region.
     @inline(__always)

@@ -4,10 +4,10 @@ import VeilRecon
 
 /// Whether a picture was drawn, as text and user interfaces are, and not filmed or rendered: residuals of sharp steps
 /// between even areas are shorter without a transform.
-enum DrawnContent {
+enum ScreenContentDetector {
     /// Looks at every ninth block of 8x8 luma samples. Those of contrast are drawn where half of the neighbours
     /// across and half of those down are exactly alike, which noise, textures and smooth shading do not leave so.
-    static func isDrawn(_ source: FrameBuffer) -> Bool {
+    static func isScreenContent(_ source: FrameBuffer) -> Bool {
         let plane = source.planes.0
         let contrast = UInt16(64) << UInt16(source.bitDepthLuma - 8)
         var seen = 0

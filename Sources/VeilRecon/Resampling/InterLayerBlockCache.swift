@@ -3,7 +3,7 @@ import VeilCore
 
 /// The parts of inter-layer reference pictures that a worker is predicting from: one CTB of each of the last few, in
 /// memory of its own.
-package final class InterLayerPatches {
+package final class InterLayerBlockCache {
     private let slots: Int
     /// Rows are longer than a CTB: kernels read and write up to 16 samples further.
     private static let lumaStride = 96

@@ -13,14 +13,14 @@ enum ResidualTransform {
     case none
 }
 
-/// Transform, quantisation and reconstruction of single transform blocks for the mode decision.
-struct Quantiser {
+/// Transform, quantization and reconstruction of single transform blocks for the mode decision.
+struct Quantizer {
     /// Qp'Y, Qp'Cb, Qp'Cr.
     let qp: (Int, Int, Int)
     let bitDepth: (Int, Int)
-    /// Rounding of the quantiser in 1/512 of a step: about a third for intra, a sixth for inter blocks.
+    /// Rounding of the quantizer in 1/512 of a step: about a third for intra, a sixth for inter blocks.
     let rounding: Int
-    /// Size of a luma quantisation step.
+    /// Size of a luma quantization step.
     let step: Double
     private let steps: (Double, Double, Double)
     private let scale: (Int, Int, Int)
@@ -48,10 +48,10 @@ struct Quantiser {
         sixth = (qp.0 / 6, qp.1 / 6, qp.2 / 6)
     }
 
-    /// Quantises source - prediction into `levels`; returns how many levels are not zero. The coefficients stay in
+    /// Quantizes source - prediction into `levels`; returns how many levels are not zero. The coefficients stay in
     /// `coefficients`. `remains` keeps what the levels leave of each coefficient in `remainders`, in 1/256 step.
     @inline(__always)
-    func quantise(
+    func quantize(
         source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int,
         log2: Int,
         cIdx: Int, transform: ResidualTransform, levels: UnsafeMutablePointer<Int16>, remains: Bool = false
@@ -73,9 +73,9 @@ struct Quantiser {
                 Int32(truncatingIfNeeded: rounding &<< (shift &- 9)), Int32(truncatingIfNeeded: shift)))
     }
 
-    /// Quantises `coefficients` again, to the nearest levels; what they leave goes to `remainders`.
+    /// Quantizes `coefficients` again, to the nearest levels; what they leave goes to `remainders`.
     @inline(__always)
-    func quantiseToNearest(log2: Int, cIdx: Int, levels: UnsafeMutablePointer<Int16>) {
+    func quantizeToNearest(log2: Int, cIdx: Int, levels: UnsafeMutablePointer<Int16>) {
         let shift = (cIdx == 0 ? shift.0 : cIdx == 1 ? shift.1 : shift.2) &- log2
         _ = veil_quant(
             levels, remainders, coefficients, Int32(truncatingIfNeeded: 1 &<< (2 &* log2)),
@@ -84,7 +84,7 @@ struct Quantiser {
             Int32(truncatingIfNeeded: shift))
     }
 
-    /// Squared size of a component's quantisation step, in samples.
+    /// Squared size of a component's quantization step, in samples.
     @inline(__always)
     func squaredStep(cIdx: Int) -> Double { cIdx == 0 ? steps.0 : cIdx == 1 ? steps.1 : steps.2 }
 
@@ -152,21 +152,21 @@ struct Quantiser {
     }
 }
 
-/// What belongs to one QP: quantisers, and what a bit is worth.
-struct Quantisation {
+/// What belongs to one QP: quantizers, and what a bit is worth.
+struct Quantization {
     /// QpY.
     let qp: Int
     let lambda: Double
     let lambdaSatd: Double
-    let inter: Quantiser
-    let intra: Quantiser
+    let inter: Quantizer
+    let intra: Quantizer
 
     init(qp: Int, slice: SliceContext, lambda: Double, memory: DecisionMemory) {
         self.qp = qp
         self.lambda = lambda
         lambdaSatd = lambda.squareRoot()
-        func quantiser(_ rounding: Int) -> Quantiser {
-            Quantiser(
+        func quantizer(_ rounding: Int) -> Quantizer {
+            Quantizer(
                 qp: (
                     qp + 6 * (slice.bitDepthLuma - 8),
                     QuantizationParameters.qpChroma(
@@ -175,7 +175,7 @@ struct Quantisation {
                         qpY: qp, offset: slice.constants.crQpOffset, bitDepthChroma: slice.bitDepthChroma)
                 ), bitDepth: (slice.bitDepthLuma, slice.bitDepthChroma), rounding: rounding, memory: memory)
         }
-        inter = quantiser(100)
-        intra = quantiser(171)
+        inter = quantizer(100)
+        intra = quantizer(171)
     }
 }

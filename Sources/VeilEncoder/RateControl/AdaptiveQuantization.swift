@@ -4,9 +4,9 @@ import Foundation
 import VeilCore
 import VeilRecon
 
-/// Finer quantisation of flat blocks than of busy ones, where errors are seen less, signalled with cu_qp_delta_abs in
+/// Finer quantization of flat blocks than of busy ones, where errors are seen less, signalled with cu_qp_delta_abs in
 /// blocks of 16x16.
-public struct AdaptiveQuantisation: Equatable, Sendable {
+public struct AdaptiveQuantization: Equatable, Sendable {
     public enum Mode: Int, Sendable {
         /// QP rises with the logarithm of a block's variance.
         case variance = 1
@@ -22,14 +22,14 @@ public struct AdaptiveQuantisation: Equatable, Sendable {
         self.strength = strength
     }
 
-    /// log2 of a quantisation group's side.
+    /// log2 of a quantization group's side.
     static let log2GroupSize = 4
 }
 
 /// QP offsets of one picture's 16x16 blocks, made when the first worker asks for them.
-final class QuantisationOffsets: @unchecked Sendable {
+final class QuantizationOffsets: @unchecked Sendable {
     private let source: FrameBuffer
-    private let settings: AdaptiveQuantisation
+    private let settings: AdaptiveQuantization
     private let widthInBlocks: Int
     private let heightInBlocks: Int
     private let lock = NSLock()
@@ -37,7 +37,7 @@ final class QuantisationOffsets: @unchecked Sendable {
     /// Offsets stay far from what CuQpDeltaVal can say.
     private static let most: Float = 10
 
-    init(source: FrameBuffer, settings: AdaptiveQuantisation) {
+    init(source: FrameBuffer, settings: AdaptiveQuantization) {
         self.source = source
         self.settings = settings
         widthInBlocks = (source.planes.0.width + 15) / 16
