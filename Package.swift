@@ -81,6 +81,7 @@ let package = Package(
         .testTarget(name: "VeilEncoderTests", dependencies: ["VeilEncoder", "TestSupport"]),
         .testTarget(
             name: "VeilProtectionTests", dependencies: ["VeilProtection", "VeilDecoder", "VeilEncoder", "TestSupport"]),
+        .testTarget(name: "VeilMediaTests", dependencies: ["VeilMedia", "TestSupport"]),
         .testTarget(name: "VeilLabTests", dependencies: ["VeilLab"]),
         .testTarget(name: "VeilToolTests", dependencies: ["VeilTool", "Veil", "VeilC", "veil-examples"]),
     ],

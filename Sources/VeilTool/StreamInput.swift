@@ -3,8 +3,8 @@ import Foundation
 import VeilBitstream
 import VeilMedia
 
-/// Streams from files and standard input: byte streams as they are, and what ffmpeg takes out of containers (MP4,
-/// MPEG-TS, Matroska) without touching it.
+/// Streams from files and standard input: byte streams as they are, all layers of ISO base media files (MP4,
+/// QuickTime), and what ffmpeg takes out of other containers (MPEG-TS, Matroska) without touching it.
 enum StreamInput {
     static func read(_ path: String, _ body: (NALUnit) throws -> Void) throws {
         let file: FileHandle
@@ -16,6 +16,15 @@ enum StreamInput {
                 throw MediaError.cannotOpen(
                     path: path, reason: FileManager.default.fileExists(atPath: path) ? "cannot be read" : "no such file"
                 )
+            }
+            if try isIsoMedia(opened) {
+                do {
+                    var reader = try IsoMediaReader(file: opened)
+                    while !Interruption.isRequested, let nal = try reader.nextUnit() { try body(nal) }
+                } catch let error as IsoMediaError {
+                    throw MediaError.notSupported(path: path, what: error.description)
+                }
+                return
             }
             if try isContainer(opened) {
                 (file, process) = try demultiplexer(path)
@@ -42,6 +51,14 @@ enum StreamInput {
         }
     }
 
+    /// Whether a regular file begins as ISO base media does.
+    private static func isIsoMedia(_ file: FileHandle) throws -> Bool {
+        var info = stat()
+        guard fstat(file.fileDescriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return false }
+        defer { try? file.seek(toOffset: 0) }
+        return IsoMediaReader.matches(try file.readAvailable(upTo: 8) ?? [])
+    }
+
     /// Whether a regular file is no byte stream but something else with a magic number that ffmpeg may know.
     private static func isContainer(_ file: FileHandle) throws -> Bool {
         var info = stat()
@@ -50,10 +67,9 @@ enum StreamInput {
         try file.seek(toOffset: 0)
         // A byte stream begins with zeros and a one; of a transport stream the packets begin with 0x47 every 188 bytes.
         guard start.count >= 12, let first = start.first(where: { $0 != 0 }), first != 1 else { return false }
-        let isMP4 = start[4..<8] == Array("ftyp".utf8)[...]
         let isMatroska = start[0..<4] == [0x1A, 0x45, 0xDF, 0xA3]
         let isTransport = start.count > 376 && start[0] == 0x47 && start[188] == 0x47 && start[376] == 0x47
-        return isMP4 || isMatroska || isTransport
+        return isMatroska || isTransport
     }
 
     private static func demultiplexer(_ path: String) throws -> (FileHandle, Process) {

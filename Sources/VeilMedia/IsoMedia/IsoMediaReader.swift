@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilBitstream
+
+/// Reads the HEVC layers of an ISO base media file (MP4, QuickTime; ISO/IEC 14496-12 and -15) as the NAL units of a
+/// byte stream: those of one track, and of the tracks of upper layers that refer to it, in decoding order.
+///
+/// Parameter sets of the sample entries (`hvcC`, and `lhvC` of the upper layers) come before the first sample that uses
+/// them, and again where the entry changes. Memory: the movie's tables, and one access unit.
+package struct IsoMediaReader {
+    private let file: FileHandle
+    private let fileSize: Int
+    /// The base layer's track first.
+    private let tracks: [MediaTrack]
+    /// Next sample of each track, and the entry whose parameter sets were given out last.
+    private var next: [Int]
+    private var entry: [Int]
+    private var pending: [NALUnit] = []
+    private var pendingAt = 0
+
+    /// What is read into memory of the movie's tables at most.
+    private static let largestTable = 512 << 20
+
+    /// Whether a file begins as one of ISO base media does.
+    package static func matches(_ start: some RandomAccessCollection<UInt8>) -> Bool {
+        let bytes = Array(start.prefix(8))
+        guard bytes.count == 8 else { return false }
+        let type = FourCC(bytes[4...].reduce(0) { $0 << 8 | UInt32($1) })
+        return ["ftyp", "styp", "moov", "wide", "free", "skip", "mdat"].contains(type)
+    }
+
+    /// Reads the tables of a regular file.
+    /// Throws ``IsoMediaError``; `notSupported` when no track holds HEVC video.
+    package init(file: FileHandle) throws {
+        self.file = file
+        fileSize = Int(truncatingIfNeeded: try file.seekToEnd())
+        let size = fileSize
+        var tracks: [MediaTrack] = []
+        var fragments: MovieFragments?
+        var at = 0
+        while let (type, header, end) = try Self.boxHeader(file, at: at, fileSize: size) {
+            if type == "moov" || type == "moof" {
+                guard end - at <= Self.largestTable else {
+                    throw IsoMediaError.invalid(box: type, offset: at, what: "is larger than 512 MiB")
+                }
+                let payload = try Self.read(file, from: at + header, count: end - at - header, in: type)
+                let box = Box(type: type, bytes: payload[...], offset: at)
+                if type == "moov", fragments == nil {
+                    tracks = try box.children().filter { $0.type == "trak" }
+                        .compactMap { try MediaTrack(trak: $0, fileSize: size) }
+                    fragments = try MovieFragments(moov: box, fileSize: size)
+                } else if type == "moof" {
+                    guard fragments != nil else { throw IsoMediaError.missing(box: "moov", in: "file") }
+                    try fragments?.read(box, into: &tracks)
+                }
+            }
+            at = end
+        }
+        guard let base = tracks.first(where: { !$0.isEnhancement }) ?? tracks.first else {
+            throw IsoMediaError.notSupported(what: "no track holds HEVC video")
+        }
+        // Tracks of upper layers lead to the base layer's by their references, directly or through others.
+        var chosen = [base]
+        while let more = tracks.first(where: { track in
+            !chosen.contains { $0.id == track.id } && track.isEnhancement
+                && track.references.contains { id in chosen.contains { $0.id == id } }
+        }) { chosen.append(more) }
+        self.tracks = chosen
+        next = chosen.map { _ in 0 }
+        entry = chosen.map { _ in 0 }
+    }
+
+    /// Frames per second of the base layer's track, where all its samples last the same.
+    package var frameRate: (timeScale: Int, duration: Int)? {
+        let times = tracks[0].samples.map(\.decodeTime)
+        guard times.count > 1, times[1] > times[0] else { return nil }
+        let duration = times[1] - times[0]
+        let isConstant = zip(times.dropFirst(), times).allSatisfy { $0 - $1 == duration }
+        return isConstant ? (tracks[0].timeScale, duration) : nil
+    }
+
+    /// The next NAL unit, or nil at the end.
+    package mutating func nextUnit() throws -> NALUnit? {
+        while pendingAt >= pending.count {
+            guard try readAccessUnit() else { return nil }
+        }
+        pendingAt += 1
+        return pending[pendingAt - 1]
+    }
+
+    /// Gathers the base layer's next sample and those of upper layers that are decoded with it.
+    private mutating func readAccessUnit() throws -> Bool {
+        guard next[0] < tracks[0].samples.count else { return false }
+        pending = []
+        pendingAt = 0
+        let time = tracks[0].samples[next[0]].decodeTime
+        try append(track: 0)
+        for i in tracks.indices.dropFirst() {
+            // Time scales may differ between tracks.
+            while next[i] < tracks[i].samples.count {
+                let own = tracks[i].samples[next[i]].decodeTime.multipliedFullWidth(by: tracks[0].timeScale)
+                let wanted = time.multipliedFullWidth(by: tracks[i].timeScale)
+                if own == wanted { try append(track: i) } else if own < wanted { next[i] += 1 } else { break }
+            }
+        }
+        return true
+    }
+
+    private mutating func append(track i: Int) throws {
+        let sample = tracks[i].samples[next[i]]
+        next[i] += 1
+        let form = try tracks[i].entry(of: sample)
+        if entry[i] != sample.descriptionIndex {
+            entry[i] = sample.descriptionIndex
+            pending += form.parameterSets
+        }
+        let bytes = try Self.read(file, from: sample.offset, count: sample.size, in: "mdat")
+        var at = 0
+        var isFirst = true
+        while at < bytes.count {
+            guard form.lengthSize <= bytes.count - at else { throw cut(sample, at) }
+            let length = bytes[at..<at + form.lengthSize].reduce(0) { $0 << 8 | Int($1) }
+            at += form.lengthSize
+            guard length <= bytes.count - at else { throw cut(sample, at) }
+            if let unit = NALUnit(
+                sampleBytes: Array(bytes[at..<at + length]), startCodeLength: isFirst ? 4 : 3,
+                offset: sample.offset + at), !(form.isEnhancement && Self.isExtractor(unit))
+            {
+                pending.append(unit)
+                isFirst = false
+            }
+            at += length
+        }
+    }
+
+    private func cut(_ sample: MediaSample, _ at: Int) -> IsoMediaError {
+        .invalid(box: "mdat", offset: sample.offset + at, what: "a NAL unit is longer than its sample")
+    }
+
+    /// Aggregators and extractors (14496-15, A.6 and A.7) stand for units of the tracks below, which come from there.
+    private static func isExtractor(_ unit: NALUnit) -> Bool { [48, 49].contains(unit.header.nalUnitType.rawValue) }
+
+    // MARK: The file
+
+    /// Type, size of the header, and end of the box at a place; nil at the end of the file.
+    private static func boxHeader(
+        _ file: FileHandle, at: Int, fileSize: Int
+    ) throws -> (type: FourCC, header: Int, end: Int)? {
+        guard fileSize - at >= 8 else { return nil }
+        let start = try read(file, from: at, count: min(16, fileSize - at), in: "file")
+        var box = Box(type: "file", bytes: start[...], offset: at)
+        var size = try box.u32()
+        let type = try box.fourCC()
+        var header = 8
+        if size == 1 {
+            size = try box.u64()
+            header = 16
+        } else if size == 0 {
+            size = fileSize - at
+        }
+        guard size >= header else {
+            throw IsoMediaError.invalid(box: type, offset: at, what: "is smaller than its header")
+        }
+        // The last box of a file that was cut short ends with it.
+        return (type, header, size > fileSize - at ? fileSize : at + size)
+    }
+
+    private static func read(_ file: FileHandle, from offset: Int, count: Int, in box: FourCC) throws -> [UInt8] {
+        guard count > 0 else { return [] }
+        try file.seek(toOffset: UInt64(offset))
+        let data = try file.read(upToCount: count) ?? Data()
+        guard data.count == count else { throw IsoMediaError.truncated(box: box, offset: offset) }
+        return [UInt8](data)
+    }
+}
+
+extension MediaTrack {
+    fileprivate var isEnhancement: Bool { entries.contains { $0?.isEnhancement ?? false } && !references.isEmpty }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+
+/// One entry of `stsd` for HEVC video (ISO/IEC 14496-15, 8.4.1 and 9.5.3).
+struct HEVCSampleEntry {
+    let type: FourCC
+    /// `hvcC`, then `lhvC`: at least one of them.
+    let configurations: [HEVCConfiguration]
+
+    var lengthSize: Int { configurations[0].lengthSize }
+    /// All parameter sets, the base layer's first.
+    var parameterSets: [NALUnit] { configurations.flatMap(\.units) }
+
+    static let types: Set<FourCC> = [
+        "hvc1", "hev1", "hvc2", "hev2", "hvc3", "hev3", "lhv1", "lhe1", "dvh1", "dvhe", "encv",
+    ]
+
+    /// Nil for other formats.
+    init?(_ box: Box) throws {
+        guard Self.types.contains(box.type) else { return nil }
+        guard box.type != "encv" else {
+            throw IsoMediaError.notSupported(what: "its video is encrypted by the container (encv)")
+        }
+        var body = box
+        // SampleEntry and VisualSampleEntry (14496-12, 8.5.2.2 and 12.1.3).
+        try body.skip(78)
+        type = box.type
+        let children = try body.children()
+        configurations = try children.filter { $0.type == "hvcC" || $0.type == "lhvC" }
+            .sorted { $0.type == "hvcC" && $1.type != "hvcC" }.map { try HEVCConfiguration($0) }
+        guard !configurations.isEmpty else { throw IsoMediaError.missing(box: "hvcC", in: box.type) }
+    }
+
+    /// Whether its samples hold layers above those of another track.
+    var isEnhancement: Bool { type == "lhv1" || type == "lhe1" || type == "hvc2" || type == "hev2" }
+}
+
+/// A video track of HEVC layers with all its samples.
+struct MediaTrack {
+    let id: Int
+    let timeScale: Int
+    let entries: [HEVCSampleEntry?]
+    /// track_IDs of the tracks that hold the layers below (`sbas`, `scal`, `oref`).
+    let references: [Int]
+    var samples: [MediaSample]
+
+    /// Nil when it is no HEVC video.
+    init?(trak: Box, fileSize: Int) throws {
+        let mdia = try trak.required("mdia")
+        var hdlr = try mdia.required("hdlr")
+        _ = try hdlr.versionAndFlags()
+        try hdlr.skip(4)
+        let handler = try hdlr.fourCC()
+        // Apple has auxiliary video (alpha, depth) in tracks of its own kind.
+        guard handler == "vide" || handler == "auxv" else { return nil }
+        let stbl = try mdia.required("minf").required("stbl")
+        var stsd = try stbl.required("stsd")
+        _ = try stsd.versionAndFlags()
+        _ = try stsd.u32()
+        entries = try stsd.children().map { try HEVCSampleEntry($0) }
+        guard entries.contains(where: { $0 != nil }) else { return nil }
+        var tkhd = try trak.required("tkhd")
+        let isLong = try tkhd.versionAndFlags().version == 1
+        try tkhd.skip(isLong ? 16 : 8)
+        id = try tkhd.u32()
+        var mdhd = try mdia.required("mdhd")
+        let isLongMedia = try mdhd.versionAndFlags().version == 1
+        try mdhd.skip(isLongMedia ? 16 : 8)
+        timeScale = max(try mdhd.u32(), 1)
+        references =
+            try trak.child("tref")?.children().flatMap { box -> [Int] in
+                guard ["sbas", "scal", "oref"].contains(box.type) else { return [] }
+                var box = box
+                return try (0..<box.bytesLeft / 4).map { _ in try box.u32() }
+            } ?? []
+        samples = try SampleTable.samples(stbl, fileSize: fileSize)
+    }
+
+    func entry(of sample: MediaSample) throws -> HEVCSampleEntry {
+        guard entries.indices.contains(sample.descriptionIndex - 1), let entry = entries[sample.descriptionIndex - 1]
+        else {
+            throw IsoMediaError.invalid(
+                box: "stsc", offset: sample.offset,
+                what: "a sample of track \(id) is of entry \(sample.descriptionIndex), which is no HEVC video")
+        }
+        return entry
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// Movie fragments (ISO/IEC 14496-12, 8.8): samples that `moof` boxes add to the tracks of a movie.
+struct MovieFragments {
+    private struct Defaults {
+        var descriptionIndex = 1
+        var duration = 0
+        var size = 0
+        var flags = 0
+    }
+
+    /// What `trex` says of each track.
+    private var defaults: [Int: Defaults] = [:]
+    /// Where each track's next sample begins, unless `tfdt` says.
+    private var nextTime: [Int: Int] = [:]
+    private var totalSize = 0
+    private let fileSize: Int
+
+    /// - Parameter moov: whose `mvex`, if any, holds the defaults.
+    init(moov: Box, fileSize: Int) throws {
+        self.fileSize = fileSize
+        for box in try moov.child("mvex")?.children() ?? [] where box.type == "trex" {
+            var box = box
+            _ = try box.versionAndFlags()
+            let id = try box.u32()
+            defaults[id] = Defaults(
+                descriptionIndex: try box.u32(), duration: try box.u32(), size: try box.u32(), flags: try box.u32())
+        }
+    }
+
+    /// Appends a fragment's samples to the tracks.
+    mutating func read(_ moof: Box, into tracks: inout [MediaTrack]) throws {
+        var previousEnd = moof.offset
+        for traf in try moof.children() where traf.type == "traf" {
+            var tfhd = try traf.required("tfhd")
+            let flags = try tfhd.versionAndFlags().flags
+            let id = try tfhd.u32()
+            var own = defaults[id] ?? Defaults()
+            // Without a base-data-offset: the fragment's first byte, or in the old way the end of the last track's data.
+            var base = flags & 0x20000 != 0 ? moof.offset : previousEnd
+            if flags & 1 != 0 { base = try tfhd.u64() }
+            if flags & 2 != 0 { own.descriptionIndex = try tfhd.u32() }
+            if flags & 8 != 0 { own.duration = try tfhd.u32() }
+            if flags & 16 != 0 { own.size = try tfhd.u32() }
+            if flags & 32 != 0 { own.flags = try tfhd.u32() }
+            var time = nextTime[id] ?? 0
+            if var tfdt = try traf.child("tfdt") {
+                time = try tfdt.versionAndFlags().version == 1 ? tfdt.u64() : tfdt.u32()
+            }
+            let index = tracks.firstIndex { $0.id == id }
+            var at = base
+            for trun in try traf.children() where trun.type == "trun" {
+                try read(trun, own, base: base, at: &at, time: &time) {
+                    if let index { tracks[index].samples.append($0) }
+                }
+            }
+            previousEnd = at
+            nextTime[id] = time
+        }
+    }
+
+    private mutating func read(
+        _ trun: Box, _ own: Defaults, base: Int, at: inout Int, time: inout Int, _ body: (MediaSample) -> Void
+    ) throws {
+        var box = trun
+        let (version, flags) = try box.versionAndFlags()
+        let count = try box.u32()
+        func invalid(_ what: String) -> IsoMediaError { .invalid(box: "trun", offset: trun.offset, what: what) }
+        if flags & 1 != 0 {
+            let (start, overflows) = base.addingReportingOverflow(Int(Int32(truncatingIfNeeded: try box.u32())))
+            if overflows { throw invalid("data offset out of range") }
+            at = start
+        }
+        let first = flags & 4 != 0 ? try box.u32() : nil
+        // What a sample takes in the box; those that take nothing are bounded by the file's size below.
+        let each = [0x100, 0x200, 0x400, 0x800].reduce(0) { $0 + (flags & $1 != 0 ? 4 : 0) }
+        guard each == 0 ? count <= fileSize : count <= box.bytesLeft / each else {
+            throw IsoMediaError.truncated(box: "trun", offset: trun.offset)
+        }
+        for i in 0..<count {
+            let duration = flags & 0x100 != 0 ? try box.u32() : own.duration
+            let size = flags & 0x200 != 0 ? try box.u32() : own.size
+            let sampleFlags = flags & 0x400 != 0 ? try box.u32() : i == 0 ? first ?? own.flags : own.flags
+            let raw = flags & 0x800 != 0 ? try box.u32() : 0
+            totalSize += size
+            guard totalSize <= fileSize, at >= 0, size <= fileSize, at <= fileSize - size else {
+                throw invalid("sample \(i + 1) lies outside the file")
+            }
+            // sample_is_non_sync_sample
+            body(
+                MediaSample(
+                    offset: at, size: size, descriptionIndex: own.descriptionIndex, decodeTime: time,
+                    compositionOffset: version == 0 ? raw : Int(Int32(truncatingIfNeeded: raw)),
+                    isSync: sampleFlags & 0x10000 == 0))
+            at += size
+            let (next, overflows) = time.addingReportingOverflow(duration)
+            if overflows { throw invalid("time overflows") }
+            time = next
+        }
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import TestSupport
+import Testing
+import VeilMedia
+
+/// Layers out of ISO base media files, in every form that they are stored in, and files that lie.
+@Suite struct IsoMediaTests {
+    typealias W = IsoMediaWriting
+    static let vps: [UInt8] = [0x40, 1, 0xAA]
+    static let sps: [UInt8] = [0x42, 1, 0xBB]
+    /// A parameter set of layer 1.
+    static let upper: [UInt8] = [0x44, 9, 0xCC]
+    static func base(_ n: UInt8) -> [UInt8] { [0x02, 1, 0x80, n + 1] }
+    static func above(_ n: UInt8) -> [UInt8] { [0x02, 9, 0x80, n + 1] }
+
+    /// Both layers in the samples of one track, the upper one's parameter sets in `lhvC`.
+    static var oneTrack: [UInt8] {
+        let samples = (0..<5).map { W.sample([base($0), above($0)]) }
+        let entry = W.sampleEntry("hvc1", W.configuration("hvcC", [vps, sps]), W.configuration("lhvC", [upper]))
+        let data = W.box("mdat", samples.flatMap { $0 })
+        let tables = W.tables(sizes: samples.map(\.count), offset: W.fileType.count + 8)
+        return W.fileType + data + W.box("moov", W.track(id: 1, entries: [entry], tables: tables))
+    }
+
+    static let wanted = [vps, sps, upper] + (0..<5).flatMap { [base($0), above($0)] }
+
+    @Test func layersOfOneTrack() throws {
+        #expect(try W.read(Self.oneTrack) == Self.wanted)
+    }
+
+    /// A track a layer, with time scales of their own; the upper one lacks a picture and holds an extractor.
+    @Test func layersOfTwoTracks() throws {
+        let lower = (0..<5).map { W.sample([Self.base($0)]) }
+        let higher = [0, 1, 3, 4].map { W.sample([[0x62, 9, 1, 2], Self.above(UInt8($0))]) }
+        let start = W.fileType.count + 8
+        let data = W.box("mdat", lower.flatMap { $0 } + higher.flatMap { $0 })
+        let sizes = higher.map(\.count)
+        // The second picture of the upper layer lasts two ticks of 25, which are four of 50.
+        let tables =
+            W.fullBox(
+                "stts", W.number(3, 4), W.number(1, 4), W.number(2, 4), W.number(1, 4), W.number(4, 4),
+                W.number(2, 4), W.number(2, 4))
+            + W.tables(sizes: sizes, offset: start + lower.joined().count).dropFirst(24)
+        let entries = [
+            W.sampleEntry("hvc1", W.configuration("hvcC", [Self.vps, Self.sps])),
+            W.sampleEntry("lhv1", W.configuration("lhvC", [Self.upper])),
+        ]
+        let reference = W.box("tref", W.box("sbas", W.number(1, 4)))
+        let file =
+            W.fileType + data
+            + W.box(
+                "moov",
+                W.track(id: 2, timeScale: 50, entries: [entries[1]], references: reference, tables: Array(tables)),
+                W.track(id: 1, entries: [entries[0]], tables: W.tables(sizes: lower.map(\.count), offset: start)))
+        let expected =
+            [Self.vps, Self.sps, Self.base(0), Self.upper, Self.above(0), Self.base(1), Self.above(1), Self.base(2)]
+            + [Self.base(3), Self.above(3), Self.base(4), Self.above(4)]
+        #expect(try W.read(file) == expected)
+    }
+
+    /// Fragments whose samples are told by `trun`, in the defaults of `trex` and `tfhd`, with other parameter sets in
+    /// the second fragment.
+    @Test func fragments() throws {
+        let entries = [
+            W.sampleEntry("hev1", W.configuration("hvcC", [Self.vps, Self.sps])),
+            W.sampleEntry("hev1", W.configuration("hvcC", [Self.sps])),
+        ]
+        let empty = W.tables(sizes: [], offset: 0)
+        let moov = W.box(
+            "moov", W.track(id: 7, entries: entries, tables: empty),
+            W.box("mvex", W.fullBox("trex", [7, 1, 1, 0, 0].flatMap { W.number($0, 4) })))
+        func fragment(_ numbers: [UInt8], entry: Int) -> [UInt8] {
+            let samples = numbers.map { W.sample([Self.base($0)]) }
+            func moof(_ offset: Int) -> [UInt8] {
+                W.box(
+                    "moof",
+                    W.box(
+                        "traf", W.fullBox("tfhd", flags: 0x20002, W.number(7, 4), W.number(entry, 4)),
+                        W.fullBox("tfdt", version: 1, W.number(Int(numbers[0]), 8)),
+                        W.fullBox(
+                            "trun", flags: 0x201, W.number(samples.count, 4), W.number(offset, 4),
+                            samples.flatMap { W.number($0.count, 4) })))
+            }
+            return moof(moof(0).count + 8) + W.box("mdat", samples.flatMap { $0 })
+        }
+        let file = W.fileType + moov + fragment([0, 1], entry: 1) + fragment([2, 3, 4], entry: 2)
+        let expected =
+            [Self.vps, Self.sps, Self.base(0), Self.base(1), Self.sps] + (2..<5).map { Self.base(UInt8($0)) }
+        #expect(try W.read(file) == expected)
+    }
+
+    /// Tables that say more than the file holds are refused at once.
+    @Test(arguments: [
+        // A size in common for 2^32 - 1 samples.
+        W.fullBox("stsz", W.number(1, 4), W.number(0xFFFF_FFFF, 4)),
+        W.fullBox("stsz", W.number(0, 4), W.number(0xFFFF_FFFF, 4)),
+        W.fullBox("stz2", W.number(4, 4), W.number(0xFFFF_FFFF, 4)),
+        W.fullBox("stsz", W.number(0x7FFF_FFFF, 4), W.number(2, 4)),
+    ])
+    func tablesThatLie(sizes: [UInt8]) throws {
+        let entry = W.sampleEntry("hvc1", W.configuration("hvcC", [Self.vps]))
+        let tables =
+            W.fullBox("stts", W.number(1, 4), W.number(0xFFFF_FFFF, 4), W.number(0xFFFF_FFFF, 4))
+            + W.fullBox("stsc", W.number(1, 4), W.number(1, 4), W.number(0xFFFF_FFFF, 4), W.number(1, 4))
+            + W.fullBox("stco", W.number(2, 4), W.number(0, 4), W.number(0, 4)) + sizes
+        let file = W.fileType + W.box("moov", W.track(id: 1, entries: [entry], tables: tables))
+        let start = ContinuousClock.now
+        #expect(throws: IsoMediaError.self) { try W.read(file) }
+        #expect(ContinuousClock.now - start < .seconds(1))
+    }
+
+    /// Cut at any byte, or with bytes changed, a file gives an error or fewer units, and never a trap.
+    @Test func damage() {
+        let whole = Self.oneTrack
+        var refused = 0
+        for count in stride(from: 0, to: whole.count, by: 5) where (try? W.read(Array(whole[..<count]))) == nil {
+            refused += 1
+        }
+        // The tables come last: nothing can be read before they are whole.
+        #expect(refused > whole.count / 5 - 3)
+        var random = SplitMix(state: 5)
+        for _ in 0..<400 {
+            var file = whole
+            for _ in 0..<1 + Int(random.next() % 3) {
+                file[Int(random.next() % UInt64(file.count))] = UInt8(truncatingIfNeeded: random.next())
+            }
+            guard let units = try? W.read(file) else { continue }
+            #expect(units.joined().count <= 3 * whole.count)
+        }
+    }
+}
