@@ -83,7 +83,7 @@ let package = Package(
             name: "VeilProtectionTests", dependencies: ["VeilProtection", "VeilDecoder", "VeilEncoder", "TestSupport"]),
         .testTarget(name: "VeilMediaTests", dependencies: ["VeilMedia", "TestSupport"]),
         .testTarget(name: "VeilLabTests", dependencies: ["VeilLab"]),
-        .testTarget(name: "VeilToolTests", dependencies: ["VeilTool", "Veil", "VeilC", "veil-examples"]),
+        .testTarget(name: "VeilToolTests", dependencies: ["VeilTool", "Veil", "VeilC", "veil-examples", "TestSupport"]),
     ],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .gnucxx17

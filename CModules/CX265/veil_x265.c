@@ -38,6 +38,32 @@ static int gather(veil_x265 *e, const x265_nal *nals, uint32_t count, size_t *si
     return 0;
 }
 
+// Halves the CTU; 0 where it is the smallest already.
+static int shrink_ctu(x265_param *p) {
+    if (p->maxCUSize <= 16) return 0;
+    p->maxCUSize /= 2;
+    if (p->maxTUSize > p->maxCUSize) p->maxTUSize = p->maxCUSize;
+    return 1;
+}
+
+static int columns(const x265_param *p, int width) { return (width + (int)p->maxCUSize - 1) / (int)p->maxCUSize; }
+
+// CTUs that suit pictures of few columns, whatever preset and options say.
+static void suit_width(x265_param *p, int width) {
+    // Of a picture one CTU wide libx265 3.5 copies its top and bottom rows into the left corners of the margin only
+    // (FrameFilter, processPostCu): vectors into the right ones find whatever the memory held before, and what it
+    // reconstructs is not what it codes.
+    while (columns(p, width) < 2 && shrink_ctu(p)) {}
+    // No CTU is small enough for 16 samples: nothing may be predicted from other pictures.
+    if (columns(p, width) < 2) {
+        p->keyframeMax = 1;
+        p->bframes = 0;
+    }
+    // Below three columns libx265 leaves out wavefronts, and then writes slices that nobody can decode.
+    if (p->maxSlices > 1)
+        while (columns(p, width) < 3 && shrink_ctu(p)) {}
+}
+
 veil_x265 *veil_x265_open(
     int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset, const char *tune, int pyramidLevels,
     const char *const *names, const char *const *values, int count, char *error, size_t errorSize) {
@@ -68,10 +94,7 @@ veil_x265 *veil_x265_open(
     e->param->bRepeatHeaders = 1;
     e->param->bEmitInfoSEI = 0;
     // Pictures smaller than the preset's CTU are refused: take a smaller one.
-    while (e->param->maxCUSize > 16 && (width < (int)e->param->maxCUSize || height < (int)e->param->maxCUSize)) {
-        e->param->maxCUSize /= 2;
-        if (e->param->maxTUSize > e->param->maxCUSize) e->param->maxTUSize = e->param->maxCUSize;
-    }
+    while (height < (int)e->param->maxCUSize && shrink_ctu(e->param)) {}
     for (int i = 0; i < count; i++) {
         if (api->param_parse(e->param, names[i], values[i]) != 0) {
             snprintf(error, errorSize, "libx265 refuses option %s=%s", names[i], values[i] ? values[i] : "");
@@ -79,11 +102,25 @@ veil_x265 *veil_x265_open(
             return NULL;
         }
     }
+    suit_width(e->param, width);
+    if (e->param->maxSlices > 1 && columns(e->param, width) < 3) {
+        snprintf(
+            error, errorSize, "libx265 makes slices of wavefronts only, for which pictures of %d samples are too narrow", width);
+        veil_x265_close(e);
+        return NULL;
+    }
     // Patched, libx265 takes it for a number.
     if (e->param->bBPyramid && e->param->bframes > 2) e->param->bBPyramid = pyramidLevels;
     e->encoder = api->encoder_open(e->param);
     if (!e->encoder) {
         snprintf(error, errorSize, "libx265 refuses these settings (%dx%d)", width, height);
+        veil_x265_close(e);
+        return NULL;
+    }
+    x265_param used;
+    api->encoder_parameters(e->encoder, &used);
+    if (used.maxSlices > 1 && !used.bEnableWavefront) {
+        snprintf(error, errorSize, "libx265 makes slices of wavefronts only, which these settings leave out (no threads: pools)");
         veil_x265_close(e);
         return NULL;
     }
