@@ -9,16 +9,16 @@ import Foundation
 import Veil
 
 /// A picture with a slope and a moving bar.
-func drawing(_ n: Int, width: Int = 192, height: Int = 128) -> Picture {
+func drawing(_ n: Int, width: Int = 192, height: Int = 128) throws -> VideoPicture {
     let luma = (0..<(width * height)).map { i -> UInt16 in
         let (x, y) = (i % width, i / width)
         return UInt16(abs(x - 20 - n * 6) < 12 ? 210 : 40 + (x + y) / 3 + ((x >> 2 ^ y >> 2) & 3) * 6)
     }
     let chroma = [UInt16](repeating: 128, count: width * height / 4)
-    return Picture(width: width, height: height, planes: [luma, chroma, chroma])
+    return try VideoPicture(width: width, height: height, planes: [luma, chroma, chroma])
 }
 
-func psnr(_ a: Picture, _ b: Picture) -> Double {
+func psnr(_ a: VideoPicture, _ b: VideoPicture) -> Double {
     let sum = zip(a.planes[0], b.planes[0]).reduce(0.0) { $0 + pow(Double($1.0) - Double($1.1), 2) }
     return sum == 0 ? .infinity : 10 * log10(255 * 255 * Double(a.planes[0].count) / sum)
 }
@@ -28,10 +28,11 @@ func psnr(_ a: Picture, _ b: Picture) -> Double {
 func encode(keys: KeyRing?) async throws -> [[UInt8]] {
     var settings = VideoEncoder.Settings(width: 192, height: 128)
     settings.layers = .double
-    settings.qps = [24]
+    settings.layers.setRates(.qp(24))
     settings.keys = keys
+    let clip = try (0..<12).map { try drawing($0) }
     let pictures = AsyncStream { continuation in
-        for n in 0..<12 { continuation.yield(drawing(n)) }
+        for picture in clip { continuation.yield(picture) }
         continuation.finish()
     }
     var chunks: [[UInt8]] = []
@@ -39,14 +40,14 @@ func encode(keys: KeyRing?) async throws -> [[UInt8]] {
     return chunks
 }
 
-func decode(_ chunks: [[UInt8]], keys: KeyRing?) async throws -> [Picture] {
+func decode(_ chunks: [[UInt8]], keys: KeyRing?) async throws -> [VideoPicture] {
     var options = VideoDecoder.Options()
     options.keys = keys
     let source = AsyncStream { continuation in
         for chunk in chunks { continuation.yield(chunk) }
         continuation.finish()
     }
-    var pictures: [Picture] = []
+    var pictures: [VideoPicture] = []
     for try await picture in VideoDecoder.pictures(of: source, options: options) { pictures.append(picture) }
     return pictures
 }
@@ -57,7 +58,8 @@ func roundtrip() async throws {
     for (what, ring) in [("without keys", nil), ("with keys", keys)] {
         let pictures = try await decode(stream, keys: ring)
         let mean =
-            pictures.enumerated().map { psnr(drawing($0.offset), $0.element) }.reduce(0, +) / Double(pictures.count)
+            try pictures.enumerated().map { psnr(try drawing($0.offset), $0.element) }.reduce(0, +)
+            / Double(pictures.count)
         print("\(what): \(pictures.count) pictures, \(String(format: "%.1f", mean)) dB")
     }
     // Decrypted without decoding, it is the stream that would have been written without keys.

@@ -53,7 +53,7 @@ private func scheme(_ name: UnsafePointer<CChar>?) throws -> Scheme {
 
 final class DecoderHandle {
     let decoder: VideoDecoder
-    var ready: [Picture] = []
+    var ready: [VideoPicture] = []
     /// The samples of the picture given out last.
     private var planes: [UnsafeMutableRawPointer] = []
 
@@ -211,25 +211,23 @@ public func veilEncoderOpen(_ given: UnsafePointer<veil_encoder_settings>?, _ ke
     handle {
         guard let s = given?.pointee else { throw UsageError("the settings are missing") }
         let structure = s.layers.map { String(cString: $0) } ?? "2x"
-        guard let layers = VideoEncoder.Layers(structure) else { throw UsageError("unknown layers '\(structure)'") }
         guard (0...51).contains(s.base_qp), (0...51).contains(s.enhancement_qp) else {
             throw UsageError("QPs are 0 to 51")
         }
         var settings = VideoEncoder.Settings(width: Int(s.width), height: Int(s.height))
         if s.fps_num > 0 && s.fps_den > 0 { settings.frameRate = (Int(s.fps_num), Int(s.fps_den)) }
         settings.bitDepth = s.bit_depth == 0 ? 8 : Int(s.bit_depth)
-        settings.layers = layers
-        settings.qps = layers == .single ? [Int(s.base_qp)] : [Int(s.base_qp), Int(s.enhancement_qp)]
-        if s.aq_mode != 0 {
-            guard let mode = AdaptiveQuantization.Mode(rawValue: Int(s.aq_mode)) else {
-                throw UsageError("aq_mode is 0, 1 or 2")
-            }
-            settings.adaptiveQuantization = AdaptiveQuantization(mode: mode, strength: s.aq_strength)
+        settings.layers = try [VideoEncoder.LayerSettings](structure)
+        settings.layers.setRates(.qp(Int(s.base_qp)), .qp(Int(s.enhancement_qp)))
+        guard let mode = VideoEncoder.AdaptiveQuantizationMode(rawValue: Int(s.aq_mode)) else {
+            throw UsageError("aq_mode is 0, 1 or 2")
         }
+        settings.adaptiveQuantization = mode
+        if mode != .off { settings.adaptiveQuantizationStrength = s.aq_strength }
         if let preset = s.preset { settings.preset = String(cString: preset) }
         settings.threads = max(Int(s.threads), 1)
         settings.keys = try ring(keys)
-        settings.protection.scheme = try scheme(s.scheme)
+        settings.scheme = settings.keys == nil ? nil : try scheme(s.scheme)
         return EncoderHandle(try VideoEncoder(settings: settings))
     }
 }
@@ -265,7 +263,7 @@ public func veilEncoderPush(_ encoder: OpaquePointer?, _ picture: UnsafePointer<
             return samples
         }
         handle.ready += try handle.encoder.push(
-            Picture(width: settings.width, height: settings.height, bitDepth: settings.bitDepth, planes: planes))
+            VideoPicture(width: settings.width, height: settings.height, bitDepth: settings.bitDepth, planes: planes))
     }
 }
 

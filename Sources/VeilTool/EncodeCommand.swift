@@ -2,11 +2,7 @@
 import ArgumentParser
 import Foundation
 import Veil
-import VeilBitstream
-import VeilEncoder
 import VeilMedia
-import VeilProtection
-import VeilRecon
 
 struct EncodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -70,17 +66,15 @@ struct EncodeCommand: ParsableCommand {
         if layerFile != nil && layers != nil { throw ValidationError("--layers and --layer-file exclude each other") }
     }
 
-    /// Layers of the stream, known once the input is open.
-    func plan(_ format: VideoFormat) throws -> LayerPlan {
-        var plan =
-            try layerFile.map { try LayerFile(path: $0).plan(source: format) }
-            ?? LayerPlan(layers ?? "2x", source: format)
+    /// Layers of the stream.
+    private func plan() throws -> LayerPlan {
+        var plan = try layerFile.map { try LayerFile(path: $0).plan() } ?? LayerPlan(layers ?? "2x")
         if let depth {
             let values = depth.split(separator: ",").compactMap { Int($0) }
             guard values.count == 1 || values.count == plan.layers.count else {
                 throw ValidationError("--depth takes one value, or one a layer (\(plan.layers.count)): '\(depth)'")
             }
-            for i in plan.layers.indices { plan.layers[i].bitDepth = values[min(i, values.count - 1)] }
+            for i in plan.layers.indices { plan.layers[i].settings.bitDepth = values[min(i, values.count - 1)] }
         }
         if let lowerSources {
             let paths = lowerSources.split(separator: ",").map(String.init)
@@ -91,80 +85,93 @@ struct EncodeCommand: ParsableCommand {
             for (i, path) in paths.enumerated() { plan.layers[i].source = path }
         }
         try rate.apply(to: &plan)
-        try plan.check()
         return plan
     }
 
+    /// All that the options say, for a source of a format.
+    private func settings(_ plan: LayerPlan, _ format: VideoFormat) throws -> VideoEncoder.Settings {
+        var settings = VideoEncoder.Settings(width: format.width, height: format.height)
+        settings.bitDepth = format.bitDepth
+        settings.frameRate = input.fps.map { ($0.numerator, $0.denominator) } ?? format.fps
+        settings.layers = try plan.settings()
+        settings.threads = max(threads, 1)
+        settings.pass = rate.encoderPass
+        settings.keepsReconstructions = recon != nil
+        coding.apply(to: &settings)
+        let sizes = try settings.layerSizes()
+        settings.scheme = protection.scheme
+        if let scheme = protection.scheme, scheme != .none, protection.keys == nil,
+            plan.layers.allSatisfy({ $0.keys == nil })
+        {
+            throw ValidationError("--scheme \(scheme.name) needs --keys")
+        }
+        if protection.scheme != Scheme.none {
+            settings.keys = try protection.keys.map { try KeyRing(reference: $0) }
+        }
+        settings.protection = try protection.options(
+            sizes: Dictionary(uniqueKeysWithValues: sizes.enumerated().map { ($0.offset, $0.element) }))
+        settings.signalsEncryption = protection.signal == .sei
+        return settings
+    }
+
     func run() throws {
+        do { try encode() } catch let error as SettingsError { throw ValidationError(error.description) }
+    }
+
+    private func encode() throws {
         let source = try VideoSource.open(
             path: input.input, size: input.size.map { ($0.width, $0.height) },
             fps: input.fps.map { ($0.numerator, $0.denominator) },
             bitDepth: input.inputDepth)
-        let plan = try plan(source.format)
-        let sources = try LayerSources(plan: plan, top: source)
-        var settings = ScalableSettings()
-        let fps = input.fps.map { ($0.numerator, $0.denominator) } ?? source.format.fps
-        settings.base.width = plan.layers[0].width
-        settings.base.height = plan.layers[0].height
-        settings.base.fps = fps
-        settings.base.bitDepth = plan.layers[0].bitDepth
-        settings.threads = max(threads, 1)
-        coding.apply(to: &settings)
-        for layer in plan.layers.dropFirst() {
-            var enhancement = EnhancementSettings(
-                format: LayerFormat(width: layer.width, height: layer.height, bitDepth: layer.bitDepth))
-            enhancement.references = layer.references
-            coding.apply(to: &enhancement, preset: layer.preset, isConstantQp: layer.qp != nil)
-            settings.enhancements.append(enhancement)
+        let plan = try plan()
+        let settings = try settings(plan, source.format)
+        let sizes = try settings.layerSizes()
+        let sources = try LayerSources(plan: plan, top: source, sizes: sizes, depth: settings.bitDepth)
+        let encoder = try VideoEncoder(settings: settings)
+        if let reason = encoder.baseEncryptionNote {
+            warn("\(reason): the base layer is encrypted after it, not inside it (the bytes are the same)")
         }
-        let passes = try rate.apply(to: &settings, plan: plan)
-        settings.base.options += coding.x265
-        let encryption = try protect(&settings, plan: plan)
-        let encoder = try ScalableEncoder(settings: settings)
         let file = try OutputFile(path: output)
-        let formats = plan.layers.map {
-            VideoFormat(width: $0.width, height: $0.height, fps: fps, bitDepth: $0.bitDepth)
-        }
-        let recons = try recon.map { try ReconstructionWriters(folder: $0, formats: formats) }
-        if let encryption { try protection.writeSidecar(encryption) }
-        var coded: [UInt8] = []
-        let authenticator =
-            protection.authenticate ? encryption.map { StreamAuthenticator($0) { coded.append(annexB: $0) } } : nil
+        let recons = try recon.map { try ReconstructionWriters(folder: $0, frameRate: settings.frameRate) }
+        if let encryption = encoder.encryption { try protection.writeSidecar(encryption) }
+        let fps = settings.frameRate
         let expected = [source.expectedFrames, frames].compactMap { $0 }.min()
-        var progress = Progress(total: expected, framesPerSecond: Double(fps.0) / Double(fps.1))
+        var progress = Progress(total: expected, framesPerSecond: Double(fps.numerator) / Double(fps.denominator))
         var latency = Latency()
-        func take(_ unit: CodedAccessUnit) throws {
-            for nal in unit.nals {
-                if let authenticator { try authenticator.push(nal) } else { coded.append(annexB: nal) }
-            }
-            // The next picture's units are another access unit's: this one is whole.
-            try authenticator?.finish()
-            try file.write(coded)
-            coded.removeAll(keepingCapacity: true)
+        func write(_ unit: AccessUnit) throws {
+            try file.write(unit.bytes)
             try file.endUnit()
-            progress.add(unit.layerBytes)
-            latency.leave(unit.displayIndex)
-            try passes?.add(unit)
+            progress.add(sizes.indices.map { unit.sliceBytes(layer: $0) })
+            if let index = unit.displayIndex { latency.leave(index) }
             try recons?.add(unit)
         }
         var read = 0
         while read < frames ?? .max, let pictures = try sources.next() {
             latency.arrive(read)
             read += 1
-            if let unit = try encoder.push(base: pictures.base, enhancements: pictures.enhancements) { try take(unit) }
+            for unit in try encoder.push(pictures.top, own: pictures.own) { try write(unit) }
         }
-        while let unit = try encoder.flush() { try take(unit) }
+        while let unit = try encoder.nextAtEnd() { try write(unit) }
         if progress.frames == 0 { throw MediaError.notSupported(path: input.input, what: "no frames") }
         try file.finish()
         try recons?.finish()
-        try passes?.finish()
-        if let encryption { report(encryption, progress.layerBytes) }
-        let seconds = Double(progress.frames) * Double(fps.1) / Double(fps.0)
+        if let encryption = encoder.encryption {
+            let bytes = Dictionary(
+                uniqueKeysWithValues: progress.layerBytes.enumerated().map { ($0.offset, $0.element) })
+            for line in EncryptionSpace.lines(encryption, layerBytes: bytes) { info(line) }
+        }
+        report(progress, latency, file.bytesWritten, fps)
+    }
+
+    private func report(
+        _ progress: Progress, _ latency: Latency, _ bytesWritten: Int, _ fps: (numerator: Int, denominator: Int)
+    ) {
+        let seconds = Double(progress.frames) * Double(fps.denominator) / Double(fps.numerator)
         let sizes = progress.layerBytes.enumerated().map { layer, bytes in
             "layer \(layer) \(bytes) bytes" + String(format: " (%.1f kb/s)", Double(bytes) * 8 / 1000 / seconds)
         }
         info(
-            "\(progress.frames) frames, \(sizes.joined(separator: ", ")), stream \(file.bytesWritten) bytes, "
+            "\(progress.frames) frames, \(sizes.joined(separator: ", ")), stream \(bytesWritten) bytes, "
                 + String(format: "%.1f kb/s, %.1f fps", progress.bitrate / 1000, progress.speed))
         info(
             String(
@@ -175,26 +182,52 @@ struct EncodeCommand: ParsableCommand {
 
 /// Writes reconstructions in output order, which is what access units are not in.
 private final class ReconstructionWriters {
-    private let writers: [VideoWriter]
-    private var waiting: [Int: [CodedPicture]] = [:]
+    private let folder: String
+    private let frameRate: (numerator: Int, denominator: Int)
+    private var writers: [VideoWriter] = []
+    private var waiting: [Int: [VideoPicture]] = [:]
     private var next = 0
 
-    init(folder: String, formats: [VideoFormat]) throws {
+    init(folder: String, frameRate: (numerator: Int, denominator: Int)) throws {
+        self.folder = folder
+        self.frameRate = frameRate
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        writers = try formats.enumerated().map {
-            try VideoWriter(path: "\(folder)/layer\($0.offset).y4m", format: $0.element)
-        }
     }
 
-    func add(_ unit: CodedAccessUnit) throws {
-        waiting[unit.displayIndex] = unit.pictures
+    func add(_ unit: AccessUnit) throws {
+        guard let index = unit.displayIndex else { return }
+        waiting[index] = unit.reconstructions
         while let pictures = waiting.removeValue(forKey: next) {
             for (i, picture) in pictures.enumerated() {
-                try writers[i].writeFrame { c, y in UnsafePointer(picture.frame.plane(c).row(y)) }
+                if i == writers.count {
+                    let format = VideoFormat(
+                        width: picture.width, height: picture.height, fps: frameRate, bitDepth: picture.bitDepth)
+                    writers.append(try VideoWriter(path: "\(folder)/layer\(i).y4m", format: format))
+                }
+                try writers[i].write(picture)
             }
             next += 1
         }
     }
 
     func finish() throws { for writer in writers { try writer.finish() } }
+}
+
+extension VideoWriter {
+    /// Writes a picture of the writer's size; of two depths, samples as they are or all at the larger one.
+    func write(_ picture: VideoPicture, asTheyAre: Bool = false) throws {
+        let needsScaling = picture.bitDepthLuma != picture.bitDepthChroma && !asTheyAre
+        try picture.withSamples(ofComponent: 0) { y, yStride in
+            try picture.withSamples(ofComponent: 1) { cb, cbStride in
+                try picture.withSamples(ofComponent: 2) { cr, crStride in
+                    guard !needsScaling, let y = y.baseAddress, let cb = cb.baseAddress, let cr = cr.baseAddress else {
+                        return try write(VideoFrame(picture))
+                    }
+                    try writeFrame { c, row in
+                        c == 0 ? y + row * yStride : c == 1 ? cb + row * cbStride : cr + row * crStride
+                    }
+                }
+            }
+        }
+    }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Veil
-import VeilEncoder
 
 /// How pictures are coded, besides their rate.
 struct CodingOptions: ParsableArguments {
@@ -76,67 +75,37 @@ struct CodingOptions: ParsableArguments {
     var noInterLayer = false
 
     func validate() throws {
-        for name in [preset, elPreset ?? preset] where EncoderPreset(name: name) == nil {
+        for name in [preset, elPreset ?? preset] where !VideoEncoder.hasPreset(name) {
             throw ValidationError(
-                "there is no preset '\(name)': \(EncoderPreset.allCases.map(\.rawValue).joined(separator: ", "))")
+                "there is no preset '\(name)': \(VideoEncoder.presets.joined(separator: ", "))")
         }
         if let keyint, keyint < 1 { throw ValidationError("--keyint takes 1 or more") }
         if let bframes, !(0...16).contains(bframes) { throw ValidationError("--bframes takes 0 to 16") }
         if let aqMode, !(0...2).contains(aqMode) { throw ValidationError("--aq-mode takes 0, 1 or 2") }
         if let aqStrength, !(0...3).contains(aqStrength) { throw ValidationError("--aq-strength takes 0 to 3") }
         if let slices, !(1...600).contains(slices) { throw ValidationError("--slices takes 1 to 600") }
-        if wavefronts.areNeeded && !wavefronts.isOn {
-            throw ValidationError(
-                "x265 makes slices of wavefronts only: leave out --no-wpp, or give the base layer one slice "
-                    + "(--x265-options slices=1)"
-            )
-        }
     }
 
-    func apply(to settings: inout ScalableSettings) {
-        settings.base.preset = preset
-        settings.base.tune = tune
-        settings.base.pyramid = pyramid
-        settings.base.options += BaseLayerSettings.sharing(among: settings.threads)
-        // Without a new intra picture after a cut enhancement layers have little to predict from; the fastest preset
-        // leaves it out.
-        settings.base.options += [("scenecut", "40")]
-        if let keyint { settings.base.options.append(("keyint", String(keyint))) }
-        if let bframes { settings.base.options.append(("bframes", String(bframes))) }
-        if let slices { settings.base.options.append(("slices", String(slices))) }
-        if let aqMode { settings.base.options.append(("aq-mode", String(aqMode))) }
-        if let aqStrength { settings.base.options.append(("aq-strength", String(aqStrength))) }
-        settings.base.options.append((wavefronts.isOn ? "wpp" : "no-wpp", nil))
-        if hash { settings.base.options.append(("hash", "1")) }
+    func apply(to settings: inout VideoEncoder.Settings) {
+        settings.preset = preset
+        settings.enhancementPreset = elPreset
+        settings.tune = tune
+        settings.keyint = keyint
+        settings.bframes = bframes
+        settings.pyramid = pyramid
+        settings.slices = slices
+        settings.wavefront = wpp
         settings.sendsHashes = hash
         settings.repeatsHeaders = repeatHeaders
-    }
-
-    /// - Parameters:
-    ///   - own: the layer's own preset, if it has one.
-    ///   - isConstantQp: the layer's rate is set by a QP.
-    func apply(to layer: inout EnhancementSettings, preset own: String? = nil, isConstantQp: Bool) {
-        if let preset = EncoderPreset(name: own ?? elPreset ?? preset) {
-            layer.effort = preset.effort
-            layer.tools = preset.tools
-            // As x265 has it: the two fastest presets do without.
-            let mode = aqMode ?? (isConstantQp || preset == .ultrafast || preset == .superfast ? 0 : 2)
-            layer.adaptiveQuantization = AdaptiveQuantization.Mode(rawValue: mode).map {
-                AdaptiveQuantization(mode: $0, strength: aqStrength ?? 1)
-            }
-        }
-        layer.tools.wavefront = wavefronts.isOn
-        layer.interLayerPrediction = !noInterLayer
-        layer.slices = slices ?? 1
-        layer.hierarchy = hierarchy
-    }
-
-    private var wavefronts: Wavefronts {
-        Wavefronts(preset: preset, wanted: wpp, x265: (slices.map { [("slices", String($0))] } ?? []) + x265)
+        settings.adaptiveQuantization = aqMode.flatMap { .init(rawValue: $0) }
+        settings.adaptiveQuantizationStrength = aqStrength
+        settings.hierarchy = hierarchy
+        settings.interLayerPrediction = !noInterLayer
+        settings.x265Options = x265
     }
 
     /// What the user tells x265 directly: comes last, and prevails.
-    var x265: [(name: String, value: String?)] {
+    private var x265: [(name: String, value: String?)] {
         (x265Options?.split(separator: ",") ?? []).map { option in
             let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
             return (parts[0], parts.count > 1 ? parts[1] : nil)

@@ -2,7 +2,6 @@
 import ArgumentParser
 import Foundation
 import Veil
-import VeilEncoder
 import VeilMedia
 import Yams
 
@@ -21,11 +20,9 @@ struct LayerFile {
     /// One layer as it was written.
     private struct Entry {
         var line: Int
-        var size: Size?
-        var ratio: Double?
-        var layer = LayerPlan.Layer(width: 0, height: 0, bitDepth: 0)
-        var depth: Int?
-        var references: [Int]?
+        var hasRatio = false
+        var hasSize = false
+        var layer = LayerPlan.Layer()
     }
 
     /// Reads and checks a file; errors name it and the line.
@@ -79,13 +76,15 @@ struct LayerFile {
             switch name {
             case "size":
                 guard let size = value.string.flatMap(Size.init(argument:)) else { throw fail("takes WxH") }
-                entry.size = size
+                entry.layer.settings.size = .exactly(width: size.width, height: size.height)
+                entry.hasSize = true
             case "ratio":
-                guard let ratio = value.string.flatMap(LayerRatios.ratio) else {
+                guard let size = value.string.flatMap({ VideoEncoder.LayerSettings.size($0) }) else {
                     throw fail("takes 2x, 1.5x, any ratio of 1x to 16x, or snr")
                 }
-                entry.ratio = ratio
-            case "depth": entry.depth = Int(try number(8...10))
+                entry.layer.settings.size = size
+                entry.hasRatio = true
+            case "depth": entry.layer.settings.bitDepth = Int(try number(8...10))
             case "qp":
                 guard let qp = value.int, (0...51).contains(qp) else { throw fail("takes 0 to 51") }
                 entry.layer.qp = qp
@@ -97,14 +96,14 @@ struct LayerFile {
             case "keys": entry.layer.keys = try text()
             case "preset":
                 let preset = try text()
-                guard EncoderPreset(name: preset) != nil else { throw fail("names no preset: '\(preset)'") }
-                entry.layer.preset = preset
+                guard VideoEncoder.hasPreset(preset) else { throw fail("names no preset: '\(preset)'") }
+                entry.layer.settings.preset = preset
             case "references":
                 guard let nodes = value.sequence, case let ids = nodes.compactMap(\.int), ids.count == nodes.count,
                     !ids.isEmpty,
                     Set(ids).count == ids.count
                 else { throw fail("takes a list of lower layers, as [0, 1]") }
-                entry.references = ids.sorted()
+                entry.layer.settings.references = ids.sorted()
             default:
                 throw fail(
                     "is unknown: size, ratio, depth, qp, crf, bitrate, vbv-maxrate, vbv-bufsize, source, keys, "
@@ -121,36 +120,23 @@ struct LayerFile {
         if entry.layer.maxRate != nil && entry.layer.bitrate == nil && entry.layer.crf == nil {
             throw ValidationError("\(path):\(line): 'vbv-maxrate' needs 'bitrate' or 'crf'")
         }
-        if entry.size != nil && entry.ratio != nil {
+        if entry.hasSize && entry.hasRatio {
             throw ValidationError("\(path):\(line): 'size' and 'ratio' exclude each other")
         }
         return entry
     }
 
-    /// The layers for a source of a given size, which is the top layer's where the file names no other.
-    func plan(source: VideoFormat) throws -> LayerPlan {
-        var layers: [LayerPlan.Layer] = []
-        var above = (width: source.width, height: source.height)
-        for (i, entry) in entries.enumerated().reversed() {
-            var layer = entry.layer
+    /// The layers; the top one has the source's size where the file names no other.
+    func plan() throws -> LayerPlan {
+        for (i, entry) in entries.enumerated() {
             let isTop = i == entries.count - 1
-            if let size = entry.size {
-                above = (size.width, size.height)
-            } else if let ratio = entry.ratio {
-                guard !isTop else {
-                    throw ValidationError("\(path):\(entry.line): the top layer takes 'size', and no 'ratio'")
-                }
-                if ratio > 1.0001 {
-                    above = (LayerRatios.even(above.width, ratio), LayerRatios.even(above.height, ratio))
-                }
-            } else if !isTop {
+            if isTop && entry.hasRatio {
+                throw ValidationError("\(path):\(entry.line): the top layer takes 'size', and no 'ratio'")
+            }
+            if !isTop && !entry.hasSize && !entry.hasRatio {
                 throw ValidationError("\(path):\(entry.line): layer \(i) needs 'size' or 'ratio'")
             }
-            (layer.width, layer.height) = above
-            layer.bitDepth = entry.depth ?? source.bitDepth
-            layer.references = entry.references ?? (i > 0 ? [i - 1] : [])
-            layers.insert(layer, at: 0)
         }
-        return LayerPlan(layers: layers)
+        return LayerPlan(layers: entries.map(\.layer))
     }
 }

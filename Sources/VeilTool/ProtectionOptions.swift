@@ -151,19 +151,25 @@ struct ProtectionOptions: ParsableArguments {
     /// - Parameters:
     ///   - sizes: luma size of each layer.
     ///   - tiles: regions of the tiles asked for, by layer.
-    ///   - ownKeys: where the keys of some layers are, in place of `--keys`.
     func encryption(
-        layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:],
-        ownKeys: [Int: String] = [:]
+        layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:]
     ) throws -> Encryption? {
-        let scheme = try self.scheme ?? (keys != nil ? .all : Self.scheme(of: Set(ownKeys.keys), layers: layers))
+        let scheme = self.scheme ?? (keys != nil ? .all : .none)
         if scheme == .none { return nil }
-        let covered = layers.filter { scheme.covers($0, of: layers) }
-        guard keys != nil || covered.allSatisfy({ ownKeys[$0] != nil }) else {
-            throw ValidationError("--scheme \(scheme.name) needs --keys")
-        }
-        var options = Encryption.Options()
+        guard let keys else { throw ValidationError("--scheme \(scheme.name) needs --keys") }
+        var options = try options(sizes: sizes, tiles: tiles)
         options.scheme = scheme
+        let ring = try KeyRing(reference: keys)
+        return try Encryption(
+            options: options, layers: layers,
+            keys: KeyRing(layers: layers.filter { scheme.covers($0, of: layers) }.map { try ring.key(layer: $0) }))
+    }
+
+    /// All but the scheme.
+    func options(
+        sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:]
+    ) throws -> Encryption.Options {
+        var options = Encryption.Options()
         options.resynchronization = resync.value
         options.selections = try selections(sizes, tiles: tiles)
         options.authenticates = authenticate
@@ -182,23 +188,7 @@ struct ProtectionOptions: ParsableArguments {
             }
             options.nonce = bytes
         }
-        let shared = try keys.map { try KeyRing(reference: $0) }
-        let all = try covered.map { layer in
-            let ring = try ownKeys[layer].map { try KeyRing(reference: $0) } ?? shared ?? KeyRing(layers: [])
-            return try ring.key(layer: layer)
-        }
-        return try Encryption(options: options, layers: layers, keys: KeyRing(layers: all))
-    }
-
-    /// The scheme that encrypts just the layers that have keys.
-    private static func scheme(of keyed: Set<Int>, layers: [Int]) throws -> Scheme {
-        for scheme in Scheme.allCases where Set(layers.filter { scheme.covers($0, of: layers) }) == keyed {
-            return scheme
-        }
-        let names = keyed.sorted().map(String.init).joined(separator: ", ")
-        throw ValidationError(
-            "layers \(names) have keys: bl (the lowest), all and el (the highest) are the schemes; --scheme chooses one"
-        )
+        return options
     }
 
     private func bytes(hexadecimal text: String) -> [UInt8]? {

@@ -19,11 +19,11 @@ struct EncoderLibraryTests {
         }
     }
 
-    private static let clip: [Picture] = frames(Fixture.clip).compactMap {
-        Picture(i420: $0, width: Fixture.width, height: Fixture.height)
+    private static let clip: [VideoPicture] = frames(Fixture.clip).compactMap {
+        try? VideoPicture(i420: $0, width: Fixture.width, height: Fixture.height)
     }
 
-    private func encode(_ settings: VideoEncoder.Settings, _ clip: [Picture] = Self.clip) throws -> [UInt8] {
+    private func encode(_ settings: VideoEncoder.Settings, _ clip: [VideoPicture] = Self.clip) throws -> [UInt8] {
         let encoder = try VideoEncoder(settings: settings)
         var bytes: [UInt8] = []
         for picture in clip { bytes += try encoder.push(picture).flatMap(\.bytes) }
@@ -32,7 +32,7 @@ struct EncoderLibraryTests {
 
     private func decode(_ stream: [UInt8], layer: Int, keys: KeyRing? = nil) throws -> [[UInt8]] {
         var options = VideoDecoder.Options()
-        options.layer = layer
+        options.output = .layer(layer)
         options.keys = keys
         let decoder = VideoDecoder(options: options)
         let pictures = try decoder.push(stream) + decoder.finish()
@@ -54,8 +54,8 @@ struct EncoderLibraryTests {
 
     private func settings(_ layers: String, _ qps: [Int]) throws -> VideoEncoder.Settings {
         var settings = VideoEncoder.Settings(width: Fixture.width, height: Fixture.height)
-        settings.layers = try #require(VideoEncoder.Layers(layers))
-        settings.qps = qps
+        settings.layers = try .init(layers)
+        for i in settings.layers.indices { settings.layers[i].rate = .qp(qps[min(i, qps.count - 1)]) }
         settings.preset = "fast"
         return settings
     }
@@ -87,7 +87,8 @@ struct EncoderLibraryTests {
         let expected = try reconstruction("aq\(mode)", options, layers: 2)
         var settings = try settings("2x", [28, 26])
         let plain = try encode(settings)
-        settings.adaptiveQuantization = AdaptiveQuantization(mode: try #require(.init(rawValue: mode)), strength: 1.5)
+        settings.adaptiveQuantization = try #require(.init(rawValue: mode))
+        settings.adaptiveQuantizationStrength = 1.5
         let adapted = try encode(settings)
         for layer in 0..<2 { #expect(try decode(adapted, layer: layer) == expected[layer]) }
         #expect(try decode(plain, layer: 1) != expected[1])
@@ -108,12 +109,12 @@ struct EncoderLibraryTests {
         }
         #expect(sizes[0] == sizes[2] && sizes[0] < sizes[1])
         settings.wavefront = nil
-        settings.baseLayerOptions = [("slices", "2"), ("ctu", "16")]
+        settings.x265Options = [("slices", "2"), ("ctu", "16")]
         #expect(try decode(try encode(settings), layer: 1).count == Fixture.frames)
     }
 
     /// A picture that scrolls faster than libx265 follows once it has several pictures in the making.
-    private func scrolling(_ n: Int, width: Int, height: Int) -> Picture? {
+    private func scrolling(_ n: Int, width: Int, height: Int) throws -> VideoPicture {
         var samples = [UInt8](repeating: 128, count: width * height * 3 / 2)
         for y in 0..<height {
             for x in 0..<width {
@@ -122,16 +123,15 @@ struct EncoderLibraryTests {
                 samples[y * width + x] = UInt8(40 + (cell >> 25))
             }
         }
-        return Picture(i420: samples, width: width, height: height)
+        return try VideoPicture(i420: samples, width: width, height: height)
     }
 
     @Test func theStreamDoesNotDependOnThreads() throws {
         let (width, height) = (192, 192)
-        let clip = (0..<5).compactMap { scrolling($0, width: width, height: height) }
-        #expect(clip.count == 5)
+        let clip = try (0..<5).map { try scrolling($0, width: width, height: height) }
         var settings = VideoEncoder.Settings(width: width, height: height)
-        settings.layers = try #require(VideoEncoder.Layers("snr"))
-        settings.qps = [36, 32]
+        settings.layers = .snr
+        settings.layers.setRates(.qp(36), .qp(32))
         settings.preset = "slow"
         settings.threads = 1
         let one = try encode(settings, clip)
@@ -143,15 +143,13 @@ struct EncoderLibraryTests {
 
     @Test func whatCannotBeCodedIsRefused() throws {
         for text in ["", "3", "2x,", "0.5x", "17x", "snr,snr,snr,snr,snr,snr,snr,snr"] {
-            #expect(VideoEncoder.Layers(text) == nil, "\(text)")
+            #expect(throws: SettingsError.self, "\(text)") { try [VideoEncoder.LayerSettings](text) }
         }
-        #expect(VideoEncoder.Layers("1") == .single)
-        #expect(VideoEncoder.Layers("2x,snr")?.description == "2.0x,snr")
-        for qps in [[], [52], [-1], [20, 20, 20]] {
-            #expect(throws: EncoderError.self) { try VideoEncoder(settings: settings("2x", qps)) }
+        for qp in [52, -1] {
+            #expect(throws: SettingsError.self) { try VideoEncoder(settings: settings("2x", [qp])) }
         }
         var strong = try settings("2x", [28])
-        strong.adaptiveQuantization = AdaptiveQuantization(strength: 4)
-        #expect(throws: EncoderError.self) { try VideoEncoder(settings: strong) }
+        strong.adaptiveQuantizationStrength = 4
+        #expect(throws: SettingsError.self) { try VideoEncoder(settings: strong) }
     }
 }

@@ -5,6 +5,10 @@ import VeilBitstream
 /// (7.4.2.4.4, F.7.4.2.4.4).
 public struct AccessUnit: Sendable {
     let units: [NALUnit]
+    /// Of an encoder's: the place of its pictures in display order, from 0; nil of others.
+    public internal(set) var displayIndex: Int?
+    /// Of an encoder that keeps them: the reconstruction of each layer, which is what decoders will see.
+    public internal(set) var reconstructions: [VideoPicture] = []
 
     init(_ units: [NALUnit]) { self.units = units }
 
@@ -26,7 +30,7 @@ public struct AccessUnit: Sendable {
     /// nuh_temporal_id_plus1 - 1 of the pictures.
     public var temporalId: Int { units.first { $0.header.nalUnitType.isSlice }?.header.temporalId ?? 0 }
 
-    /// Bytes of a layer's slices.
+    /// Bytes of a layer's slices, start codes excluded.
     public func sliceBytes(layer: Int) -> Int {
         units.reduce(0) { $0 + ($1.header.nalUnitType.isSlice && $1.header.nuhLayerId == layer ? $1.bytes.count : 0) }
     }

@@ -3,11 +3,41 @@ import VeilBitstream
 import VeilEncoder
 import VeilProtection
 
+extension VideoEncoder.Settings {
+    /// Nil when nothing is to be encrypted. Throws ``SettingsError`` or ``KeyError``.
+    func makeEncryption() throws -> Encryption? {
+        let ids = Array(layers.indices)
+        let keyed = Set(ids.filter { layers[$0].keys != nil })
+        guard keys != nil || !keyed.isEmpty || (scheme ?? Scheme.none) != Scheme.none else { return nil }
+        let chosen = try scheme ?? (keys != nil ? protection.scheme : Self.scheme(of: keyed, layers: ids))
+        if chosen == .none { return nil }
+        let all = try ids.filter { chosen.covers($0, of: ids) }.map { layer in
+            guard let ring = layers[layer].keys ?? keys else {
+                throw SettingsError(": scheme \(chosen.name) needs keys", layer: layer)
+            }
+            return try ring.key(layer: layer)
+        }
+        var options = protection
+        options.scheme = chosen
+        return try Encryption(options: options, layers: ids, keys: KeyRing(layers: all))
+    }
+
+    /// The scheme that encrypts just the layers that have keys.
+    private static func scheme(of keyed: Set<Int>, layers: [Int]) throws -> Scheme {
+        for scheme in Scheme.allCases where Set(layers.filter { scheme.covers($0, of: layers) }) == keyed {
+            return scheme
+        }
+        let names = keyed.sorted().map(String.init).joined(separator: ", ")
+        throw SettingsError(
+            "layers \(names) have keys: bl (the lowest), all and el (the highest) are the schemes; choose one")
+    }
+}
+
 extension ScalableSettings {
     /// Puts encryption into the settings: hooks inside the coding loops; for the base layer after libx265 where that
     /// has no hook. Returns why, in the latter case.
     /// - Parameter signals: put the encryption messages into the stream.
-    package mutating func protect(with encryption: Encryption, signals: Bool = true) -> String? {
+    mutating func protect(with encryption: Encryption, signals: Bool = true) -> String? {
         hooks = encryption
         if signals {
             message = { layer, irapIndex in

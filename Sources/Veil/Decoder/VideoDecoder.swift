@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+import VeilDecoder
+import VeilEntropy
+import VeilProtection
+
+/// Decodes a byte stream (Annex B) of HEVC or SHVC into pictures in output order, decrypting on the fly when it has
+/// keys.
+///
+/// Feed chunks as they come with ``push(_:)`` and end with ``finish()``, or wrap an asynchronous sequence of chunks
+/// with ``pictures(of:options:)``. One decoder serves one stream; it must be used from one task at a time.
+///
+/// Output conforms to clauses 8, C.5 and F.8: bit-exact, in output order, cropped to the conformance window.
+public final class VideoDecoder {
+    /// Which pictures are wanted.
+    public enum Output: Sendable, Equatable {
+        /// Those of the highest layer that the VPS names.
+        case highestLayer
+        /// Those of a nuh_layer_id.
+        case layer(Int)
+        /// Those of the output layers of an output layer set of the VPS.
+        case outputLayerSet(Int)
+        /// Those of all layers: ``VideoPicture/layer`` tells which one a picture is of.
+        case allLayers
+    }
+
+    public struct Options: Sendable {
+        public var output = Output.highestLayer
+        /// Ignore temporal sub-layers above this one, 0 to 6.
+        public var maxTemporalId = 6
+        /// Keys of encrypted layers. Without them the stream decodes to what someone without keys sees.
+        public var keys: KeyRing?
+        /// Worker threads, 1 or more. Output does not depend on it.
+        public var threads = 1
+        /// Check decoded picture hash SEI messages (D.3.19); see ``Report``.
+        public var verify = false
+        /// A hook of your own that sees, and may replace, the bins of the stream while it is decoded. Beside ``keys``
+        /// it comes second: it is shown the bins as they are decrypted, and what it replaces them by is decoded.
+        public var hooks: (any BinHookProvider)?
+        public init() {}
+    }
+
+    /// What happened so far.
+    public struct Report: Sendable {
+        public var picturesDecoded = 0
+        public var picturesOutput = 0
+        public var hashesChecked = 0
+        public var hashMismatches = 0
+        /// Slices that could not be parsed to their end.
+        public var failedSlices = 0
+        /// CTUs that were lost and made up.
+        public var concealedCTUs = 0
+        /// Reference pictures that were not there and made up.
+        public var missingReferences = 0
+        /// Pictures of which nothing came, put out as made up.
+        public var concealedPictures = 0
+        /// NAL units that could not be read.
+        public var damagedUnits = 0
+        /// RASL pictures left out since decoding began after what they refer to (8.1.3).
+        public var skippedRASL = 0
+        /// Nothing was lost, damaged or concealed.
+        public var isClean = true
+        /// The first messages about damage, one line each.
+        public var messages: [String] = []
+        public init() {}
+    }
+
+    private let decoder: VeilDecoder.Decoder
+    private let input: DecryptingInput?
+    private var splitter = ByteStreamSplitter()
+    private let sink = Sink()
+
+    private final class Sink { var pictures: [VideoPicture] = [] }
+
+    public init(options: Options = Options()) {
+        var inner = VeilDecoder.Decoder.Options()
+        switch options.output {
+        case .highestLayer: inner.output = .highest
+        case .layer(let layer): inner.output = .layer(layer)
+        case .outputLayerSet(let set): inner.output = .outputLayerSet(set)
+        case .allLayers: inner.output = .all
+        }
+        inner.threads = max(options.threads, 1)
+        inner.verify = options.verify
+        inner.maxTemporalId = options.maxTemporalId
+        inner.hooks = options.hooks
+        let decryption = options.keys.map { keys in
+            // Only the layers that are decoded need keys; which those are, the layer asked for bounds.
+            if case .layer(let layer) = options.output { return Decryption(keys: keys, wanted: Set(0...max(layer, 0))) }
+            return Decryption(keys: keys)
+        }
+        if let decryption {
+            inner.hooks = options.hooks.map { HooksInTurn(decryption.restarting, $0) } ?? decryption.restarting
+        }
+        let sink = sink
+        let made = VeilDecoder.Decoder(options: inner) { sink.pictures.append(VideoPicture($0)) }
+        decoder = made
+        input = decryption.map { DecryptingInput($0, threads: inner.threads) { try made.push($0) } }
+    }
+
+    /// Takes the next bytes of the stream, however they are cut. Returns the pictures that became ready.
+    ///
+    /// Throws ``KeyError`` when a key is missing or wrong (before the first picture it would matter to),
+    /// ``StreamError``, and errors that name what a stream asks for and Veil does not support. Damaged data is
+    /// concealed and reported instead.
+    public func push(_ bytes: some Sequence<UInt8>) throws -> [VideoPicture] {
+        for unit in try splitter.push(bytes) { try decode(unit) }
+        return takeReady()
+    }
+
+    /// Ends the stream and returns the pictures left.
+    public func finish() throws -> [VideoPicture] {
+        if let unit = try splitter.finish() { try decode(unit) }
+        try input?.finish()
+        try decoder.finish()
+        return takeReady()
+    }
+
+    /// How many layers are put out, as far as the VPS at hand tells; nil for as many as there are.
+    public var outputLayerCount: Int? { decoder.outputLayerCount }
+
+    public var report: Report {
+        let r = decoder.report
+        var report = Report()
+        report.picturesDecoded = r.picturesDecoded
+        report.picturesOutput = r.picturesOutput
+        report.hashesChecked = r.hashesChecked
+        report.hashMismatches = r.hashMismatches
+        report.failedSlices = r.failedSlices
+        report.concealedCTUs = r.concealedCTUs
+        report.missingReferences = r.missingReferences
+        report.concealedPictures = r.concealedPictures
+        report.damagedUnits = r.damagedUnits
+        report.skippedRASL = r.skippedRasl
+        report.isClean = r.isClean
+        report.messages = r.messages
+        return report
+    }
+
+    private func decode(_ unit: NALUnit) throws {
+        if let input { try input.push(unit) } else { try decoder.push(unit) }
+    }
+
+    private func takeReady() -> [VideoPicture] {
+        defer { sink.pictures = [] }
+        return sink.pictures
+    }
+
+    /// The pictures of an asynchronous stream of bytes.
+    ///
+    /// The sequence pulls: a chunk is read only when a picture is asked for, so that a slow consumer holds back its
+    /// source.
+    public static func pictures<Chunks: AsyncSequence>(
+        of chunks: Chunks, options: Options = Options()
+    ) -> DecodedPictures<Chunks> where Chunks.Element: Sequence<UInt8> {
+        DecodedPictures(chunks: chunks, options: options)
+    }
+}
+
+/// See ``VideoDecoder/pictures(of:options:)``.
+public struct DecodedPictures<Chunks: AsyncSequence>: AsyncSequence where Chunks.Element: Sequence<UInt8> {
+    public typealias Element = VideoPicture
+    let chunks: Chunks
+    let options: VideoDecoder.Options
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        var chunks: Chunks.AsyncIterator
+        let decoder: VideoDecoder
+        var ready: [VideoPicture] = []
+        var ended = false
+
+        public mutating func next() async throws -> VideoPicture? {
+            while ready.isEmpty && !ended {
+                try Task.checkCancellation()
+                if let chunk = try await chunks.next() {
+                    ready = try decoder.push(chunk)
+                } else {
+                    ended = true
+                    ready = try decoder.finish()
+                }
+            }
+            return ready.isEmpty ? nil : ready.removeFirst()
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(chunks: chunks.makeAsyncIterator(), decoder: VideoDecoder(options: options))
+    }
+}

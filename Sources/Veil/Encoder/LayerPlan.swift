@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilEncoder
+import VeilProtection
+
+/// The layers of a stream with all that settings leave open filled in, checked.
+struct LayerPlan: Sendable {
+    struct Layer: Sendable {
+        var width: Int
+        var height: Int
+        var bitDepth: Int
+        /// Nil: the base layer's.
+        var rate: VideoEncoder.LayerSettings.Rate?
+        var buffer: VideoEncoder.LayerSettings.Buffer?
+        var preset: String
+        var references: [Int]
+        var hasOwnSource: Bool
+    }
+
+    let layers: [Layer]
+
+    /// Throws ``SettingsError``.
+    init(_ settings: VideoEncoder.Settings) throws {
+        let given = settings.layers
+        guard (1...VideoEncoder.Settings.maxLayers).contains(given.count) else {
+            throw SettingsError(given.isEmpty ? "no layers" : "no more than \(VideoEncoder.Settings.maxLayers) layers")
+        }
+        let sizes = try Self.sizes(settings)
+        // Without a rate of the base layer's, all layers have the same QP.
+        let standard: VideoEncoder.LayerSettings.Rate? = given[0].rate == nil ? .qp(28) : nil
+        layers = given.enumerated().map { i, layer in
+            Layer(
+                width: sizes[i].width, height: sizes[i].height, bitDepth: layer.bitDepth ?? settings.bitDepth,
+                rate: layer.rate ?? standard, buffer: layer.buffer,
+                preset: (i > 0 ? layer.preset ?? settings.enhancementPreset : nil) ?? settings.preset,
+                references: (layer.references ?? (i > 0 ? [i - 1] : [])).sorted(), hasOwnSource: layer.hasOwnSource)
+        }
+        for i in layers.indices {
+            try checkFormat(i)
+            try checkRate(i)
+            try checkReferences(i)
+        }
+    }
+
+    /// Luma size of every layer, bottom up. Ratios multiply up to the next size that is given, so that no rounding
+    /// adds to another's. Smaller sizes are even, so that 4:2:0 windows can show them.
+    private static func sizes(_ settings: VideoEncoder.Settings) throws -> [(width: Int, height: Int)] {
+        var above = (width: settings.width, height: settings.height)
+        var factor = 1.0
+        var sizes: [(width: Int, height: Int)] = []
+        for (i, layer) in settings.layers.enumerated().reversed() {
+            switch layer.size {
+            case .same: break
+            case .exactly(let width, let height):
+                above = (width, height)
+                factor = 1
+            case .ratio(let ratio):
+                guard ratio.isFinite, (1...16).contains(ratio) else {
+                    throw SettingsError(": a ratio is 1 to 16", layer: i)
+                }
+                guard i < settings.layers.count - 1 else {
+                    throw SettingsError(": the top layer has a size, and no ratio", layer: i)
+                }
+                factor *= ratio
+            }
+            func even(_ size: Int) -> Int { max(Int((Double(size) / factor / 2).rounded()) * 2, 2) }
+            sizes.insert(factor < 1.0001 ? above : (even(above.width), even(above.height)), at: 0)
+        }
+        return sizes
+    }
+
+    private func checkFormat(_ i: Int) throws {
+        let layer = layers[i]
+        guard (1...16384).contains(layer.width), (1...16384).contains(layer.height) else {
+            throw SettingsError(": size \(layer.width)x\(layer.height) is out of range", layer: i)
+        }
+        guard layer.bitDepth == 8 || layer.bitDepth == 10 else {
+            throw SettingsError(": \(layer.bitDepth) bits: 8 and 10 are supported", layer: i)
+        }
+        guard EncoderPreset(name: layer.preset) != nil else {
+            throw SettingsError(": there is no preset '\(layer.preset)'", layer: i)
+        }
+    }
+
+    private func checkRate(_ i: Int) throws {
+        let layer = layers[i]
+        switch layer.rate {
+        case .qp(let qp)?:
+            guard (0...51).contains(qp) else { throw SettingsError(": QP \(qp) is not within 0 to 51", layer: i) }
+        case .crf(let crf)?:
+            guard crf.isFinite, (0...51).contains(crf) else {
+                throw SettingsError(": CRF \(crf) is not within 0 to 51", layer: i)
+            }
+        case .bitrate(let bitrate)?:
+            guard bitrate.isFinite, bitrate > 0, bitrate <= 1e7 else {
+                throw SettingsError(": a bit rate of \(bitrate) kbit/s cannot be met", layer: i)
+            }
+        case nil: break
+        }
+        if let buffer = layer.buffer {
+            guard (0.001...1e7).contains(buffer.maxRate), (0.001...1e7).contains(buffer.size) else {
+                throw SettingsError(": a buffer of \(buffer.size) kbit at \(buffer.maxRate) kbit/s", layer: i)
+            }
+            if case .qp? = layer.rate { throw SettingsError(": a buffer needs a bit rate or a CRF", layer: i) }
+        }
+    }
+
+    private func checkReferences(_ i: Int) throws {
+        let layer = layers[i]
+        for r in layer.references {
+            guard r >= 0, r < i else { throw SettingsError(" cannot be predicted from layer \(r)", layer: i) }
+            let below = layers[r]
+            guard below.width <= layer.width, below.height <= layer.height else {
+                throw SettingsError(
+                    " (\(layer.width)x\(layer.height)) is smaller than layer \(r) (\(below.width)x\(below.height)), "
+                        + "which it is predicted from", layer: i)
+            }
+            guard below.width * 16 >= layer.width, below.height * 16 >= layer.height else {
+                throw SettingsError(
+                    " is more than 16 times as large as layer \(r), which it is predicted from", layer: i)
+            }
+            guard below.bitDepth <= layer.bitDepth else {
+                throw SettingsError(" has fewer bits a sample than layer \(r), which it is predicted from", layer: i)
+            }
+        }
+        guard Set(layer.references).count == layer.references.count else {
+            throw SettingsError(" names a layer that it is predicted from twice", layer: i)
+        }
+        if i > 0 && layer.references.isEmpty {
+            throw SettingsError(" names no layer that it is predicted from", layer: i)
+        }
+    }
+}
+
+extension VideoEncoder.Settings {
+    /// Luma size of every layer, bottom up. Throws ``SettingsError``.
+    public func layerSizes() throws -> [(width: Int, height: Int)] {
+        try LayerPlan(self).layers.map { ($0.width, $0.height) }
+    }
+}

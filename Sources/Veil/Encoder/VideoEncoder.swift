@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+import VeilEncoder
+import VeilMedia
+import VeilProtection
+
+/// Encodes pictures to a scalable stream (Annexes F and H), encrypted inside the coding loop when it has keys.
+///
+/// Push pictures in display order with ``push(_:layers:)`` and end with ``finish()``, or wrap an asynchronous sequence
+/// of pictures with ``accessUnits(of:settings:)``. Access units come out in decoding order, some pictures later than
+/// they went in. One encoder serves one stream and must be used from one task at a time.
+public final class VideoEncoder {
+    /// Whether this build can encode at all (libx265's development files were there).
+    public static var isAvailable: Bool { BaseLayerEncoder.isAvailable }
+
+    public let settings: Settings
+    /// What is being encrypted and how much, when there are keys.
+    public let encryption: Encryption?
+    /// Why the base layer is encrypted after libx265 and not inside it, with the same bytes; nil when it is not so.
+    public let baseEncryptionNote: String?
+    private let encoder: ScalableEncoder
+    private let sources: LayerSources
+    private let statistics: PassStatistics?
+    private let tags: AccessUnitTags?
+
+    /// Throws ``SettingsError``, ``EncoderError``, ``BaseLayerError`` or ``KeyError`` when the settings cannot be met,
+    /// and ``MediaError`` for statistics of passes.
+    public init(settings: Settings) throws {
+        self.settings = settings
+        let plan = try LayerPlan(settings)
+        var inner = try ScalableSettings(settings, plan: plan)
+        encryption = try settings.makeEncryption()
+        baseEncryptionNote = encryption.flatMap { inner.protect(with: $0, signals: settings.signalsEncryption) }
+        tags = encryption.flatMap {
+            $0.options.authenticates && settings.signalsEncryption ? AccessUnitTags($0) : nil
+        }
+        encoder = try ScalableEncoder(settings: inner)
+        if case .first(let path)? = settings.pass {
+            statistics = try PassStatistics(path: path)
+        } else {
+            statistics = nil
+        }
+        sources = LayerSources(
+            plan: plan,
+            format: VideoFormat(
+                width: settings.width, height: settings.height, fps: settings.frameRate, bitDepth: settings.bitDepth))
+    }
+
+    /// Takes the next picture in display order. Returns the access units that became ready.
+    /// - Parameter layers: pictures of the layers with sources of their own, of those layers' sizes.
+    public func push(_ picture: VideoPicture, layers: [Int: VideoPicture] = [:]) throws -> [AccessUnit] {
+        try push(SourceFrame(VideoFrame(picture)), own: layers.mapValues { SourceFrame(VideoFrame($0)) })
+    }
+
+    /// The same with frames of files.
+    package func push(_ frame: SourceFrame, own: [Int: SourceFrame] = [:]) throws -> [AccessUnit] {
+        let pictures = try sources.pictures(frame, own: own)
+        return try encoder.push(base: pictures.base, enhancements: pictures.enhancements).map { [try accessUnit($0)] }
+            ?? []
+    }
+
+    /// The next access unit that is left when there are no more pictures; nil after the last. What ``finish()``
+    /// gathers.
+    public func nextAtEnd() throws -> AccessUnit? {
+        if let unit = try encoder.flush() { return try accessUnit(unit) }
+        try statistics?.finish()
+        return nil
+    }
+
+    /// Ends the stream and returns the access units left.
+    public func finish() throws -> [AccessUnit] {
+        var result: [AccessUnit] = []
+        while let unit = try nextAtEnd() { result.append(unit) }
+        return result
+    }
+
+    private func accessUnit(_ coded: CodedAccessUnit) throws -> AccessUnit {
+        try statistics?.add(coded)
+        var unit = AccessUnit(try tags?.add(to: coded.nals) ?? coded.nals)
+        unit.displayIndex = coded.displayIndex
+        if settings.keepsReconstructions {
+            unit.reconstructions = zip(coded.pictures, sources.layerSizes).enumerated().map { i, layer in
+                VideoPicture(layer.0, width: layer.1.width, height: layer.1.height, layer: i)
+            }
+        }
+        return unit
+    }
+
+    /// The access units of an asynchronous sequence of pictures.
+    ///
+    /// The sequence pulls: a picture is read only when an access unit is asked for, so that a slow consumer holds
+    /// back its source.
+    public static func accessUnits<Pictures: AsyncSequence>(
+        of pictures: Pictures, settings: Settings
+    ) throws -> EncodedAccessUnits<Pictures>
+    where Pictures.Element == VideoPicture {
+        EncodedAccessUnits(pictures: pictures, encoder: try VideoEncoder(settings: settings))
+    }
+}
+
+/// Puts tags into access units as they are made.
+private final class AccessUnitTags {
+    private var tagged: [NALUnit] = []
+    private var authenticator: StreamAuthenticator?
+
+    init(_ encryption: Encryption) {
+        authenticator = StreamAuthenticator(encryption) { [unowned self] in tagged.append($0) }
+    }
+
+    func add(to units: [NALUnit]) throws -> [NALUnit] {
+        defer { tagged.removeAll() }
+        for unit in units { try authenticator?.push(unit) }
+        // The next picture's units are another access unit's: this one is whole.
+        try authenticator?.finish()
+        return tagged
+    }
+}
+
+/// See ``VideoEncoder/accessUnits(of:settings:)``. Can be iterated once.
+public struct EncodedAccessUnits<Pictures: AsyncSequence>: AsyncSequence where Pictures.Element == VideoPicture {
+    public typealias Element = AccessUnit
+    let pictures: Pictures
+    let encoder: VideoEncoder
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        var pictures: Pictures.AsyncIterator
+        let encoder: VideoEncoder
+        var ready: [AccessUnit] = []
+        var ended = false
+
+        public mutating func next() async throws -> AccessUnit? {
+            while ready.isEmpty && !ended {
+                try Task.checkCancellation()
+                if let picture = try await pictures.next() {
+                    ready = try encoder.push(picture)
+                } else {
+                    ended = true
+                    ready = try encoder.finish()
+                }
+            }
+            return ready.isEmpty ? nil : ready.removeFirst()
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(pictures: pictures.makeAsyncIterator(), encoder: encoder)
+    }
+}

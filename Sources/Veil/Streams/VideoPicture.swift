@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
+import VeilDecoder
+import VeilMedia
+import VeilRecon
+
+/// A 4:2:0 picture: what a ``VideoEncoder`` takes and a ``VideoDecoder`` gives. Its samples do not change.
+public struct VideoPicture: Sendable {
+    /// Luma samples. Odd sizes are allowed; chroma planes then have the half rounded up.
+    public let width: Int
+    public let height: Int
+    /// Bits a sample of luma and of chroma, 8 or 10 to encode. The two may differ in decoded pictures.
+    public let bitDepthLuma: Int
+    public let bitDepthChroma: Int
+    /// nuh_layer_id of the layer it was decoded from; 0 for pictures to encode.
+    public let layer: Int
+    /// PicOrderCntVal (8.3.1) of a decoded picture.
+    public let pictureOrderCount: Int
+    /// Frames a second as the stream tells them (VUI or VPS timing), as a fraction.
+    public let frameRate: (numerator: Int, denominator: Int)?
+    private let storage: Storage
+
+    private enum Storage: Sendable {
+        case planes([[UInt16]])
+        /// A window of a coded picture, which is finished and never written again.
+        case window(FrameBuffer, left: Int, top: Int)
+    }
+
+    /// The larger of the two depths: that of ``i420`` and of all that has room for one.
+    public var bitDepth: Int { max(bitDepthLuma, bitDepthChroma) }
+
+    /// A picture to encode: Y, Cb, Cr, rows of samples without gaps, `width * height` of luma and
+    /// `((width + 1) / 2) * ((height + 1) / 2)` of each chroma. Throws ``PictureError``.
+    public init(width: Int, height: Int, bitDepth: Int = 8, planes: [[UInt16]]) throws {
+        try Self.check(width, height, bitDepth)
+        let sizes = (0..<3).map { Self.size($0, width, height) }.map { $0.width * $0.height }
+        guard planes.map(\.count) == sizes else {
+            throw PictureError.planes(width: width, height: height, samples: planes.map(\.count))
+        }
+        let limit = UInt16((1 << bitDepth) - 1)
+        for (component, plane) in planes.enumerated() {
+            if let sample = plane.first(where: { $0 > limit }) {
+                throw PictureError.sample(component: component, value: Int(sample), bitDepth: bitDepth)
+            }
+        }
+        self.init(width, height, bitDepth, planes)
+    }
+
+    /// A picture of 8-bit planar I420 bytes: Y, Cb, Cr one after the other. Throws ``PictureError``.
+    public init(i420 bytes: some Collection<UInt8>, width: Int, height: Int) throws {
+        try Self.check(width, height, 8)
+        let sizes = (0..<3).map { Self.size($0, width, height) }.map { $0.width * $0.height }
+        guard bytes.count == sizes.reduce(0, +) else {
+            throw PictureError.planes(width: width, height: height, samples: [bytes.count])
+        }
+        var rest = bytes[...]
+        let planes = sizes.map { count in
+            defer { rest = rest.dropFirst(count) }
+            return rest.prefix(count).map(UInt16.init)
+        }
+        self.init(width, height, 8, planes)
+    }
+
+    private init(_ width: Int, _ height: Int, _ bitDepth: Int, _ planes: [[UInt16]]) {
+        self.width = width
+        self.height = height
+        bitDepthLuma = bitDepth
+        bitDepthChroma = bitDepth
+        layer = 0
+        pictureOrderCount = 0
+        frameRate = nil
+        storage = .planes(planes)
+    }
+
+    private static func check(_ width: Int, _ height: Int, _ bitDepth: Int) throws {
+        guard (1...16384).contains(width), (1...16384).contains(height) else {
+            throw PictureError.size(width: width, height: height)
+        }
+        guard bitDepth == 8 || bitDepth == 10 else { throw PictureError.bitDepth(bitDepth) }
+    }
+
+    private static func size(_ component: Int, _ width: Int, _ height: Int) -> (width: Int, height: Int) {
+        component == 0 ? (width, height) : ((width + 1) / 2, (height + 1) / 2)
+    }
+
+    // MARK: Samples
+
+    /// Width and height of a component in samples: 0 is Y, 1 Cb, 2 Cr.
+    public func size(ofComponent component: Int) -> (width: Int, height: Int) { Self.size(component, width, height) }
+
+    /// Bits a sample of a component.
+    public func bitDepth(ofComponent component: Int) -> Int { component == 0 ? bitDepthLuma : bitDepthChroma }
+
+    /// Y, Cb, Cr: rows of samples without gaps, each component at its own depth. Copies, of decoded pictures.
+    public var planes: [[UInt16]] {
+        if case .planes(let planes) = storage { return planes }
+        return (0..<3).map { samples(ofComponent: $0, bitDepth: bitDepth(ofComponent: $0)) }
+    }
+
+    /// The samples of a component where they are, with no copy: rows of `size(ofComponent:).width` samples that begin
+    /// every `stride`.
+    public func withSamples<R>(
+        ofComponent component: Int, _ body: (_ samples: UnsafeBufferPointer<UInt16>, _ stride: Int) throws -> R
+    ) rethrows -> R {
+        let size = size(ofComponent: component)
+        switch storage {
+        case .planes(let planes): return try planes[component].withUnsafeBufferPointer { try body($0, size.width) }
+        case .window(let frame, let left, let top):
+            let plane = frame.plane(component)
+            let shift = component == 0 ? 0 : 1
+            let samples = UnsafeBufferPointer(
+                start: plane.at(left >> shift, top >> shift), count: (size.height - 1) * plane.stride + size.width)
+            return try withExtendedLifetime(frame) { try body(samples, plane.stride) }
+        }
+    }
+
+    /// The samples of a component without gaps, at a depth no smaller than its own: the one way in which components of
+    /// different depths are brought to one.
+    public func samples(ofComponent component: Int, bitDepth wanted: Int) -> [UInt16] {
+        let size = size(ofComponent: component)
+        let shift = UInt16(max(wanted - bitDepth(ofComponent: component), 0))
+        if shift == 0, case .planes(let planes) = storage { return planes[component] }
+        return withSamples(ofComponent: component) { samples, stride in
+            [UInt16](unsafeUninitializedCapacity: size.width * size.height) { out, count in
+                for y in 0..<size.height {
+                    let row = samples[(y * stride)..<(y * stride + size.width)]
+                    let to = UnsafeMutableBufferPointer(rebasing: out[(y * size.width)..<((y + 1) * size.width)])
+                    if shift == 0 {
+                        _ = to.initialize(fromContentsOf: row)
+                    } else {
+                        _ = to.initialize(from: row.lazy.map { $0 << shift })
+                    }
+                }
+                count = size.width * size.height
+            }
+        }
+    }
+
+    /// Planar bytes at ``bitDepth``: one a sample for 8 bits, two (least significant first) for more.
+    public var i420: [UInt8] {
+        var bytes: [UInt8] = []
+        for component in 0..<3 {
+            let samples = samples(ofComponent: component, bitDepth: bitDepth)
+            if bitDepth == 8 {
+                bytes.append(contentsOf: samples.lazy.map { UInt8(truncatingIfNeeded: $0) })
+            } else {
+                bytes.append(
+                    contentsOf: samples.lazy.flatMap {
+                        [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)]
+                    })
+            }
+        }
+        return bytes
+    }
+}
+
+/// What is wrong with a picture's samples, in one line.
+public enum PictureError: Error, Sendable, Equatable, CustomStringConvertible {
+    case size(width: Int, height: Int)
+    case bitDepth(Int)
+    /// Samples that do not make 4:2:0 planes of the size.
+    case planes(width: Int, height: Int, samples: [Int])
+    case sample(component: Int, value: Int, bitDepth: Int)
+
+    public var description: String {
+        switch self {
+        case .size(let width, let height): return "a size of \(width)x\(height) cannot be coded"
+        case .bitDepth(let depth): return "\(depth) bits a sample cannot be coded: 8 and 10 can"
+        case .planes(let width, let height, let samples):
+            let counts = samples.map(String.init).joined(separator: ", ")
+            return "\(counts) samples are no 4:2:0 picture of \(width)x\(height)"
+        case .sample(let component, let value, let depth):
+            return "component \(component): a sample of \(value) is beyond \(depth) bits"
+        }
+    }
+}
+
+extension VideoPicture {
+    /// The conformance window of a decoded picture.
+    init(_ frame: DecodedFrame) {
+        let buffer = frame.picture.frame
+        width = frame.width
+        height = frame.height
+        bitDepthLuma = buffer.bitDepthLuma
+        bitDepthChroma = buffer.bitDepthChroma
+        layer = frame.info.nuhLayerId
+        pictureOrderCount = Int(frame.info.poc)
+        if let timing = frame.timing, timing.timeScale > 0, timing.numUnitsInTick > 0 {
+            frameRate = (timing.timeScale, timing.numUnitsInTick)
+        } else {
+            frameRate = nil
+        }
+        storage = .window(buffer, left: frame.info.window.left, top: frame.info.window.top)
+    }
+
+    /// What an encoder reconstructed, as decoders will see it.
+    init(_ picture: CodedPicture, width: Int, height: Int, layer: Int) {
+        self.width = width
+        self.height = height
+        bitDepthLuma = picture.frame.bitDepthLuma
+        bitDepthChroma = picture.frame.bitDepthChroma
+        self.layer = layer
+        pictureOrderCount = Int(picture.poc)
+        frameRate = nil
+        storage = .window(picture.frame, left: 0, top: 0)
+    }
+}
+
+extension VideoFrame {
+    /// A picture's samples at its larger depth, to be coded, written or drawn.
+    package convenience init(_ picture: VideoPicture) {
+        let fps = picture.frameRate ?? (25, 1)
+        self.init(
+            format: VideoFormat(
+                width: picture.width, height: picture.height, fps: fps, bitDepth: picture.bitDepth),
+            planes: (0..<3).map { picture.samples(ofComponent: $0, bitDepth: picture.bitDepth) })
+    }
+}
