@@ -94,7 +94,7 @@ public func veilDecoderOpen(_ keys: OpaquePointer?, _ layer: Int32, _ threads: I
     handle {
         var options = VideoDecoder.Options()
         options.keys = try ring(keys)
-        options.layer = layer < 0 ? nil : Int(layer)
+        if layer >= 0 { options.output = .layer(Int(layer)) }
         options.threads = max(Int(threads), 1)
         return DecoderHandle(VideoDecoder(options: options))
     }

@@ -2,11 +2,7 @@
 import ArgumentParser
 import Foundation
 import Veil
-import VeilBitstream
-import VeilDecoder
 import VeilMedia
-import VeilProtection
-import VeilRecon
 
 struct DecodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -45,26 +41,17 @@ struct DecodeCommand: ParsableCommand {
     }
 
     func run() throws {
-        var options = Decoder.Options()
-        options.output = outputLayerSet.map { .outputLayerSet($0) } ?? layer.map { .layer($0) } ?? .highest
+        var options = VideoDecoder.Options()
+        options.output = outputLayerSet.map { .outputLayerSet($0) } ?? layer.map { .layer($0) } ?? .highestLayer
         options.threads = max(threads, 1)
         options.verify = verify
-        let decryption = try keys.map {
-            // Only the layers that are decoded need keys; which those are, the layer asked for bounds.
-            Decryption(keys: try KeyRing(reference: $0), wanted: layer.map { Set(0...max($0, 0)) })
-        }
-        options.hooks = decryption?.restarting
+        options.keys = try keys.map { try KeyRing(reference: $0) }
         let files = LayerFiles(output)
-        let decoder = Decoder(options: options) { try files.write($0) }
-        files.decoder = decoder
-        if let decryption {
-            let input = DecryptingInput(decryption, threads: options.threads) { try decoder.push($0) }
-            try StreamInput.read(self.input) { try input.push($0) }
-            try input.finish()
-        } else {
-            try StreamInput.read(input) { try decoder.push($0) }
+        let decoder = VideoDecoder(options: options)
+        func write(_ picture: VideoPicture) throws {
+            try files.write(picture, outputLayers: decoder.outputLayerCount)
         }
-        try decoder.finish()
+        try StreamInput.decode(input, decoder, deliver: write)
         for message in decoder.report.messages { warn("\(input): \(message)") }
         guard !files.isEmpty else {
             throw MediaError.notSupported(
@@ -79,32 +66,36 @@ struct DecodeCommand: ParsableCommand {
     }
 }
 
+extension StreamInput {
+    /// Pushes a whole stream through a decoder.
+    static func decode(_ path: String, _ decoder: VideoDecoder, deliver: (VideoPicture) throws -> Void) throws {
+        try chunks(path) { try decoder.push($0, deliver: deliver) }
+        try named(path) { try decoder.finish(deliver: deliver) }
+    }
+}
+
 /// The file, or files by layer, that decoded pictures go to.
 private final class LayerFiles {
     private let output: String
     private var writers: [Int: (writer: VideoWriter, format: VideoFormat)] = [:]
-    weak var decoder: Decoder?
 
     init(_ output: String) { self.output = output }
 
     var isEmpty: Bool { writers.isEmpty }
 
-    func write(_ frame: DecodedFrame) throws {
-        let layer = frame.info.nuhLayerId
+    /// - Parameter outputLayers: how many layers are put out; nil for as many as there are.
+    func write(_ picture: VideoPicture, outputLayers: Int?) throws {
         let isByLayer = output.contains("%d")
-        if !isByLayer && decoder?.outputLayerCount != 1 {
+        if !isByLayer && outputLayers != 1 {
             throw MediaError.notSupported(
                 path: output, what: "several layers are put out: %d in the name stands for the layer")
         }
-        let window = frame.info.window
-        let buffer = frame.picture.frame
-        let fps = frame.timing.map { ($0.timeScale, $0.numUnitsInTick) } ?? (25, 1)
         let format = VideoFormat(
-            width: frame.width, height: frame.height, fps: fps.0 > 0 && fps.1 > 0 ? fps : (25, 1),
-            bitDepth: max(buffer.bitDepthLuma, buffer.bitDepthChroma))
-        let path = isByLayer ? output.replacingOccurrences(of: "%d", with: "\(layer)") : output
-        let known = try writers[isByLayer ? layer : 0] ?? (VideoWriter(path: path, format: format), format)
-        writers[isByLayer ? layer : 0] = known
+            width: picture.width, height: picture.height, fps: picture.frameRate ?? (25, 1), bitDepth: picture.bitDepth)
+        let path = isByLayer ? output.replacingOccurrences(of: "%d", with: "\(picture.layer)") : output
+        let index = isByLayer ? picture.layer : 0
+        let known = try writers[index] ?? (VideoWriter(path: path, format: format), format)
+        writers[index] = known
         guard known.format.width == format.width, known.format.height == format.height,
             known.format.bitDepth == format.bitDepth
         else {
@@ -112,19 +103,7 @@ private final class LayerFiles {
                 path: path, what: "the picture size changes in the stream; y4m holds one size only")
         }
         // y4m has one depth: the component of fewer bits is scaled. Raw samples stay as they are.
-        let isRaw = path.lowercased().hasSuffix(".yuv")
-        var scaled = [UInt16](
-            repeating: 0, count: buffer.bitDepthLuma == buffer.bitDepthChroma || isRaw ? 0 : format.width)
-        try scaled.withUnsafeMutableBufferPointer { scaled in
-            try known.writer.writeFrame { c, y in
-                let s = c == 0 ? 0 : 1
-                let row = UnsafePointer(buffer.plane(c).at(window.left >> s, y + (window.top >> s)))
-                let up = format.bitDepth - buffer.bitDepth(c)
-                guard up > 0, let copy = scaled.baseAddress, !scaled.isEmpty else { return row }
-                for x in 0..<format.size(ofComponent: c).width { copy[x] = row[x] << UInt16(up) }
-                return UnsafePointer(copy)
-            }
-        }
+        try known.writer.write(picture, asTheyAre: path.lowercased().hasSuffix(".yuv"))
     }
 
     func finish() throws { for (_, file) in writers.sorted(by: { $0.key < $1.key }) { try file.writer.finish() } }

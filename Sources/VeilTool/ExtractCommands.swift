@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Foundation
-import VeilBitstream
+import Veil
 import VeilMedia
-import VeilProtection
 
 struct ExtractCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -38,21 +37,22 @@ struct ExtractCommand: ParsableCommand {
         }
         let container = isContainer ? try ContainerOutput(path: output, fps: fps) : nil
         let file = isContainer ? nil : try OutputFile(path: output)
-        var extraction = LayerExtraction(layer: layer, maxTemporalId: maxTemporalId)
-        var pictures = 0
-        try StreamInput.read(input) { nal in
-            guard let unit = try extraction.take(nal) else { return }
-            if unit.header.nalUnitType.isSlice, layer == nil || unit.header.nuhLayerId == layer { pictures += 1 }
-            try container?.write(unit)
-            try file?.write(unit)
+        let extractor = LayerExtractor(layer: layer, maxTemporalId: maxTemporalId)
+        var slices = 0
+        func write(_ unit: StreamUnit) throws {
+            if unit.isSlice, layer == nil || unit.layer == layer { slices += 1 }
+            try container?.write(unit.nal)
+            try file?.write(unit.bytes)
         }
-        if pictures == 0 {
+        try StreamInput.chunks(input) { try extractor.push($0, deliver: write) }
+        try StreamInput.named(input) { try extractor.finish(deliver: write) }
+        if slices == 0 {
             throw MediaError.notSupported(
                 path: input, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
         }
         try container?.finish()
         try file?.finish()
-        if let layer, layer > 0, layer != extraction.streamLayers.last {
+        if let layer, layer > 0, layer != extractor.streamLayers.last {
             warn("\(output): the VPS still names higher layers: decode with --layer \(layer)")
         }
     }
@@ -84,27 +84,21 @@ struct SplitCommand: ParsableCommand {
         guard let pattern = NumberedName(output) else {
             throw ValidationError("-o needs %d (or %03d) once, for the number of the part")
         }
-        var splitting = StreamSplitting(every: every)
+        let splitter = StreamSplitter(every: every)
         var current: (part: Int, file: OutputFile)?
-        var chained = false
-        func write(_ unit: [NALUnit]) throws {
-            if current?.part != splitting.part {
+        func write(_ unit: AccessUnit, _ part: Int) throws {
+            if current?.part != part {
                 try current?.file.finish()
-                current = (splitting.part, try OutputFile(path: pattern.name(splitting.part)))
+                current = (part, try OutputFile(path: pattern.name(part)))
             }
-            for nal in unit { try current?.file.write(nal) }
+            try current?.file.write(unit.bytes)
         }
-        try StreamInput.read(input) { nal in
-            if nal.header.nalUnitType == .prefixSEI, try ProtectionSEI.message(in: nal)?.resynchronization == .stream {
-                chained = true
-            }
-            if let unit = try splitting.push(nal) { try write(unit) }
-        }
-        if let unit = try splitting.finish() { try write(unit) }
-        guard current != nil else { throw MediaError.notSupported(path: input, what: "no pictures") }
-        try current?.file.finish()
-        info("\(splitting.part + 1) part\(splitting.part == 0 ? "" : "s")")
-        if chained && splitting.part > 0 {
+        try StreamInput.chunks(input) { try splitter.push($0, deliver: write) }
+        try StreamInput.named(input) { try splitter.finish(deliver: write) }
+        guard let current else { throw MediaError.notSupported(path: input, what: "no pictures") }
+        try current.file.finish()
+        info("\(current.part + 1) part\(current.part == 0 ? "" : "s")")
+        if splitter.isChained && current.part > 0 {
             warn(
                 "\(input): the keystream never restarts (--resync stream): parts after the first decrypt only when "
                     + "joined again"
@@ -135,26 +129,18 @@ struct JoinCommand: ParsableCommand {
 
     func run() throws {
         let file = try OutputFile(path: output)
-        var joining = StreamJoining(continuous: continuous)
+        let joiner = StreamJoiner(continuous: continuous)
+        func write(_ unit: StreamUnit) throws { try file.write(unit.bytes) }
         for input in inputs {
-            joining.begin()
+            joiner.begin()
             do {
-                try StreamInput.read(input) { nal in for unit in try joining.push(nal) { try file.write(unit) } }
-                for unit in try joining.end() { try file.write(unit) }
+                try StreamInput.chunks(input) { try joiner.push($0, deliver: write) }
+                try StreamInput.named(input) { try joiner.end(deliver: write) }
             } catch let error as CutError {
                 throw MediaError.notSupported(path: input, what: error.description)
             }
         }
         try file.finish()
-    }
-}
-
-extension OutputFile {
-    /// Writes a NAL unit with its start code.
-    func write(_ nal: NALUnit) throws {
-        var bytes: [UInt8] = []
-        bytes.append(annexB: nal)
-        try write(bytes)
     }
 }
 

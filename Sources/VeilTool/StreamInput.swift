@@ -6,7 +6,20 @@ import VeilMedia
 /// Streams from files and standard input: byte streams as they are, all layers of ISO base media files (MP4,
 /// QuickTime), and what ffmpeg takes out of other containers (MPEG-TS, Matroska) without touching it.
 enum StreamInput {
+    /// Gives the NAL units of a stream.
     static func read(_ path: String, _ body: (NALUnit) throws -> Void) throws {
+        try open(path) { next in
+            var reader = AnnexBReader(next: next)
+            while let nal = try reader.nextUnit() { try body(nal) }
+        }
+    }
+
+    /// Gives the bytes of a stream as they come.
+    static func chunks(_ path: String, _ body: ([UInt8]) throws -> Void) throws {
+        try open(path) { next in while let chunk = try next() { try body(chunk) } }
+    }
+
+    private static func open(_ path: String, _ body: (@escaping () throws -> [UInt8]?) throws -> Void) throws {
         let file: FileHandle
         var process: Process?
         if path == "-" {
@@ -18,11 +31,14 @@ enum StreamInput {
                 )
             }
             if try isIsoMedia(opened) {
-                do {
+                try named(path) {
                     var reader = try IsoMediaReader(file: opened)
-                    while !Interruption.isRequested, let nal = try reader.nextUnit() { try body(nal) }
-                } catch let error as IsoMediaError {
-                    throw MediaError.notSupported(path: path, what: error.description)
+                    try body {
+                        guard !Interruption.isRequested, let nal = try reader.nextUnit() else { return nil }
+                        var bytes: [UInt8] = []
+                        bytes.append(annexB: nal)
+                        return bytes
+                    }
                 }
                 return
             }
@@ -32,15 +48,10 @@ enum StreamInput {
                 file = opened
             }
         }
-        do {
-            var reader = AnnexBReader { try file.readAvailable(upTo: 1 << 20) }
-            while let nal = try reader.nextUnit() { try body(nal) }
-        } catch let error as StreamError {
-            throw MediaError.notSupported(path: path, what: error.description)
-        } catch let error as SyntaxError {
-            throw MediaError.notSupported(path: path, what: error.description)
-        } catch MediaError.cannotOpen(_, let reason) {
-            throw MediaError.cannotOpen(path: path, reason: reason)
+        try named(path) {
+            do { try body { try file.readAvailable(upTo: 1 << 20) } } catch MediaError.cannotOpen(_, let reason) {
+                throw MediaError.cannotOpen(path: path, reason: reason)
+            }
         }
         if let process {
             process.waitUntilExit()
@@ -57,6 +68,17 @@ enum StreamInput {
         guard fstat(file.fileDescriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return false }
         defer { try? file.seek(toOffset: 0) }
         return IsoMediaReader.matches(try file.readAvailable(upTo: 8) ?? [])
+    }
+
+    /// Says which stream it is that an error is about.
+    static func named<R>(_ path: String, _ body: () throws -> R) throws -> R {
+        do { return try body() } catch let error as IsoMediaError {
+            throw MediaError.notSupported(path: path, what: error.description)
+        } catch let error as StreamError {
+            throw MediaError.notSupported(path: path, what: error.description)
+        } catch let error as SyntaxError {
+            throw MediaError.notSupported(path: path, what: error.description)
+        }
     }
 
     /// Whether a regular file is no byte stream but something else with a magic number that ffmpeg may know.

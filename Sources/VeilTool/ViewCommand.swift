@@ -2,10 +2,7 @@
 import ArgumentParser
 import Foundation
 import Veil
-import VeilBitstream
-import VeilDecoder
 import VeilMedia
-import VeilProtection
 
 struct ViewCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -60,73 +57,26 @@ struct ViewCommand: ParsableCommand {
 
     /// How many pictures each layer has.
     private func pictureCounts() throws -> [Int: Int] {
-        var counts: [Int: Int] = [:]
-        try StreamInput.read(input) { nal in
-            if nal.header.nalUnitType.isSlice, nal.bytes.count > 2, nal.bytes[2] & 0x80 != 0 {
-                counts[nal.header.nuhLayerId, default: 0] += 1
-            }
-        }
-        return counts
+        let inspector = StreamInspector(countsSpace: false)
+        try StreamInput.chunks(input) { try inspector.push($0) }
+        let summary = try StreamInput.named(input) { try inspector.finish() }
+        return Dictionary(
+            uniqueKeysWithValues: summary.layers.filter { $0.pictures > 0 }.map { ($0.layer, $0.pictures) })
     }
 
     /// Pictures of a layer by their place in output order, made small, with as many cells as there are columns.
     private func pictures(layer: Int, wanted: Set<Int>, keys: KeyRing?) throws -> [RGBImage] {
         var result: [RGBImage] = []
         var index = 0
-        try DecodedPictures.read(input, layer: layer, keys: keys, threads: threads) { frame in
-            if wanted.contains(index) { result.append(RGBImage(frame).reduced(toWidth: width)) }
+        var options = VideoDecoder.Options()
+        options.output = .layer(layer)
+        options.keys = keys
+        options.threads = max(threads, 1)
+        try StreamInput.decode(input, VideoDecoder(options: options)) { picture in
+            if wanted.contains(index) { result.append(RGBImage(VideoFrame(picture)).reduced(toWidth: width)) }
             index += 1
         }
         while result.count < columns { result.append(RGBImage(width: 1, height: 1)) }
         return result
-    }
-}
-
-/// The pictures of one layer of a stream.
-enum DecodedPictures {
-    static func read(
-        _ path: String, layer: Int, keys: KeyRing?, threads: Int, _ body: (VideoFrame) throws -> Void
-    ) throws {
-        try withoutActuallyEscaping(body) { body in
-            var options = Decoder.Options()
-            options.output = .layer(layer)
-            options.threads = max(threads, 1)
-            let decryption = keys.map { Decryption(keys: $0, wanted: Set(0...layer)) }
-            options.hooks = decryption?.restarting
-            let decoder = Decoder(options: options) { try body(VideoFrame($0)) }
-            if let decryption {
-                let input = DecryptingInput(decryption, threads: options.threads) { try decoder.push($0) }
-                try StreamInput.read(path) { try input.push($0) }
-                try input.finish()
-            } else {
-                try StreamInput.read(path) { try decoder.push($0) }
-            }
-            try decoder.finish()
-        }
-    }
-}
-
-extension VideoFrame {
-    /// The conformance window of a decoded picture.
-    convenience init(_ decoded: DecodedFrame) {
-        let buffer = decoded.picture.frame
-        let fps = decoded.timing.map { ($0.timeScale, $0.numUnitsInTick) } ?? (25, 1)
-        self.init(
-            format: VideoFormat(
-                width: decoded.width, height: decoded.height, fps: fps.0 > 0 && fps.1 > 0 ? fps : (25, 1),
-                bitDepth: buffer.bitDepthLuma),
-            planes: [])
-        let window = decoded.info.window
-        for c in 0..<3 {
-            let s = c == 0 ? 0 : 1
-            let size = format.size(ofComponent: c)
-            var samples: [UInt16] = []
-            samples.reserveCapacity(size.width * size.height)
-            for y in 0..<size.height {
-                samples += UnsafeBufferPointer(
-                    start: buffer.plane(c).at(window.left >> s, y + (window.top >> s)), count: size.width)
-            }
-            planes.append(samples)
-        }
     }
 }

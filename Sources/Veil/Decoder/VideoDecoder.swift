@@ -98,22 +98,35 @@ public final class VideoDecoder {
         input = decryption.map { DecryptingInput($0, threads: inner.threads) { try made.push($0) } }
     }
 
-    /// Takes the next bytes of the stream, however they are cut. Returns the pictures that became ready.
+    /// Takes the next bytes of the stream, however they are cut, and delivers pictures as they become ready.
     ///
     /// Throws ``KeyError`` when a key is missing or wrong (before the first picture it would matter to),
-    /// ``StreamError``, and errors that name what a stream asks for and Veil does not support. Damaged data is
-    /// concealed and reported instead.
+    /// ``StreamError``, and errors that name what a stream asks for and Veil does not support; and what `deliver`
+    /// throws. Damaged data is concealed and reported instead.
+    public func push(_ bytes: some Sequence<UInt8>, deliver: (VideoPicture) throws -> Void) throws {
+        for unit in try splitter.push(bytes) { try decode(unit, deliver) }
+    }
+
+    /// Ends the stream and delivers the pictures left.
+    public func finish(deliver: (VideoPicture) throws -> Void) throws {
+        if let unit = try splitter.finish() { try decode(unit, deliver) }
+        try input?.finish()
+        try decoder.finish()
+        try deliverReady(deliver)
+    }
+
+    /// Takes the next bytes of the stream, however they are cut. Returns the pictures that became ready.
     public func push(_ bytes: some Sequence<UInt8>) throws -> [VideoPicture] {
-        for unit in try splitter.push(bytes) { try decode(unit) }
-        return takeReady()
+        var pictures: [VideoPicture] = []
+        try push(bytes) { pictures.append($0) }
+        return pictures
     }
 
     /// Ends the stream and returns the pictures left.
     public func finish() throws -> [VideoPicture] {
-        if let unit = try splitter.finish() { try decode(unit) }
-        try input?.finish()
-        try decoder.finish()
-        return takeReady()
+        var pictures: [VideoPicture] = []
+        try finish { pictures.append($0) }
+        return pictures
     }
 
     /// How many layers are put out, as far as the VPS at hand tells; nil for as many as there are.
@@ -137,13 +150,14 @@ public final class VideoDecoder {
         return report
     }
 
-    private func decode(_ unit: NALUnit) throws {
+    private func decode(_ unit: NALUnit, _ deliver: (VideoPicture) throws -> Void) throws {
         if let input { try input.push(unit) } else { try decoder.push(unit) }
+        try deliverReady(deliver)
     }
 
-    private func takeReady() -> [VideoPicture] {
-        defer { sink.pictures = [] }
-        return sink.pictures
+    private func deliverReady(_ deliver: (VideoPicture) throws -> Void) throws {
+        defer { sink.pictures.removeAll() }
+        for picture in sink.pictures { try deliver(picture) }
     }
 
     /// The pictures of an asynchronous stream of bytes.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 /// What is wrong with a cut, in one line.
-package enum CutError: Error, Sendable, CustomStringConvertible {
+public enum CutError: Error, Sendable, CustomStringConvertible {
     case noIRAP(offset: Int)
-    package var description: String {
+    public var description: String {
         switch self {
         case .noIRAP(let offset):
             return "the first picture (at byte \(offset)) is no IRAP picture: nothing can be joined there"

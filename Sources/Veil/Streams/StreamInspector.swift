@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+import VeilProtection
+
+/// Finds out what a stream holds: layers, pictures, sizes, how it is encrypted; no keys needed.
+///
+/// Feed chunks as they come with ``push(_:)`` and end with ``finish()``.
+public final class StreamInspector {
+    private var headers = HeaderSummary()
+    private var splitter = ByteStreamSplitter()
+    private let space = SpaceCounting()
+    private let counter: StreamTranscoder?
+
+    /// - Parameters:
+    ///   - countsSpace: count the bits that are, or could be, encrypted, which takes a pass over all slice data.
+    ///   - sidecar: the messages of a stream that carries none.
+    ///   - threads: worker threads of the counting, 1 or more.
+    public init(countsSpace: Bool = true, sidecar: Sidecar? = nil, threads: Int = 1) {
+        counter = countsSpace ? StreamTranscoder(mode: .hooks(space), threads: max(threads, 1)) { _ in } : nil
+        for message in sidecar?.messages ?? [] {
+            space.take(message)
+            headers.add(message)
+        }
+    }
+
+    /// Takes the next bytes of the stream, however they are cut. Throws ``StreamError``, and ``KeyError`` for messages
+    /// that are not understood; what cannot be read of headers is noted in the summary.
+    public func push(_ bytes: some Sequence<UInt8>) throws { for unit in try splitter.push(bytes) { try add(unit) } }
+
+    /// Ends the stream.
+    public func finish() throws -> StreamSummary {
+        if let unit = try splitter.finish() { try add(unit) }
+        try counter?.finish()
+        if counter != nil { headers.addSpace(space) }
+        return headers.summary
+    }
+
+    private func add(_ nal: NALUnit) throws {
+        try headers.add(nal)
+        guard let counter else { return }
+        if nal.header.nalUnitType == .prefixSEI, let message = try ProtectionSEI.message(in: nal) {
+            space.take(message)
+        }
+        try counter.push(nal)
+    }
+}
+
+/// Gathers a summary from the headers of a stream.
+private struct HeaderSummary {
+    private(set) var summary = StreamSummary()
+    private let sets = ParameterSetCollection()
+
+    mutating func add(_ nal: NALUnit) throws {
+        summary.nalUnits += 1
+        summary.bytes += nal.bytes.count + nal.startCodeLength + nal.trailingZeros
+        do {
+            switch nal.header.nalUnitType {
+            case .vps, .sps, .pps: try sets.take(nal)
+            case .prefixSEI:
+                if let message = try ProtectionSEI.message(in: nal) { update(message.layer) { $0.add(message) } }
+            default:
+                if nal.header.nalUnitType.isSlice { try addSlice(nal) }
+            }
+        } catch let error as SyntaxError {
+            if summary.notes.count < 20 {
+                summary.notes.append("\(nal.header.nalUnitType) at byte \(nal.offset): \(error)")
+            }
+        }
+    }
+
+    /// Adds a message kept beside the stream.
+    mutating func add(_ message: ProtectionMessage) { update(message.layer) { $0.add(message) } }
+
+    /// Adds what was counted, once the stream is over.
+    mutating func addSpace(_ space: SpaceCounting) {
+        let all = Double(max(summary.layers.reduce(0) { $0 + $1.bytes } * 8, 1))
+        for i in summary.layers.indices {
+            let counts = space.counts(layer: summary.layers[i].layer)
+            let named = ElementSet.maximal.counts(counts).filter { $0.bits > 0 }
+            summary.layers[i].encryptionSpace = StreamSummary.Space(
+                bits: Dictionary(uniqueKeysWithValues: named.map { ($0.name, $0.bits) }), total: counts.total,
+                percentOfStream: 100 * Double(counts.total) / all,
+                percentOfLayer: 100 * Double(counts.total) / Double(max(summary.layers[i].bytes * 8, 1)))
+        }
+    }
+
+    private mutating func addSlice(_ nal: NALUnit) throws {
+        let rbsp = nal.rbsp
+        var r = BitReader(Array(rbsp.prefix(32)))
+        let first = try r.flag("first_slice_segment_in_pic_flag")
+        if nal.header.nalUnitType.isIRAP { _ = try r.flag("no_output_of_prior_pics_flag") }
+        let ppsId = try r.ue("slice_pic_parameter_set_id", in: 0...63)
+        let pps = try sets.pictureParameterSet(id: ppsId)
+        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: nal.header.nuhLayerId)
+        update(nal.header.nuhLayerId) { layer in
+            layer.width = sps.picWidthInLumaSamples - sps.window.left - sps.window.right
+            layer.height = sps.picHeightInLumaSamples - sps.window.top - sps.window.bottom
+            layer.bitDepth = sps.bitDepthY
+            layer.slices += 1
+            layer.bytes += nal.bytes.count
+            if first {
+                layer.pictures += 1
+                if nal.header.nalUnitType.isIRAP { layer.irapPictures += 1 }
+            }
+        }
+    }
+
+    private mutating func update(_ id: Int, _ change: (inout StreamSummary.Layer) -> Void) {
+        let index =
+            summary.layers.firstIndex { $0.layer == id }
+            ?? {
+                let at = summary.layers.firstIndex { $0.layer > id } ?? summary.layers.count
+                summary.layers.insert(StreamSummary.Layer(layer: id), at: at)
+                return at
+            }()
+        change(&summary.layers[index])
+    }
+}
+
+extension StreamSummary.Layer {
+    fileprivate mutating func add(_ message: ProtectionMessage) {
+        let count = (encryption?.messages ?? 0) + 1
+        encryption = StreamSummary.Encryption(
+            scheme: message.scheme.name, cipher: message.cipher.name, profile: message.profile.name,
+            elements: message.elements.names,
+            resynchronization: message.resynchronization.name, feedback: message.feedback, keyId: message.keyId,
+            messages: count)
+    }
+}
