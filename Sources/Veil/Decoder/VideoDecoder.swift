@@ -70,7 +70,12 @@ public final class VideoDecoder {
     private var splitter = ByteStreamSplitter()
     private let sink = Sink()
 
-    private final class Sink { var pictures: [VideoPicture] = [] }
+    /// Pictures on their way out, and how many layers there were to put out when the last one came.
+    private final class Sink {
+        var pictures: [VideoPicture] = []
+        var outputLayerCount: Int?
+        weak var decoder: VeilDecoder.Decoder?
+    }
 
     public init(options: Options = Options()) {
         var inner = VeilDecoder.Decoder.Options()
@@ -93,7 +98,11 @@ public final class VideoDecoder {
             inner.hooks = options.hooks.map { HooksInTurn(decryption.restarting, $0) } ?? decryption.restarting
         }
         let sink = sink
-        let made = VeilDecoder.Decoder(options: inner) { sink.pictures.append(VideoPicture($0)) }
+        let made = VeilDecoder.Decoder(options: inner) {
+            sink.pictures.append(VideoPicture($0))
+            sink.outputLayerCount = sink.decoder?.outputLayerCount
+        }
+        sink.decoder = made
         decoder = made
         input = decryption.map { DecryptingInput($0, threads: inner.threads) { try made.push($0) } }
     }
@@ -129,8 +138,9 @@ public final class VideoDecoder {
         return pictures
     }
 
-    /// How many layers are put out, as far as the VPS at hand tells; nil for as many as there are.
-    public var outputLayerCount: Int? { decoder.outputLayerCount }
+    /// How many layers are put out where the last picture is from, as far as the VPS tells; nil for as many as there
+    /// are.
+    public var outputLayerCount: Int? { sink.outputLayerCount }
 
     public var report: Report {
         let r = decoder.report
