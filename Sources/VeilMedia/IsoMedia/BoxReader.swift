@@ -53,6 +53,13 @@ package struct Box: Sendable {
 
     package var bytesLeft: Int { bytes.endIndex - at }
 
+    /// The box as it would be written: size, type and payload.
+    var whole: [UInt8] {
+        var w = BoxWriter()
+        w.box(type) { $0.append(bytes) }
+        return w.bytes
+    }
+
     /// A number of `count` bytes, at most 8, big endian.
     package mutating func read(_ count: Int) throws -> UInt64 {
         guard count <= bytesLeft else { throw IsoMediaError.truncated(box: type, offset: offset) }

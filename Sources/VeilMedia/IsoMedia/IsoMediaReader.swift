@@ -142,6 +142,19 @@ package struct IsoMediaReader {
 
     // MARK: The file
 
+    /// The `moov` box of a file, in memory; nil when there is none.
+    static func movie(of file: FileHandle, fileSize: Int) throws -> Box? {
+        var at = 0
+        while let (type, header, end) = try boxHeader(file, at: at, fileSize: fileSize) {
+            if type == "moov", end - at <= largestTable {
+                let payload = try read(file, from: at + header, count: end - at - header, in: type)
+                return Box(type: type, bytes: payload[...], offset: at)
+            }
+            at = end
+        }
+        return nil
+    }
+
     /// Type, size of the header, and end of the box at a place; nil at the end of the file.
     private static func boxHeader(
         _ file: FileHandle, at: Int, fileSize: Int
