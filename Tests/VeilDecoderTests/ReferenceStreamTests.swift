@@ -1,21 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
 import Foundation
+import TestSupport
 import Testing
 import VeilBitstream
 import VeilRecon
 
 @testable import VeilDecoder
-
-/// The folder of shared material beside the repository, or nil.
-let sharedFolder: URL? = {
-    let path = ProcessInfo.processInfo.environment["VEIL_SHARED"]
-    let url =
-        path.map { URL(fileURLWithPath: $0) }
-        ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("../../../shared")
-    return FileManager.default.fileExists(atPath: url.appendingPathComponent("vectors").path)
-        ? url.standardizedFileURL : nil
-}()
 
 /// MD5 of every layer's planar output in output order, and the report.
 func decodeAllLayers(
@@ -51,28 +42,21 @@ func decodeAllLayers(
     return (hashes.mapValues { $0.finalize().map { String(format: "%02x", $0) }.joined() }, frames, decoder.report)
 }
 
-/// Name and layer MD5s of each stream in the manifest.
-private func manifest() -> [(name: String, md5: [String])] {
-    guard let folder = sharedFolder,
-        let text = try? String(contentsOf: folder.appendingPathComponent("vectors/MANIFEST.md"), encoding: .utf8)
-    else { return [] }
-    return text.split(separator: "\n").compactMap { line in
-        guard let name = line.split(whereSeparator: { "| `".contains($0) }).first, name.hasSuffix(".bit") else {
-            return nil
-        }
-        let words = line.split(whereSeparator: { !$0.isHexDigit }).filter { $0.count == 32 }.map(String.init)
-        return words.isEmpty ? nil : (String(name), words)
-    }
+/// The repository has its streams, and each is listed.
+@Test func referenceStreamsAreThere() throws {
+    let files = try FileManager.default.contentsOfDirectory(atPath: ReferenceStream.folder.path)
+        .filter { $0.hasSuffix(".bit") }
+    #expect(files.count >= 13)
+    #expect(Set(files) == Set(ReferenceStream.own.map(\.url.lastPathComponent)))
+    #expect(ReferenceStream.all.allSatisfy { $0.md5.count >= 2 })
 }
 
-@Test(.enabled(if: sharedFolder != nil, "shared/vectors is missing"), arguments: manifest().map(\.name))
-func referenceStreamDecodes(name: String) throws {
-    let folder = try #require(sharedFolder)
-    let expected = try #require(manifest().first { $0.name == name }).md5
-    let bytes = [UInt8](try Data(contentsOf: folder.appendingPathComponent("vectors/\(name)")))
+@Test(arguments: ReferenceStream.all) func referenceStreamDecodes(stream: ReferenceStream) throws {
+    let bytes = try stream.bytes()
     for threads in [1, 3] {
         let result = try decodeAllLayers(bytes, threads: threads)
-        for (layer, md5) in expected.enumerated() {
+        #expect(result.md5.count == stream.md5.count)
+        for (layer, md5) in stream.md5.enumerated() {
             #expect(result.md5[layer] == md5, "layer \(layer), \(threads) threads")
         }
         #expect(result.report.isClean, "\(result.report)")

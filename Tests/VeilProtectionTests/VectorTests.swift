@@ -1,25 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import TestSupport
 import Testing
 import VeilBitstream
 import VeilEntropy
 
 @testable import VeilProtection
-
-private let folder: URL = {
-    if let path = ProcessInfo.processInfo.environment["VEIL_SHARED"] { return URL(fileURLWithPath: path) }
-    return URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
-        .deletingLastPathComponent().appendingPathComponent("shared")
-}()
-
-private let names: [String] =
-    ((try? FileManager.default.contentsOfDirectory(atPath: folder.appendingPathComponent("vectors").path)) ?? [])
-    .filter { $0.hasSuffix(".bit") }.sorted()
-
-private func units(_ name: String) throws -> [NALUnit] {
-    try AnnexBReader.units(of: [UInt8](try Data(contentsOf: folder.appendingPathComponent("vectors/\(name)"))))
-}
 
 private let keys = KeyRing.generate(layers: 4)
 
@@ -52,11 +37,10 @@ private final class BinTrace: BinHook, BinHookProvider, @unchecked Sendable {
     }
 }
 
-@Suite(.enabled(if: !names.isEmpty, "reference streams (shared/vectors) are not here"))
-struct VectorTests {
-    @Test(arguments: names, ElementProfile.allCases)
-    func decryptionRestoresTheStream(name: String, profile: ElementProfile) throws {
-        let clear = try units(name)
+@Suite struct VectorTests {
+    @Test(arguments: ReferenceStream.all, ElementProfile.allCases)
+    func decryptionRestoresTheStream(stream: ReferenceStream, profile: ElementProfile) throws {
+        let clear = try AnnexBReader.units(of: stream.bytes())
         var original: [UInt8] = []
         for nal in clear { original.append(annexB: nal) }
         let vps = try #require(clear.first { $0.header.nalUnitType == .vps })
@@ -79,5 +63,28 @@ struct VectorTests {
             #expect(parser.report.failedSlices == 0)
         }
         #expect(before.hash == after.hash && before.runs == after.runs && before.runs > 0)
+    }
+
+    /// The repository's streams have every element that an encryption may change, so that the tests above see it.
+    @Test func everyElementOccurs() throws {
+        let seen = ElementsSeen()
+        for stream in ReferenceStream.own {
+            let parser = StreamTranscoder(mode: .hooks(seen), threads: 1) { _ in }
+            for nal in try AnnexBReader.units(of: stream.bytes()) { try parser.push(nal) }
+            try parser.finish()
+        }
+        for element in BinElement.allCases { #expect(seen.counts[element, default: 0] > 0, "\(element)") }
+    }
+}
+
+/// Counts the runs of each element.
+private final class ElementsSeen: BinHook, BinHookProvider, @unchecked Sendable {
+    var counts: [BinElement: Int] = [:]
+    func makeHook(layer: Int) -> (any BinHook)? { self }
+    func begin(_ unit: BinUnit) {}
+    func beginCTU(address: Int, x: Int, y: Int) {}
+    func replace(_ run: BinRun) -> UInt32 {
+        counts[run.element, default: 0] += 1
+        return run.bins
     }
 }
