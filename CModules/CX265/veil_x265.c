@@ -64,9 +64,9 @@ static void suit_width(x265_param *p, int width) {
         while (columns(p, width) < 3 && shrink_ctu(p)) {}
 }
 
-veil_x265 *veil_x265_open(
-    int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset, const char *tune, int pyramidLevels,
-    const char *const *names, const char *const *values, int count, char *error, size_t errorSize) {
+veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset,
+    const char *tune, int pyramidLevels, const char *const *names, const char *const *values, int count, char *error,
+    size_t errorSize) {
     const x265_api *api = x265_api_get(bitDepth);
     if (!api) {
         snprintf(error, errorSize, "libx265 has no %d-bit encoder", bitDepth);
@@ -80,7 +80,8 @@ veil_x265 *veil_x265_open(
     e->api = api;
     e->param = api->param_alloc();
     if (!e->param || api->param_default_preset(e->param, preset, tune) < 0) {
-        snprintf(error, errorSize, "libx265 does not know preset '%s'%s%s", preset, tune ? " or tune " : "", tune ? tune : "");
+        snprintf(error, errorSize, "libx265 does not know preset '%s'%s%s", preset, tune ? " or tune " : "",
+            tune ? tune : "");
         veil_x265_close(e);
         return NULL;
     }
@@ -104,8 +105,8 @@ veil_x265 *veil_x265_open(
     }
     suit_width(e->param, width);
     if (e->param->maxSlices > 1 && columns(e->param, width) < 3) {
-        snprintf(
-            error, errorSize, "libx265 makes slices of wavefronts only, for which pictures of %d samples are too narrow", width);
+        snprintf(error, errorSize,
+            "libx265 makes slices of wavefronts only, for which pictures of %d samples are too narrow", width);
         veil_x265_close(e);
         return NULL;
     }
@@ -120,7 +121,8 @@ veil_x265 *veil_x265_open(
     x265_param used;
     api->encoder_parameters(e->encoder, &used);
     if (used.maxSlices > 1 && !used.bEnableWavefront) {
-        snprintf(error, errorSize, "libx265 makes slices of wavefronts only, which these settings leave out (no threads: pools)");
+        snprintf(error, errorSize,
+            "libx265 makes slices of wavefronts only, which these settings leave out (no threads: pools)");
         veil_x265_close(e);
         return NULL;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// What the lines added to libx265's entropy.cpp call. Included there after libx265's own headers. All state is of one thread, between
-// the beginning and the end of one CTU that goes to a bitstream: rate estimates never see a hook.
+// What the lines added to libx265's entropy.cpp call. Included there after libx265's own headers. All state is of one
+// thread, between the beginning and the end of one CTU that goes to a bitstream: rate estimates never see a hook.
 #ifndef VEIL_BINS_H
 #define VEIL_BINS_H
 #include "include/veil_x265_hook.h"
@@ -28,8 +28,9 @@ struct State {
     veil_bin_run next;
     uint8_t baseLevel;
     uint8_t last;
-    /// The picture whose entropy coder was reset last in this thread, and the CTU of it that is written next: SAO parameters come before
-    /// their CTU and do not name it. Where they are written, one thread writes all CTUs of a picture in order.
+    /// The picture whose entropy coder was reset last in this thread, and the CTU of it that is written next: SAO
+    /// parameters come before their CTU and do not name it. Where they are written, one thread writes all CTUs of a
+    /// picture in order.
     const X265_NS::Slice *slice;
     int address;
     /// That CTU was announced already.
@@ -154,7 +155,8 @@ inline void expectDqpSuffix(uint32_t magnitude, int qpBdOffset) {
     state.next.base_level = (uint8_t)(25 + qpBdOffset / 2);
 }
 
-/// The last bin of a truncated unary code, of which all before are ones, ends the next bypass bins. `shown`: how many bins there are.
+/// The last bin of a truncated unary code, of which all before are ones, ends the next bypass bins. `shown`: how many
+/// bins there are.
 inline void expectLast(uint8_t element, uint32_t value, uint32_t cMax, uint32_t shown) {
     if (state.bins && shown > 0 && value + 1 >= cMax) expect(element, 1, cMax, 0);
 }

@@ -18,7 +18,9 @@ struct Entry {
 Entry entries[64];
 std::mutex changes;
 
-const void *parameters(void *encoder) { return static_cast<X265_NS::Encoder *>(static_cast<x265_encoder *>(encoder))->m_param; }
+const void *parameters(void *encoder) {
+    return static_cast<X265_NS::Encoder *>(static_cast<x265_encoder *>(encoder))->m_param;
+}
 
 }  // namespace
 

@@ -50,9 +50,8 @@ void veil_fill_deblock_avx2(veil_kernels *k);
 void veil_fill_sao_avx2(veil_kernels *k);
 void veil_fill_sao_statistics_avx2(veil_kernels *k);
 // What vectors leave at the end of rows.
-void veil_sao_edge_statistics_plain(
-    int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride, const uint16_t *rec, ptrdiff_t recStride, int w,
-    int h, int eoClass);
+void veil_sao_edge_statistics_plain(int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride,
+    const uint16_t *rec, ptrdiff_t recStride, int w, int h, int eoClass);
 void veil_fill_resample_avx2(veil_kernels *k);
 void veil_fill_cost_avx2(veil_kernels *k);
 void veil_fill_satd_avx2(veil_kernels *k);
@@ -78,7 +77,8 @@ VEIL_INLINE int16_t veil_clip16(int v) { return (int16_t)veil_clip3(-32768, 3276
 VEIL_INLINE uint16_t veil_clip_sample(int v, int bitDepth) { return (uint16_t)veil_clip3(0, (1 << bitDepth) - 1, v); }
 
 // One sample of the vertical pass (H.8.1.4.1.3): `s` is the first of its `taps` input samples, `stride` apart.
-VEIL_INLINE uint16_t veil_resample_sample(const int16_t *s, ptrdiff_t stride, const int16_t *c, int taps, int bitDepth) {
+VEIL_INLINE uint16_t veil_resample_sample(
+    const int16_t *s, ptrdiff_t stride, const int16_t *c, int taps, int bitDepth) {
     int shift2 = 20 - bitDepth;
     int sum = 1 << (shift2 - 1);
     for (int i = 0; i < taps; i++) sum += c[i] * s[i * stride];

@@ -20,7 +20,8 @@ static void drain(veil_decoder *decoder) {
         size_t sample = p.bit_depth > 8 ? 2 : 1;
         for (int c = 0; c < 3; c++) {
             int width = c ? (p.width + 1) / 2 : p.width, height = c ? (p.height + 1) / 2 : p.height;
-            for (int y = 0; y < height; y++) fwrite((const char *)p.planes[c] + y * p.strides[c], sample, width, stdout);
+            for (int y = 0; y < height; y++)
+                fwrite((const char *)p.planes[c] + y * p.strides[c], sample, width, stdout);
         }
     }
 }

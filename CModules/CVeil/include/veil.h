@@ -2,9 +2,10 @@
 //
 // Veil for C: encode, encrypt, decrypt and decode scalable HEVC. Link with -lVeilC.
 //
-// Streams go in and out as byte streams (Annex B), cut anywhere on the way in, one access unit at a time on the way out. Every object
-// serves one stream and one thread at a time. Functions that can fail return 0 or a pointer on success, and -1 or NULL otherwise;
-// veil_last_error() then says why in one line. Nothing is ever written to standard output or error.
+// Streams go in and out as byte streams (Annex B), cut anywhere on the way in, one access unit at a time on the way
+// out. Every object serves one stream and one thread at a time. Functions that can fail return 0 or a pointer on
+// success, and -1 or NULL otherwise; veil_last_error() then says why in one line. Nothing is ever written to standard
+// output or error.
 #ifndef VEIL_H
 #define VEIL_H
 
@@ -64,7 +65,8 @@ void veil_keys_close(veil_keys *keys);
 
 // Decoding
 
-/// `keys`: NULL decodes to what someone without keys sees. `layer`: nuh_layer_id, or -1 for the highest. `threads`: 1 or more.
+/// `keys`: NULL decodes to what someone without keys sees. `layer`: nuh_layer_id, or -1 for the highest. `threads`: 1
+/// or more.
 veil_decoder *veil_decoder_open(const veil_keys *keys, int layer, int threads);
 int veil_decoder_push(veil_decoder *decoder, const uint8_t *data, size_t size);
 /// Ends the stream.
@@ -91,8 +93,8 @@ typedef struct veil_encoder_settings {
     int32_t fps_num, fps_den;
     /// 8 or 10.
     int32_t bit_depth;
-    /// The ratio of each enhancement layer to the layer below it, bottom up: "2x", "1.5x", "snr" for the same size, "2x,snr" for three
-    /// layers, up to eight; "1" for a single layer. NULL for "2x".
+    /// The ratio of each enhancement layer to the layer below it, bottom up: "2x", "1.5x", "snr" for the same size,
+    /// "2x,snr" for three layers, up to eight; "1" for a single layer. NULL for "2x".
     const char *layers;
     /// QPs of the base layer and of all enhancement layers, 0 ... 51.
     int32_t base_qp, enhancement_qp;
@@ -101,8 +103,8 @@ typedef struct veil_encoder_settings {
     int32_t threads;
     /// "bl", "all" or "el"; NULL for "all". Without keys nothing is encrypted.
     const char *scheme;
-    /// Adaptive quantisation of the enhancement layers: 0 off, 1 by variance, 2 by variance and picture; and its strength, 0 to 3, where 1
-    /// is usual.
+    /// Adaptive quantisation of the enhancement layers: 0 off, 1 by variance, 2 by variance and picture; and its
+    /// strength, 0 to 3, where 1 is usual.
     int32_t aq_mode;
     double aq_strength;
 } veil_encoder_settings;

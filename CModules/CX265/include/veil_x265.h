@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// A narrow view of libx265 for the base layer encoder: open with named options, push pictures, pull access units with their
-// reconstruction.
+// A narrow view of libx265 for the base layer encoder: open with named options, push pictures, pull access units with
+// their reconstruction.
 #ifndef VEIL_X265_H
 #define VEIL_X265_H
 #include <stddef.h>
@@ -30,12 +30,12 @@ typedef struct veil_x265_output {
 /// Version string of the library.
 const char *veil_x265_version(void);
 
-/// Opens an encoder. `names` and `values` are `count` options as the command line tool names them (without dashes); a NULL value is an
-/// empty one. `pyramidLevels` are the levels of referenced B pictures: more than one takes a patched libx265. On failure NULL, with the
-/// reason in `error` (`errorSize` bytes).
-veil_x265 *veil_x265_open(
-    int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset, const char *tune, int pyramidLevels,
-    const char *const *names, const char *const *values, int count, char *error, size_t errorSize);
+/// Opens an encoder. `names` and `values` are `count` options as the command line tool names them (without dashes); a
+/// NULL value is an empty one. `pyramidLevels` are the levels of referenced B pictures: more than one takes a patched
+/// libx265. On failure NULL, with the reason in `error` (`errorSize` bytes).
+veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset,
+    const char *tune, int pyramidLevels, const char *const *names, const char *const *values, int count, char *error,
+    size_t errorSize);
 
 /// The `x265_encoder *` inside.
 void *veil_x265_handle(veil_x265 *encoder);
@@ -43,8 +43,9 @@ void *veil_x265_handle(veil_x265 *encoder);
 /// VPS, SPS and PPS in Annex B form; the pointer is valid until the next call. Returns 0 or a negative number.
 int veil_x265_headers(veil_x265 *encoder, const uint8_t **bytes, size_t *size);
 
-/// Pushes a picture (`planes` NULL to flush). Returns 1 when `out` was filled, 0 when the encoder needs more input (or, flushing, is
-/// empty), a negative number on failure. `planes` are of uint8_t or uint16_t samples by the bit depth, `strides` in bytes.
+/// Pushes a picture (`planes` NULL to flush). Returns 1 when `out` was filled, 0 when the encoder needs more input (or,
+/// flushing, is empty), a negative number on failure. `planes` are of uint8_t or uint16_t samples by the bit depth,
+/// `strides` in bytes.
 int veil_x265_encode(veil_x265 *encoder, const void *const planes[3], const int strides[3], veil_x265_output *out);
 
 void veil_x265_close(veil_x265 *encoder);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// The bin hook of libx265's entropy coder: what the patched entropy.cpp hands over, and what it gets back. It decides nothing: which bins
-// change is the business of whoever is called.
+// The bin hook of libx265's entropy coder: what the patched entropy.cpp hands over, and what it gets back. It decides
+// nothing: which bins change is the business of whoever is called.
 #ifndef VEIL_X265_HOOK_H
 #define VEIL_X265_HOOK_H
 #include <stdint.h>
@@ -55,7 +55,8 @@ typedef struct veil_x265_ctu {
     int begins;
 } veil_x265_ctu;
 
-/// Motion of a 16x16 luma block, in quarter samples: that of its first 4x4 block. A reference index of -1 is a list not used.
+/// Motion of a 16x16 luma block, in quarter samples: that of its first 4x4 block. A reference index of -1 is a list not
+/// used.
 typedef struct veil_x265_motion {
     int16_t mv[2][2];
     int8_t ref_idx[2];
@@ -66,10 +67,11 @@ typedef struct veil_x265_hooks {
     void *user;
     /// A picture's coding begins: before any of its CTUs is written.
     void (*begin_picture)(void *user, int poc, int nal_unit_type);
-    /// A CTU is about to be written. Returns what `replace` is to be called with, or NULL to leave the CTU's bins alone.
+    /// A CTU is about to be written. Returns what `replace` is to be called with, or NULL to leave the CTU's bins
+    /// alone.
     void *(*begin_ctu)(void *user, const veil_x265_ctu *ctu);
-    /// The motion of a CTU that is about to be written, if it has any: `blocks` a side, in raster order; parts outside the picture hold
-    /// nothing of use. NULL when motion is not wanted.
+    /// The motion of a CTU that is about to be written, if it has any: `blocks` a side, in raster order; parts outside
+    /// the picture hold nothing of use. NULL when motion is not wanted.
     void (*motion)(void *user, const veil_x265_ctu *ctu, int blocks, const veil_x265_motion *motion);
     /// The bins to write in place of the run's.
     uint32_t (*replace)(void *bins, const veil_bin_run *run);
@@ -79,8 +81,8 @@ typedef struct veil_x265_hooks {
 int veil_x265_add_hooks(const void *param, const veil_x265_hooks *hooks);
 void veil_x265_drop_hooks(const void *param);
 
-/// Sets the hooks of an open encoder (`x265_encoder *`), before its first picture; they are copied. Returns 0, or -1 when too many
-/// encoders have hooks.
+/// Sets the hooks of an open encoder (`x265_encoder *`), before its first picture; they are copied. Returns 0, or -1
+/// when too many encoders have hooks.
 int veil_x265_set_hooks(void *encoder, const veil_x265_hooks *hooks);
 
 /// What the entropy coder was patched to show: 1 the first five elements, 2 all.

@@ -68,7 +68,8 @@ VEIL_INLINE void butterfly(int16x8_t *a, int16x8_t *b) {
     *a = s;
 }
 
-// Of the six stages the last is left to the sum: |a + b| + |a - b| = 2 max(|a|, |b|). Ten-bit differences then fit 16 bits.
+// Of the six stages the last is left to the sum: |a + b| + |a - b| = 2 max(|a|, |b|). Ten-bit differences then fit 16
+// bits.
 VEIL_INLINE uint32_t satd_8x8(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride) {
     int16x8_t r[8];
     for (int i = 0; i < 8; i++) {
@@ -87,7 +88,8 @@ VEIL_INLINE uint32_t satd_8x8(const uint16_t *a, ptrdiff_t aStride, const uint16
     }
     uint32x4_t sum = vdupq_n_u32(0);
     for (int i = 0; i < 8; i += 2) {
-        sum = vpadalq_u16(sum, vmaxq_u16(vreinterpretq_u16_s16(vabsq_s16(r[i])), vreinterpretq_u16_s16(vabsq_s16(r[i + 1]))));
+        sum = vpadalq_u16(
+            sum, vmaxq_u16(vreinterpretq_u16_s16(vabsq_s16(r[i])), vreinterpretq_u16_s16(vabsq_s16(r[i + 1]))));
     }
     return (2 * vaddvq_u32(sum) + 2) >> 2;
 }

@@ -35,18 +35,18 @@ VEIL_INLINE int16x8_t changed(int16x8_t to, int16x8_t old, int16x8_t otherwise, 
     return vbslq_s16(mask, clip(to, vsubq_s16(old, limit), vaddq_s16(old, limit)), otherwise);
 }
 
-// One side of the strong filter: n0...n3 from the edge outwards, f0 and f1 across it; changes s[0], s[step] and s[2 * step].
-VEIL_INLINE void strong_side(
-    int16x8_t *s, int step, int16x8_t n0, int16x8_t n1, int16x8_t n2, int16x8_t n3, int16x8_t f0, int16x8_t f1, int16x8_t limit,
-    uint16x8_t mask) {
+// One side of the strong filter: n0...n3 from the edge outwards, f0 and f1 across it; changes s[0], s[step] and s[2 *
+// step].
+VEIL_INLINE void strong_side(int16x8_t *s, int step, int16x8_t n0, int16x8_t n1, int16x8_t n2, int16x8_t n3,
+    int16x8_t f0, int16x8_t f1, int16x8_t limit, uint16x8_t mask) {
     int16x8_t middle = vaddq_s16(n0, f0), sum = vaddq_s16(vaddq_s16(n2, n1), middle), outer = vaddq_s16(n3, n2);
     s[0] = changed(vrshrq_n_s16(vaddq_s16(vaddq_s16(sum, vaddq_s16(n1, middle)), f1), 3), n0, s[0], limit, mask);
     s[step] = changed(vrshrq_n_s16(sum, 2), n1, s[step], limit, mask);
     s[2 * step] = changed(vrshrq_n_s16(vaddq_s16(sum, vaddq_s16(outer, outer)), 3), n2, s[2 * step], limit, mask);
 }
 
-// s: p3, p2, p1, p0, q0, q1, q2, q3. Filters s[1...6]; returns 0 if nothing changes. No sum leaves 16 bits with 12-bit samples, save
-// those that saturate, whose size does not matter.
+// s: p3, p2, p1, p0, q0, q1, q2, q3. Filters s[1...6]; returns 0 if nothing changes. No sum leaves 16 bits with 12-bit
+// samples, save those that saturate, whose size does not matter.
 VEIL_INLINE int luma(int16x8_t *s, int beta, int tc0, int tc1, int noP, int noQ, int bitDepth) {
     int16x8_t p3 = s[0], p2 = s[1], p1 = s[2], p0 = s[3], q0 = s[4], q1 = s[5], q2 = s[6], q3 = s[7];
     int16x8_t dp = bend(p2, p1, p0), dq = bend(q2, q1, q0), dpq = vaddq_s16(dp, dq), tc = twos(tc0, tc1);
@@ -62,7 +62,8 @@ VEIL_INLINE int luma(int16x8_t *s, int beta, int tc0, int tc1, int noP, int noQ,
     uint16x8_t strong = vandq_u16(vreinterpretq_u16_s16(vandq_s16(first_lines(lines), last_lines(lines))), on);
 
     if (!vminvq_u16(strong)) {
-        // (9 * (q0 - p0) - 3 * (q1 - p1) + 8) >> 4, as (3 * x + 8) >> 4 by a rounding multiplication that cannot overflow.
+        // (9 * (q0 - p0) - 3 * (q1 - p1) + 8) >> 4, as (3 * x + 8) >> 4 by a rounding multiplication that cannot
+        // overflow.
         int16x8_t x = vsubq_s16(vmulq_n_s16(vsubq_s16(q0, p0), 3), vsubq_s16(q1, p1));
         int16x8_t delta = vqrdmulhq_n_s16(x, 3 << 11);
         uint16x8_t mask = vbicq_u16(vandq_u16(vcltq_s16(vabsq_s16(delta), twos(10 * tc0, 10 * tc1)), on), strong);
@@ -70,7 +71,9 @@ VEIL_INLINE int luma(int16x8_t *s, int beta, int tc0, int tc1, int noP, int noQ,
         int16x8_t maximum = vdupq_n_s16((int16_t)((1 << bitDepth) - 1)), half = vshrq_n_s16(tc, 1);
         int16x8_t side = vdupq_n_s16((int16_t)((beta + (beta >> 1)) >> 3));
         if (!noP) normal_side(&s[3], &s[2], p2, delta, vandq_u16(mask, vcltq_s16(both_lines(dp), side)), half, maximum);
-        if (!noQ) normal_side(&s[4], &s[5], q2, vnegq_s16(delta), vandq_u16(mask, vcltq_s16(both_lines(dq), side)), half, maximum);
+        if (!noQ)
+            normal_side(
+                &s[4], &s[5], q2, vnegq_s16(delta), vandq_u16(mask, vcltq_s16(both_lines(dq), side)), half, maximum);
     }
     if (vmaxvq_u16(strong)) {
         int16x8_t limit = vaddq_s16(tc, tc);

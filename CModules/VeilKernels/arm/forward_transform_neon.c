@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Forward transformation, for the encoder: the transpose of 8.6.4.2; NEON.
 //
-// A pass takes four rows at a time as columns and leaves the transposed result: two passes make the transform. Sums are those of the
-// plain path, in 32 bits.
+// A pass takes four rows at a time as columns and leaves the transposed result: two passes make the transform. Sums are
+// those of the plain path, in 32 bits.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_NEON
@@ -52,11 +52,16 @@ VEIL_INLINE void pass(int16_t *out, const int16_t *in, ptrdiff_t step, int n, in
             transpose_4x4(r);
             for (int i = 0; i < 4; i++) line[x + i] = vmovl_s16(r[i]);
         }
-        if (isDST) forward_dst(sums, line);
-        else if (n == 4) forward_4(sums, 1, line);
-        else if (n == 8) forward_8(sums, 1, line);
-        else if (n == 16) forward_16(sums, 1, line);
-        else forward_32(sums, 1, line);
+        if (isDST)
+            forward_dst(sums, line);
+        else if (n == 4)
+            forward_4(sums, 1, line);
+        else if (n == 8)
+            forward_8(sums, 1, line);
+        else if (n == 16)
+            forward_16(sums, 1, line);
+        else
+            forward_32(sums, 1, line);
         for (int k = 0; k < n; k++) vst1_s16(out + k * n + y, vqmovn_s32(vrshlq_s32(sums[k], by)));
     }
 }

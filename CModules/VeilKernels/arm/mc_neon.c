@@ -67,7 +67,8 @@ VEIL_INLINE int16x8_t across(const uint16_t *s, const int16_t *c, int taps, int 
 VEIL_INLINE int16x8_t down(const uint16_t *s, ptrdiff_t stride, const int16_t *c, int taps, int bitDepth) {
     int16x8_t v[8];
     for (int i = 0; i < taps; i++) v[i] = vreinterpretq_s16_u16(vld1q_u16(s + i * stride));
-    return bitDepth == 8 ? narrow_sum_of(v, c, taps, VEIL_PRED_OFFSET) : sum_of(v, c, taps, bitDepth - 8, VEIL_PRED_OFFSET);
+    return bitDepth == 8 ? narrow_sum_of(v, c, taps, VEIL_PRED_OFFSET)
+                         : sum_of(v, c, taps, bitDepth - 8, VEIL_PRED_OFFSET);
 }
 
 VEIL_INLINE void interpolate(
@@ -79,7 +80,8 @@ VEIL_INLINE void interpolate(
         int16_t rows[(64 + 7) * VEIL_PRED_STRIDE];
         const uint16_t *s = src - before * srcStride - before;
         for (int y = 0; y < h + taps - 1; y++, s += srcStride) {
-            for (int x = 0; x < w; x += 8) vst1q_s16(rows + y * VEIL_PRED_STRIDE + x, across(s + x, cx, taps, o.bitDepth, 0));
+            for (int x = 0; x < w; x += 8)
+                vst1q_s16(rows + y * VEIL_PRED_STRIDE + x, across(s + x, cx, taps, o.bitDepth, 0));
         }
         for (int y = 0; y < h; y++) {
             for (int x = 0; x < w; x += 8) {
@@ -91,7 +93,8 @@ VEIL_INLINE void interpolate(
     } else if (mx) {
         const uint16_t *s = src - before;
         for (int y = 0; y < h; y++, s += srcStride) {
-            for (int x = 0; x < w; x += 8) emit(to, &o, x, y, across(s + x, cx, taps, o.bitDepth, VEIL_PRED_OFFSET), w - x);
+            for (int x = 0; x < w; x += 8)
+                emit(to, &o, x, y, across(s + x, cx, taps, o.bitDepth, VEIL_PRED_OFFSET), w - x);
         }
     } else if (my) {
         const uint16_t *s = src - before * srcStride;
@@ -115,9 +118,8 @@ VEIL_INLINE void interpolate(
         output o = {(uint16_t *)pred, VEIL_PRED_STRIDE, NULL, bitDepth}; \
         interpolate(TO_PRED, o, src, srcStride, w, h, mx, my, taps); \
     } \
-    static void name##_put( \
-        uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int mx, int my, \
-        int bitDepth) { \
+    static void name##_put(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, \
+        int mx, int my, int bitDepth) { \
         if (!(mx | my)) { \
             veil_kernels_of(VEIL_SIMD_PLAIN)->copy(dst, dstStride, src, srcStride, w, h); \
             return; \
@@ -125,9 +127,8 @@ VEIL_INLINE void interpolate(
         output o = {dst, dstStride, NULL, bitDepth}; \
         interpolate(TO_SAMPLES, o, src, srcStride, w, h, mx, my, taps); \
     } \
-    static void name##_bi( \
-        uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src, ptrdiff_t srcStride, int w, int h, \
-        int mx, int my, int bitDepth) { \
+    static void name##_bi(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src, \
+        ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) { \
         output o = {dst, dstStride, pred0, bitDepth}; \
         interpolate(TO_AVERAGE, o, src, srcStride, w, h, mx, my, taps); \
     }

@@ -15,9 +15,8 @@ VEIL_INLINE int32x4_t chroma_products(const uint16_t *s, const int16_t *c) {
 }
 
 #define HORIZONTAL(name, table) \
-    static void h_##name( \
-        int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, const int32_t *position, \
-        const uint8_t *phase, int shift1) { \
+    static void h_##name(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, \
+        const int32_t *position, const uint8_t *phase, int shift1) { \
         int32x4_t by = vdupq_n_s32(-shift1); \
         for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) { \
             int x = 0; \

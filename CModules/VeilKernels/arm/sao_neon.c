@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Sample adaptive offset (8.7.3.2), NEON. Offsets are looked up by bytes: an index of 0x0100 + 0x0202 * i takes the i-th of 8 words.
+// Sample adaptive offset (8.7.3.2), NEON. Offsets are looked up by bytes: an index of 0x0100 + 0x0202 * i takes the
+// i-th of 8 words.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_NEON
@@ -41,9 +42,8 @@ VEIL_INLINE void store_some(uint16_t *p, uint16x8_t v, int n) {
     memcpy(p, some, (size_t)n * 2);
 }
 
-static void band(
-    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int bandPosition,
-    const int16_t *offsets, int bitDepth) {
+static void band(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+    int bandPosition, const int16_t *offsets, int bitDepth) {
     // Bands outside the four take word 4, which is 0.
     offset_table t = table_of(offsets[0], offsets[1], offsets[2], offsets[3], 0, bitDepth);
     int16x8_t down = vdupq_n_s16((int16_t)(5 - bitDepth));
@@ -63,9 +63,8 @@ VEIL_INLINE uint16x8_t edge_index(uint16x8_t v, uint16x8_t a, uint16x8_t b) {
     return vaddq_u16(vdupq_n_u16(2), vsubq_u16(less, more));
 }
 
-static void edge(
-    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int eoClass,
-    const int16_t *offsets, int bitDepth) {
+static void edge(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+    int eoClass, const int16_t *offsets, int bitDepth) {
     static const int8_t hPos[4] = {-1, 0, -1, 1}, vPos[4] = {0, -1, -1, -1};
     ptrdiff_t n = vPos[eoClass] * srcStride + hPos[eoClass];
     offset_table t = table_of(offsets[0], offsets[1], 0, offsets[2], offsets[3], bitDepth);

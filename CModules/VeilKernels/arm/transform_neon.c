@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Inverse transformation (8.6.4) and picture construction (8.6.5), NEON.
 //
-// A pass transforms four columns at a time and writes them as rows: two passes bring the block back the right way round.
+// A pass transforms four columns at a time and writes them as rows: two passes bring the block back the right way
+// round.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_NEON
@@ -50,11 +51,16 @@ VEIL_INLINE void pass(int16_t *out, const int16_t *in, int n, int isDST, int col
     int32x4_t by = vdupq_n_s32(-shift);
     for (int x = 0; x < columns; x += 4) {
         int32x4_t line[32];
-        if (isDST) inverse_dst(line, in + x, n);
-        else if (n == 4) inverse_4(line, in + x, n, rows);
-        else if (n == 8) inverse_8(line, in + x, n, rows);
-        else if (n == 16) inverse_16(line, in + x, n, rows);
-        else inverse_32(line, in + x, n, rows);
+        if (isDST)
+            inverse_dst(line, in + x, n);
+        else if (n == 4)
+            inverse_4(line, in + x, n, rows);
+        else if (n == 8)
+            inverse_8(line, in + x, n, rows);
+        else if (n == 16)
+            inverse_16(line, in + x, n, rows);
+        else
+            inverse_32(line, in + x, n, rows);
         for (int y = 0; y < n; y += 4) {
             int16x4_t r[4];
             for (int i = 0; i < 4; i++) r[i] = vqmovn_s32(vrshlq_s32(line[y + i], by));

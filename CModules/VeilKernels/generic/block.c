@@ -4,17 +4,15 @@
 
 #include <string.h>
 
-static void residual(
-    int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w,
-    int h) {
+static void residual(int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
+    ptrdiff_t bStride, int w, int h) {
     for (int y = 0; y < h; y++, dst += dstStride, a += aStride, b += bStride) {
         for (int x = 0; x < w; x++) dst[x] = (int16_t)(a[x] - b[x]);
     }
 }
 
-static void average(
-    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w,
-    int h) {
+static void average(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
+    ptrdiff_t bStride, int w, int h) {
     for (int y = 0; y < h; y++, dst += dstStride, a += aStride, b += bStride) {
         for (int x = 0; x < w; x++) dst[x] = (uint16_t)((a[x] + b[x] + 1) >> 1);
     }
@@ -30,7 +28,8 @@ static void fill(uint16_t *dst, ptrdiff_t dstStride, int value, int w, int h) {
     }
 }
 
-static void narrow(uint8_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int shift) {
+static void narrow(
+    uint8_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int shift) {
     for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) {
         for (int x = 0; x < w; x++) dst[x] = (uint8_t)veil_min(255, src[x] >> shift);
     }
@@ -52,7 +51,8 @@ void veil_extend_rows(uint16_t *plane, ptrdiff_t stride, int w, int rows, int ma
 
 void veil_extend_top(uint16_t *plane, ptrdiff_t stride, int w, int marginX, int marginY) {
     const uint16_t *row = plane - marginX;
-    for (int y = 1; y <= marginY; y++) memcpy(plane - marginX - y * stride, row, (size_t)(w + 2 * marginX) * sizeof *row);
+    for (int y = 1; y <= marginY; y++)
+        memcpy(plane - marginX - y * stride, row, (size_t)(w + 2 * marginX) * sizeof *row);
 }
 
 void veil_extend_bottom(uint16_t *plane, ptrdiff_t stride, int w, int h, int marginX, int marginY) {

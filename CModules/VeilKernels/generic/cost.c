@@ -58,11 +58,13 @@ static uint32_t satd(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, pt
     uint32_t sum = 0;
     if ((w | h) & 7) {
         for (int y = 0; y < h; y += 4) {
-            for (int x = 0; x < w; x += 4) sum += satd_block(a + y * aStride + x, aStride, b + y * bStride + x, bStride, 4);
+            for (int x = 0; x < w; x += 4)
+                sum += satd_block(a + y * aStride + x, aStride, b + y * bStride + x, bStride, 4);
         }
     } else {
         for (int y = 0; y < h; y += 8) {
-            for (int x = 0; x < w; x += 8) sum += satd_block(a + y * aStride + x, aStride, b + y * bStride + x, bStride, 8);
+            for (int x = 0; x < w; x += 8)
+                sum += satd_block(a + y * aStride + x, aStride, b + y * bStride + x, bStride, 8);
         }
     }
     return sum;

@@ -29,13 +29,15 @@ VEIL_INLINE void luma_line_normal(
     if (!noP) {
         s[-step] = veil_clip_sample(p0 + delta, bitDepth);
         if (sideP) {
-            s[-2 * step] = veil_clip_sample(p1 + veil_clip3(-half, half, (((p2 + p0 + 1) >> 1) - p1 + delta) >> 1), bitDepth);
+            s[-2 * step] =
+                veil_clip_sample(p1 + veil_clip3(-half, half, (((p2 + p0 + 1) >> 1) - p1 + delta) >> 1), bitDepth);
         }
     }
     if (!noQ) {
         s[0] = veil_clip_sample(q0 - delta, bitDepth);
         if (sideQ) {
-            s[step] = veil_clip_sample(q1 + veil_clip3(-half, half, (((q2 + q0 + 1) >> 1) - q1 - delta) >> 1), bitDepth);
+            s[step] =
+                veil_clip_sample(q1 + veil_clip3(-half, half, (((q2 + q0 + 1) >> 1) - q1 - delta) >> 1), bitDepth);
         }
     }
 }
@@ -43,13 +45,14 @@ VEIL_INLINE void luma_line_normal(
 // dSam of a line (8.7.2.5.6).
 VEIL_INLINE int is_flat(const uint16_t *s, ptrdiff_t step, int dpq, int beta, int tc) {
     return dpq < beta >> 2 && veil_abs(s[-4 * step] - s[-step]) + veil_abs(s[0] - s[3 * step]) < beta >> 3 &&
-           veil_abs(s[-step] - s[0]) < (5 * tc + 1) >> 1;
+        veil_abs(s[-step] - s[0]) < (5 * tc + 1) >> 1;
 }
 
 VEIL_INLINE void luma_segment(
     uint16_t *s, ptrdiff_t step, ptrdiff_t along, int beta, int tc, int noP, int noQ, int bitDepth) {
     const uint16_t *t = s + 3 * along;
-    int dp0 = veil_abs(s[-3 * step] - 2 * s[-2 * step] + s[-step]), dp3 = veil_abs(t[-3 * step] - 2 * t[-2 * step] + t[-step]);
+    int dp0 = veil_abs(s[-3 * step] - 2 * s[-2 * step] + s[-step]),
+        dp3 = veil_abs(t[-3 * step] - 2 * t[-2 * step] + t[-step]);
     int dq0 = veil_abs(s[2 * step] - 2 * s[step] + s[0]), dq3 = veil_abs(t[2 * step] - 2 * t[step] + t[0]);
     if (dp0 + dq0 + dp3 + dq3 >= beta) return;
     if (is_flat(s, step, 2 * (dp0 + dq0), beta, tc) && is_flat(t, step, 2 * (dp3 + dq3), beta, tc)) {
@@ -60,8 +63,7 @@ VEIL_INLINE void luma_segment(
     for (int i = 0; i < 4; i++, s += along) luma_line_normal(s, step, tc, sideP, sideQ, noP, noQ, bitDepth);
 }
 
-VEIL_INLINE void chroma_lines(
-    uint16_t *s, ptrdiff_t step, ptrdiff_t along, int tc, int noP, int noQ, int bitDepth) {
+VEIL_INLINE void chroma_lines(uint16_t *s, ptrdiff_t step, ptrdiff_t along, int tc, int noP, int noQ, int bitDepth) {
     for (int i = 0; i < 2; i++, s += along) {
         int p0 = s[-step], q0 = s[0];
         int delta = veil_clip3(-tc, tc, ((q0 - p0) * 4 + s[-2 * step] - s[step] + 4) >> 3);

@@ -3,11 +3,11 @@
 #include "../kernels_internal.h"
 
 // Table 8-5: intraPredAngle by mode.
-const int8_t veil_intra_angles[35] = {0,  0,  32,  26,  21,  17,  13,  9,   5,   2,  0,  -2, -5, -9, -13, -17, -21, -26,
-                                      -32, -26, -21, -17, -13, -9, -5, -2, 0, 2, 5, 9, 13, 17, 21, 26, 32};
+const int8_t veil_intra_angles[35] = {0, 0, 32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32, -26,
+    -21, -17, -13, -9, -5, -2, 0, 2, 5, 9, 13, 17, 21, 26, 32};
 // Table 8-6: invAngle of modes 11...25.
-const int16_t veil_intra_inverse_angles[15] = {-4096, -1638, -910, -630, -482, -390, -315, -256,
-                                               -315,  -390,  -482, -630, -910, -1638, -4096};
+const int16_t veil_intra_inverse_angles[15] = {
+    -4096, -1638, -910, -630, -482, -390, -315, -256, -315, -390, -482, -630, -910, -1638, -4096};
 
 static void planar(uint16_t *dst, ptrdiff_t stride, const uint16_t *left, const uint16_t *top, int log2Size) {
     int n = 1 << log2Size;
@@ -35,9 +35,8 @@ static void dc(uint16_t *dst, ptrdiff_t stride, const uint16_t *left, const uint
     }
 }
 
-static void angular(
-    uint16_t *dst, ptrdiff_t stride, const uint16_t *left, const uint16_t *top, int log2Size, int mode, int edge,
-    int bitDepth) {
+static void angular(uint16_t *dst, ptrdiff_t stride, const uint16_t *left, const uint16_t *top, int log2Size, int mode,
+    int edge, int bitDepth) {
     int n = 1 << log2Size;
     int angle = veil_intra_angles[mode];
     int vertical = mode >= 18;
@@ -72,8 +71,8 @@ static void smooth(uint16_t *out, const uint16_t *in, int last) {
     out[last] = in[last];
 }
 
-static void filter(
-    uint16_t *outLeft, uint16_t *outTop, const uint16_t *left, const uint16_t *top, int log2Size, int strong, int bitDepth) {
+static void filter(uint16_t *outLeft, uint16_t *outTop, const uint16_t *left, const uint16_t *top, int log2Size,
+    int strong, int bitDepth) {
     int last = (2 << log2Size) - 1;
     int corner = top[-1];
     if (strong && log2Size == 5 && veil_abs(corner + top[63] - 2 * top[31]) < 1 << (bitDepth - 5) &&

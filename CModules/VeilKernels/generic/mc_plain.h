@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Fractional sample interpolation (8.5.3.3.3) with TAPS taps, plain path; included by mc_luma.c and mc_chroma.c, which define
-// TAPS, BEFORE (taps before the sample) and `taps_of`.
+// Fractional sample interpolation (8.5.3.3.3) with TAPS taps, plain path; included by mc_luma.c and mc_chroma.c, which
+// define TAPS, BEFORE (taps before the sample) and `taps_of`.
 
 // Where a result goes.
 typedef enum { TO_PRED, TO_SAMPLES, TO_AVERAGE } destination;
 
-VEIL_INLINE void emit(
-    destination to, int16_t *pred, uint16_t *dst, const int16_t *pred0, int x, int v, int bitDepth) {
+VEIL_INLINE void emit(destination to, int16_t *pred, uint16_t *dst, const int16_t *pred0, int x, int v, int bitDepth) {
     // v: predSamples
     if (to == TO_PRED) {
         pred[x] = (int16_t)(v - VEIL_PRED_OFFSET);
@@ -38,9 +37,8 @@ VEIL_INLINE int filter_signed(const int16_t *s, ptrdiff_t step, const int16_t *c
         if (to != TO_PRED) dst += dstStride; \
     } while (0)
 
-VEIL_INLINE void interpolate(
-    destination to, int16_t *pred, uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src,
-    ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) {
+VEIL_INLINE void interpolate(destination to, int16_t *pred, uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0,
+    const uint16_t *src, ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) {
     const int16_t *cx = taps_of(mx), *cy = taps_of(my);
     int shift1 = veil_min(4, bitDepth - 8);
     int shift3 = 14 - bitDepth;
@@ -52,7 +50,8 @@ VEIL_INLINE void interpolate(
         }
         for (int y = 0; y < h; y++) {
             const int16_t *r = rows + y * VEIL_PRED_STRIDE;
-            for (int x = 0; x < w; x++) emit(to, pred, dst, pred0, x, filter_signed(r + x, VEIL_PRED_STRIDE, cy) >> 6, bitDepth);
+            for (int x = 0; x < w; x++)
+                emit(to, pred, dst, pred0, x, filter_signed(r + x, VEIL_PRED_STRIDE, cy) >> 6, bitDepth);
             ADVANCE;
         }
         return;
@@ -67,7 +66,8 @@ VEIL_INLINE void interpolate(
     } else if (my) {
         src -= BEFORE * srcStride;
         for (int y = 0; y < h; y++, src += srcStride) {
-            for (int x = 0; x < w; x++) emit(to, pred, dst, pred0, x, filter16(src + x, srcStride, cy) >> shift1, bitDepth);
+            for (int x = 0; x < w; x++)
+                emit(to, pred, dst, pred0, x, filter16(src + x, srcStride, cy) >> shift1, bitDepth);
             ADVANCE;
         }
     } else {
@@ -78,13 +78,12 @@ VEIL_INLINE void interpolate(
     }
 }
 
-static void pred(
-    int16_t *pred, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) {
+static void pred(int16_t *pred, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) {
     interpolate(TO_PRED, pred, NULL, 0, NULL, src, srcStride, w, h, mx, my, bitDepth);
 }
 
-static void put(
-    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) {
+static void put(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int mx,
+    int my, int bitDepth) {
     if (!(mx | my)) {
         veil_kernels_of(VEIL_SIMD_PLAIN)->copy(dst, dstStride, src, srcStride, w, h);
         return;
@@ -92,8 +91,7 @@ static void put(
     interpolate(TO_SAMPLES, NULL, dst, dstStride, NULL, src, srcStride, w, h, mx, my, bitDepth);
 }
 
-static void bi(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int mx,
-    int my, int bitDepth) {
+static void bi(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src, ptrdiff_t srcStride,
+    int w, int h, int mx, int my, int bitDepth) {
     interpolate(TO_AVERAGE, NULL, dst, dstStride, pred0, src, srcStride, w, h, mx, my, bitDepth);
 }

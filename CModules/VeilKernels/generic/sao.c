@@ -2,9 +2,8 @@
 // Sample adaptive offset (8.7.3.2), plain path.
 #include "../kernels_internal.h"
 
-static void band(
-    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int bandPosition,
-    const int16_t *offsets, int bitDepth) {
+static void band(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+    int bandPosition, const int16_t *offsets, int bitDepth) {
     int table[32] = {0};  // bandTable, holding the offset instead of its index
     for (int k = 0; k < 4; k++) table[(k + bandPosition) & 31] = offsets[k];
     int shift = bitDepth - 5;
@@ -13,9 +12,8 @@ static void band(
     }
 }
 
-static void edge(
-    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int eoClass,
-    const int16_t *offsets, int bitDepth) {
+static void edge(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+    int eoClass, const int16_t *offsets, int bitDepth) {
     // hPos, vPos of Table 8-13, first neighbour; the second lies opposite.
     static const int8_t hPos[4] = {-1, 0, -1, 1}, vPos[4] = {0, -1, -1, -1};
     ptrdiff_t neighbour = vPos[eoClass] * srcStride + hPos[eoClass];

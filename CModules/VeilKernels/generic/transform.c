@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-// One 1-D inverse DCT of size n by even-odd decomposition. `in` has a step; `rows` is how many of the inputs may differ from 0.
+// One 1-D inverse DCT of size n by even-odd decomposition. `in` has a step; `rows` is how many of the inputs may differ
+// from 0.
 static void inverse_1d(int *out, const int16_t *in, ptrdiff_t step, int n, int rows) {
     int even[16], odd[16];
     if (n == 4) {

@@ -10,7 +10,8 @@ static void put(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred, int w, 
     }
 }
 
-static void avg(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h, int bitDepth) {
+static void avg(
+    uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h, int bitDepth) {
     int shift = 15 - bitDepth;
     int round = 2 * VEIL_PRED_OFFSET + (1 << (shift - 1));
     for (int y = 0; y < h; y++, dst += dstStride, pred0 += VEIL_PRED_STRIDE, pred1 += VEIL_PRED_STRIDE) {
@@ -26,9 +27,8 @@ static void weighted(
     }
 }
 
-static void weighted_bi(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h, int log2WD, int w0, int w1,
-    int o0, int o1, int bitDepth) {
+static void weighted_bi(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h,
+    int log2WD, int w0, int w1, int o0, int o1, int bitDepth) {
     int round = VEIL_PRED_OFFSET * (w0 + w1) + (o0 + o1 + 1) * (1 << log2WD);
     for (int y = 0; y < h; y++, dst += dstStride, pred0 += VEIL_PRED_STRIDE, pred1 += VEIL_PRED_STRIDE) {
         for (int x = 0; x < w; x++) {

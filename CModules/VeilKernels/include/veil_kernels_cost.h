@@ -16,8 +16,9 @@ static inline void veil_sad_x4(
     veil_kernels_active.sad_x4(out, a, aStride, b, bStride, w, h);
 }
 
-/// Sum of absolute Hadamard-transformed differences, in units comparable to SAD: 8x8 transforms, (sum + 2) >> 2 each, where
-/// w and h are multiples of 8, else 4x4 transforms, (sum + 1) >> 1 each. w and h multiples of 4; samples of at most 10 bits.
+/// Sum of absolute Hadamard-transformed differences, in units comparable to SAD: 8x8 transforms, (sum + 2) >> 2 each,
+/// where w and h are multiples of 8, else 4x4 transforms, (sum + 1) >> 1 each. w and h multiples of 4; samples of at
+/// most 10 bits.
 static inline uint32_t veil_satd(
     const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
     return veil_kernels_active.satd(a, aStride, b, bStride, w, h);
@@ -45,16 +46,14 @@ static inline void veil_sad8_x4(
 }
 
 /// dst = a - b; w a multiple of 4.
-static inline void veil_residual(
-    int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w,
-    int h) {
+static inline void veil_residual(int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride,
+    const uint16_t *b, ptrdiff_t bStride, int w, int h) {
     veil_kernels_active.residual(dst, dstStride, a, aStride, b, bStride, w, h);
 }
 
 /// dst = (a + b + 1) >> 1; w a multiple of 2; dst may be a or b.
-static inline void veil_average(
-    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w,
-    int h) {
+static inline void veil_average(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride,
+    const uint16_t *b, ptrdiff_t bStride, int w, int h) {
     veil_kernels_active.average(dst, dstStride, a, aStride, b, bStride, w, h);
 }
 
@@ -81,7 +80,8 @@ static inline void veil_widen(
     veil_kernels_active.widen(dst, dstStride, src, srcStride, w, h);
 }
 
-/// Repeats the first and last sample of `rows` rows `margin` times to the left and right. `plane` is column 0 of the first row.
+/// Repeats the first and last sample of `rows` rows `margin` times to the left and right. `plane` is column 0 of the
+/// first row.
 void veil_extend_rows(uint16_t *plane, ptrdiff_t stride, int w, int rows, int margin);
 /// Repeats row 0, its side margins included, `marginY` times above.
 void veil_extend_top(uint16_t *plane, ptrdiff_t stride, int w, int marginX, int marginY);

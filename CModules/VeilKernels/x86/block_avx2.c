@@ -5,8 +5,8 @@
 #ifdef VEIL_X86
 #include "avx2.h"
 
-// Goes over a block in strips of 16, 8 and 4 columns, and single ones, a short loop over the rows in each. V256, V128, V64 and ONE
-// compute what goes to dst[y * dstStride + x].
+// Goes over a block in strips of 16, 8 and 4 columns, and single ones, a short loop over the rows in each. V256, V128,
+// V64 and ONE compute what goes to dst[y * dstStride + x].
 #define STRIPS(V256, V128, V64, ONE) \
     do { \
         int x = 0; \
@@ -26,22 +26,18 @@
         } \
     } while (0)
 
-static void residual(
-    int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w,
-    int h) {
+static void residual(int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
+    ptrdiff_t bStride, int w, int h) {
 #define A (a + y * aStride + x)
 #define B (b + y * bStride + x)
-    STRIPS(
-        _mm256_sub_epi16(LOAD(A), LOAD(B)), _mm_sub_epi16(LOAD128(A), LOAD128(B)), _mm_sub_epi16(LOAD64(A), LOAD64(B)),
-        (int16_t)(*A - *B));
+    STRIPS(_mm256_sub_epi16(LOAD(A), LOAD(B)), _mm_sub_epi16(LOAD128(A), LOAD128(B)),
+        _mm_sub_epi16(LOAD64(A), LOAD64(B)), (int16_t)(*A - *B));
 }
 
-static void average(
-    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w,
-    int h) {
-    STRIPS(
-        _mm256_avg_epu16(LOAD(A), LOAD(B)), _mm_avg_epu16(LOAD128(A), LOAD128(B)), _mm_avg_epu16(LOAD64(A), LOAD64(B)),
-        (uint16_t)((*A + *B + 1) >> 1));
+static void average(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
+    ptrdiff_t bStride, int w, int h) {
+    STRIPS(_mm256_avg_epu16(LOAD(A), LOAD(B)), _mm_avg_epu16(LOAD128(A), LOAD128(B)),
+        _mm_avg_epu16(LOAD64(A), LOAD64(B)), (uint16_t)((*A + *B + 1) >> 1));
 #undef A
 #undef B
 }
@@ -61,7 +57,8 @@ static void fill(uint16_t *dst, ptrdiff_t dstStride, int value, int w, int h) {
     STRIPS(v, LOW(v), LOW(v), (uint16_t)value);
 }
 
-static void narrow(uint8_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int shift) {
+static void narrow(
+    uint8_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int shift) {
     __m128i right = _mm_cvtsi32_si128(shift);
     __m256i most = _mm256_set1_epi16(255);
     for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) {

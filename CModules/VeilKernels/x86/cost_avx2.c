@@ -26,8 +26,8 @@ VEIL_INLINE __m256i load_4x4(const uint16_t *p, ptrdiff_t stride) {
 }
 
 // n candidates against one block: the block's samples are loaded once.
-VEIL_INLINE void sad_of(
-    uint32_t *out, const uint16_t *a, ptrdiff_t aStride, const uint16_t *const *b, ptrdiff_t bStride, int w, int h, int n) {
+VEIL_INLINE void sad_of(uint32_t *out, const uint16_t *a, ptrdiff_t aStride, const uint16_t *const *b,
+    ptrdiff_t bStride, int w, int h, int n) {
     __m256i total[4];
     for (int i = 0; i < n; i++) total[i] = _mm256_setzero_si256();
     int x = 0;
@@ -39,7 +39,8 @@ VEIL_INLINE void sad_of(
             for (int i = 0; i < n; i++) {
                 const uint16_t *t = b[i] + y * bStride + x;
                 __m256i v = _mm256_add_epi16(difference(a0, LOAD(t)), difference(a1, LOAD(t + bStride)));
-                __m256i u = _mm256_add_epi16(difference(a2, LOAD(t + 2 * bStride)), difference(a3, LOAD(t + 3 * bStride)));
+                __m256i u =
+                    _mm256_add_epi16(difference(a2, LOAD(t + 2 * bStride)), difference(a3, LOAD(t + 3 * bStride)));
                 total[i] = gather(total[i], _mm256_add_epi16(u, v));
             }
         }
@@ -110,15 +111,16 @@ VEIL_INLINE __m256i load_4x4_bytes(const uint8_t *p, ptrdiff_t stride) {
     return _mm256_zextsi128_si256(_mm_unpacklo_epi64(a, b));
 }
 
-VEIL_INLINE void sad8_of(
-    uint32_t *out, const uint8_t *a, ptrdiff_t aStride, const uint8_t *const *b, ptrdiff_t bStride, int w, int h, int n) {
+VEIL_INLINE void sad8_of(uint32_t *out, const uint8_t *a, ptrdiff_t aStride, const uint8_t *const *b, ptrdiff_t bStride,
+    int w, int h, int n) {
     __m256i total[4];
     for (int i = 0; i < n; i++) total[i] = _mm256_setzero_si256();
     int x = 0;
     for (; x + 32 <= w; x += 32) {
         for (int y = 0; y < h; y++) {
             __m256i v = LOAD(a + y * aStride + x);
-            for (int i = 0; i < n; i++) total[i] = _mm256_add_epi32(total[i], _mm256_sad_epu8(v, LOAD(b[i] + y * bStride + x)));
+            for (int i = 0; i < n; i++)
+                total[i] = _mm256_add_epi32(total[i], _mm256_sad_epu8(v, LOAD(b[i] + y * bStride + x)));
         }
     }
     // Rows in groups, then what is left of them one by one.
@@ -164,8 +166,7 @@ VEIL_INLINE __m256i square(__m256i a, __m256i b) {
 
 VEIL_INLINE __m256i widen(__m256i total, __m256i v) {
     __m256i zero = _mm256_setzero_si256();
-    return _mm256_add_epi64(
-        total, _mm256_add_epi64(_mm256_unpacklo_epi32(v, zero), _mm256_unpackhi_epi32(v, zero)));
+    return _mm256_add_epi64(total, _mm256_add_epi64(_mm256_unpacklo_epi32(v, zero), _mm256_unpackhi_epi32(v, zero)));
 }
 
 VEIL_INLINE uint64_t sum_64(__m256i total) {
@@ -212,7 +213,8 @@ static uint64_t sse(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptr
     for (int y = 0; y < h; y++, a += aStride, b += bStride) {
         int x = 0;
         while (x + 16 <= w) {
-            for (; pending < 64 && x + 16 <= w; x += 16, pending++) sum = _mm256_add_epi32(sum, square(LOAD(a + x), LOAD(b + x)));
+            for (; pending < 64 && x + 16 <= w; x += 16, pending++)
+                sum = _mm256_add_epi32(sum, square(LOAD(a + x), LOAD(b + x)));
             if (pending == 64) {
                 total = widen(total, sum);
                 sum = _mm256_setzero_si256();

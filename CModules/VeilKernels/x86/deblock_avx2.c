@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Edge filtering (8.7.2.5), AVX2 instruction set: 8 lines of luma or 4 of chroma at a time, one line in each 16-bit element.
+// Edge filtering (8.7.2.5), AVX2 instruction set: 8 lines of luma or 4 of chroma at a time, one line in each 16-bit
+// element.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_X86
@@ -41,8 +42,8 @@ VEIL_INLINE __m128i bend(__m128i a, __m128i b, __m128i c) {
     return _mm_abs_epi16(_mm_sub_epi16(_mm_add_epi16(a, c), _mm_add_epi16(b, b)));
 }
 
-// s: p3, p2, p1, p0, q0, q1, q2, q3. Filters s[1...6]; returns 0 if nothing changes. No sum leaves 16 bits with 12-bit samples, save
-// those that saturate, whose size does not matter.
+// s: p3, p2, p1, p0, q0, q1, q2, q3. Filters s[1...6]; returns 0 if nothing changes. No sum leaves 16 bits with 12-bit
+// samples, save those that saturate, whose size does not matter.
 VEIL_INLINE int luma(__m128i *s, int beta, int tc0, int tc1, int noP, int noQ, int bitDepth) {
     __m128i p3 = s[0], p2 = s[1], p1 = s[2], p0 = s[3], q0 = s[4], q1 = s[5], q2 = s[6], q3 = s[7];
     __m128i dp = bend(p2, p1, p0), dq = bend(q2, q1, q0), dpq = _mm_add_epi16(dp, dq);
@@ -62,7 +63,8 @@ VEIL_INLINE int luma(__m128i *s, int beta, int tc0, int tc1, int noP, int noQ, i
     int strongBits = _mm_movemask_epi8(strong);
 
     if (strongBits != 0xffff) {
-        // (9 * (q0 - p0) - 3 * (q1 - p1) + 8) >> 4, as (3 * x + 8) >> 4 by a rounding multiplication that cannot overflow.
+        // (9 * (q0 - p0) - 3 * (q1 - p1) + 8) >> 4, as (3 * x + 8) >> 4 by a rounding multiplication that cannot
+        // overflow.
         __m128i a = _mm_sub_epi16(q0, p0);
         __m128i x = _mm_sub_epi16(_mm_add_epi16(_mm_add_epi16(a, a), a), _mm_sub_epi16(q1, p1));
         __m128i delta = _mm_mulhrs_epi16(x, _mm_set1_epi16(3 << 11));

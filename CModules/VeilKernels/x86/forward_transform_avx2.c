@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Forward transformation, AVX2.
 //
-// A pass takes 8 rows at a time, transposes them into one vector a column, and leaves the transposed result: two passes make the
-// transform. Columns are added and subtracted in 16 bits before they are multiplied, which the first pass always allows (three additions
-// of 13 bits) and the second one where its input is small enough; else all products are taken one by one.
+// A pass takes 8 rows at a time, transposes them into one vector a column, and leaves the transposed result: two passes
+// make the transform. Columns are added and subtracted in 16 bits before they are multiplied, which the first pass
+// always allows (three additions of 13 bits) and the second one where its input is small enough; else all products are
+// taken one by one.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_X86
@@ -12,7 +13,8 @@
 // Columns 0...7 of 8 rows, a vector each.
 VEIL_INLINE void transpose_8x8(__m128i *v, const int16_t *in, ptrdiff_t step) {
     __m128i a = LOAD128(in), b = LOAD128(in + step), c = LOAD128(in + 2 * step), d = LOAD128(in + 3 * step);
-    __m128i e = LOAD128(in + 4 * step), f = LOAD128(in + 5 * step), g = LOAD128(in + 6 * step), h = LOAD128(in + 7 * step);
+    __m128i e = LOAD128(in + 4 * step), f = LOAD128(in + 5 * step), g = LOAD128(in + 6 * step),
+            h = LOAD128(in + 7 * step);
     __m128i ab = _mm_unpacklo_epi16(a, b), cd = _mm_unpacklo_epi16(c, d);
     __m128i ef = _mm_unpacklo_epi16(e, f), gh = _mm_unpacklo_epi16(g, h);
     __m128i p = _mm_unpacklo_epi32(ab, cd), q = _mm_unpackhi_epi32(ab, cd);
@@ -39,11 +41,10 @@ VEIL_INLINE void put_pair(int16_t *at, ptrdiff_t step, __m256i a, __m256i b, __m
     store_2x8(at, at + step, v);
 }
 
-// Outputs k = first, first + step... (count of them, even) of `terms` columns (even) with the factors of the matrix rows of a transform
-// of size n.
-VEIL_INLINE void outputs(
-    int16_t *out, ptrdiff_t outStep, const __m128i *v, int terms, int first, int kStep, int count, int n, __m256i round,
-    __m128i down) {
+// Outputs k = first, first + step... (count of them, even) of `terms` columns (even) with the factors of the matrix
+// rows of a transform of size n.
+VEIL_INLINE void outputs(int16_t *out, ptrdiff_t outStep, const __m128i *v, int terms, int first, int kStep, int count,
+    int n, __m256i round, __m128i down) {
     __m256i p[16];
     for (int i = 0; i < terms / 2; i++) p[i] = pairs(v[2 * i], v[2 * i + 1]);
     for (int i = 0; i < count; i += 2) {
@@ -94,7 +95,8 @@ VEIL_INLINE int is_small(const int16_t *in, int count) {
     return _mm256_testz_si256(most, _mm256_set1_epi16((int16_t)0xf000));
 }
 
-VEIL_INLINE void forward(int16_t *coeffs, const int16_t *residual, ptrdiff_t stride, int n, int log2Size, int bitDepth) {
+VEIL_INLINE void forward(
+    int16_t *coeffs, const int16_t *residual, ptrdiff_t stride, int n, int log2Size, int bitDepth) {
     __attribute__((aligned(32))) int16_t rows[32 * 32];
     pass(rows, residual, stride, n, log2Size + bitDepth - 9, 1);
     if (is_small(rows, n * n)) {
@@ -128,10 +130,12 @@ VEIL_INLINE __m256i pass_4(__m256i rows, const int16_t m[4][4], int shift) {
     __m256i b = _mm256_sra_epi32(_mm256_add_epi32(_mm256_hadd_epi32(sums[2], sums[3]), round), down);
     a = _mm256_packs_epi32(a, b);
     __m128i low = LOW(a), high = HIGH(a);
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi32(low, high)), _mm_unpackhi_epi32(low, high), 1);
+    return _mm256_inserti128_si256(
+        _mm256_castsi128_si256(_mm_unpacklo_epi32(low, high)), _mm_unpackhi_epi32(low, high), 1);
 }
 
-VEIL_INLINE void forward_4(int16_t *coeffs, const int16_t *residual, ptrdiff_t stride, const int16_t m[4][4], int bitDepth) {
+VEIL_INLINE void forward_4(
+    int16_t *coeffs, const int16_t *residual, ptrdiff_t stride, const int16_t m[4][4], int bitDepth) {
     __m128i low = _mm_unpacklo_epi64(LOAD64(residual), LOAD64(residual + stride));
     __m128i high = _mm_unpacklo_epi64(LOAD64(residual + 2 * stride), LOAD64(residual + 3 * stride));
     __m256i v = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);

@@ -15,10 +15,11 @@ typedef struct {
     __m256i scale, bias, maximum;
 } output;
 
-// Rounding shifts are done by _mm256_mulhrs_epi16: (v * 2^(15 - s) + 2^14) >> 15 == (v + 2^(s - 1)) >> s. Saturation of a sum
-// of two predictions to 16 bits changes no sample, for it lies beyond what is clipped. `offset` is what has been subtracted
-// from the value rounded.
-VEIL_INLINE output output_of(destination to, uint16_t *dst, ptrdiff_t stride, const int16_t *pred0, int offset, int bitDepth) {
+// Rounding shifts are done by _mm256_mulhrs_epi16: (v * 2^(15 - s) + 2^14) >> 15 == (v + 2^(s - 1)) >> s. Saturation of
+// a sum of two predictions to 16 bits changes no sample, for it lies beyond what is clipped. `offset` is what has been
+// subtracted from the value rounded.
+VEIL_INLINE output output_of(
+    destination to, uint16_t *dst, ptrdiff_t stride, const int16_t *pred0, int offset, int bitDepth) {
     output o = {dst, stride, pred0};
     int shift = (to == TO_AVERAGE ? 15 : 14) - bitDepth;
     if (to == TO_AVERAGE) offset += VEIL_PRED_OFFSET;
@@ -59,8 +60,8 @@ VEIL_INLINE void emit_2x8(destination to, const output *o, int x, int y, __m256i
     }
 }
 
-// Pairs of neighbours lie in memory as the multiplication wants them: sums for even columns come from even offsets, for odd
-// columns from odd ones; shifting them against each other and blending puts all 16 in order.
+// Pairs of neighbours lie in memory as the multiplication wants them: sums for even columns come from even offsets, for
+// odd columns from odd ones; shifting them against each other and blending puts all 16 in order.
 VEIL_INLINE __m256i join(__m256i even, __m256i odd, __m256i right, __m256i left) {
     return _mm256_blend_epi16(_mm256_srlv_epi32(even, right), _mm256_sllv_epi32(odd, left), 0xaa);
 }
@@ -75,9 +76,8 @@ VEIL_INLINE __m256i join(__m256i even, __m256i odd, __m256i right, __m256i left)
         } \
     } while (0)
 
-VEIL_INLINE void columns_h(
-    destination to, const output *o, const uint16_t *src, ptrdiff_t stride, int x, int h, int n, int taps, const __m256i *c,
-    __m256i right, __m256i left) {
+VEIL_INLINE void columns_h(destination to, const output *o, const uint16_t *src, ptrdiff_t stride, int x, int h, int n,
+    int taps, const __m256i *c, __m256i right, __m256i left) {
     for (int y = 0; y < h; y += 2) {
         const uint16_t *s = src + y * stride + x;
         // An odd number of rows comes only from the first of two filters, to an array with room for one more.
@@ -90,9 +90,8 @@ VEIL_INLINE void columns_h(
     }
 }
 
-VEIL_INLINE void filter_h(
-    destination to, const output *o, const uint16_t *src, ptrdiff_t stride, int w, int h, int taps, const int16_t *coeffs,
-    int shift) {
+VEIL_INLINE void filter_h(destination to, const output *o, const uint16_t *src, ptrdiff_t stride, int w, int h,
+    int taps, const int16_t *coeffs, int shift) {
     __m256i c[4];
     for (int i = 0; i < taps / 2; i++) c[i] = pair_of(coeffs + 2 * i);
     __m256i right = _mm256_set1_epi32(shift), left = _mm256_set1_epi32(16 - shift);
@@ -115,11 +114,10 @@ VEIL_INLINE void filter_h(
     if (x < w) columns_h(to, o, src, stride, x, h, w - x, taps, c, right, left);
 }
 
-// Rows k and k + 1 lie in the lanes of one register, so every pair of rows serves two output rows. (Single variables instead of
-// arrays: arrays would live in memory.)
-VEIL_INLINE void columns_v(
-    destination to, const output *o, const int16_t *src, ptrdiff_t stride, int x, int h, int n, int taps, const __m256i *c,
-    __m256i shift, int biased) {
+// Rows k and k + 1 lie in the lanes of one register, so every pair of rows serves two output rows. (Single variables
+// instead of arrays: arrays would live in memory.)
+VEIL_INLINE void columns_v(destination to, const output *o, const int16_t *src, ptrdiff_t stride, int x, int h, int n,
+    int taps, const __m256i *c, __m256i shift, int biased) {
     __m256i low0, low1, low2, low3, high0, high1, high2, high3, first, second, both, next;
     const int16_t *s = src + x;
 #define PAIR(i) \
@@ -163,9 +161,8 @@ VEIL_INLINE void columns_v(
 #undef ADD
 }
 
-VEIL_INLINE void filter_v(
-    destination to, const output *o, const int16_t *src, ptrdiff_t stride, int w, int h, int taps, const int16_t *coeffs,
-    int shift, int biased) {
+VEIL_INLINE void filter_v(destination to, const output *o, const int16_t *src, ptrdiff_t stride, int w, int h, int taps,
+    const int16_t *coeffs, int shift, int biased) {
     __m256i c[4];
     for (int i = 0; i < taps / 2; i++) c[i] = pair_of(coeffs + 2 * i);
     __m256i down = _mm256_set1_epi32(shift);
@@ -192,9 +189,8 @@ VEIL_INLINE void full(
     }
 }
 
-VEIL_INLINE void interpolate(
-    destination to, uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src, ptrdiff_t stride, int w,
-    int h, int mx, int my, int bitDepth, int taps, const int16_t *table) {
+VEIL_INLINE void interpolate(destination to, uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0,
+    const uint16_t *src, ptrdiff_t stride, int w, int h, int mx, int my, int bitDepth, int taps, const int16_t *table) {
     int shift1 = bitDepth - 8;
     if (mx && my) {
         // The first filter's results less 8192: the second has unit gain and carries the offset along.
@@ -222,18 +218,16 @@ VEIL_INLINE void interpolate(
         interpolate( \
             TO_PRED, (uint16_t *)pred, VEIL_PRED_STRIDE, NULL, src, stride, w, h, mx, my, bitDepth, taps, table); \
     } \
-    static void name##_put( \
-        uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t stride, int w, int h, int mx, int my, \
-        int bitDepth) { \
+    static void name##_put(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t stride, int w, int h, \
+        int mx, int my, int bitDepth) { \
         if (!(mx | my)) { \
             veil_kernels_active.copy(dst, dstStride, src, stride, w, h); \
             return; \
         } \
         interpolate(TO_SAMPLES, dst, dstStride, NULL, src, stride, w, h, mx, my, bitDepth, taps, table); \
     } \
-    static void name##_bi( \
-        uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src, ptrdiff_t stride, int w, int h, \
-        int mx, int my, int bitDepth) { \
+    static void name##_bi(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src, \
+        ptrdiff_t stride, int w, int h, int mx, int my, int bitDepth) { \
         interpolate(TO_AVERAGE, dst, dstStride, pred0, src, stride, w, h, mx, my, bitDepth, taps, table); \
     }
 KERNELS(luma, 8, veil_luma_taps[0])

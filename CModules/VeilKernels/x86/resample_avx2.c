@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Resampling (H.8.1.4), AVX2. The horizontal pass gathers the taps of eight outputs at a time, whatever their positions, and keeps the
-// filters of these columns in registers over all rows.
+// Resampling (H.8.1.4), AVX2. The horizontal pass gathers the taps of eight outputs at a time, whatever their
+// positions, and keeps the filters of these columns in registers over all rows.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_X86
@@ -17,9 +17,8 @@ VEIL_INLINE void store_8(int16_t *dst, __m256i sums, __m128i shift1) {
     STORE128(dst, _mm_packs_epi32(LOW(sums), HIGH(sums)));
 }
 
-static void h_luma(
-    int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, const int32_t *position,
-    const uint8_t *phase, int shift1) {
+static void h_luma(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+    const int32_t *position, const uint8_t *phase, int shift1) {
     __m128i shift = _mm_cvtsi32_si128(shift1);
     int x = 0;
     for (; x + 8 <= w; x += 8) {
@@ -41,7 +40,8 @@ static void h_luma(
     }
     for (; x < w; x++)
         for (int y = 0; y < h; y++)
-            dst[y * dstStride + x] = one(veil_resample_taps_luma[phase[x]], src + y * srcStride + position[x] - 3, 8, shift1);
+            dst[y * dstStride + x] =
+                one(veil_resample_taps_luma[phase[x]], src + y * srcStride + position[x] - 3, 8, shift1);
 }
 
 VEIL_INLINE __m128i load_4_4(const void *a, const void *b) { return _mm_unpacklo_epi64(LOAD64(a), LOAD64(b)); }
@@ -50,9 +50,8 @@ VEIL_INLINE __m256i load_4x4(const void *a, const void *b, const void *c, const 
     return _mm256_inserti128_si256(_mm256_castsi128_si256(load_4_4(a, b)), load_4_4(c, d), 1);
 }
 
-static void h_chroma(
-    int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, const int32_t *position,
-    const uint8_t *phase, int shift1) {
+static void h_chroma(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+    const int32_t *position, const uint8_t *phase, int shift1) {
     __m128i shift = _mm_cvtsi32_si128(shift1);
     int x = 0;
     for (; x + 8 <= w; x += 8) {
@@ -74,12 +73,12 @@ static void h_chroma(
     }
     for (; x < w; x++)
         for (int y = 0; y < h; y++)
-            dst[y * dstStride + x] = one(veil_resample_taps_chroma[phase[x]], src + y * srcStride + position[x] - 1, 4, shift1);
+            dst[y * dstStride + x] =
+                one(veil_resample_taps_chroma[phase[x]], src + y * srcStride + position[x] - 1, 4, shift1);
 }
 
-VEIL_INLINE void vertical(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h, const int32_t *position,
-    const uint8_t *phase, int bitDepth, const int16_t *table, int taps) {
+VEIL_INLINE void vertical(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
+    const int32_t *position, const uint8_t *phase, int bitDepth, const int16_t *table, int taps) {
     int shift2 = 20 - bitDepth;
     __m128i shift = _mm_cvtsi32_si128(shift2), shiftWhole = _mm_cvtsi32_si128(shift2 - 6);
     __m256i round = _mm256_set1_epi32(1 << (shift2 - 1)), roundWhole = _mm256_set1_epi16((int16_t)(1 << (shift2 - 7)));
@@ -92,7 +91,8 @@ VEIL_INLINE void vertical(
             // 64 * v: what saturates here is clipped below.
             const int16_t *v = src + position[y] * srcStride;
             for (; x + 16 <= w; x += 16)
-                STORE(dst + x, clip_16(_mm256_sra_epi16(_mm256_adds_epi16(LOAD(v + x), roundWhole), shiftWhole), maximum));
+                STORE(dst + x,
+                    clip_16(_mm256_sra_epi16(_mm256_adds_epi16(LOAD(v + x), roundWhole), shiftWhole), maximum));
         } else {
             __m256i c0 = pair_of(c), c1 = pair_of(c + 2), c2 = round, c3 = round;
             if (taps == 8) {
@@ -124,15 +124,13 @@ VEIL_INLINE void vertical(
     }
 }
 
-static void v_luma(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h, const int32_t *position,
-    const uint8_t *phase, int bitDepth) {
+static void v_luma(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
+    const int32_t *position, const uint8_t *phase, int bitDepth) {
     vertical(dst, dstStride, src, srcStride, w, h, position, phase, bitDepth, veil_resample_taps_luma[0], 8);
 }
 
-static void v_chroma(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h, const int32_t *position,
-    const uint8_t *phase, int bitDepth) {
+static void v_chroma(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
+    const int32_t *position, const uint8_t *phase, int bitDepth) {
     vertical(dst, dstStride, src, srcStride, w, h, position, phase, bitDepth, veil_resample_taps_chroma[0], 4);
 }
 

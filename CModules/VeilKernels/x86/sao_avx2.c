@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Sample adaptive offset (8.7.3.2), AVX2. Offsets are looked up by a byte shuffle: a control of 0x0100 + 0x0202 * i takes the i-th of
-// 8 words.
+// Sample adaptive offset (8.7.3.2), AVX2. Offsets are looked up by a byte shuffle: a control of 0x0100 + 0x0202 * i
+// takes the i-th of 8 words.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_X86
@@ -19,9 +19,8 @@ VEIL_INLINE __m256i band_of(__m256i v, const band_constants *c) {
     return clip_16(_mm256_add_epi16(v, _mm256_shuffle_epi8(c->table, control)), c->maximum);
 }
 
-static void band(
-    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int bandPosition,
-    const int16_t *offsets, int bitDepth) {
+static void band(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+    int bandPosition, const int16_t *offsets, int bitDepth) {
     band_constants c;
     c.table = _mm256_broadcastsi128_si256(LOAD64(offsets));
     c.base = _mm256_set1_epi16(0x0100);
@@ -53,14 +52,13 @@ VEIL_INLINE __m256i edge_of(__m256i v, __m256i a, __m256i b, __m256i table, __m2
     return clip_16(_mm256_add_epi16(v, offset), maximum);
 }
 
-static void edge(
-    uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int eoClass,
-    const int16_t *offsets, int bitDepth) {
+static void edge(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+    int eoClass, const int16_t *offsets, int bitDepth) {
     static const int8_t hPos[4] = {-1, 0, -1, 1}, vPos[4] = {0, -1, -1, -1};
     ptrdiff_t n = vPos[eoClass] * srcStride + hPos[eoClass];
     // By the sum of both signs, from -2.
-    __m256i table = _mm256_broadcastsi128_si256(
-        _mm_setr_epi16(offsets[0], offsets[1], 0, offsets[2], offsets[3], 0, 0, 0));
+    __m256i table =
+        _mm256_broadcastsi128_si256(_mm_setr_epi16(offsets[0], offsets[1], 0, offsets[2], offsets[3], 0, 0, 0));
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
     for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) {
         int x = 0;
@@ -70,7 +68,8 @@ static void edge(
 #define WIDER(v) _mm256_castsi128_si256(v)
         if (x + 8 <= w) {
             const uint16_t *s = src + x;
-            STORE128(dst + x, LOW(edge_of(WIDER(LOAD128(s)), WIDER(LOAD128(s + n)), WIDER(LOAD128(s - n)), table, maximum)));
+            STORE128(
+                dst + x, LOW(edge_of(WIDER(LOAD128(s)), WIDER(LOAD128(s + n)), WIDER(LOAD128(s - n)), table, maximum)));
             x += 8;
         }
         if (x < w) {
@@ -79,7 +78,8 @@ static void edge(
             memcpy(rest[0], src + x, bytes);
             memcpy(rest[1], src + x + n, bytes);
             memcpy(rest[2], src + x - n, bytes);
-            __m256i v = edge_of(WIDER(LOAD128(rest[0])), WIDER(LOAD128(rest[1])), WIDER(LOAD128(rest[2])), table, maximum);
+            __m256i v =
+                edge_of(WIDER(LOAD128(rest[0])), WIDER(LOAD128(rest[1])), WIDER(LOAD128(rest[2])), table, maximum);
             STORE128(rest[0], LOW(v));
             memcpy(dst + x, rest[0], bytes);
         }

@@ -12,11 +12,12 @@ VEIL_INLINE int32_t total(__m256i v) {
 }
 
 // Sign of a - b in 16 bits.
-VEIL_INLINE __m256i sign_16(__m256i a, __m256i b) { return _mm256_sub_epi16(_mm256_cmpgt_epi16(b, a), _mm256_cmpgt_epi16(a, b)); }
+VEIL_INLINE __m256i sign_16(__m256i a, __m256i b) {
+    return _mm256_sub_epi16(_mm256_cmpgt_epi16(b, a), _mm256_cmpgt_epi16(a, b));
+}
 
-static void sao_edge_statistics(
-    int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride, const uint16_t *rec, ptrdiff_t recStride, int w,
-    int h, int eoClass) {
+static void sao_edge_statistics(int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride,
+    const uint16_t *rec, ptrdiff_t recStride, int w, int h, int eoClass) {
     ptrdiff_t step = eoClass == 0 ? 1 : eoClass == 1 ? recStride : eoClass == 2 ? recStride + 1 : recStride - 1;
     __m256i ones = _mm256_set1_epi16(1), sums[4], parts[4], counts[4];
     const int kinds[4] = {-2, -1, 1, 2};
@@ -47,7 +48,8 @@ static void sao_edge_statistics(
         count[i] += total(_mm256_madd_epi16(counts[i], ones));
     }
     if (whole < w) {
-        veil_sao_edge_statistics_plain(sum, count, source + whole, sourceStride, rec + whole, recStride, w - whole, h, eoClass);
+        veil_sao_edge_statistics_plain(
+            sum, count, source + whole, sourceStride, rec + whole, recStride, w - whole, h, eoClass);
     }
 }
 

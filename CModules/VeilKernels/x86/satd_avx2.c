@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Hadamard costs, AVX2. With samples of 10 bits 5 of the 6 butterflies of an 8x8 transform stay within 16 bits; the last one is
-// replaced by |a + b| + |a - b| = 2 * max(|a|, |b|).
+// Hadamard costs, AVX2. With samples of 10 bits 5 of the 6 butterflies of an 8x8 transform stay within 16 bits; the
+// last one is replaced by |a + b| + |a - b| = 2 * max(|a|, |b|).
 #include "../kernels_internal.h"
 
 #ifdef VEIL_X86
@@ -32,8 +32,8 @@ VEIL_INLINE __m256i cost_8x8(__m256i *d) {
     BUTTERFLY_16(c, e);
     BUTTERFLY_16(f, g);
     BUTTERFLY_16(h, i);
-    // The horizontal butterflies follow interleavings that set the columns in question against each other; where they come from otherwise
-    // does not matter to a sum.
+    // The horizontal butterflies follow interleavings that set the columns in question against each other; where they
+    // come from otherwise does not matter to a sum.
 #define INTERLEAVE_64(a, b) \
     do { \
         t = _mm256_unpacklo_epi64(a, b); \
@@ -70,7 +70,7 @@ VEIL_INLINE __m256i cost_8x8(__m256i *d) {
         a = _mm256_abs_epi16(a); \
         b = _mm256_abs_epi16(b); \
         t = _mm256_max_epi16(_mm256_blend_epi16(a, _mm256_slli_epi32(b, 16), 0xaa), \
-                             _mm256_blend_epi16(_mm256_srli_epi32(a, 16), b, 0xaa)); \
+            _mm256_blend_epi16(_mm256_srli_epi32(a, 16), b, 0xaa)); \
         sum = _mm256_add_epi32(sum, _mm256_madd_epi16(t, _mm256_set1_epi16(1))); \
     } while (0)
     __m256i sum = _mm256_setzero_si256();

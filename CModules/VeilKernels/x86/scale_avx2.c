@@ -10,7 +10,8 @@ static void scale_v(int16_t *dst, const uint16_t *const *rows, const int16_t *we
     for (; x + 16 <= w; x += 16) {
         __m256i low = round, high = round;
         for (int k = 0; k < taps; k += 2) {
-            const __m256i pair = _mm256_set1_epi32((int)((uint32_t)(uint16_t)weights[k] | (uint32_t)(uint16_t)weights[k + 1] << 16));
+            const __m256i pair =
+                _mm256_set1_epi32((int)((uint32_t)(uint16_t)weights[k] | (uint32_t)(uint16_t)weights[k + 1] << 16));
             const __m256i a = _mm256_loadu_si256((const __m256i *)(rows[k] + x));
             const __m256i b = _mm256_loadu_si256((const __m256i *)(rows[k + 1] + x));
             low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), pair));
@@ -30,8 +31,9 @@ static void scale_v(int16_t *dst, const uint16_t *const *rows, const int16_t *we
 static inline __m128i partial(const int16_t *src, const int16_t *weights, int taps) {
     __m128i sum = _mm_setzero_si128();
     for (int k = 0; k < taps; k += 8)
-        sum = _mm_add_epi32(
-            sum, _mm_madd_epi16(_mm_loadu_si128((const __m128i *)(src + k)), _mm_loadu_si128((const __m128i *)(weights + k))));
+        sum = _mm_add_epi32(sum,
+            _mm_madd_epi16(
+                _mm_loadu_si128((const __m128i *)(src + k)), _mm_loadu_si128((const __m128i *)(weights + k))));
     return sum;
 }
 
@@ -41,9 +43,10 @@ static void scale_h(
     int x = 0;
     for (; x + 4 <= w; x += 4) {
         const int16_t *c = weights + (ptrdiff_t)x * taps;
-        const __m128i ab = _mm_hadd_epi32(partial(src + first[x], c, taps), partial(src + first[x + 1], c + taps, taps));
-        const __m128i cd =
-            _mm_hadd_epi32(partial(src + first[x + 2], c + 2 * taps, taps), partial(src + first[x + 3], c + 3 * taps, taps));
+        const __m128i ab =
+            _mm_hadd_epi32(partial(src + first[x], c, taps), partial(src + first[x + 1], c + taps, taps));
+        const __m128i cd = _mm_hadd_epi32(
+            partial(src + first[x + 2], c + 2 * taps, taps), partial(src + first[x + 3], c + 3 * taps, taps));
         const __m128i sum = _mm_srai_epi32(_mm_add_epi32(_mm_hadd_epi32(ab, cd), round), 18);
         const __m128i clipped = _mm_min_epi32(_mm_max_epi32(sum, _mm_setzero_si128()), most);
         _mm_storel_epi64((__m128i *)(dst + x), _mm_packus_epi32(clipped, clipped));

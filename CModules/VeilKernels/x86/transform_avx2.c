@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Inverse transformation (8.6.4) and picture construction (8.6.5), AVX2.
 //
-// A pass transforms 8 columns at a time, all sums in 32 bits, and leaves its result transposed; two passes make the transform.
-// Coefficients are multiplied in pairs of rows by _mm256_madd_epi16.
+// A pass transforms 8 columns at a time, all sums in 32 bits, and leaves its result transposed; two passes make the
+// transform. Coefficients are multiplied in pairs of rows by _mm256_madd_epi16.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_X86
@@ -50,7 +50,9 @@ VEIL_INLINE __m256i rows_of(const int16_t *a, const int16_t *b) {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(x, y)), _mm_unpackhi_epi16(x, y), 1);
 }
 
-VEIL_INLINE __m256i factors(int a, int b) { return _mm256_set1_epi32((int)((uint32_t)(a & 0xffff) | (uint32_t)b << 16)); }
+VEIL_INLINE __m256i factors(int a, int b) {
+    return _mm256_set1_epi32((int)((uint32_t)(a & 0xffff) | (uint32_t)b << 16));
+}
 
 // Size 8, from rows 0, step, 2 * step...; those from `rows` on are 0.
 VEIL_INLINE void sums_8(const int16_t *in, ptrdiff_t step, int rows, __m256i round, __m256i *out) {
@@ -61,7 +63,8 @@ VEIL_INLINE void sums_8(const int16_t *in, ptrdiff_t step, int rows, __m256i rou
         p57 = rows_of(in + 5 * step, in + 7 * step);
     } else {
         __m128i zero = _mm_setzero_si128(), x = LOAD128(in);
-        p04 = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(x, zero)), _mm_unpackhi_epi16(x, zero), 1);
+        p04 = _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_unpacklo_epi16(x, zero)), _mm_unpackhi_epi16(x, zero), 1);
         if (rows > 2) {
             x = LOAD128(in + 2 * step);
             p26 = _mm256_inserti128_si256(
@@ -72,7 +75,8 @@ VEIL_INLINE void sums_8(const int16_t *in, ptrdiff_t step, int rows, __m256i rou
         p13 = rows_of(in + step, in + 3 * step);
     } else {
         __m128i zero = _mm_setzero_si128(), x = LOAD128(in + step);
-        p13 = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(x, zero)), _mm_unpackhi_epi16(x, zero), 1);
+        p13 = _mm256_inserti128_si256(
+            _mm256_castsi128_si256(_mm_unpacklo_epi16(x, zero)), _mm_unpackhi_epi16(x, zero), 1);
     }
     __m256i e0 = _mm256_add_epi32(_mm256_madd_epi16(p04, factors(64, 64)), round);
     __m256i e1 = _mm256_add_epi32(_mm256_madd_epi16(p04, factors(64, -64)), round), e2 = e1, e3 = e0;
@@ -163,11 +167,10 @@ VEIL_INLINE void finish(void *at, ptrdiff_t stride, __m256i v, ending end, __m25
     store_2x8(low, high, v);
 }
 
-// One pass over `columns` columns (a multiple of 8) of `in`, whose rows from `rows` on are 0 and not read. Output row x holds the n
-// results of column x.
-VEIL_INLINE void pass(
-    const int16_t *in, ptrdiff_t step, void *outArray, ptrdiff_t stride, int n, int rows, int columns, int shift, ending end,
-    int bitDepth) {
+// One pass over `columns` columns (a multiple of 8) of `in`, whose rows from `rows` on are 0 and not read. Output row x
+// holds the n results of column x.
+VEIL_INLINE void pass(const int16_t *in, ptrdiff_t step, void *outArray, ptrdiff_t stride, int n, int rows, int columns,
+    int shift, ending end, int bitDepth) {
     __m256i round = _mm256_set1_epi32(1 << (shift - 1)), maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
     __m128i down = _mm_cvtsi32_si128(shift);
     uint16_t *out = outArray;
@@ -200,8 +203,8 @@ typedef void pass_fn(
 
 // Passes for the number of rows that may differ from 0.
 #define PASS(n, rows) \
-    static void pass_##n##_##rows( \
-        const int16_t *in, ptrdiff_t step, void *out, ptrdiff_t stride, int columns, int shift, ending end, int bitDepth) { \
+    static void pass_##n##_##rows(const int16_t *in, ptrdiff_t step, void *out, ptrdiff_t stride, int columns, \
+        int shift, ending end, int bitDepth) { \
         if (end == STORE_RESULT) { \
             pass(in, step, out, stride, n, rows, columns, shift, STORE_RESULT, bitDepth); \
         } else { \
@@ -272,11 +275,9 @@ VEIL_INLINE __m256i residual_4(const int16_t *coeffs, const int m[4][4], int bit
     __m256i a = both(_mm_unpacklo_epi16(r01, _mm_unpackhi_epi64(r01, r01)));
     __m256i b = both(_mm_unpacklo_epi16(r23, _mm_unpackhi_epi64(r23, r23)));
     __m256i round = _mm256_set1_epi32(64);
-    __m256i y01 = _mm256_add_epi32(
-        _mm256_madd_epi16(a, lanes(m[0][0], m[1][0], m[0][1], m[1][1])),
+    __m256i y01 = _mm256_add_epi32(_mm256_madd_epi16(a, lanes(m[0][0], m[1][0], m[0][1], m[1][1])),
         _mm256_madd_epi16(b, lanes(m[2][0], m[3][0], m[2][1], m[3][1])));
-    __m256i y23 = _mm256_add_epi32(
-        _mm256_madd_epi16(a, lanes(m[0][2], m[1][2], m[0][3], m[1][3])),
+    __m256i y23 = _mm256_add_epi32(_mm256_madd_epi16(a, lanes(m[0][2], m[1][2], m[0][3], m[1][3])),
         _mm256_madd_epi16(b, lanes(m[2][2], m[3][2], m[2][3], m[3][3])));
     y01 = _mm256_srai_epi32(_mm256_add_epi32(y01, round), 7);
     y23 = _mm256_srai_epi32(_mm256_add_epi32(y23, round), 7);
@@ -285,12 +286,10 @@ VEIL_INLINE __m256i residual_4(const int16_t *coeffs, const int m[4][4], int bit
     int shift = 20 - bitDepth;
     round = _mm256_set1_epi32(1 << (shift - 1));
     __m128i down = _mm_cvtsi32_si128(shift);
-    __m256i c = both(_mm_setr_epi16(
-        (int16_t)m[0][0], (int16_t)m[1][0], (int16_t)m[0][1], (int16_t)m[1][1], (int16_t)m[0][2], (int16_t)m[1][2],
-        (int16_t)m[0][3], (int16_t)m[1][3]));
-    __m256i d = both(_mm_setr_epi16(
-        (int16_t)m[2][0], (int16_t)m[3][0], (int16_t)m[2][1], (int16_t)m[3][1], (int16_t)m[2][2], (int16_t)m[3][2],
-        (int16_t)m[2][3], (int16_t)m[3][3]));
+    __m256i c = both(_mm_setr_epi16((int16_t)m[0][0], (int16_t)m[1][0], (int16_t)m[0][1], (int16_t)m[1][1],
+        (int16_t)m[0][2], (int16_t)m[1][2], (int16_t)m[0][3], (int16_t)m[1][3]));
+    __m256i d = both(_mm_setr_epi16((int16_t)m[2][0], (int16_t)m[3][0], (int16_t)m[2][1], (int16_t)m[3][1],
+        (int16_t)m[2][2], (int16_t)m[3][2], (int16_t)m[2][3], (int16_t)m[3][3]));
     y01 = _mm256_add_epi32(
         _mm256_madd_epi16(_mm256_shuffle_epi32(t, 0x00), c), _mm256_madd_epi16(_mm256_shuffle_epi32(t, 0x55), d));
     y23 = _mm256_add_epi32(
@@ -333,10 +332,12 @@ INVERSE_4(idct4, dct4)
 INVERSE_4(idst4, dst4)
 
 #define INVERSE(n) \
-    static void idct##n(int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
+    static void idct##n( \
+        int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
         inverse(residual, stride, coeffs, n, maxX, maxY, STORE_RESULT, bitDepth); \
     } \
-    static void idct##n##_add(uint16_t *dst, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
+    static void idct##n##_add( \
+        uint16_t *dst, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
         if (maxX | maxY) { \
             inverse(dst, stride, coeffs, n, maxX, maxY, ADD_RESULT, bitDepth); \
         } else { \

@@ -5,8 +5,8 @@
 #ifdef VEIL_X86
 #include "avx2.h"
 
-// Goes over a block in steps of 16 columns, then of 8 columns by 2 rows. INPUT(p) gives the intermediate values at row y, column x of
-// array p; the body leaves samples in `v`.
+// Goes over a block in steps of 16 columns, then of 8 columns by 2 rows. INPUT(p) gives the intermediate values at row
+// y, column x of array p; the body leaves samples in `v`.
 #define BLOCK_16(...) \
     int x = 0; \
     for (; x + 16 <= w; x += 16) { \
@@ -37,16 +37,19 @@
 // For the rounding by multiplication see mc_avx2.c.
 static void put(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred, int w, int h, int bitDepth) {
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
-    __m256i scale = _mm256_set1_epi16((int16_t)(2 << bitDepth)), bias = _mm256_set1_epi16((int16_t)(1 << (bitDepth - 1)));
+    __m256i scale = _mm256_set1_epi16((int16_t)(2 << bitDepth)),
+            bias = _mm256_set1_epi16((int16_t)(1 << (bitDepth - 1)));
 #define BODY(input) __m256i v = _mm256_add_epi16(_mm256_mulhrs_epi16(input(pred), scale), bias);
     BLOCK_16(BODY(ROW))
     BLOCK_8(BODY(ROWS))
 #undef BODY
 }
 
-static void avg(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h, int bitDepth) {
+static void avg(
+    uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h, int bitDepth) {
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
-    __m256i scale = _mm256_set1_epi16((int16_t)(1 << bitDepth)), bias = _mm256_set1_epi16((int16_t)(1 << (bitDepth - 1)));
+    __m256i scale = _mm256_set1_epi16((int16_t)(1 << bitDepth)),
+            bias = _mm256_set1_epi16((int16_t)(1 << (bitDepth - 1)));
 #define BODY(input) \
     __m256i v = _mm256_adds_epi16(input(pred0), input(pred1)); \
     v = _mm256_add_epi16(_mm256_mulhrs_epi16(v, scale), bias);
@@ -76,11 +79,11 @@ static void weighted(
 #undef BODY
 }
 
-static void weighted_bi(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h, int log2WD, int w0, int w1,
-    int o0, int o1, int bitDepth) {
+static void weighted_bi(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h,
+    int log2WD, int w0, int w1, int o0, int o1, int bitDepth) {
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
-    __m256i weights = _mm256_set1_epi32((int)((uint32_t)(w0 & 0xffff) | (uint32_t)w1 << 16)), zero = _mm256_setzero_si256();
+    __m256i weights = _mm256_set1_epi32((int)((uint32_t)(w0 & 0xffff) | (uint32_t)w1 << 16)),
+            zero = _mm256_setzero_si256();
     __m256i round = _mm256_set1_epi32(VEIL_PRED_OFFSET * (w0 + w1) + (o0 + o1 + 1) * (1 << log2WD));
     __m128i shift = _mm_cvtsi32_si128(log2WD + 1);
 #define BODY(input) __m256i v = weigh(input(pred0), input(pred1), weights, round, shift, zero);
