@@ -110,7 +110,7 @@ struct StirredCounter: Keystream {
     init(key: [UInt8]) { seed = key.reduce(0) { ($0 ^ UInt64($1)) &* 1_099_511_628_211 } }
 
     mutating func start(_ nonce: UnitNonce) {
-        state = seed ^ UInt64(nonce.irapIndex) << 40 ^ UInt64(nonce.pocDelta) << 20 ^ UInt64(nonce.ctuAddress)
+        state = seed ^ UInt64(nonce.period) << 40 ^ UInt64(nonce.pocDelta) << 20 ^ UInt64(nonce.ctuAddress)
     }
 
     mutating func fill(_ words: UnsafeMutableBufferPointer<UInt32>) {

@@ -89,7 +89,7 @@ package final class Decoder {
     private var currentEntry: DPBEntry?
     /// Pictures of the access unit by layer.
     private var accessUnit: [Int: CodedPicture] = [:]
-    private var accessUnitPoc: Int32?
+    private var positions = StreamPosition()
     private(set) var accessUnitCount = 0
     private var lastVclLayer = -1
     private var selectionStorage: LayerSelection?
@@ -114,19 +114,19 @@ package final class Decoder {
             switch type {
             case .vps, .sps, .pps:
                 try finishPicture()
-                if nal.header.nuhLayerId == 0 { lastVclLayer = 64 }
+                if nal.header.nuhLayerId == 0 { boundary() }
                 try refusals.take(nal, into: sets)
                 selectionStorage = nil
             case .endOfSequence, .endOfBitstream:
                 try finishPicture()
-                for (id, layer) in layers where id >= nal.header.nuhLayerId { layer.isFirstPicture = true }
+                positions.endOfSequence(layer: nal.header.nuhLayerId)
                 lastVclLayer = 64
             case .accessUnitDelimiter:
                 try finishPicture()
-                lastVclLayer = 64
+                boundary()
             case .prefixSEI:
                 try finishPicture()
-                if nal.header.nuhLayerId == 0 { lastVclLayer = 64 }
+                if nal.header.nuhLayerId == 0 { boundary() }
                 try options.prefixSEI?(nal)
             case .suffixSEI:
                 // Without --verify a hash only serves where decoders disagree about motion between layers.
@@ -241,52 +241,43 @@ package final class Decoder {
 
     var currentReferences = LayerState.ReferenceSets()
 
+    /// An access unit may begin here.
+    private func boundary() {
+        lastVclLayer = 64
+        positions.boundary()
+    }
+
     private func beginAccessUnit() {
         showAlternative()
         accessUnit.removeAll()
-        accessUnitPoc = nil
         accessUnitCount += 1
     }
 
     private func beginPicture(_ h: SliceSegmentHeader) throws {
         let layerId = h.nuhLayerId
-        if layerId <= lastVclLayer { beginAccessUnit() }
         lastVclLayer = layerId
         let active = try sets.activeSets(ppsId: h.slicePicParameterSetId, layerId: layerId)
         let sps = active.sps
         let layer = layers[layerId] ?? LayerState(layerId: layerId)
         let type = h.nalUnitType
-        if layer.isFirstPicture && !type.isIRAP {
+        let position = positions.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) {
+            options.hooks?.periodStart(layer: $0, isIRAP: $1)
+        }
+        if position.beginsAccessUnit { beginAccessUnit() }
+        if position.precedesIRAP {
             // Decoding can only begin at an IRAP picture.
-            if layers[layerId] == nil || layer.dpb.entries.isEmpty {
-                report.note("layer \(layerId): \(type) before any IRAP picture, skipped")
-                return
-            }
+            report.note("layer \(layerId): \(type) before any IRAP picture, skipped")
+            return
         }
         layers[layerId] = layer
-        let noRaslOutput = type.isIRAP && (type.isIDR || type.isBLA || layer.isFirstPicture)
+        let noRaslOutput = position.restarts
         if type.isIRAP { layer.skipsRasl = noRaslOutput }
         if type.isRASL && layer.skipsRasl {
             report.skippedRasl += 1
             return
         }
-        var poc = layer.pictureOrderCount(h, log2MaxLsb: sps.log2MaxPicOrderCntLsb, resets: noRaslOutput)
-        // All pictures of an access unit have one count. Where the lower bits tell another, the access unit is
-        // another one, whose lower pictures were lost.
-        if layerId > 0, let shared = accessUnitPoc {
-            let mask = Int32(1) << Int32(sps.log2MaxPicOrderCntLsb) - 1
-            if type.isIDR || h.pocResetIdc > 0 || shared & mask == Int32(h.slicePicOrderCntLsb) {
-                poc = shared
-            } else {
-                beginAccessUnit()
-            }
-        }
-        accessUnitPoc = accessUnitPoc ?? poc
-        layer.order.remember(h, poc: poc)
-        if type.isIRAP {
-            layer.irapPoc = poc
-            layer.irapIndex = options.hooks?.irapIndex(layer: layerId) ?? layer.irapIndex + 1
-        }
+        let poc = position.poc
+        layer.decrementPocs(by: position.decrement)
         if noRaslOutput {
             for entry in layer.dpb.entries { entry.marking = .unused }
         }
@@ -297,7 +288,6 @@ package final class Decoder {
             layer.dpb.removeAll()
             layer.lastOutputPoc = .min
         }
-        layer.isFirstPicture = false
         layer.isFirstPictureEver = false
         layer.sps = sps
         let limits = sps.subLayerOrdering.last ?? .init()
@@ -332,12 +322,11 @@ package final class Decoder {
             picture: picture, poc: poc, neededForOutput: output, isGenerated: false, temporalId: h.temporalId,
             output: info)
         var unit = BinUnit(
-            layer: layerId, irapIndex: layer.irapIndex, pocDelta: Int(poc) - Int(layer.irapPoc), ctuAddress: 0,
+            layer: layerId, period: position.period, pocDelta: position.pocDelta, ctuAddress: 0,
             temporalId: h.temporalId, isIRAP: type.isIRAP)
         unit.ctbSize = 1 << sps.ctbLog2SizeY
         let decoding = PictureDecoding(
-            picture: picture, sets: active, unit: unit,
-            hook: options.hooks?.makeHook(layer: layerId).map { HookBox($0) },
+            picture: picture, sets: active, unit: unit, hooks: options.hooks?.pictureHooks(layer: layerId),
             workspaces: workspaces)
         decoding.verifies = options.verify
         try prepareInterLayer(h, decoding, layer)
@@ -457,9 +446,7 @@ package final class Decoder {
         currentEntry = nil
         report.picturesDecoded += 1
         inFlight.append(decoding)
-        let jobs = decoding.prepare(threads: pool.threadCount) {
-            options.hooks?.makeHook(layer: decoding.unit.layer).map { HookBox($0) }
-        }
+        let jobs = decoding.prepare(threads: pool.threadCount)
         pool.submit(WorkerPool.Group(count: jobs, run: { decoding.run(job: $0) }, finish: { decoding.finish() }))
         // Bounds memory: no more pictures wait for a worker than there are workers.
         pool.wait(unfinishedAtMost: 2 * pool.threadCount)

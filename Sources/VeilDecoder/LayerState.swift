@@ -6,33 +6,23 @@ import VeilRecon
 final class LayerState {
     let layerId: Int
     var dpb = DecodedPictureBuffer()
-    /// No picture yet, or an end of sequence came: the next IRAP picture has NoRaslOutputFlag = 1.
-    var isFirstPicture = true
     /// No picture at all yet.
     var isFirstPictureEver = true
     /// The IRAP picture that RASL pictures now belong to had NoRaslOutputFlag = 1: they are skipped.
     var skipsRasl = false
-    var order = PictureOrderCount()
     /// The greatest POC put out since counts began anew.
     var lastOutputPoc = Int32.min
-    /// POC of the last IRAP picture in decoding order and how many came before it.
-    var irapPoc: Int32 = 0
-    var irapIndex = -1
     /// The active SPS, to see size changes.
     var sps: SequenceParameterSet?
     var ilrp: [Int: InterLayerReference] = [:]
 
     init(layerId: Int) { self.layerId = layerId }
 
-    /// PicOrderCntVal (8.3.1) of a picture. A POC reset (F.8.3.1) takes the same off all earlier pictures' counts.
-    func pictureOrderCount(_ h: SliceSegmentHeader, log2MaxLsb: Int, resets: Bool) -> Int32 {
-        let (poc, decrement) = order.next(h, log2MaxLsb: log2MaxLsb, restarts: resets)
-        if decrement != 0 {
-            for entry in dpb.entries { entry.decrementPoc(by: decrement) }
-            irapPoc &-= decrement
-            if lastOutputPoc != .min { lastOutputPoc &-= decrement }
-        }
-        return poc
+    /// A POC reset (F.8.3.1) takes the same off all earlier pictures' counts.
+    func decrementPocs(by decrement: Int32) {
+        if decrement == 0 { return }
+        for entry in dpb.entries { entry.decrementPoc(by: decrement) }
+        if lastOutputPoc != .min { lastOutputPoc &-= decrement }
     }
 
     /// The reference picture sets of a picture that name something (8.3.2); nil entries are missing pictures.

@@ -56,6 +56,7 @@ final class PictureDecoding: @unchecked Sendable {
     /// Hooks for as many jobs as may run at a time; none where nothing is encrypted.
     private var hooks: [HookBox] = []
     private let isHooked: Bool
+    private let makeHook: (@Sendable () -> (any BinHook)?)?
     /// A picture to take lost CTUs from.
     var concealment: CodedPicture?
     private let workspaces: WorkspacePool
@@ -65,13 +66,19 @@ final class PictureDecoding: @unchecked Sendable {
     private var plan: SubstreamPlan?
     private var pass: PictureDecodingPass?
 
-    init(picture: CodedPicture, sets: ActiveSets, unit: BinUnit, hook: HookBox?, workspaces: WorkspacePool) {
+    /// - Parameter hooks: makes the hooks of the picture's substreams.
+    init(
+        picture: CodedPicture, sets: ActiveSets, unit: BinUnit, hooks make: (@Sendable () -> (any BinHook)?)?,
+        workspaces: WorkspacePool
+    ) {
         self.picture = picture
         self.sets = sets
         self.unit = unit
         self.workspaces = workspaces
+        makeHook = make
+        let hook = make?()
         isHooked = hook != nil
-        if let hook { hooks.append(hook) }
+        if let hook { hooks.append(HookBox(hook)) }
     }
 
     var outcome: PictureOutcome { lock.withLock { outcomeStorage } }
@@ -79,15 +86,14 @@ final class PictureDecoding: @unchecked Sendable {
     /// The picture has been decoded and `outcome` says how.
     var isDone: Bool { lock.withLock { done } }
 
-    /// Says, when all slices are there, into how many jobs the picture is divided. `moreHook` makes hooks beyond the
-    /// first one.
-    func prepare(threads: Int, moreHook: () -> HookBox?) -> Int {
+    /// Says, when all slices are there, into how many jobs the picture is divided.
+    func prepare(threads: Int) -> Int {
         let plan = SubstreamPlan(segments: segments, grid: sets.grid)
         self.plan = plan
         // What a hash has to settle is decoded more than once, by one worker.
         if hasDisputedMotion { return 1 }
         if isHooked {
-            while hooks.count < min(threads, plan.jobs.count), let hook = moreHook() { hooks.append(hook) }
+            while hooks.count < min(threads, plan.jobs.count), let hook = makeHook?() { hooks.append(HookBox(hook)) }
         }
         return max(plan.jobs.count, 1)
     }

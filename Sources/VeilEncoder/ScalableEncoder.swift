@@ -44,8 +44,9 @@ package final class ScalableEncoder {
     private var waiting: [Int: [any WaitingPicture]] = [:]
     private var pushed = 0
     private var sentSets: Set<[UInt8]> = []
-    private var irapCount = 0
-    private var order = PictureOrder()
+    private var positions = StreamPosition()
+    /// Periods of all layers: each has a picture in every access unit.
+    private var periods = PeriodNumbering()
     private let motionReader = BaseMotionReader()
     private var inFlight: [AccessUnitInFlight] = []
     private var begun = 0
@@ -142,17 +143,14 @@ package final class ScalableEncoder {
         let header = try SliceSegmentHeader(nal: first.header, rbsp: first.rbsp, sets: sets, previous: nil)
         let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: 0)
-        guard let position = order.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) else {
-            throw EncoderError.baseLayer("the first picture is no IRAP picture")
-        }
-        if let unit = coded.unit,
-            unit.irapIndex != position.irapIndex || unit.pocDelta != Int(position.poc) - Int(position.irapPoc)
-        {
+        let isIRAP = header.nalUnitType.isIRAP
+        let position = try periods.next(
+            positions.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb), layer: 0, isIRAP: isIRAP)
+        guard !position.precedesIRAP else { throw EncoderError.baseLayer("the first picture is no IRAP picture") }
+        if let unit = coded.unit, unit.period != position.period || unit.pocDelta != position.pocDelta {
             throw EncoderError.baseLayer(
                 "picture \(coded.displayIndex) was encrypted as that of another position (libx265's order changed)")
         }
-        let isIRAP = header.nalUnitType.isIRAP
-        if isIRAP { irapCount += 1 }
         coded.picture.poc = position.poc
         var unit = AccessUnitInFlight(
             displayIndex: coded.displayIndex, isIRAP: isIRAP, basePicture: coded.picture, index: begun)
@@ -189,10 +187,14 @@ package final class ScalableEncoder {
         if isIRAP {
             let vpss = vps.map { [NALUnit(header: NALUnitHeader(nalUnitType: .vps), rbsp: $0.rbsp())] } ?? []
             unit.before = (vpss + parameterSets + layerSets).filter(isNew)
-            unit.messages = (0...layers.count).map { settings.message?($0, irapCount - 1) }
         } else {
             unit.before = parameterSets.filter(isNew)
-            unit.messages = Array(repeating: nil, count: layers.count + 1)
+        }
+        unit.messages = Array(repeating: nil, count: layers.count + 1)
+        if position.beginsPeriod {
+            let start = PeriodStart(
+                period: UInt32(truncatingIfNeeded: position.period), pocLsb: header.slicePicOrderCntLsb)
+            unit.messages = (0...layers.count).map { settings.message?($0, start) }
         }
         unit.before += others
         unit.baseUnits = slices + suffixes

@@ -59,9 +59,8 @@ package struct ScalableSettings {
     /// Applied to the base layer's NAL units of each access unit after coding: encryption where the base encoder has
     /// no hook.
     package var protectBase: (([NALUnit]) throws -> [NALUnit])?
-    /// A prefix SEI unit to put before the slices of an IRAP picture, by layer and the number of IRAP pictures before
-    /// it.
-    package var message: ((_ layer: Int, _ irapIndex: Int) -> NALUnit?)?
+    /// A prefix SEI unit to put before the slices of a picture that begins a period of the layer.
+    package var message: ((_ layer: Int, _ period: PeriodStart) -> NALUnit?)?
     package init() {}
 
     /// Layers of one stream: nuh_layer_id has room for more, the parameter set ids of this encoder do not.

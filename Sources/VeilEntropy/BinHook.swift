@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 
 /// The bypass-coded syntax elements whose bins a ``BinHook`` is shown (H.265 7.3.8).
 public enum BinElement: UInt8, Sendable, CaseIterable {
@@ -103,9 +104,10 @@ public struct BinRun: Sendable {
 public struct BinUnit: Sendable, Hashable {
     /// nuh_layer_id.
     public var layer: Int
-    /// How many IRAP access units of the coded video came before the one this picture follows in decoding order.
-    public var irapIndex: Int
-    /// PicOrderCntVal minus that of the last IRAP picture of the layer in decoding order.
+    /// Number of the period of the layer that the picture belongs to: as a rule how many IRAP pictures of the layer came
+    /// before the one this picture follows in decoding order.
+    public var period: Int
+    /// PicOrderCntVal minus that of the period's first picture.
     public var pocDelta: Int
     /// Raster-scan address of the first CTU of the substream.
     public var ctuAddress: Int
@@ -116,9 +118,9 @@ public struct BinUnit: Sendable, Hashable {
     /// Width and height of a CTB in luma samples.
     public var ctbSize = 64
 
-    public init(layer: Int, irapIndex: Int, pocDelta: Int, ctuAddress: Int, temporalId: Int = 0, isIRAP: Bool = false) {
+    public init(layer: Int, period: Int, pocDelta: Int, ctuAddress: Int, temporalId: Int = 0, isIRAP: Bool = false) {
         self.layer = layer
-        self.irapIndex = irapIndex
+        self.period = period
         self.pocDelta = pocDelta
         self.ctuAddress = ctuAddress
         self.temporalId = temporalId
@@ -148,11 +150,15 @@ extension BinHook {
 public protocol BinHookProvider: AnyObject, Sendable {
     /// A hook for substreams of `layer`, or nil when that layer is left alone.
     func makeHook(layer: Int) -> (any BinHook)?
-    /// The index of the IRAP picture of `layer` that comes next in decoding order, where something outside the
-    /// pictures tells it; nil: one more than the last. Called once for each IRAP picture, in decoding order.
-    func irapIndex(layer: Int) -> Int?
+    /// Makes the hooks of one picture of `layer`, which begins now, on any thread and as long as it is worked on.
+    func pictureHooks(layer: Int) -> @Sendable () -> (any BinHook)?
+    /// What the stream said of the period that the next picture of `layer` in decoding order begins; nil: nothing, it
+    /// goes on with the period, or if it is an IRAP picture begins the next one. Called once for each picture, in
+    /// decoding order.
+    func periodStart(layer: Int, isIRAP: Bool) -> PeriodStart?
 }
 
 extension BinHookProvider {
-    public func irapIndex(layer: Int) -> Int? { nil }
+    public func pictureHooks(layer: Int) -> @Sendable () -> (any BinHook)? { { self.makeHook(layer: layer) } }
+    public func periodStart(layer: Int, isIRAP: Bool) -> PeriodStart? { nil }
 }

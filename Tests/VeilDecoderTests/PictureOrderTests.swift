@@ -19,12 +19,11 @@ private func entry(_ poc: Int32, output: Bool = false) -> DPBEntry {
 @Suite struct PictureOrderTests {
     /// LSBs run over in both directions around the previous picture's.
     @Test func orderCountFollowsTheLSBs() {
-        let layer = LayerState(layerId: 0)
         var h = SliceSegmentHeader()
         func count(_ lsb: Int, after previous: Int32, resets: Bool = false) -> Int32 {
-            layer.order = PictureOrderCount(previous: previous)
+            var order = PictureOrderCount(previous: previous)
             h.slicePicOrderCntLsb = lsb
-            return layer.pictureOrderCount(h, log2MaxLsb: 4, resets: resets)
+            return order.next(h, log2MaxLsb: 4, restarts: resets).poc
         }
         #expect(count(5, after: 3) == 5)
         #expect(count(1, after: 14) == 17)

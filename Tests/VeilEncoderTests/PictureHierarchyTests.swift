@@ -18,7 +18,7 @@ struct PictureHierarchyTests {
     }
 
     private func position(_ poc: Int32, irap: Int32 = 0) -> PicturePosition {
-        PicturePosition(poc: poc, irapIndex: 0, irapPoc: irap)
+        PicturePosition(poc: poc, period: 0, periodPoc: irap)
     }
 
     @Test("In a row of P pictures every fourth is a key picture, which the next four refer to")

@@ -55,7 +55,7 @@ private func write(_ p: SliceParameters, seed: UInt64, hook: HookBox?) -> [UInt8
     let store = ContextStore(picHeightInCtbs: p.picHeightInCtbsY)
     let writer = Substream.writer(
         parameters: p, store: store, lines: lines(p), scratch: SyntaxScratch(), contexts: ContextSet(), hook: hook,
-        unit: BinUnit(layer: 0, irapIndex: 0, pocDelta: 0, ctuAddress: 0))
+        unit: BinUnit(layer: 0, period: 0, pocDelta: 0, ctuAddress: 0))
     var generator = RandomCTU(seed: seed, parameters: p)
     #expect(code(writer, p, before: { generator.fill($1, address: $0) }))
     return writer.outputBytes()
@@ -66,7 +66,7 @@ private func recode(_ p: SliceParameters, _ bytes: [UInt8], hook: HookBox?) -> [
         let recoder = Substream.recoder(
             parameters: p, data: data, store: ContextStore(picHeightInCtbs: p.picHeightInCtbsY), lines: lines(p),
             scratch: SyntaxScratch(), contexts: ContextSet(), hook: hook,
-            unit: BinUnit(layer: 0, irapIndex: 0, pocDelta: 0, ctuAddress: 0))
+            unit: BinUnit(layer: 0, period: 0, pocDelta: 0, ctuAddress: 0))
         #expect(code(recoder, p))
         return recoder.outputBytes()
     }

@@ -86,7 +86,7 @@ private func encode(
     if let encryption {
         settings.hooks = encryption
         settings.message = { layer, index in
-            encryption.message(layer: layer, irapIndex: index).map { ProtectionSEI.unit($0) }
+            encryption.message(layer: layer, period: index).map { ProtectionSEI.unit($0) }
         }
     }
     let encoder = try ScalableEncoder(settings: settings)

@@ -56,16 +56,16 @@ func decryptionUndoesEncryption(cipher: CipherKind, profile: ElementProfile) thr
         options.feedback = feedback
         let encryption = try Encryption(options: options, layers: [0, 1], keys: keys)
         let decryption = Decryption(keys: keys)
-        for layer in 0...1 { try decryption.take(try #require(encryption.message(layer: layer, irapIndex: 4))) }
-        #expect(decryption.irapIndex(layer: 0) == 4)
-        #expect(decryption.irapIndex(layer: 0) == nil)
+        for layer in 0...1 { try decryption.take(try #require(encryption.message(layer: layer, period: 4))) }
+        #expect(decryption.periodStart(layer: 0, isIRAP: true)?.period == 4)
+        #expect(decryption.periodStart(layer: 0, isIRAP: true)?.period == nil)
         var outputs: [[UInt32]] = []
         for layer in 0...1 {
             let e = try #require(encryption.makeHook(layer: layer))
             let d = try #require(decryption.makeHook(layer: layer))
             var changed: [UInt32] = []
             for unit in 0..<4 {
-                let id = BinUnit(layer: layer, irapIndex: 4, pocDelta: unit / 2, ctuAddress: unit % 2)
+                let id = BinUnit(layer: layer, period: 4, pocDelta: unit / 2, ctuAddress: unit % 2)
                 e.begin(id)
                 d.begin(id)
                 // The same runs in every unit: what differs is the keystream.
@@ -94,7 +94,7 @@ func decryptionUndoesEncryption(cipher: CipherKind, profile: ElementProfile) thr
 @Test func signsFlipHalfOfTheTime() throws {
     let encryption = try Encryption(options: .init(), layers: [0], keys: keys)
     let hook = try #require(encryption.makeHook(layer: 0))
-    hook.begin(BinUnit(layer: 0, irapIndex: 0, pocDelta: 0, ctuAddress: 0))
+    hook.begin(BinUnit(layer: 0, period: 0, pocDelta: 0, ctuAddress: 0))
     var flips = 0
     for i in 0..<20000 {
         flips += Int(hook.replace(BinRun(.mvdSign, bins: UInt32(i & 1), count: 1, value: 3))) ^ (i & 1)
@@ -111,7 +111,7 @@ func decryptionUndoesEncryption(cipher: CipherKind, profile: ElementProfile) thr
 
 @Test func wrongAndMissingKeysAreNamed() throws {
     let encryption = try Encryption(options: .init(), layers: [0, 1], keys: keys)
-    let message = try #require(encryption.message(layer: 1, irapIndex: 0))
+    let message = try #require(encryption.message(layer: 1, period: 0))
     let wrong = Decryption(keys: KeyRing(layers: [LayerKey(layer: 1, id: "one", key: SecretBytes(Array(1..<33)))]))
     #expect(throws: KeyError.wrong(layer: 1, id: "one", source: "keys")) { try wrong.take(message) }
     let missing = Decryption(keys: KeyRing(layers: [LayerKey(layer: 0, id: "zero", key: SecretBytes(Array(0..<32)))]))
@@ -136,7 +136,7 @@ func decryptionUndoesEncryption(cipher: CipherKind, profile: ElementProfile) thr
     ]
     options.authenticates = true
     let encryption = try Encryption(options: options, layers: [0, 1], keys: keys)
-    let message = try #require(encryption.message(layer: 1, irapIndex: 0xFFFF_FFFE))
+    let message = try #require(encryption.message(layer: 1, period: 0xFFFF_FFFE))
     let payload = message.payload
     #expect(try ProtectionMessage(payload: payload) == message)
     for count in 0..<16 { #expect(try ProtectionMessage(payload: Array(payload.prefix(count))) == nil) }

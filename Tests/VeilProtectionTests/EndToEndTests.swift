@@ -88,9 +88,9 @@ private func encode(
     if let encryption {
         settings.hooks = encryption
         settings.message = { layer, index in
-            encryption.message(layer: layer, irapIndex: index).map { ProtectionSEI.unit($0) }
+            encryption.message(layer: layer, period: index).map { ProtectionSEI.unit($0) }
         }
-        let isPaper = encryption.message(layer: 0, irapIndex: 0)?.elements == .paper
+        let isPaper = encryption.message(layer: 0, period: 0)?.elements == .paper
         let isChained = encryption.options.resynchronization == .stream
         if BaseLayerEncoder.hasHook && !isChained && (isPaper || BaseLayerEncoder.hookShowsAll(bitDepth: 8)) {
             settings.base.hooks = encryption

@@ -80,7 +80,7 @@ private func power(_ step: (UInt32) -> UInt32, bits: Int, _ exponent: UInt64) ->
 }
 
 private func words(
-    _ stream: any Keystream, _ count: Int, _ nonce: UnitNonce = UnitNonce(irapIndex: 0, pocDelta: 0, ctuAddress: 0)
+    _ stream: any Keystream, _ count: Int, _ nonce: UnitNonce = UnitNonce(period: 0, pocDelta: 0, ctuAddress: 0)
 ) -> [UInt32] {
     var stream = stream
     stream.start(nonce)
@@ -106,7 +106,7 @@ private func words(
 @Test(arguments: CipherKind.allCases)
 func keystreamsDoNotDependOnChunks(kind: CipherKind) {
     let key = (0..<32).map { UInt8($0) }
-    let nonce = UnitNonce(irapIndex: 1, pocDelta: UInt32(bitPattern: -3), ctuAddress: 77)
+    let nonce = UnitNonce(period: 1, pocDelta: UInt32(bitPattern: -3), ctuAddress: 77)
     let whole = words(kind.makeKeystream(key: key), 512, nonce)
     var stream = kind.makeKeystream(key: key)
     stream.start(nonce)
@@ -123,9 +123,9 @@ func keystreamsDoNotDependOnChunks(kind: CipherKind) {
     otherKey[31] ^= 1
     let others =
         [
-            words(kind.makeKeystream(key: key), 512, UnitNonce(irapIndex: 2, pocDelta: nonce.pocDelta, ctuAddress: 77)),
-            words(kind.makeKeystream(key: key), 512, UnitNonce(irapIndex: 1, pocDelta: nonce.pocDelta, ctuAddress: 78)),
-            words(kind.makeKeystream(key: key), 512, UnitNonce(irapIndex: 1, pocDelta: 3, ctuAddress: 77)),
+            words(kind.makeKeystream(key: key), 512, UnitNonce(period: 2, pocDelta: nonce.pocDelta, ctuAddress: 77)),
+            words(kind.makeKeystream(key: key), 512, UnitNonce(period: 1, pocDelta: nonce.pocDelta, ctuAddress: 78)),
+            words(kind.makeKeystream(key: key), 512, UnitNonce(period: 1, pocDelta: 3, ctuAddress: 77)),
         ] + (kind == .aes128 ? [] : [words(kind.makeKeystream(key: otherKey), 512, nonce)])
     for other in others {
         let flipped = zip(whole, other).reduce(0) { $0 + ($1.0 ^ $1.1).nonzeroBitCount }
@@ -140,7 +140,7 @@ func keystreamsDoNotDependOnChunks(kind: CipherKind) {
             "74fa8917", "ec4947c", "fe1a80e", "d9932496", "3d09d14c", "9d01205c", "e4a0f197", "8bcddc94",
         ])
     #expect(
-        words(ChaoticKeystream(key: key), 8, UnitNonce(irapIndex: 1, pocDelta: 0xFFFF_FFFF, ctuAddress: 40)).map {
+        words(ChaoticKeystream(key: key), 8, UnitNonce(period: 1, pocDelta: 0xFFFF_FFFF, ctuAddress: 40)).map {
             String($0, radix: 16)
         }
             == ["541ea045", "41118728", "380f8ef2", "888c5075", "5dce99aa", "a823ec8", "214581ce", "de40a62b"])

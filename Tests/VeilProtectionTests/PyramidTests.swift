@@ -21,7 +21,7 @@ struct PyramidTests: LayeredClips {
             settings.hooks = encryption
             settings.base.hooks = encryption
             settings.message = { layer, index in
-                encryption.message(layer: layer, irapIndex: index).map { ProtectionSEI.unit($0) }
+                encryption.message(layer: layer, period: index).map { ProtectionSEI.unit($0) }
             }
         }
     }

@@ -162,15 +162,14 @@ struct BaseMotionTests {
         let sets = ParameterSetCollection()
         let reader = BaseMotionReader()
         let hooked = BaseMotionReader()
-        var order = PictureOrder()
+        var order = StreamPosition()
         var blocks = 0
         func take(_ coded: BaseLayerPicture) throws {
             for nal in coded.nals where !nal.header.nalUnitType.isSlice { try sets.take(nal) }
             let slices = coded.nals.filter(\.header.nalUnitType.isSlice)
             let first = try #require(slices.first)
             let header = try SliceSegmentHeader(nal: first.header, rbsp: first.rbsp, sets: sets, previous: nil)
-            let next = order.next(header, log2MaxPicOrderCntLsb: 8)
-            let position = try #require(next)
+            let position = order.next(header, log2MaxPicOrderCntLsb: 8)
             let field = MotionField(
                 width: coded.picture.frame.width, height: coded.picture.frame.height,
                 ctbLog2Size: coded.picture.motion.ctbLog2Size)

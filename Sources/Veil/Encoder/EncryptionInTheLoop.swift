@@ -40,13 +40,13 @@ extension ScalableSettings {
     mutating func protect(with encryption: Encryption, signals: Bool = true) -> String? {
         hooks = encryption
         if signals {
-            message = { layer, irapIndex in
-                encryption.message(layer: layer, irapIndex: irapIndex).map { ProtectionSEI.unit($0) }
+            message = { layer, period in
+                encryption.message(layer: layer, period: period).map { ProtectionSEI.unit($0) }
             }
         }
         let chained = encryption.options.resynchronization == .stream
         var reason: String?
-        if let message = encryption.message(layer: 0, irapIndex: 0) {
+        if let message = encryption.message(layer: 0, period: 0) {
             let isShown =
                 message.elements.isSubset(of: .paper) || BaseLayerEncoder.hookShowsAll(bitDepth: base.bitDepth)
             // libx265's entropy coder does not know its sub-layer.

@@ -55,6 +55,11 @@ package struct PictureOrderCount: Sendable {
 
     /// The count with these low bits that is nearest to another one.
     private func near(_ other: Int32, _ lsb: Int32, _ maxLsb: Int32) -> Int32 {
+        Self.nearest(to: other, lsb: lsb, maxLsb: maxLsb)
+    }
+
+    /// The count with the low bits `lsb` that is nearest to another one.
+    static func nearest(to other: Int32, lsb: Int32, maxLsb: Int32) -> Int32 {
         let otherLsb = other & (maxLsb - 1)
         let msb = other &- otherLsb
         if lsb < otherLsb && otherLsb - lsb >= maxLsb / 2 { return msb &+ maxLsb &+ lsb }

@@ -38,8 +38,7 @@
         private let encoder: UnsafeMutableRawPointer
         private let bitDepth: Int
         private let lock = NSLock()
-        /// Display positions of the IRAP pictures so far, ascending.
-        private var iraps: [Int] = []
+        private var periods = DisplayOrderPeriods()
         private var pictures: [Int: Picture] = [:]
 
         /// `width`, `height`: coded luma size of the pictures.
@@ -89,17 +88,12 @@
 
         private func beginPicture(poc: Int, type: NALUnitType) {
             guard type.isIRAP else { return }
-            lock.withLock {
-                if !iraps.contains(poc) { iraps.insert(poc, at: iraps.firstIndex { $0 > poc } ?? iraps.count) }
-            }
+            lock.withLock { periods.announce(irap: poc) }
         }
 
         private func unit(poc: Int, type: NALUnitType) -> BinUnit {
-            let isLeading = type.isRASL || type.isRADL
-            let index =
-                (isLeading ? iraps.firstIndex { $0 > poc } : iraps.lastIndex { $0 <= poc }) ?? max(iraps.count - 1, 0)
-            let irap = iraps.indices.contains(index) ? iraps[index] : 0
-            var unit = BinUnit(layer: 0, irapIndex: index, pocDelta: poc - irap, ctuAddress: 0, isIRAP: type.isIRAP)
+            let (period, pocDelta) = periods.period(of: poc, type: type)
+            var unit = BinUnit(layer: 0, period: period, pocDelta: pocDelta, ctuAddress: 0, isIRAP: type.isIRAP)
             unit.ctbSize = 1 << ctbLog2Size
             return unit
         }

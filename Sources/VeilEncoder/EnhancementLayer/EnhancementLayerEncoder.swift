@@ -149,8 +149,7 @@ package final class EnhancementLayerEncoder {
             return LayerSlice(header: own, context: context, rows: rows, settings: settings, pps: pps)
         }
         var unit = BinUnit(
-            layer: settings.layerId, irapIndex: position.irapIndex, pocDelta: Int(poc) - Int(position.irapPoc),
-            ctuAddress: 0,
+            layer: settings.layerId, period: position.period, pocDelta: position.pocDelta, ctuAddress: 0,
             temporalId: base.temporalId, isIRAP: type.isIRAP)
         unit.ctbSize = 1 << settings.sps.ctbLog2SizeY
         let encoder = LayerPictureEncoder(

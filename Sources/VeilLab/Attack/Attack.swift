@@ -311,11 +311,11 @@ package final class Attack {
                 }
             }
             let holder = Decryption(keys: ring(other))
-            let refused = ids.compactMap { right.message(layer: $0, irapIndex: 0) }.allSatisfy { message in
+            let refused = ids.compactMap { right.message(layer: $0, period: 0) }.allSatisfy { message in
                 (try? holder.take(message)) == nil
             }
             let forced = Decryption(keys: ring(other))
-            for id in ids { if let message = wrong.message(layer: id, irapIndex: 0) { try forced.take(message) } }
+            for id in ids { if let message = wrong.message(layer: id, period: 0) { try forced.take(message) } }
             try StreamWork.transcode(first, to: second, mode: .decrypt(forced), threads: settings.threads)
             return AttackReport.KeyBit(
                 cipher: cipher.name, bit: bit, changed: Double(differing) / Double(max(bits, 1)), refused: refused,

@@ -9,12 +9,12 @@ enum NonceReuse {
     /// One unit of a layer.
     struct UnitName: Hashable {
         let layer: Int
-        let irapIndex: Int
+        let period: Int
         let pocDelta: Int
         let address: Int
         init(_ unit: BinUnit) {
             layer = unit.layer
-            irapIndex = unit.irapIndex
+            period = unit.period
             pocDelta = unit.pocDelta
             address = unit.ctuAddress
         }

@@ -28,7 +28,7 @@ final class SliceWalk {
     private(set) var failedSlices = 0
 
     private let sets = ParameterSetCollection()
-    private var order = PictureOrder()
+    private var order = StreamPosition()
     private var counts: [Int: Int] = [:]
     private var current: Picture?
     private let ctu = CodingTreeUnit()
@@ -87,7 +87,7 @@ final class SliceWalk {
         if h.firstSliceSegmentInPicFlag || current?.position.layer != layer {
             let place = order.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb)
             let position = Position(
-                layer: layer, picture: counts[layer, default: 0], poc: Int(place?.poc ?? 0),
+                layer: layer, picture: counts[layer, default: 0], poc: Int(place.poc),
                 width: sps.picWidthInLumaSamples,
                 height: sps.picHeightInLumaSamples, isIntra: h.nalUnitType.isIRAP)
             counts[layer, default: 0] += 1

@@ -206,7 +206,7 @@ package final class StreamEvaluation {
         }
         let bits = encryption.encryptedLayers.compactMap { layer -> EvaluationReport.LayerBits? in
             guard let counts = encryption.statistics(layer: layer),
-                let message = encryption.message(layer: layer, irapIndex: 0)
+                let message = encryption.message(layer: layer, period: 0)
             else { return nil }
             return EvaluationReport.LayerBits(
                 layer: layer,

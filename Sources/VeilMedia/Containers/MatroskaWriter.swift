@@ -8,7 +8,7 @@ package struct MatroskaWriter {
     private let fps: (numerator: Int, denominator: Int)?
     private let sets = ParameterSetCollection()
     private var setUnits = ParameterSetUnits()
-    private var order = PictureOrder()
+    private var order = StreamPosition()
     private var begun = false
     /// What is added to picture order counts, which begin again at IDR pictures.
     private var base = 0
@@ -34,7 +34,8 @@ package struct MatroskaWriter {
         let header = try SliceSegmentHeader(nal: slice.header, rbsp: slice.rbsp, sets: sets, previous: nil)
         let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: slice.header.nuhLayerId)
-        guard let position = order.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) else { return [] }
+        let position = order.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb)
+        if position.precedesIRAP { return [] }
         var out: [UInt8] = []
         if !begun {
             begun = true

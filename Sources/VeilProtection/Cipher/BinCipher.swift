@@ -70,11 +70,11 @@ public final class BinCipher: BinHook {
         if continuous {
             if started { return }
             started = true
-            restart(UnitNonce(irapIndex: 0, pocDelta: 0, ctuAddress: 0))
+            restart(UnitNonce(period: 0, pocDelta: 0, ctuAddress: 0))
         } else if unitActive {
             restart(
                 UnitNonce(
-                    irapIndex: UInt32(truncatingIfNeeded: unit.irapIndex),
+                    period: UInt32(truncatingIfNeeded: unit.period),
                     pocDelta: UInt32(truncatingIfNeeded: unit.pocDelta),
                     ctuAddress: UInt32(truncatingIfNeeded: unit.ctuAddress)))
         }

@@ -3,21 +3,21 @@
 /// Which unit of a layer a keystream belongs to: 96 bits, distinct for every unit of a stream.
 public struct UnitNonce: Hashable, Sendable {
     /// How many IRAP pictures of the layer came before the one this picture follows.
-    public var irapIndex: UInt32
+    public var period: UInt32
     /// PicOrderCntVal relative to that IRAP picture, in two's complement.
     public var pocDelta: UInt32
     /// Raster-scan address of the unit's first CTU.
     public var ctuAddress: UInt32
 
-    public init(irapIndex: UInt32, pocDelta: UInt32, ctuAddress: UInt32) {
-        self.irapIndex = irapIndex
+    public init(period: UInt32, pocDelta: UInt32, ctuAddress: UInt32) {
+        self.period = period
         self.pocDelta = pocDelta
         self.ctuAddress = ctuAddress
     }
 
     /// The three words, most significant byte first.
     public var bytes: [UInt8] {
-        [irapIndex, pocDelta, ctuAddress].flatMap { word in
+        [period, pocDelta, ctuAddress].flatMap { word in
             [
                 UInt8(truncatingIfNeeded: word >> 24), UInt8(truncatingIfNeeded: word >> 16),
                 UInt8(truncatingIfNeeded: word >> 8),

@@ -9,7 +9,7 @@ public enum KeystreamSample {
     /// endian). `count` is rounded up to what the generator makes at once.
     public static func words(_ cipher: CipherKind, seed: UInt64, index: Int, count: Int) -> [UInt32] {
         var stream = cipher.makeKeystream(key: key(seed: seed, index: index))
-        stream.start(UnitNonce(irapIndex: 0, pocDelta: 0, ctuAddress: 0))
+        stream.start(UnitNonce(period: 0, pocDelta: 0, ctuAddress: 0))
         var words = [UInt32](repeating: 0, count: (count + 511) / 512 * 512)
         words.withUnsafeMutableBufferPointer { all in
             for at in stride(from: 0, to: all.count, by: 512) {
@@ -48,7 +48,7 @@ public enum KeystreamSample {
         let words = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: 512)
         words.initialize(repeating: 0)
         defer { words.deallocate() }
-        let nonce = UnitNonce(irapIndex: 0, pocDelta: 0, ctuAddress: 0)
+        let nonce = UnitNonce(period: 0, pocDelta: 0, ctuAddress: 0)
         stream.start(nonce)
         let fill = time { stream.fill(words) }
         let start = time { stream.start(nonce) }
@@ -75,7 +75,7 @@ public enum KeystreamSample {
         message.feedback = cipher == .chaotic
         let hook: any BinHook = BinCipher(
             message: message, key: key(seed: 2, index: 0), decrypts: false, statistics: nil)
-        hook.begin(BinUnit(layer: 0, irapIndex: 0, pocDelta: 0, ctuAddress: 0))
+        hook.begin(BinUnit(layer: 0, period: 0, pocDelta: 0, ctuAddress: 0))
         var sum: UInt32 = 0
         let replace = time { for run in runs { sum &+= hook.replace(run) } }
         precondition(sum != 1 || bins > 0)

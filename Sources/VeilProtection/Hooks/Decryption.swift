@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilBitstream
 import VeilEntropy
 
 /// Follows the encryption messages of a stream and makes the hooks that decrypt it.
@@ -41,9 +42,9 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
         try lock.withLock {
             if var known = layers[message.layer] {
                 var same = message
-                same.irapIndex = known.message.irapIndex
+                same.period = known.message.period
                 if same == known.message {
-                    known.message.irapIndex = message.irapIndex
+                    known.message.period = message.period
                     known.isPending = true
                     layers[message.layer] = known
                     return
@@ -78,19 +79,24 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     /// Which pictures of a layer are encrypted at all; nil when nothing is known of it.
     package func selection(layer: Int) -> EncryptionScope? { lock.withLock { layers[layer]?.message.selection } }
 
-    public func makeHook(layer: Int) -> (any BinHook)? {
+    public func makeHook(layer: Int) -> (any BinHook)? { pictureHooks(layer: layer)() }
+
+    /// The message in force now counts, whatever comes while the picture is worked on.
+    public func pictureHooks(layer: Int) -> @Sendable () -> (any BinHook)? {
         lock.withLock {
-            guard let known = layers[layer], let key = known.key else { return nil }
-            let make = { BinCipher(message: known.message, key: key, decrypts: true, statistics: nil) }
-            return known.message.resynchronization == .stream ? chains.hook(layer: layer, make) : make()
+            guard let known = layers[layer], let key = known.key else { return { nil } }
+            let make = { @Sendable in BinCipher(message: known.message, key: key, decrypts: true, statistics: nil) }
+            guard known.message.resynchronization == .stream else { return make }
+            let chains = chains
+            return { chains.hook(layer: layer, make) }
         }
     }
 
-    public func irapIndex(layer: Int) -> Int? {
+    public func periodStart(layer: Int, isIRAP: Bool) -> PeriodStart? {
         lock.withLock {
-            guard layers[layer]?.isPending == true else { return nil }
+            guard isIRAP, let known = layers[layer], known.isPending else { return nil }
             layers[layer]?.isPending = false
-            return layers[layer].map { Int($0.message.irapIndex) }
+            return PeriodStart(period: known.message.period)
         }
     }
 
@@ -109,6 +115,12 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
 private final class RestartingLayers: BinHookProvider {
     let decryption: Decryption
     init(decryption: Decryption) { self.decryption = decryption }
-    func makeHook(layer: Int) -> (any BinHook)? { decryption.restarts(layer) ? decryption.makeHook(layer: layer) : nil }
-    func irapIndex(layer: Int) -> Int? { decryption.restarts(layer) ? decryption.irapIndex(layer: layer) : nil }
+    func makeHook(layer: Int) -> (any BinHook)? { pictureHooks(layer: layer)() }
+    func pictureHooks(layer: Int) -> @Sendable () -> (any BinHook)? {
+        if decryption.restarts(layer) { return decryption.pictureHooks(layer: layer) }
+        return { nil }
+    }
+    func periodStart(layer: Int, isIRAP: Bool) -> PeriodStart? {
+        decryption.restarts(layer) ? decryption.periodStart(layer: layer, isIRAP: isIRAP) : nil
+    }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilBitstream
 import VeilEntropy
 
 /// What a stream is encrypted with: the scheme, and for each layer a key and what it is used for. Makes the hooks of
@@ -71,11 +72,15 @@ public final class Encryption: BinHookProvider, Sendable {
     /// The layers that are encrypted.
     public var encryptedLayers: [Int] { layers.keys.sorted() }
 
-    /// The message to send before an IRAP picture of a layer, or nil when the layer stays clear.
-    public func message(layer: Int, irapIndex: Int) -> ProtectionMessage? {
+    /// The message to send before the picture that begins a period of a layer, or nil when the layer stays clear.
+    public func message(layer: Int, period: PeriodStart) -> ProtectionMessage? {
         guard var message = layers[layer]?.message else { return nil }
-        message.irapIndex = UInt32(truncatingIfNeeded: irapIndex)
+        message.period = period.period
         return message
+    }
+
+    package func message(layer: Int, period: UInt32) -> ProtectionMessage? {
+        message(layer: layer, period: PeriodStart(period: period))
     }
 
     /// The key of a layer's tags, or nil when its pictures get none.
@@ -84,7 +89,7 @@ public final class Encryption: BinHookProvider, Sendable {
     }
 
     /// What decryptors need that find no messages in the stream: the first message of each layer, to be kept beside it.
-    public var sidecar: Sidecar { Sidecar(messages: encryptedLayers.compactMap { message(layer: $0, irapIndex: 0) }) }
+    public var sidecar: Sidecar { Sidecar(messages: encryptedLayers.compactMap { message(layer: $0, period: 0) }) }
 
     public func makeHook(layer: Int) -> (any BinHook)? {
         guard let known = layers[layer] else { return nil }

@@ -25,7 +25,7 @@ public enum EncryptionSpace {
     public static func lines(_ encryption: Encryption, layerBytes: [Int: Int]) -> [String] {
         let all = Double(max(layerBytes.values.reduce(0, +) * 8, 1))
         return encryption.encryptedLayers.compactMap { layer in
-            guard let message = encryption.message(layer: layer, irapIndex: 0),
+            guard let message = encryption.message(layer: layer, period: 0),
                 let counts = encryption.statistics(layer: layer)
             else {
                 return nil

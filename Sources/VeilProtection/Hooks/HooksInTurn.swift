@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilEntropy
 
 /// Shows each run to two providers' hooks in turn: the second sees what the first replaced it by.
@@ -11,13 +12,15 @@ package final class HooksInTurn: BinHookProvider {
         self.second = second
     }
 
-    package func makeHook(layer: Int) -> (any BinHook)? {
-        guard let one = first.makeHook(layer: layer) else { return second.makeHook(layer: layer) }
-        guard let two = second.makeHook(layer: layer) else { return one }
-        return HookInTurn(one, two)
+    package func makeHook(layer: Int) -> (any BinHook)? { pictureHooks(layer: layer)() }
+
+    package func pictureHooks(layer: Int) -> @Sendable () -> (any BinHook)? {
+        HookInTurn.pictureHooks(first, second, layer: layer)
     }
 
-    package func irapIndex(layer: Int) -> Int? { first.irapIndex(layer: layer) ?? second.irapIndex(layer: layer) }
+    package func periodStart(layer: Int, isIRAP: Bool) -> PeriodStart? {
+        first.periodStart(layer: layer, isIRAP: isIRAP) ?? second.periodStart(layer: layer, isIRAP: isIRAP)
+    }
 }
 
 final class HookInTurn: BinHook {
@@ -27,6 +30,17 @@ final class HookInTurn: BinHook {
     init(_ first: any BinHook, _ second: any BinHook) {
         self.first = first
         self.second = second
+    }
+
+    static func pictureHooks(
+        _ first: any BinHookProvider, _ second: any BinHookProvider, layer: Int
+    ) -> @Sendable () -> (any BinHook)? {
+        let one = first.pictureHooks(layer: layer)
+        let two = second.pictureHooks(layer: layer)
+        return {
+            guard let one = one() else { return two() }
+            return two().map { HookInTurn(one, $0) } ?? one
+        }
     }
 
     func begin(_ unit: BinUnit) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilEntropy
 
 /// Decrypts with one set of keys and encrypts with another at once: each run is replaced twice.
@@ -11,11 +12,13 @@ public final class Rekeying: BinHookProvider {
         self.encryption = encryption
     }
 
-    public func makeHook(layer: Int) -> (any BinHook)? {
-        guard let old = decryption.makeHook(layer: layer) else { return encryption.makeHook(layer: layer) }
-        guard let new = encryption.makeHook(layer: layer) else { return old }
-        return HookInTurn(old, new)
+    public func makeHook(layer: Int) -> (any BinHook)? { pictureHooks(layer: layer)() }
+
+    public func pictureHooks(layer: Int) -> @Sendable () -> (any BinHook)? {
+        HookInTurn.pictureHooks(decryption, encryption, layer: layer)
     }
 
-    public func irapIndex(layer: Int) -> Int? { decryption.irapIndex(layer: layer) }
+    public func periodStart(layer: Int, isIRAP: Bool) -> PeriodStart? {
+        decryption.periodStart(layer: layer, isIRAP: isIRAP)
+    }
 }

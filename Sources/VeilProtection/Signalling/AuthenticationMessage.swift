@@ -42,10 +42,10 @@ package struct PictureAuthenticator {
     private var mac: HMAC<SHA256>
 
     /// - Parameter key: 32 bytes of the layer (``StreamKey``).
-    package init(key: [UInt8], irapIndex: Int, pocDelta: Int) {
+    package init(key: [UInt8], period: Int, pocDelta: Int) {
         mac = HMAC<SHA256>(key: SymmetricKey(data: key))
         mac.update(data: Data("Veil picture 1".utf8))
-        for value in [irapIndex, pocDelta] {
+        for value in [period, pocDelta] {
             mac.update(data: (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) })
         }
     }

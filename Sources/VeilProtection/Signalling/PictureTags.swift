@@ -5,7 +5,7 @@ import VeilBitstream
 private struct PictureTags {
     private let sets = ParameterSetCollection()
     private var raw: [Int: [UInt8]] = [:]
-    private var order = PictureOrder()
+    private var positions = StreamPosition()
 
     struct Open {
         var layer: Int
@@ -30,13 +30,13 @@ private struct PictureTags {
     mutating func close() { open = nil }
 
     /// - Parameters:
-    ///   - irapIndex: what a message says, for IRAP pictures.
+    ///   - periodStart: what a message says of the next picture of a layer.
     ///   - key: the authentication key of a layer, or nil.
-    mutating func take(_ nal: NALUnit, irapIndex: (Int) -> Int?, key: (Int) -> [UInt8]?) throws {
+    mutating func take(_ nal: NALUnit, periodStart: (Int, Bool) -> PeriodStart?, key: (Int) -> [UInt8]?) throws {
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps:
-            if layer == 0 { order.boundary() }
+            if layer == 0 { positions.boundary() }
             try sets.take(nal)
             let id: Int
             switch nal.header.nalUnitType {
@@ -45,27 +45,26 @@ private struct PictureTags {
             default: id = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).ppsPicParameterSetId
             }
             raw[Self.key(nal.header.nalUnitType, id)] = nal.bytes
-        case .accessUnitDelimiter: order.boundary()
-        case .prefixSEI: if layer == 0 { order.boundary() }
-        case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: layer)
+        case .accessUnitDelimiter: positions.boundary()
+        case .prefixSEI: if layer == 0 { positions.boundary() }
+        case .endOfSequence, .endOfBitstream: positions.endOfSequence(layer: layer)
         case let type where type.isSlice:
-            if nal.bytes.count > 2, nal.bytes[2] & 0x80 != 0 { try begin(nal, irapIndex, key) }
+            if nal.bytes.count > 2, nal.bytes[2] & 0x80 != 0 { try begin(nal, periodStart, key) }
             open?.authenticator.add(nal.bytes)
         default: break
         }
     }
 
-    private mutating func begin(_ nal: NALUnit, _ irapIndex: (Int) -> Int?, _ key: (Int) -> [UInt8]?) throws {
+    private mutating func begin(_ nal: NALUnit, _ periodStart: (Int, Bool) -> PeriodStart?, _ key: (Int) -> [UInt8]?) throws {
         open = nil
         let layer = nal.header.nuhLayerId
         let header = try SliceSegmentHeader(nal: nal.header, rbsp: nal.rbsp, sets: sets, previous: nil)
         let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
-        guard let position = order.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb, irapIndex: irapIndex),
-            let key = key(layer)
-        else { return }
+        let position = positions.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb, start: periodStart)
+        guard !position.precedesIRAP, let key = key(layer) else { return }
         var authenticator = PictureAuthenticator(
-            key: key, irapIndex: position.irapIndex, pocDelta: Int(position.poc) - Int(position.irapPoc))
+            key: key, period: position.period, pocDelta: position.pocDelta)
         authenticator.add(raw[Self.key(.vps, sps.spsVideoParameterSetId)] ?? [])
         authenticator.add(raw[Self.key(.sps, pps.ppsSeqParameterSetId)] ?? [])
         authenticator.add(raw[Self.key(.pps, header.slicePicParameterSetId)] ?? [])
@@ -76,24 +75,24 @@ private struct PictureTags {
 /// Puts a tag after the slices of each picture of the layers that an encryption authenticates.
 package final class StreamAuthenticator {
     private let encryption: Encryption
-    private let irapIndex: (Int) -> Int?
+    private let periodStart: (Int, Bool) -> PeriodStart?
     private let deliver: (NALUnit) throws -> Void
     private var tags = PictureTags()
 
-    /// - Parameter irapIndex: what the messages of the stream say, where they do not count from 0.
+    /// - Parameter periodStart: what the messages of the stream say, where they do not count from 0.
     package init(
-        _ encryption: Encryption, irapIndex: @escaping (Int) -> Int? = { _ in nil },
+        _ encryption: Encryption, periodStart: @escaping (Int, Bool) -> PeriodStart? = { _, _ in nil },
         deliver: @escaping (NALUnit) throws -> Void
     ) {
         self.encryption = encryption
-        self.irapIndex = irapIndex
+        self.periodStart = periodStart
         self.deliver = deliver
     }
 
     package func push(_ nal: NALUnit) throws {
         if tags.ends(before: nal) { try finish() }
         do {
-            try tags.take(nal, irapIndex: irapIndex) { encryption.authenticationKey(layer: $0) }
+            try tags.take(nal, periodStart: periodStart) { encryption.authenticationKey(layer: $0) }
         } catch is SyntaxError {
             // What cannot be parsed is not encrypted either.
         }
@@ -116,7 +115,7 @@ package final class StreamVerifier {
     private let decryption: Decryption
     private var tags = PictureTags()
     /// IRAP index that a message of a layer told and no picture took.
-    private var told: [Int: Int] = [:]
+    private var told: [Int: PeriodStart] = [:]
     package private(set) var checked = 0
 
     package init(_ decryption: Decryption) { self.decryption = decryption }
@@ -126,7 +125,7 @@ package final class StreamVerifier {
         if tags.ends(before: nal) { try finish() }
         switch nal.header.nalUnitType {
         case .prefixSEI:
-            if let message = try ProtectionSEI.message(in: nal) { told[message.layer] = Int(message.irapIndex) }
+            if let message = try ProtectionSEI.message(in: nal) { told[message.layer] = PeriodStart(period: message.period) }
         case .suffixSEI:
             guard let message = try ProtectionSEI.authentication(in: nal) else { break }
             guard let open = tags.open, open.layer == message.layer else { break }
@@ -141,7 +140,7 @@ package final class StreamVerifier {
         }
         do {
             try tags.take(
-                nal, irapIndex: { told.removeValue(forKey: $0) },
+                nal, periodStart: { $1 ? told.removeValue(forKey: $0) : nil },
                 key: { decryption.authentication(layer: $0).key.flatMap { $0 } })
         } catch is SyntaxError {
             // Damaged parameter sets and slices fail where they are used.

@@ -76,7 +76,7 @@ public struct ProtectionMessage: Hashable, Sendable {
     /// Whether an ``AuthenticationMessage`` follows the slices of each picture of the layer.
     public var isAuthenticated = false
     /// How many IRAP pictures of the layer came before this one.
-    public var irapIndex: UInt32 = 0
+    public var period: UInt32 = 0
     public var nonce: [UInt8] = Array(repeating: 0, count: 16)
     public var keyCheck: [UInt8] = Array(repeating: 0, count: 8)
     public var keyId = ""
@@ -97,7 +97,7 @@ public struct ProtectionMessage: Hashable, Sendable {
     /// What the key check value covers: every field but itself and the IRAP index, which moves.
     var checkedFields: [UInt8] {
         var message = self
-        message.irapIndex = 0
+        message.period = 0
         message.keyCheck = Array(repeating: 0, count: 8)
         return message.payload
     }
@@ -133,7 +133,7 @@ public struct ProtectionMessage: Hashable, Sendable {
         isAuthenticated = flags & 16 != 0
         elements = ElementSet(rawValue: UInt16(try next(2)))
         selection.minTemporalId = try known("temporal sub-layer") { $0 < 7 ? Int($0) : nil }
-        irapIndex = UInt32(try next(4))
+        period = UInt32(try next(4))
         nonce = try bytes(16)
         keyCheck = try bytes(8)
         let length = try known("key id length") { Int($0) <= Self.maxKeyIdBytes ? Int($0) : nil }
@@ -167,7 +167,7 @@ public struct ProtectionMessage: Hashable, Sendable {
                 | (selection.regions.isEmpty ? 0 : 8) | (isAuthenticated ? 16 : 0), 1)
         put(Int(elements.rawValue), 2)
         put(selection.minTemporalId, 1)
-        put(Int(irapIndex), 4)
+        put(Int(period), 4)
         bytes += nonce
         bytes += keyCheck
         put(keyId.utf8.count, 1)

@@ -50,7 +50,7 @@ package final class StreamTranscoder {
     /// IRAP indices of pictures whose message was sent, for the tags.
     private let irapIndices = IrapIndices()
     private let sets = ParameterSetCollection()
-    private var order = PictureOrder()
+    private var positions = StreamPosition()
     private var layouts: [Int: (generation: Int, layout: CTBLayout)] = [:]
     private let workspaces = RecodingWorkspacePool()
     private var queue: [Slot] = []
@@ -60,9 +60,14 @@ package final class StreamTranscoder {
 
     /// IRAP indices by layer in the order of pictures: the authenticator works behind the queue.
     private final class IrapIndices {
-        private var waiting: [Int: [Int]] = [:]
-        func add(_ index: Int, layer: Int) { waiting[layer, default: []].append(index) }
-        func next(_ layer: Int) -> Int? { waiting[layer]?.isEmpty ?? true ? nil : waiting[layer]?.removeFirst() }
+        private var waiting: [Int: [PeriodStart]] = [:]
+        func add(_ period: Int, layer: Int) {
+            waiting[layer, default: []].append(PeriodStart(period: UInt32(truncatingIfNeeded: period)))
+        }
+        func next(_ layer: Int, isIRAP: Bool) -> PeriodStart? {
+            guard isIRAP, waiting[layer]?.isEmpty == false else { return nil }
+            return waiting[layer]?.removeFirst()
+        }
     }
 
     /// - Parameter signals: encrypting, put the encryption messages into the stream.
@@ -72,7 +77,7 @@ package final class StreamTranscoder {
         self.signals = signals
         let encryption = mode.encryption
         if let encryption, encryption.options.authenticates, signals {
-            let made = StreamAuthenticator(encryption, irapIndex: irapIndices.next, deliver: deliver)
+            let made = StreamAuthenticator(encryption, periodStart: irapIndices.next, deliver: deliver)
             authenticator = made
             self.deliver = { try made.push($0) }
         } else {
@@ -99,12 +104,12 @@ package final class StreamTranscoder {
         do {
             switch type {
             case .vps, .sps, .pps:
-                if nal.header.nuhLayerId == 0 { order.boundary() }
+                if nal.header.nuhLayerId == 0 { positions.boundary() }
                 try sets.take(nal)
-            case .accessUnitDelimiter: order.boundary()
-            case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: nal.header.nuhLayerId)
+            case .accessUnitDelimiter: positions.boundary()
+            case .endOfSequence, .endOfBitstream: positions.endOfSequence(layer: nal.header.nuhLayerId)
             case .prefixSEI:
-                if nal.header.nuhLayerId == 0 { order.boundary() }
+                if nal.header.nuhLayerId == 0 { positions.boundary() }
                 if case .encrypt(let encryption) = mode, let message = try ProtectionSEI.message(in: nal),
                     encryption.encryptedLayers.contains(message.layer)
                 {
@@ -191,27 +196,28 @@ package final class StreamTranscoder {
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: h.nuhLayerId)
         let hooks = self.hooks
         // A dependent segment whose slice is lost does not tell its picture.
-        guard h.firstSliceSegmentInPicFlag || !h.dependentSliceSegmentFlag,
-            let position = order.next(
-                h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb, irapIndex: { hooks.irapIndex(layer: $0) })
-        else { return }
+        guard h.firstSliceSegmentInPicFlag || !h.dependentSliceSegmentFlag else { return }
+        let position = positions.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) {
+            hooks.periodStart(layer: $0, isIRAP: $1)
+        }
+        if position.precedesIRAP { return }
         let isIRAP = h.nalUnitType.isIRAP
-        if isIRAP { irapIndices.add(position.irapIndex, layer: h.nuhLayerId) }
+        if isIRAP { irapIndices.add(position.period, layer: h.nuhLayerId) }
         if signals, isIRAP, let encryption = mode.encryption,
-            let message = encryption.message(layer: h.nuhLayerId, irapIndex: position.irapIndex)
+            let message = encryption.message(layer: h.nuhLayerId, period: UInt32(truncatingIfNeeded: position.period))
         {
             let sei = ProtectionSEI.unit(message)
             report.messageBytes += sei.bytes.count + sei.startCodeLength
             try put(.ready(sei))
         }
         var unit = BinUnit(
-            layer: h.nuhLayerId, irapIndex: position.irapIndex, pocDelta: Int(position.poc) - Int(position.irapPoc),
-            ctuAddress: 0,
+            layer: h.nuhLayerId, period: position.period, pocDelta: position.pocDelta, ctuAddress: 0,
             temporalId: h.temporalId, isIRAP: isIRAP)
         unit.ctbSize = 1 << sps.ctbLog2SizeY
         // Pictures that nothing is encrypted in go through.
-        guard mode.touches(unit), let hook = hooks.makeHook(layer: h.nuhLayerId) else { return }
-        let pool = HookPool(hook) { hooks.makeHook(layer: h.nuhLayerId) }
+        let make = hooks.pictureHooks(layer: h.nuhLayerId)
+        guard mode.touches(unit), let hook = make() else { return }
+        let pool = HookPool(hook, make: make)
         let picture = PictureRecoding(
             hooks: pool, unit: unit, layout: try layout(pps: pps, sps: sps, layer: h.nuhLayerId), sps: sps)
         current = (h.nuhLayerId, picture)
@@ -317,7 +323,7 @@ extension StreamTranscoder.Mode {
     func touches(_ unit: BinUnit) -> Bool {
         if case .hooks = self { return true }
         let old = decryption?.selection(layer: unit.layer)
-        let new = encryption?.message(layer: unit.layer, irapIndex: 0)?.selection
+        let new = encryption?.message(layer: unit.layer, period: 0)?.selection
         return old?.includes(unit) ?? false || new?.includes(unit) ?? false
     }
 }
