@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "veil_x265.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <x265.h>
 
 struct veil_x265 {
@@ -64,6 +66,33 @@ static void suit_width(x265_param *p, int width) {
         while (columns(p, width) < 3 && shrink_ctu(p)) {}
 }
 
+// What libx265 says against the settings it has just refused: it says so on standard error only, which is ours for that long.
+static void reason(const x265_api *api, x265_param *param, char *error, size_t size) {
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&one);
+    FILE *said = tmpfile();
+    fflush(stderr);
+    int before = dup(2);
+    if (said && before >= 0 && dup2(fileno(said), 2) >= 0) {
+        param->logLevel = X265_LOG_ERROR;
+        x265_encoder *encoder = api->encoder_open(param);
+        if (encoder) api->encoder_close(encoder);
+        fflush(stderr);
+        dup2(before, 2);
+        char line[256];
+        rewind(said);
+        if (fgets(line, sizeof line, said)) {
+            line[strcspn(line, "\n")] = 0;
+            const char *text = strstr(line, "]: ");
+            size_t used = strlen(error);
+            snprintf(error + used, size - used, ": %s", text ? text + 3 : line);
+        }
+    }
+    if (before >= 0) close(before);
+    if (said) fclose(said);
+    pthread_mutex_unlock(&one);
+}
+
 veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset,
     const char *tune, int pyramidLevels, const char *const *names, const char *const *values, int count, char *error,
     size_t errorSize) {
@@ -115,6 +144,7 @@ veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int b
     e->encoder = api->encoder_open(e->param);
     if (!e->encoder) {
         snprintf(error, errorSize, "libx265 refuses these settings (%dx%d)", width, height);
+        reason(api, e->param, error, errorSize);
         veil_x265_close(e);
         return NULL;
     }

@@ -86,6 +86,6 @@ struct AttackCommand: ParsableCommand {
         if raw, let size = input.size { arguments += ["--size", "\(size.width)x\(size.height)"] }
         if raw, let fps = input.fps { arguments += ["--fps", "\(fps.numerator)/\(fps.denominator)"] }
         if raw, let depth = input.inputDepth { arguments += ["--input-depth", String(depth)] }
-        try ChildProcess.runSelf(arguments)
+        try MeasuredProcess.runSelf(arguments)
     }
 }

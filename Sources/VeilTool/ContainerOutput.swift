@@ -14,67 +14,73 @@ final class ContainerOutput {
     /// Whether a file's name asks for a container.
     static func isContainer(_ path: String) -> Bool { formats[(path as NSString).pathExtension.lowercased()] != nil }
 
+    /// For commands whose output is a bare stream.
+    static func refuse(_ path: String) throws {
+        if isContainer(path) {
+            throw MediaError.writeFailed(
+                path: path, reason: "a bare stream is made here: name it .hevc (extract puts one layer into containers)"
+            )
+        }
+    }
+
     private let path: String
-    private let temporary: String
-    private let process = Process()
-    private let pipe = Pipe()
+    private let temporary: TemporaryFile
+    private let process: ChildProcess
     private var writer: MatroskaWriter
     private var grouping = AccessUnitGrouping()
-    private var isFinished = false
 
     init(path: String, fps: FrameRate?) throws {
         guard let format = Self.formats[(path as NSString).pathExtension.lowercased()] else {
             throw MediaError.writeFailed(path: path, reason: "unknown format")
         }
-        guard let ffmpeg = VideoSource.findProgram("ffmpeg") else {
+        guard let ffmpeg = FFmpeg.program else {
             throw MediaError.writeFailed(
                 path: path,
                 reason: "ffmpeg, which would make the container, is not installed; name it .hevc for a bare stream")
         }
         self.path = path
-        temporary = path + ".part\(getpid())"
+        temporary = try TemporaryFile(replacing: path)
         writer = MatroskaWriter(fps: fps.map { ($0.numerator, $0.denominator) })
         signal(SIGPIPE, SIG_IGN)
-        process.executableURL = ffmpeg
-        process.arguments = [
-            "-nostdin", "-v", "error", "-y", "-f", "matroska", "-i", "pipe:0", "-map", "0:v:0", "-c", "copy", "-f",
-            format, temporary,
-        ]
-        process.standardInput = pipe
-        do { try process.run() } catch { throw MediaError.ffmpegFailed(path: path, reason: "cannot be run") }
-    }
-
-    deinit {
-        if !isFinished {
-            try? pipe.fileHandleForWriting.close()
-            process.terminate()
-            process.waitUntilExit()
-            unlink(temporary)
+        // Apple's players open a track that is named hvc1 only.
+        let tag = format == "mp4" || format == "mov" ? ["-tag:v", "hvc1"] : []
+        do {
+            process = try ChildProcess(
+                ffmpeg,
+                ["-nostdin", "-v", "error", "-y", "-f", "matroska", "-i", "pipe:0", "-map", "0:v:0", "-c", "copy"] + tag
+                    + ["-f", format, "file:" + temporary.path], input: .pipe)
+        } catch let error as ChildError {
+            throw MediaError.ffmpegFailed(path: path, reason: error.description)
         }
     }
 
+    /// Of the stream, without what the container adds.
+    private(set) var bytesWritten = 0
+
     func write(_ nal: NALUnit) throws {
+        if nal.header.nuhLayerId > 0 && nal.header.nalUnitType.isSlice {
+            throw MediaError.writeFailed(
+                path: path, reason: "containers hold one layer, the stream has more: name it .hevc for a bare stream")
+        }
+        bytesWritten += nal.bytes.count + 4
         if let unit = grouping.push(nal) { try write(unit) }
     }
 
     private func write(_ unit: [NALUnit]) throws {
-        do { try pipe.fileHandleForWriting.write(contentsOf: try writer.write(unit)) } catch let error as SyntaxError {
+        do { try process.write(try writer.write(unit)) } catch let error as SyntaxError {
             throw MediaError.notSupported(path: path, what: "\(error)")
         } catch {
-            throw MediaError.ffmpegFailed(path: path, reason: "ended before the stream did")
+            throw MediaError.ffmpegFailed(path: path, reason: process.lastMessage ?? "ended before the stream did")
         }
     }
 
     func finish() throws {
         if let unit = grouping.finish() { try write(unit) }
-        try pipe.fileHandleForWriting.close()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0, rename(temporary, path) == 0 else {
-            unlink(temporary)
-            isFinished = true
-            throw MediaError.ffmpegFailed(
-                path: path, reason: "cannot write it (exit status \(process.terminationStatus))")
+        process.endInput()
+        let status = try process.wait().status
+        guard status == 0 else {
+            throw MediaError.ffmpegFailed(path: path, reason: process.lastMessage ?? "exit status \(status)")
         }
-        isFinished = true
+        try temporary.finish()
     }
 }

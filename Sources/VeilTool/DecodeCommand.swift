@@ -41,12 +41,13 @@ struct DecodeCommand: ParsableCommand {
     }
 
     func run() throws {
+        try CommandFiles.check(reads: [input], keys: [keys], writes: [output])
         var options = VideoDecoder.Options()
         options.output = outputLayerSet.map { .outputLayerSet($0) } ?? layer.map { .layer($0) } ?? .highestLayer
         options.threads = max(threads, 1)
         options.verify = verify
         options.keys = try keys.map { try KeyRing(reference: $0) }
-        let files = LayerFiles(output)
+        let files = LayerFiles(output, input: input, keys: keys)
         let decoder = VideoDecoder(options: options)
         func write(_ picture: VideoPicture) throws {
             try files.write(picture, outputLayers: decoder.outputLayerCount)
@@ -77,9 +78,16 @@ extension StreamInput {
 /// The file, or files by layer, that decoded pictures go to.
 private final class LayerFiles {
     private let output: String
+    private let input: String
+    private let keys: String?
     private var writers: [Int: (writer: VideoWriter, format: VideoFormat)] = [:]
 
-    init(_ output: String) { self.output = output }
+    /// `input` and `keys` are what the files must not be.
+    init(_ output: String, input: String, keys: String?) {
+        self.output = output
+        self.input = input
+        self.keys = keys
+    }
 
     var isEmpty: Bool { writers.isEmpty }
 
@@ -94,7 +102,7 @@ private final class LayerFiles {
             width: picture.width, height: picture.height, fps: picture.frameRate ?? (25, 1), bitDepth: picture.bitDepth)
         let path = isByLayer ? output.replacingOccurrences(of: "%d", with: "\(picture.layer)") : output
         let index = isByLayer ? picture.layer : 0
-        let known = try writers[index] ?? (VideoWriter(path: path, format: format), format)
+        let known = try writers[index] ?? open(path, format)
         writers[index] = known
         guard known.format.width == format.width, known.format.height == format.height,
             known.format.bitDepth == format.bitDepth
@@ -104,6 +112,11 @@ private final class LayerFiles {
         }
         // y4m has one depth: the component of fewer bits is scaled. Raw samples stay as they are.
         try known.writer.write(picture, asTheyAre: path.lowercased().hasSuffix(".yuv"))
+    }
+
+    private func open(_ path: String, _ format: VideoFormat) throws -> (VideoWriter, VideoFormat) {
+        try CommandFiles.check(reads: [input], keys: [keys], writes: [path])
+        return (try VideoWriter(path: path, format: format), format)
     }
 
     func finish() throws { for (_, file) in writers.sorted(by: { $0.key < $1.key }) { try file.writer.finish() } }

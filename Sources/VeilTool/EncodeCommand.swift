@@ -114,19 +114,40 @@ struct EncodeCommand: ParsableCommand {
         return settings
     }
 
+    /// No output is something that is read.
+    private func checkFiles(_ plan: LayerPlan) throws {
+        var files = CommandFiles()
+        files.reads([input.input] + plan.layers.compactMap(\.source))
+        files.reads(layerFile)
+        files.readsKeys(protection.keys)
+        for layer in plan.layers { files.readsKeys(layer.keys) }
+        files.writes(output)
+        files.writes(protection.sidecar)
+        for layer in plan.layers.indices { files.writes(recon.map { "\($0)/layer\(layer).y4m" }) }
+        let statistics = [rate.stats, rate.stats + ".x265", rate.stats + ".x265.cutree"]
+        if rate.pass == 1 { for path in statistics { files.writes(path) } }
+        if rate.pass == 2 { files.reads(statistics) }
+        try files.check()
+    }
+
     func run() throws {
         do { try encode() } catch let error as SettingsError { throw ValidationError(error.description) }
     }
 
     private func encode() throws {
-        let source = try VideoSource.open(
-            path: input.input, size: input.size.map { ($0.width, $0.height) },
-            fps: input.fps.map { ($0.numerator, $0.denominator) },
-            bitDepth: input.inputDepth)
         let plan = try plan()
+        try ContainerOutput.refuse(output)
+        try checkFiles(plan)
+        let source = try SourceInput.open(input, threads: threads)
         let settings = try settings(plan, source.format)
         let sizes = try settings.layerSizes()
-        let sources = try LayerSources(plan: plan, top: source, sizes: sizes, depth: settings.bitDepth)
+        let sources = try LayerSources(
+            plan: plan, top: source, sizes: sizes, depth: settings.bitDepth, threads: threads)
+        for (i, size) in sizes.enumerated() where size.width % 2 != 0 || size.height % 2 != 0 {
+            warn(
+                "layer \(i): 4:2:0 pictures of HEVC have even sizes: \(size.width)x\(size.height) is decoded as "
+                    + "\((size.width + 1) & ~1)x\((size.height + 1) & ~1)")
+        }
         let encoder = try VideoEncoder(settings: settings)
         if let reason = encoder.baseEncryptionNote {
             warn("\(reason): the base layer is encrypted after it, not inside it (the bytes are the same)")
@@ -152,6 +173,7 @@ struct EncodeCommand: ParsableCommand {
             for unit in try encoder.push(pictures.top, own: pictures.own) { try write(unit) }
         }
         while let unit = try encoder.nextAtEnd() { try write(unit) }
+        if progress.frames == 0, let damage = sources.damage { throw damage }
         if progress.frames == 0 { throw MediaError.notSupported(path: input.input, what: "no frames") }
         try file.finish()
         try recons?.finish()
@@ -161,6 +183,10 @@ struct EncodeCommand: ParsableCommand {
             for line in EncryptionSpace.lines(encryption, layerBytes: bytes) { info(line) }
         }
         report(progress, latency, file.bytesWritten, fps)
+        if let damage = sources.damage {
+            warn("\(damage): what is whole was coded")
+            throw ExitCode(2)
+        }
     }
 
     private func report(

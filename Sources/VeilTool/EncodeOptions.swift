@@ -60,8 +60,14 @@ struct CodingOptions: ParsableArguments {
     var aqMode: Int?
     @Option(help: "Strength of adaptive quantization, 0 to 3 (default 1).")
     var aqStrength: Double?
-    @Option(help: "Further x265 options of the base layer, as name=value, comma separated.")
-    var x265Options: String?
+    @Option(
+        help:
+            """
+            Further x265 options of the base layer, as name=value, comma separated; may be given several times. \
+            Commas of a value are kept within parentheses or quotes.
+            """
+    )
+    var x265Options: [String] = []
     @Flag(
         inversion: .prefixedNo,
         help:
@@ -106,9 +112,6 @@ struct CodingOptions: ParsableArguments {
 
     /// What the user tells x265 directly: comes last, and prevails.
     private var x265: [(name: String, value: String?)] {
-        (x265Options?.split(separator: ",") ?? []).map { option in
-            let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
-            return (parts[0], parts.count > 1 ? parts[1] : nil)
-        }
+        x265Options.flatMap { X265Options.parse($0) }
     }
 }

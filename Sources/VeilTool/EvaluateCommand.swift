@@ -166,7 +166,7 @@ struct EvaluateCommand: ParsableCommand {
             "\(settings.name): encoding \(structure.rawValue) at QP "
                 + "\(settings.qp.map(String.init).joined(separator: "/"))"
         )
-        try ChildProcess.runSelf(["encode"] + arguments)
+        try MeasuredProcess.runSelf(["encode"] + arguments)
         let evaluation = StreamEvaluation(settings: settings, source: { try self.open(job.input) }, progress: progress)
         return try evaluation.run(
             stream: stream,

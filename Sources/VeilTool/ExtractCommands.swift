@@ -31,6 +31,7 @@ struct ExtractCommand: ParsableCommand {
     func run() throws {
         guard (0...6).contains(maxTemporalId) else { throw ValidationError("--max-temporal-id takes 0 to 6") }
         guard layer.map({ (0...62).contains($0) }) ?? true else { throw ValidationError("--layer takes 0 to 62") }
+        try CommandFiles.check(reads: [input], writes: [output])
         let isContainer = ContainerOutput.isContainer(output)
         if isContainer && layer != 0 {
             throw ValidationError("containers hold one layer: add --layer 0, or write to a .hevc file")
@@ -89,7 +90,9 @@ struct SplitCommand: ParsableCommand {
         func write(_ unit: AccessUnit, _ part: Int) throws {
             if current?.part != part {
                 try current?.file.finish()
-                current = (part, try OutputFile(path: pattern.name(part)))
+                let path = pattern.name(part)
+                try CommandFiles.check(reads: [input], writes: [path])
+                current = (part, try OutputFile(path: path))
             }
             try current?.file.write(unit.bytes)
         }
@@ -128,6 +131,8 @@ struct JoinCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        try ContainerOutput.refuse(output)
+        try CommandFiles.check(reads: inputs, writes: [output])
         let file = try OutputFile(path: output)
         let joiner = StreamJoiner(continuous: continuous)
         func write(_ unit: StreamUnit) throws { try file.write(unit.bytes) }

@@ -27,11 +27,7 @@ struct LayerFile {
 
     /// Reads and checks a file; errors name it and the line.
     init(path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw MediaError.cannotOpen(
-                path: path, reason: FileManager.default.fileExists(atPath: path) ? "cannot be read" : "no such file")
-        }
-        try self.init(text: String(decoding: data, as: UTF8.self), path: path)
+        try self.init(text: String(decoding: try InputFile(path: path).readAll(), as: UTF8.self), path: path)
     }
 
     init(text: String, path: String) throws {

@@ -32,13 +32,15 @@ struct LayerPlan {
     }
 
     /// Gives layers the values of a comma-separated list; a list that is too short repeats its last value.
+    /// - Parameter range: what values may be, as messages say it.
     mutating func apply<T>(
-        _ list: String?, option: String, _ field: WritableKeyPath<Layer, T?>, parse: (String) -> T?
+        _ list: String?, option: String, range: String, _ field: WritableKeyPath<Layer, T?>, parse: (String) -> T?
     ) throws {
         guard let list else { return }
         let values = list.split(separator: ",").map { parse(String($0)) }
         guard !values.isEmpty, values.count <= layers.count, values.allSatisfy({ $0 != nil }) else {
-            throw ValidationError("\(option) takes one value, or one a layer (\(layers.count)): '\(list)'")
+            throw ValidationError(
+                "\(option) takes one value, or one a layer (\(layers.count)), \(range): '\(list)'")
         }
         for i in layers.indices { layers[i][keyPath: field] = values[min(i, values.count - 1)] }
     }

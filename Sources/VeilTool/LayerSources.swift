@@ -8,13 +8,14 @@ final class LayerSources {
     private let own: [Int: VideoSource]
 
     /// - Parameter sizes: luma size of each layer.
-    init(plan: LayerPlan, top: VideoSource, sizes: [(width: Int, height: Int)], depth: Int) throws {
+    init(plan: LayerPlan, top: VideoSource, sizes: [(width: Int, height: Int)], depth: Int, threads: Int) throws {
         self.top = top
         var own: [Int: VideoSource] = [:]
         for (i, layer) in plan.layers.enumerated() {
             guard let path = layer.source else { continue }
             let size = sizes[i]
-            let source = try VideoSource.open(path: path, size: size, bitDepth: layer.settings.bitDepth ?? depth)
+            let source = try SourceInput.open(
+                path: path, size: size, fps: nil, bitDepth: layer.settings.bitDepth ?? depth, threads: threads)
             guard source.format.width == size.width, source.format.height == size.height else {
                 throw MediaError.notSupported(
                     path: path,
@@ -24,6 +25,9 @@ final class LayerSources {
         }
         self.own = own
     }
+
+    /// What one of the sources ended with in place of a whole frame.
+    var damage: MediaError? { top.damage ?? own.values.lazy.compactMap(\.damage).first }
 
     /// The next frames; nil when one of the sources ends.
     func next() throws -> (top: SourceFrame, own: [Int: SourceFrame])? {

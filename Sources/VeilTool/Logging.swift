@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Foundation
+import VeilMedia
 
 /// How much goes to standard error.
 enum LogLevel: String, Comparable, ExpressibleByArgument, CaseIterable {
@@ -22,7 +23,7 @@ struct LoggingOptions: ParsableArguments {
 private func say(_ message: String, _ level: LogLevel) {
     guard level <= LogLevel.current else { return }
     ProgressLine.clear()
-    FileHandle.standardError.write(Data("veil: \(message)\n".utf8))
+    StandardError.write("veil: \(message)\n")
 }
 
 /// Something is wrong, or less than was asked for.

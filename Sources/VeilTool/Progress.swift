@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilMedia
 
 /// The line that progress is shown on, on terminals only.
 enum ProgressLine {
@@ -9,13 +10,13 @@ enum ProgressLine {
     static func show(_ text: String) {
         guard isWanted, LogLevel.current >= .info else { return }
         isShown = true
-        FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8))
+        StandardError.write("\r\u{1B}[K\(text)")
     }
 
     static func clear() {
         guard isShown else { return }
         isShown = false
-        FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+        StandardError.write("\r\u{1B}[K")
     }
 }
 

@@ -120,6 +120,10 @@ struct ProtectionOptions: ParsableArguments {
     ) throws -> [Int: EncryptionScope] {
         let wanted = try regions()
         guard let (_, top) = sizes.max(by: { $0.key < $1.key }) else { return [:] }
+        for (text, region) in zip(roi, wanted) where region.x >= top.width || region.y >= top.height {
+            throw ValidationError(
+                "--roi \(text) lies outside the picture (\(top.width)x\(top.height)): nothing would be encrypted")
+        }
         return sizes.reduce(into: [:]) { result, layer in
             var selection = EncryptionScope()
             selection.irapOnly = irapOnly

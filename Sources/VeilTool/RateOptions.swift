@@ -37,11 +37,19 @@ struct RateOptions: ParsableArguments {
     private func number(_ text: String) -> Double? { Double(text).flatMap { $0.isFinite && $0 >= 0 ? $0 : nil } }
 
     func apply(to plan: inout LayerPlan) throws {
-        try plan.apply(crf, option: "--crf", \.crf) { number($0).flatMap { $0 <= 51 ? $0 : nil } }
-        try plan.apply(bitrate, option: "--bitrate", \.bitrate) { number($0).flatMap { $0 > 0 ? $0 : nil } }
-        try plan.apply(qp, option: "--qp", \.qp) { Int($0).flatMap { (0...51).contains($0) ? $0 : nil } }
-        try plan.apply(vbvMaxrate, option: "--vbv-maxrate", \.maxRate) { number($0).flatMap { $0 > 0 ? $0 : nil } }
-        try plan.apply(vbvBufsize, option: "--vbv-bufsize", \.buffer) { number($0).flatMap { $0 > 0 ? $0 : nil } }
+        try plan.apply(crf, option: "--crf", range: "0 to 51", \.crf) { number($0).flatMap { $0 <= 51 ? $0 : nil } }
+        try plan.apply(bitrate, option: "--bitrate", range: "above 0", \.bitrate) {
+            number($0).flatMap { $0 > 0 ? $0 : nil }
+        }
+        try plan.apply(qp, option: "--qp", range: "0 to 51", \.qp) {
+            Int($0).flatMap { (0...51).contains($0) ? $0 : nil }
+        }
+        try plan.apply(vbvMaxrate, option: "--vbv-maxrate", range: "above 0", \.maxRate) {
+            number($0).flatMap { $0 > 0 ? $0 : nil }
+        }
+        try plan.apply(vbvBufsize, option: "--vbv-bufsize", range: "above 0", \.buffer) {
+            number($0).flatMap { $0 > 0 ? $0 : nil }
+        }
     }
 
     /// The pass of two that was asked for.

@@ -29,14 +29,11 @@ struct DecryptCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     static func sidecar(_ path: String) throws -> Sidecar {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw MediaError.cannotOpen(
-                path: path, reason: FileManager.default.fileExists(atPath: path) ? "cannot be read" : "no such file")
-        }
-        return try Sidecar(text: String(decoding: data, as: UTF8.self), source: path)
+        try Sidecar(text: String(decoding: try InputFile(path: path).readAll(), as: UTF8.self), source: path)
     }
 
     func run() throws {
+        try CommandFiles.check(reads: [input, sidecar], keys: [keys], writes: [output])
         let decryption = Decryption(keys: try KeyRing(reference: keys), lenient: partial)
         if let sidecar { try decryption.take(try Self.sidecar(sidecar)) }
         let writer = try StreamWriter(path: output)
@@ -108,6 +105,7 @@ struct EncryptCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        try CommandFiles.check(reads: [input], keys: [protection.keys], writes: [output, protection.sidecar])
         let wantedTiles = try tiles.map { text in
             let list = text.split(separator: ",").map { Int($0) ?? -1 }
             guard !list.isEmpty, list.allSatisfy({ $0 >= 0 }) else {
@@ -154,6 +152,8 @@ struct RekeyCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        try CommandFiles.check(
+            reads: [input, oldSidecar], keys: [oldKeys, protection.keys], writes: [output, protection.sidecar])
         let decryption = Decryption(keys: try KeyRing(reference: oldKeys))
         if let oldSidecar { try decryption.take(try DecryptCommand.sidecar(oldSidecar)) }
         let writer = try StreamWriter(path: output)
@@ -176,19 +176,25 @@ extension TranscodeReport {
 /// Writes NAL units to a file, complete or not at all, or to standard output. Nothing is written before the second
 /// access unit begins, so that what is wrong with the keys of any layer shows first.
 final class StreamWriter {
-    private let file: OutputFile
+    private let file: OutputFile?
+    private let container: ContainerOutput?
     private var held: [UInt8]? = []
     private var basePictures = 0
 
-    init(path: String) throws { file = try OutputFile(path: path) }
+    init(path: String) throws {
+        let isContainer = ContainerOutput.isContainer(path)
+        container = isContainer ? try ContainerOutput(path: path, fps: nil) : nil
+        file = isContainer ? nil : try OutputFile(path: path)
+    }
 
-    var bytesWritten: Int { file.bytesWritten }
+    var bytesWritten: Int { file?.bytesWritten ?? container?.bytesWritten ?? 0 }
 
     func write(_ nal: NALUnit) throws {
+        if let container { return try container.write(nal) }
         guard var bytes = held else {
             var out: [UInt8] = []
             out.append(annexB: nal)
-            try file.write(out)
+            try file?.write(out)
             return
         }
         if nal.header.nalUnitType.isSlice, nal.header.nuhLayerId == 0, nal.bytes.count > 2, nal.bytes[2] & 0x80 != 0 {
@@ -199,13 +205,14 @@ final class StreamWriter {
         if basePictures < 2 {
             held = bytes
         } else {
-            try file.write(bytes)
+            try file?.write(bytes)
         }
     }
 
     func finish() throws {
-        if let held { try file.write(held) }
+        if let held { try file?.write(held) }
         held = nil
-        try file.finish()
+        try file?.finish()
+        try container?.finish()
     }
 }

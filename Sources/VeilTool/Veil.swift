@@ -24,6 +24,7 @@ struct VeilProgram: ParsableCommand {
         ])
 
     static func main() {
+        StandardError.prepare()
         Interruption.listen()
         var command: any ParsableCommand
         do { command = try parseAsRoot() } catch { exit(withError: error) }
@@ -37,6 +38,10 @@ struct VeilProgram: ParsableCommand {
             exit(withError: error)
         } catch {
             fail("\(error)")
+            Foundation.exit(1)
+        }
+        if fflush(nil) != 0 {
+            fail("standard output: cannot write: \(String(cString: strerror(errno)))")
             Foundation.exit(1)
         }
         if Interruption.isRequested {
@@ -58,32 +63,20 @@ struct Size: ExpressibleByArgument {
     }
 }
 
-/// A frame rate given as N, N/D or a decimal number.
-struct FrameRate: ExpressibleByArgument {
-    let numerator: Int
-    let denominator: Int
-    init?(argument: String) {
-        let parts = argument.split(separator: "/").compactMap { Int($0) }
-        if parts.count == 2, parts[0] > 0, parts[1] > 0 {
-            (numerator, denominator) = (parts[0], parts[1])
-        } else if let whole = Int(argument), whole > 0 {
-            (numerator, denominator) = (whole, 1)
-        } else if let value = Double(argument), value > 0, value < 1000 {
-            (numerator, denominator) = (Int((value * 1001).rounded()), 1001)
-        } else {
-            return nil
-        }
-    }
+extension FrameRate: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
 }
 
 /// How raw input is described.
 struct InputOptions: ParsableArguments {
-    @Argument(help: "y4m, raw yuv, '-' for standard input, or any container ffmpeg reads.")
+    @Argument(help: "y4m, raw yuv, an HEVC stream, '-' for standard input, or any container ffmpeg reads.")
     var input: String
     @Option(help: "Size of raw input, as WxH.")
     var size: Size?
-    @Option(help: "Frames per second of raw input: 25, 30000/1001, 29.97.")
+    @Option(help: "Frames per second of raw input: 25, 12.5, 30000/1001 (29.97 is that, too).")
     var fps: FrameRate?
     @Option(help: "Bits per sample of raw input (8 or 10).")
     var inputDepth: Int?
+    @Option(help: "Of an HEVC stream as the source: the layer to take; the highest by default.")
+    var sourceLayer: Int?
 }

@@ -36,6 +36,7 @@ struct ViewCommand: ParsableCommand {
         if input == "-" {
             throw ValidationError("view reads its input more than once and cannot take it from standard input")
         }
+        try CommandFiles.check(reads: [input], keys: [keys], writes: [output])
         let ring = try keys.map { try KeyRing(reference: $0) }
         let counts = try pictureCounts()
         guard !counts.isEmpty else { throw MediaError.notSupported(path: input, what: "no pictures") }

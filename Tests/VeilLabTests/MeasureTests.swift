@@ -144,7 +144,7 @@ struct MeasureTests {
         let bytes = JPEGEncoder.encode(image, quality: 90)
         #expect(bytes.starts(with: [0xFF, 0xD8, 0xFF, 0xE0]) && bytes.suffix(2) == [0xFF, 0xD9])
         #expect(bytes.count < 3000)
-        guard VideoSource.findProgram("ffmpeg") != nil else { return }
+        guard FFmpeg.program != nil else { return }
         let path = NSTemporaryDirectory() + "/veil-jpeg-\(UInt32.random(in: 0 ... .max)).jpg"
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         defer { unlink(path) }

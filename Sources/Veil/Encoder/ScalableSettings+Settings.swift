@@ -28,8 +28,8 @@ extension ScalableSettings {
             guard let value, !range.contains(value) else { return }
             throw SettingsError("\(what) is \(range.lowerBound) to \(range.upperBound), not \(value)")
         }
-        try check(settings.frameRate.numerator, 1...Int(UInt32.max), "the frame rate's numerator")
-        try check(settings.frameRate.denominator, 1...Int(UInt32.max), "the frame rate's denominator")
+        try check(settings.frameRate.numerator, 1...Int(Int32.max), "the frame rate's numerator")
+        try check(settings.frameRate.denominator, 1...Int(Int32.max), "the frame rate's denominator")
         try check(settings.bitDepth == 9 ? 0 : settings.bitDepth, 8...10, "the source's bit depth")
         try check(settings.width, 1...16384, "the source's width")
         try check(settings.height, 1...16384, "the source's height")

@@ -49,8 +49,11 @@ package final class WorkerPool: @unchecked Sendable {
     private var stopping = false
     package let threadCount: Int
 
+    /// More threads than these are no faster, and more than a system lets a process have end it.
+    package static let mostThreads = 256
+
     package init(threads: Int) {
-        threadCount = max(1, threads)
+        threadCount = min(max(1, threads), Self.mostThreads)
         enough = max(2, (threadCount + 1) / 2)
         if threadCount > 1 {
             for _ in 0..<threadCount {

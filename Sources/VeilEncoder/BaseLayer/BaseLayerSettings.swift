@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 import VeilEntropy
 
 /// How the base layer is to be coded.
@@ -24,7 +25,7 @@ package struct BaseLayerSettings: Sendable {
     /// searches less far down where there are several. With that the stream depends on the number under an average
     /// bit rate only, where sizes are looked at as rows end.
     package static func sharing(among threads: Int) -> [(name: String, value: String?)] {
-        [("pools", String(max(threads, 1))), ("frame-threads", "2")]
+        [("pools", String(min(max(threads, 1), WorkerPool.mostThreads))), ("frame-threads", "2")]
     }
 
     /// Levels of B pictures that others refer to; one is what libx265 has by itself.

@@ -93,7 +93,7 @@ package final class Comparison {
 
     package init(
         settings: Settings, progress: Progress,
-        runner: @escaping ([String]) throws -> ProcessUsage = { try ChildProcess.runSelf($0) }
+        runner: @escaping ([String]) throws -> ProcessUsage = { try MeasuredProcess.runSelf($0) }
     ) {
         self.settings = settings
         self.progress = progress

@@ -41,7 +41,7 @@ public struct MiddleboxChecks: Codable, Sendable {
         let baseOnly = "\(folder)/middlebox\(getpid()).hevc"
         defer { unlink(baseOnly) }
         try StreamWork.rewrite(stream, to: baseOnly) { nal, put in if nal.header.nuhLayerId == 0 { try put(nal) } }
-        if let ffmpeg = VideoSource.findProgram("ffmpeg") { checks.foreignDecoder = accepts(ffmpeg, baseOnly) }
+        if let ffmpeg = FFmpeg.program { checks.foreignDecoder = accepts(ffmpeg, baseOnly) }
         checks.extractsBaseLayer = isClean(baseOnly, keeping: { _ in true }, threads)
         let (keeps, what) = try thinning(stream)
         checks.dropped = what
@@ -90,18 +90,13 @@ public struct MiddleboxChecks: Codable, Sendable {
     }
 
     /// Whether ffmpeg decodes a file without a word of complaint.
-    private static func accepts(_ ffmpeg: URL, _ path: String) -> Bool {
-        let process = Process()
-        process.executableURL = ffmpeg
-        process.arguments = ["-nostdin", "-v", "error", "-f", "hevc", "-i", path, "-f", "null", "-"]
-        let errors = Pipe()
-        process.standardError = errors
-        process.standardOutput = FileHandle.nullDevice
-        process.standardInput = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return false }
-        let text = errors.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return process.terminationStatus == 0 && text.isEmpty
+    private static func accepts(_ ffmpeg: String, _ path: String) -> Bool {
+        guard
+            let process = try? ChildProcess(
+                ffmpeg, ["-nostdin", "-v", "error", "-f", "hevc", "-i", "file:" + path, "-f", "null", "-"]),
+            let ending = try? process.wait()
+        else { return false }
+        return ending.status == 0 && process.lastMessage == nil
     }
 }
 

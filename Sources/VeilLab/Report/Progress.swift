@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilMedia
 
 /// Says on standard error how far a long run has got: a bar that moves on a terminal, one line a step elsewhere.
 public final class Progress {
@@ -36,5 +37,5 @@ public final class Progress {
                 : "veil: done in \(seconds)\n")
     }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { StandardError.write(text) }
 }

@@ -70,6 +70,12 @@ package struct IsoMediaReader {
         entry = chosen.map { _ in 0 }
     }
 
+    /// Whether there are layers above the base layer, in tracks of their own or in its.
+    package var hasSeveralLayers: Bool {
+        tracks.count > 1
+            || tracks[0].entries.contains { $0?.parameterSets.contains { $0.header.nuhLayerId > 0 } ?? false }
+    }
+
     /// Frames per second of the base layer's track, where all its samples last the same.
     package var frameRate: (timeScale: Int, duration: Int)? {
         let times = tracks[0].samples.map(\.decodeTime)

@@ -116,7 +116,8 @@ extension KeyRing {
         }
     }
 
-    /// Reads a key file, an environment variable (`env:NAME`) or a file descriptor (`fd:N`).
+    /// Reads a key file or pipe, standard input (`-`), an environment variable (`env:NAME`) or a file descriptor
+    /// (`fd:N`).
     public init(reference: String) throws {
         if reference.hasPrefix("env:") {
             let name = String(reference.dropFirst(4))
@@ -124,8 +125,8 @@ extension KeyRing {
                 throw KeyError.malformed(source: reference, reason: "the environment has no such variable")
             }
             try self.init(json: Data(text.utf8), source: reference)
-        } else if reference.hasPrefix("fd:") {
-            guard let number = Int32(reference.dropFirst(3)), number >= 0 else {
+        } else if reference == "-" || reference.hasPrefix("fd:") {
+            guard let number = reference == "-" ? 0 : Int32(reference.dropFirst(3)), number >= 0 else {
                 throw KeyError.malformed(source: reference, reason: "not a file descriptor number")
             }
             let handle = FileHandle(fileDescriptor: number, closeOnDealloc: false)
@@ -134,7 +135,7 @@ extension KeyRing {
             }
             try self.init(json: data, source: reference)
         } else {
-            guard let data = FileManager.default.contents(atPath: reference) else {
+            guard let handle = FileHandle(forReadingAtPath: reference), let data = try? handle.readToEnd() else {
                 let exists = FileManager.default.fileExists(atPath: reference)
                 throw KeyError.malformed(source: reference, reason: exists ? "cannot be read" : "no such key file")
             }

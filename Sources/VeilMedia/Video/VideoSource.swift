@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 
-/// Reads frames one after the other from y4m, raw yuv, a pipe, or (through ffmpeg) any container.
+/// Reads frames one after the other from y4m, raw yuv, a pipe, or (through ffmpeg) any container; or from whatever else
+/// makes them.
 public final class VideoSource {
     public let format: VideoFormat
     private let path: String
-    private let input: FileHandle
-    private let process: Process?
+    private let input: InputFile?
+    /// Makes the frames, where they are not read here.
+    private let makeFrame: (() throws -> VideoFrame?)?
+    private let process: ChildProcess?
     private let isY4M: Bool
     private var offset = 0
     private var frameIndex = 0
@@ -20,87 +23,78 @@ public final class VideoSource {
     /// The last frame's, for the next one if nobody else has it by then.
     private var kept: VideoFrame?
     private var ended = false
-    /// Whether what was read can be read again.
-    private let isSeekable: Bool
-    private let errors: Pipe?
+    /// What the source ended with in place of a whole frame. The frames before it are good.
+    public private(set) var damage: MediaError?
 
     /// Opens a source. `path` may be "-" for standard input. `size` and `fps` describe raw video (a .yuv file, or
-    /// standard input that is not y4m); `bitDepth` likewise, and what ffmpeg is asked to deliver.
+    /// a pipe that is not y4m); `bitDepth` likewise, and what ffmpeg is asked to deliver.
     public static func open(
         path: String, size: (width: Int, height: Int)? = nil, fps: (numerator: Int, denominator: Int)? = nil,
         bitDepth: Int? = nil
     ) throws -> VideoSource {
-        if path == "-" {
-            return try VideoSource(
-                path: "standard input", input: .standardInput, process: nil, errors: nil, size, fps, bitDepth)
+        try open(InputFile(path: path), size: size, fps: fps, bitDepth: bitDepth)
+    }
+
+    package static func open(
+        _ input: InputFile, size: (width: Int, height: Int)? = nil, fps: (numerator: Int, denominator: Int)? = nil,
+        bitDepth: Int? = nil
+    ) throws -> VideoSource {
+        if try isRaw(input, size: size) || input.kind() == .y4m {
+            return try VideoSource(input: input, process: nil, size, fps, bitDepth)
         }
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw MediaError.cannotOpen(path: path, reason: "no such file")
-        }
-        let ext = (path as NSString).pathExtension.lowercased()
-        guard let file = FileHandle(forReadingAtPath: path) else {
-            throw MediaError.cannotOpen(path: path, reason: "cannot be read")
-        }
-        let magic = (try? file.read(upToCount: 9)) ?? Data()
-        try? file.seek(toOffset: 0)
-        if magic == Data("YUV4MPEG2".utf8) || ext == "yuv" {
-            return try VideoSource(path: path, input: file, process: nil, errors: nil, size, fps, bitDepth)
-        }
-        try? file.close()
-        guard let ffmpeg = findProgram("ffmpeg") else { throw MediaError.noFFmpeg(path: path) }
-        let process = Process()
-        process.executableURL = ffmpeg
-        process.arguments = [
-            "-nostdin", "-v", "error", "-i", path, "-f", "yuv4mpegpipe", "-strict", "-1", "-pix_fmt",
-            (bitDepth ?? 8) > 8 ? "yuv420p10le" : "yuv420p", "-",
-        ]
-        let out = Pipe()
-        let errors = Pipe()
-        process.standardOutput = out
-        process.standardError = errors
-        process.standardInput = FileHandle.nullDevice
-        do { try process.run() } catch { throw MediaError.ffmpegFailed(path: path, reason: "cannot be run") }
-        return try VideoSource(
-            path: path, input: out.fileHandleForReading, process: process, errors: errors, nil, nil, bitDepth)
+        // Of standard input nothing tells what it is if it is neither y4m nor raw.
+        if input.path == "-" && FFmpeg.program == nil { throw MediaError.needsSize(path: input.name) }
+        let process = try FFmpeg.read(
+            input,
+            as: [
+                "-f", "yuv4mpegpipe", "-strict", "-1", "-pix_fmt",
+                (bitDepth ?? 8) > 8 ? "yuv420p10le" : "yuv420p", "-",
+            ], missing: .noFFmpeg(path: input.path))
+        return try VideoSource(input: input, process: process, nil, nil, bitDepth)
+    }
+
+    /// Whether a source is samples without a header: by a file's name, and of a pipe because its size is given.
+    package static func isRaw(_ input: InputFile, size: (width: Int, height: Int)?) throws -> Bool {
+        if try input.kind() == .y4m { return false }
+        return (input.path as NSString).pathExtension.lowercased() == "yuv"
+            || (size != nil && (!input.isRegular || input.path == "-"))
     }
 
     /// How many frames a regular file holds, by its size; nil for pipes and what ffmpeg reads.
     public var expectedFrames: Int? {
-        var info = stat()
-        guard process == nil, fstat(input.fileDescriptor, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
-            return nil
-        }
+        guard process == nil, makeFrame == nil, let size = input?.size else { return nil }
         let header = isY4M ? 6 : 0
-        return (Int(info.st_size) - (isY4M ? offset : 0)) / (format.frameBytes + header)
+        return (size - (isY4M ? offset : 0)) / (format.frameBytes + header)
     }
 
-    /// A program on PATH.
-    public static func findProgram(_ name: String) -> URL? {
-        for folder in (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":") {
-            let url = URL(fileURLWithPath: String(folder)).appendingPathComponent(name)
-            if FileManager.default.isExecutableFile(atPath: url.path) { return url }
-        }
-        return nil
+    /// Frames that something else makes.
+    package init(path: String, format: VideoFormat, frames: @escaping () throws -> VideoFrame?) {
+        self.path = path
+        self.format = format
+        makeFrame = frames
+        input = nil
+        process = nil
+        isY4M = false
     }
 
     private init(
-        path: String, input: FileHandle, process: Process?, errors: Pipe?, _ size: (width: Int, height: Int)?,
+        input: InputFile, process: ChildProcess?, _ size: (width: Int, height: Int)?,
         _ fps: (numerator: Int, denominator: Int)?, _ bitDepth: Int?
     ) throws {
-        self.path = path
+        path = input.name
         self.input = input
         self.process = process
-        self.errors = errors
-        var status = stat()
-        isSeekable =
-            process == nil && fstat(input.fileDescriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
-            && lseek(input.fileDescriptor, 0, SEEK_CUR) == 0
+        makeFrame = nil
         var header: [UInt8] = []
         var pending: [UInt8] = []
         func more() throws -> Bool {
-            guard let data = try input.readAvailable(upTo: 1 << 20) else { return false }
-            pending.append(contentsOf: data)
-            return true
+            var chunk = [UInt8](repeating: 0, count: 1 << 16)
+            let got =
+                try chunk.withUnsafeMutableBytes {
+                    try process?.output?.readAvailable(into: $0) ?? input.read(into: $0)
+                }
+            pending += chunk[..<got]
+            return got > 0
         }
         while pending.count < 10 { if try !more() { break } }
         if pending.starts(with: Array("YUV4MPEG2".utf8)) {
@@ -119,10 +113,10 @@ public final class VideoSource {
             offset = header.count + 1
             format = try Self.parse(header: String(decoding: header, as: UTF8.self), path: path)
         } else {
-            if process != nil {
-                let text = errors.map { String(decoding: $0.fileHandleForReading.availableData, as: UTF8.self) } ?? ""
-                throw MediaError.ffmpegFailed(
-                    path: path, reason: text.split(separator: "\n").last.map(String.init) ?? "gave no video")
+            if let process {
+                process.terminate()
+                try process.wait()
+                throw MediaError.ffmpegFailed(path: path, reason: process.lastMessage ?? "gave no video")
             }
             guard let size else { throw MediaError.needsSize(path: path) }
             guard (1...16384).contains(size.width), (1...16384).contains(size.height) else {
@@ -135,10 +129,6 @@ public final class VideoSource {
         bufferEnd = pending.count
     }
 
-    deinit {
-        if let process, process.isRunning { process.terminate() }
-    }
-
     private static func parse(header: String, path: String) throws -> VideoFormat {
         var format = VideoFormat(width: 0, height: 0)
         for field in header.split(separator: " ").dropFirst() {
@@ -147,8 +137,14 @@ public final class VideoSource {
             case "W": format.width = Int(value) ?? 0
             case "H": format.height = Int(value) ?? 0
             case "F":
-                let parts = value.split(separator: ":").compactMap { Int($0) }
-                if parts.count == 2, parts[0] > 0, parts[1] > 0 { format.fps = (parts[0], parts[1]) }
+                // 0:0 is a rate that is not known.
+                if value == "0:0" { continue }
+                let parts = value.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+                guard parts.count == 2, let rate = FrameRate(parts[0], parts[1]) else {
+                    throw MediaError.notSupported(
+                        path: path, what: "frame rate \(value) is out of range (up to \(FrameRate.highest) a second)")
+                }
+                format.fps = (rate.numerator, rate.denominator)
             case "I":
                 if value != "p" && value != "?" {
                     throw MediaError.notSupported(
@@ -194,7 +190,8 @@ public final class VideoSource {
             let end = bufferEnd
             do {
                 let got = try buffer.withUnsafeMutableBytes {
-                    try input.readAvailable(into: UnsafeMutableRawBufferPointer(rebasing: $0[end...]))
+                    let room = UnsafeMutableRawBufferPointer(rebasing: $0[end...])
+                    return try process?.output?.readAvailable(into: room) ?? input?.read(into: room) ?? 0
                 }
                 bufferEnd += got
                 ended = got == 0
@@ -202,11 +199,22 @@ public final class VideoSource {
         }
     }
 
-    /// The next frame, or nil at the end. A source that ends inside a frame is an error, unless the user asked to stop.
+    /// The next frame, or nil at the end. A source that ends inside a frame has ended before it, with ``damage``; in
+    /// its first, that is an error, unless the user asked to stop.
     public func nextFrame() throws -> VideoFrame? {
-        do { return Interruption.isRequested ? nil : try readFrame() } catch {
+        if damage != nil || Interruption.isRequested { return nil }
+        do {
+            guard let makeFrame else { return try readFrame() }
+            let frame = try makeFrame()
+            if frame != nil { frameIndex += 1 }
+            return frame
+        } catch let error as MediaError {
             if Interruption.isRequested { return nil }
-            throw error
+            switch error {
+            case .truncated where frameIndex > 0, .ffmpegFailed where frameIndex > 0, .damaged: damage = error
+            default: throw error
+            }
+            return nil
         }
     }
 
@@ -265,7 +273,7 @@ public final class VideoSource {
 
     /// Where the last frame can be read again, nil for a pipe.
     public var lastFrameInFile: FrameInFile? {
-        guard isSeekable, frameIndex > 0 else { return nil }
+        guard let input, input.isRegular, process == nil, frameIndex > 0 else { return nil }
         return FrameInFile(file: input, path: path, index: frameIndex - 1, offset: frameOffset, format: format)
     }
 
@@ -279,12 +287,9 @@ public final class VideoSource {
 
     private func checkProcess() throws {
         guard let process else { return }
-        process.waitUntilExit()
-        if process.terminationStatus != 0 {
-            let text = errors.map { String(decoding: $0.fileHandleForReading.availableData, as: UTF8.self) } ?? ""
-            throw MediaError.ffmpegFailed(
-                path: path,
-                reason: text.split(separator: "\n").last.map(String.init) ?? "exit status \(process.terminationStatus)")
+        let status = try process.wait().status
+        if status != 0 {
+            throw MediaError.ffmpegFailed(path: path, reason: process.lastMessage ?? "exit status \(status)")
         }
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 /// A frame of a file, to be read when it is needed: one that waits takes no memory.
 public struct FrameInFile: @unchecked Sendable {
     /// Read with offsets only, so that nobody's position moves.
-    let file: FileHandle
+    let file: InputFile
     let path: String
     let index: Int
     /// Of the first luma sample, in bytes.
@@ -41,7 +41,7 @@ public struct FrameInFile: @unchecked Sendable {
     private func fill(_ buffer: UnsafeMutableRawBufferPointer, at start: Int) throws {
         var done = 0
         while done < buffer.count {
-            let got = pread(file.fileDescriptor, buffer.baseAddress! + done, buffer.count - done, off_t(start + done))
+            let got = pread(file.descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(start + done))
             if got > 0 {
                 done += got
             } else if got == 0 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilMedia
 
 /// What running a program took.
 public struct ProcessUsage: Codable, Sendable {
@@ -20,13 +21,8 @@ public struct ProcessUsage: Codable, Sendable {
     }
 }
 
-/// Why a program that was run failed.
-public struct ChildError: Error, CustomStringConvertible, Sendable {
-    public let description: String
-}
-
 /// Runs this program once more, as a process of its own, and says what it took.
-public enum ChildProcess {
+public enum MeasuredProcess {
     /// The program that is running.
     public static var ownPath: String {
         (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
@@ -37,46 +33,23 @@ public enum ChildProcess {
     public static func runSelf(_ arguments: [String]) throws -> ProcessUsage { try run(ownPath, arguments) }
 
     public static func run(_ program: String, _ arguments: [String]) throws -> ProcessUsage {
-        let log = "\(NSTemporaryDirectory())/veil\(getpid()).\(UInt32.random(in: 0 ... .max)).log"
-        defer { unlink(log) }
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        var argv: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
-        defer { for argument in argv { free(argument) } }
         let begin = DispatchTime.now().uptimeNanoseconds
-        var pid: pid_t = 0
-        let failure = posix_spawn(&pid, program, &actions, nil, &argv, environ)
-        guard failure == 0 else {
-            throw ChildError(description: "\(program): cannot be run: \(String(cString: strerror(failure)))")
-        }
+        let child = try ChildProcess(program, arguments)
         // The peak that wait4 gives includes what this process had when it started the child, so it is read from
         // /proc while the child runs.
         var peak = 0
-        var status: Int32 = 0
-        var usage = rusage()
-        while true {
-            let done = wait4(pid, &status, WNOHANG, &usage)
-            if done == pid { break }
-            if done < 0 && errno != EINTR {
-                throw ChildError(description: "\(program): \(String(cString: strerror(errno)))")
-            }
-            peak = max(peak, highWater(pid))
+        while try !child.poll() {
+            peak = max(peak, highWater(child.identifier))
             usleep(4000)
         }
         var result = ProcessUsage()
         result.wallSeconds = Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
-        func seconds(_ t: timeval) -> Double { Double(t.tv_sec) + Double(t.tv_usec) / 1e6 }
-        result.cpuSeconds = seconds(usage.ru_utime) + seconds(usage.ru_stime)
+        let ending = try child.wait()
+        result.cpuSeconds = ending.userAndSystemSeconds
         result.peakBytes = peak
-        // WIFEXITED, WEXITSTATUS.
-        if status & 0x7F != 0 || (status >> 8) & 0xFF != 0 {
-            let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-            let last = text.split(separator: "\n").last.map(String.init) ?? "status \(status)"
-            throw ChildError(description: "\(arguments.first ?? program): \(last)")
+        if ending.status != 0 {
+            throw ChildError(
+                description: "\(arguments.first ?? program): \(child.lastMessage ?? "status \(ending.status)")")
         }
         return result
     }

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+
+/// A file, a pipe or standard input ("-"), read from its beginning to its end. What it begins with can be looked at
+/// first, and is not lost where it cannot be read twice.
+public final class InputFile: @unchecked Sendable {
+    /// What a file's first bytes say that it is.
+    package enum Kind: Sendable {
+        case y4m
+        /// Begins as a byte stream does, with a unit that HEVC has and other standards do not.
+        case byteStream
+        /// MP4, QuickTime.
+        case isoMedia
+        case matroska
+        case transportStream
+        case other
+    }
+
+    /// As messages call it.
+    package let name: String
+    package let path: String
+    private let handle: FileHandle
+    private var head: [UInt8] = []
+    private var headAt = 0
+    private var hasEnded = false
+    /// Whether it is a regular file, from its first byte on.
+    package let isRegular: Bool
+
+    public init(path: String) throws {
+        self.path = path
+        if path == "-" {
+            name = "standard input"
+            handle = .standardInput
+        } else {
+            name = path
+            let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+            guard descriptor >= 0 else {
+                throw MediaError.cannotOpen(
+                    path: path, reason: errno == ENOENT ? "no such file" : String(cString: strerror(errno)))
+            }
+            handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        }
+        var info = stat()
+        guard fstat(handle.fileDescriptor, &info) == 0 else {
+            throw MediaError.cannotOpen(path: name, reason: String(cString: strerror(errno)))
+        }
+        if info.st_mode & S_IFMT == S_IFDIR { throw MediaError.cannotOpen(path: name, reason: "is a folder") }
+        isRegular = info.st_mode & S_IFMT == S_IFREG && lseek(handle.fileDescriptor, 0, SEEK_CUR) == 0
+    }
+
+    package var descriptor: Int32 { handle.fileDescriptor }
+
+    /// Bytes of a regular file.
+    package var size: Int? {
+        var info = stat()
+        guard isRegular, fstat(descriptor, &info) == 0 else { return nil }
+        return Int(info.st_size)
+    }
+
+    /// What it begins with: `count` bytes, or fewer where it is shorter.
+    package func beginning(_ count: Int) throws -> [UInt8] {
+        while head.count < count && !hasEnded {
+            guard let more = try readMore(upTo: count - head.count) else { break }
+            head += more
+        }
+        return Array(head.prefix(count))
+    }
+
+    package func kind() throws -> Kind {
+        let start = try beginning(12)
+        if start.starts(with: Array("YUV4MPEG2".utf8)) { return .y4m }
+        if let one = start.firstIndex(where: { $0 != 0 }), one >= 2, start[one] == 1, start.count > one + 2 {
+            // A parameter set, a delimiter or an SEI message of layer 0, as no other standard's units begin.
+            return (0x40...0x4F).contains(start[one + 1]) && start[one + 2] & 7 != 0 ? .byteStream : .other
+        }
+        guard start.count == 12 else { return .other }
+        if start.starts(with: [0x1A, 0x45, 0xDF, 0xA3]) { return .matroska }
+        let boxes = ["ftyp", "styp", "moov", "moof", "mdat", "wide", "free", "skip"]
+        if boxes.contains(String(decoding: start[4..<8], as: UTF8.self)) { return .isoMedia }
+        // Packets of a transport stream begin with 0x47 every 188 bytes.
+        guard start[0] == 0x47 else { return .other }
+        let packets = try beginning(377)
+        return packets.count == 377 && packets[188] == 0x47 && packets[376] == 0x47 ? .transportStream : .other
+    }
+
+    /// What there is, at least one byte and at most `count`; nil at the end, and after a request to stop. Does not wait
+    /// for more of a pipe than there is.
+    package func read(upTo count: Int) throws -> [UInt8]? {
+        if headAt < head.count {
+            let bytes = Array(head[headAt..<min(headAt + count, head.count)])
+            headAt += bytes.count
+            return bytes
+        }
+        return try readMore(upTo: count)
+    }
+
+    private func readMore(upTo count: Int) throws -> [UInt8]? {
+        if hasEnded { return nil }
+        let bytes = try handle.readAvailable(upTo: count)
+        hasEnded = bytes == nil
+        return bytes
+    }
+
+    /// The same into memory that is there: how many bytes were read, 0 at the end.
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        if headAt < head.count {
+            let count = min(buffer.count, head.count - headAt)
+            head.withUnsafeBytes {
+                buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[headAt..<headAt + count]))
+            }
+            headAt += count
+            return count
+        }
+        if hasEnded { return 0 }
+        let got = try handle.readAvailable(into: buffer)
+        hasEnded = got == 0
+        return got
+    }
+
+    /// Everything, of a file no larger than `limit` bytes.
+    package func readAll(limit: Int = 1 << 26) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while let more = try read(upTo: 1 << 16) {
+            bytes += more
+            if bytes.count > limit { throw MediaError.notSupported(path: name, what: "is larger than \(limit) bytes") }
+        }
+        return bytes
+    }
+
+    /// A descriptor from which any part can be read: the file's own, or a nameless copy's of what a pipe gives.
+    package func seekable() throws -> FileHandle {
+        if isRegular { return handle }
+        let pattern = NSTemporaryDirectory() + "/veilXXXXXX"
+        var name = Array(pattern.utf8CString)
+        let copy = mkstemp(&name)
+        guard copy >= 0 else {
+            throw MediaError.writeFailed(path: pattern, reason: String(cString: strerror(errno)))
+        }
+        _ = fcntl(copy, F_SETFD, FD_CLOEXEC)
+        unlink(name)
+        let handle = FileHandle(fileDescriptor: copy, closeOnDealloc: true)
+        do { while let bytes = try read(upTo: 1 << 20) { try handle.write(contentsOf: bytes) } } catch {
+            throw MediaError.writeFailed(path: pattern, reason: "\(self.name) cannot be copied there")
+        }
+        lseek(copy, 0, SEEK_SET)
+        return handle
+    }
+}
+
+extension FileHandle {
+    fileprivate func readAvailable(upTo count: Int) throws -> [UInt8]? {
+        var failure: (any Error)?
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+            do { initialized = try readAvailable(into: UnsafeMutableRawBufferPointer(buffer)) } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return bytes.isEmpty ? nil : bytes
+    }
+
+    package func readAvailable(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+        while !Interruption.isRequested {
+            let got = Glibc.read(fileDescriptor, buffer.baseAddress, buffer.count)
+            if got >= 0 { return got }
+            if errno != EINTR { throw MediaError.cannotOpen(path: "input", reason: String(cString: strerror(errno))) }
+        }
+        return 0
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+
+/// Whether the user asked the program to stop (Ctrl-C). What is being read then counts as ended, so that what was
+/// made of it is finished and stays usable. A second request ends the program at once, without unfinished files.
+public enum Interruption {
+    private nonisolated(unsafe) static var flag: sig_atomic_t = 0
+
+    public static var isRequested: Bool { flag != 0 }
+
+    /// From now on SIGINT, SIGTERM and SIGHUP (but for one that is ignored, as under nohup) are requests.
+    public static func listen() {
+        UnfinishedFiles.prepare()
+        // Whoever started the program may have left them blocked.
+        let numbers = [SIGINT, SIGTERM, SIGHUP]
+        var all = sigset_t()
+        sigemptyset(&all)
+        for number in numbers { sigaddset(&all, number) }
+        pthread_sigmask(SIG_UNBLOCK, &all, nil)
+        for number in numbers {
+            var action = sigaction()
+            action.__sigaction_handler.sa_handler = { number in
+                if Interruption.flag != 0 {
+                    UnfinishedFiles.unlinkAll()
+                    _exit(128 + number)
+                }
+                Interruption.flag = 1
+            }
+            if number == SIGHUP {
+                var before = sigaction()
+                sigaction(number, nil, &before)
+                let ignored = unsafeBitCast(SIG_IGN, to: Int.self)
+                if unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) == ignored { continue }
+            }
+            // Without SA_RESTART, so that a read that waits for input comes back.
+            sigaction(number, &action, nil)
+        }
+    }
+}

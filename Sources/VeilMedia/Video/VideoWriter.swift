@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
+
+/// Writes frames as y4m, or raw when the name ends in .yuv.
+public final class VideoWriter {
+    private let file: OutputFile
+    private let isY4M: Bool
+    private var begun = false
+    private let format: VideoFormat
+    /// One frame as it is written.
+    private let bytes: UnsafeMutableRawBufferPointer
+
+    public init(path: String, format: VideoFormat) throws {
+        file = try OutputFile(path: path)
+        bytes = .allocate(byteCount: format.frameBytes, alignment: 64)
+        isY4M = !path.lowercased().hasSuffix(".yuv")
+        self.format = format
+    }
+
+    deinit { bytes.deallocate() }
+
+    /// One row at a time: `row(component, y)` gives the samples, `width` of the component at least.
+    public func writeFrame(row: (Int, Int) -> UnsafePointer<UInt16>) throws {
+        if isY4M {
+            if !begun {
+                let colour = format.bitDepth > 8 ? "420p10 XYSCSS=420P10" : "420jpeg"
+                let rate = "\(format.fps.numerator):\(format.fps.denominator)"
+                try file.write("YUV4MPEG2 W\(format.width) H\(format.height) F\(rate) Ip A1:1 C\(colour)\n".utf8)
+                begun = true
+            }
+            try file.write("FRAME\n".utf8)
+        }
+        // One write a frame: samples of 8 bits are packed, others stored as they are (little endian).
+        guard var at = bytes.baseAddress else { return }
+        for c in 0..<3 {
+            let s = format.size(ofComponent: c)
+            for y in 0..<s.height {
+                let samples = row(c, y)
+                if format.bitDepth == 8 {
+                    veil_narrow(at.assumingMemoryBound(to: UInt8.self), s.width, samples, s.width, Int32(s.width), 1, 0)
+                } else {
+                    at.copyMemory(from: samples, byteCount: s.width * 2)
+                }
+                at += s.width * format.bytesPerSample
+            }
+        }
+        try file.write(UnsafeRawBufferPointer(bytes))
+        try file.endUnit()
+    }
+
+    public func write(_ frame: VideoFrame) throws {
+        try writeFrame { c, y in
+            frame.planes[c].withUnsafeBufferPointer { $0.baseAddress! + y * frame.format.size(ofComponent: c).width }
+        }
+    }
+
+    public func finish() throws { try file.finish() }
+}

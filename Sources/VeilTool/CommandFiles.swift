@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilMedia
+
+/// The files that a command reads and those that it writes, compared before anything is written: no output is a file
+/// that is read, or another output, whatever their names.
+struct CommandFiles {
+    private var inputs: [(identity: FileIdentity, name: String)] = []
+    private var outputs: [(identity: FileIdentity, name: String)] = []
+
+    /// A file, or "-" for standard input; nil is none.
+    mutating func reads(_ path: String?) {
+        guard let path else { return }
+        add(path, path == "-" ? FileIdentity(descriptor: 0) : FileIdentity(path: path), to: &inputs)
+    }
+
+    mutating func reads(_ paths: [String]) { for path in paths { reads(path) } }
+
+    /// Keys: a file, env:NAME or fd:N.
+    mutating func readsKeys(_ reference: String?) {
+        guard let reference, !reference.hasPrefix("env:") else { return }
+        if reference.hasPrefix("fd:") {
+            guard let number = Int32(reference.dropFirst(3)) else { return }
+            add(reference, FileIdentity(descriptor: number), to: &inputs)
+        } else {
+            reads(reference)
+        }
+    }
+
+    /// A file, or "-" for standard output; nil is none.
+    mutating func writes(_ path: String?) {
+        guard let path else { return }
+        add(path, path == "-" ? FileIdentity(descriptor: 1) : FileIdentity(path: path), to: &outputs)
+    }
+
+    private func add(_ name: String, _ identity: FileIdentity?, to list: inout [(identity: FileIdentity, name: String)])
+    {
+        if let identity { list.append((identity, name)) }
+    }
+
+    func check() throws {
+        for (i, output) in outputs.enumerated() {
+            if let input = inputs.first(where: { $0.identity == output.identity }) {
+                throw MediaError.writeFailed(
+                    path: output.name,
+                    reason: input.name == output.name ? "it is read, too" : "it is \(input.name), which is read, too")
+            }
+            if outputs[..<i].contains(where: { $0.identity == output.identity }) {
+                throw MediaError.writeFailed(path: output.name, reason: "two outputs would go there")
+            }
+        }
+    }
+
+    /// Reads and writes are few: of a command with one input and one output, and its keys.
+    static func check(reads: [String?], keys: [String?] = [], writes: [String?]) throws {
+        var files = CommandFiles()
+        for path in reads { files.reads(path) }
+        for reference in keys { files.readsKeys(reference) }
+        for path in writes { files.writes(path) }
+        try files.check()
+    }
+}

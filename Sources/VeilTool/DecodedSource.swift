@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Veil
+import VeilBitstream
+import VeilMedia
+
+/// Sources of clear video: besides what the media module opens, HEVC streams, which Veil decodes itself.
+enum SourceInput {
+    /// - Parameter layer: of a stream, the layer whose pictures are wanted; nil: the highest.
+    static func open(_ options: InputOptions, threads: Int) throws -> VideoSource {
+        let fps = options.fps.map { ($0.numerator, $0.denominator) }
+        return try open(
+            path: options.input, size: options.size.map { ($0.width, $0.height) }, fps: fps,
+            bitDepth: options.inputDepth, layer: options.sourceLayer, threads: threads)
+    }
+
+    static func open(
+        path: String, size: (width: Int, height: Int)?, fps: (numerator: Int, denominator: Int)?, bitDepth: Int?,
+        layer: Int? = nil, threads: Int
+    ) throws -> VideoSource {
+        let input = try InputFile(path: path)
+        let isRaw = try VideoSource.isRaw(input, size: size)
+        if !isRaw, try isStream(input) {
+            return try decoded(input, layer: layer, fps: fps, threads: threads)
+        }
+        if layer != nil {
+            throw MediaError.notSupported(path: input.name, what: "is no HEVC stream: --source-layer does not apply")
+        }
+        return try VideoSource.open(input, size: size, fps: fps, bitDepth: bitDepth)
+    }
+
+    /// Whether Veil decodes it: a byte stream, and of containers those with several layers of HEVC, of which others
+    /// would take what they know.
+    private static func isStream(_ input: InputFile) throws -> Bool {
+        switch try input.kind() {
+        case .byteStream: return true
+        case .isoMedia:
+            guard input.isRegular else { return false }
+            let file = try input.seekable()
+            defer { try? file.seek(toOffset: 0) }
+            return (try? IsoMediaReader(file: file))?.hasSeveralLayers ?? false
+        default: return false
+        }
+    }
+
+    private static func decoded(
+        _ input: InputFile, layer: Int?, fps: (numerator: Int, denominator: Int)?, threads: Int
+    ) throws -> VideoSource {
+        var options = VideoDecoder.Options()
+        options.output = layer.map { .layer($0) } ?? .highestLayer
+        options.threads = max(threads, 1)
+        let decoder = VideoDecoder(options: options)
+        let chunks = try StreamChunks(input)
+        var waiting: [VideoPicture] = []
+        var ended = false
+        func next() throws -> VideoPicture? {
+            while waiting.isEmpty && !ended {
+                try StreamInput.named(input.name) {
+                    if let chunk = try chunks.next() {
+                        try decoder.push(chunk) { waiting.append($0) }
+                    } else {
+                        ended = true
+                        try decoder.finish { waiting.append($0) }
+                    }
+                }
+            }
+            return waiting.isEmpty ? nil : waiting.removeFirst()
+        }
+        guard let first = try next() else {
+            throw MediaError.notSupported(
+                path: input.name, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
+        }
+        let rate =
+            fps ?? (chunks.frameRate ?? first.frameRate.flatMap { FrameRate($0.0, $0.1) })
+            .map { ($0.numerator, $0.denominator) } ?? (25, 1)
+        let format = VideoFormat(width: first.width, height: first.height, fps: rate, bitDepth: first.bitDepth)
+        var pending: VideoPicture? = first
+        return VideoSource(path: input.name, format: format) {
+            guard let picture = try pending ?? next() else {
+                if !decoder.report.isClean {
+                    for message in decoder.report.messages { warn("\(input.name): \(message)") }
+                    throw MediaError.damaged(path: input.name)
+                }
+                return nil
+            }
+            pending = nil
+            guard picture.width == format.width, picture.height == format.height else {
+                throw MediaError.notSupported(path: input.name, what: "the picture size changes in the stream")
+            }
+            return try VideoFrame(picture)
+        }
+    }
+}

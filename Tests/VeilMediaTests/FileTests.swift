@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import Testing
+
+@testable import VeilMedia
+
+/// A folder of its own that goes with the test.
+private final class Folder {
+    let path: String
+    init() throws {
+        path = NSTemporaryDirectory() + "/veil-files-\(UInt64.random(in: 0 ... .max))"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    }
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+    func callAsFunction(_ name: String) -> String { path + "/" + name }
+    var names: [String] { ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).sorted() }
+}
+
+private func mode(_ path: String) -> mode_t {
+    var info = stat()
+    return stat(path, &info) == 0 ? info.st_mode & 0o7777 : 0
+}
+
+struct OutputFileTests {
+    @Test func appearsWholeOrNotAtAll() throws {
+        let folder = try Folder()
+        do {
+            let file = try OutputFile(path: folder("a"))
+            try file.write("half".utf8)
+            #expect(folder.names.count == 1 && folder.names[0].hasPrefix("a.part"))
+        }
+        #expect(folder.names.isEmpty)
+        let file = try OutputFile(path: folder("a"))
+        try file.write("whole".utf8)
+        try file.finish()
+        #expect(folder.names == ["a"])
+        #expect(try String(contentsOfFile: folder("a"), encoding: .utf8) == "whole")
+    }
+
+    @Test func permissionsOfTheFileStay() throws {
+        let folder = try Folder()
+        for wanted: mode_t in [0o600, 0o640, 0o755] {
+            try Data("old".utf8).write(to: URL(fileURLWithPath: folder("b")))
+            chmod(folder("b"), wanted)
+            let file = try OutputFile(path: folder("b"))
+            let unfinished = try #require(folder.names.first { $0.hasPrefix("b.part") })
+            #expect(mode(folder(unfinished)) & ~wanted == 0)
+            try file.write("new".utf8)
+            try file.finish()
+            #expect(mode(folder("b")) == wanted)
+        }
+    }
+
+    @Test func linksAreNotFollowed() throws {
+        let folder = try Folder()
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: folder("victim")))
+        for target in ["victim", "not there"] {
+            unlink(folder("link"))
+            symlink(folder(target), folder("link"))
+            let error = #expect(throws: MediaError.self) { _ = try OutputFile(path: folder("link")) }
+            #expect(error?.description.contains("symbolic link") == true)
+        }
+        #expect(try String(contentsOfFile: folder("victim"), encoding: .utf8) == "mine")
+        #expect(folder.names == ["link", "victim"])
+    }
+
+    @Test func namesOfOneFileAreOne() throws {
+        let folder = try Folder()
+        try Data("x".utf8).write(to: URL(fileURLWithPath: folder("x")))
+        symlink(folder("x"), folder("l"))
+        link(folder("x"), folder("h"))
+        symlink(folder.path, folder("folder"))
+        let own = try #require(FileIdentity(path: folder("x")))
+        for name in ["l", "h", "./x", "folder/x"] { #expect(FileIdentity(path: folder(name)) == own, "\(name)") }
+        // Files that are not there yet.
+        #expect(FileIdentity(path: folder("n")) == FileIdentity(path: folder("folder/n")))
+        #expect(FileIdentity(path: folder("n")) != FileIdentity(path: folder("m")))
+        #expect(FileIdentity(path: "/dev/null") == nil)
+        #expect(FileIdentity(path: folder("none/n")) == nil)
+    }
+}
+
+struct InputFileTests {
+    private static func kind(_ bytes: [UInt8]) throws -> InputFile.Kind {
+        let folder = try Folder()
+        try Data(bytes).write(to: URL(fileURLWithPath: folder("k")))
+        return try InputFile(path: folder("k")).kind()
+    }
+
+    @Test func kinds() throws {
+        let rest = [UInt8](repeating: 7, count: 20)
+        #expect(try Self.kind(Array("YUV4MPEG2 W2 H2\n".utf8)) == .y4m)
+        #expect(try Self.kind([0, 0, 0, 1, 0x40, 1] + rest) == .byteStream)
+        #expect(try Self.kind([0, 0, 1, 0x42, 1]) == .byteStream)
+        // H.264, MPEG-2.
+        #expect(try Self.kind([0, 0, 0, 1, 0x67, 0x42] + rest) == .other)
+        #expect(try Self.kind([0, 0, 1, 0xB3, 0x14] + rest) == .other)
+        #expect(try Self.kind([0, 0, 0, 24] + Array("ftypisom".utf8) + rest) == .isoMedia)
+        #expect(try Self.kind([0x1A, 0x45, 0xDF, 0xA3] + rest) == .matroska)
+        let packet = [0x47] + [UInt8](repeating: 0xFF, count: 187)
+        #expect(try Self.kind(packet + packet + packet) == .transportStream)
+        #expect(try Self.kind(packet + packet + rest) == .other)
+        #expect(try Self.kind([]) == .other)
+        #expect(throws: MediaError.self) { try InputFile(path: "/") }
+    }
+
+    /// What was looked at is read again; of a pipe, too.
+    @Test func nothingIsLost() throws {
+        let folder = try Folder()
+        let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+        try Data(bytes).write(to: URL(fileURLWithPath: folder("f")))
+        mkfifo(folder("p"), 0o600)
+        let (from, to) = (folder("f"), folder("p"))
+        Thread.detachNewThread {
+            let writer = FileHandle(forWritingAtPath: to)
+            try? writer?.write(contentsOf: Data(contentsOf: URL(fileURLWithPath: from)))
+            try? writer?.close()
+        }
+        for name in ["f", "p"] {
+            let input = try InputFile(path: folder(name))
+            #expect(input.isRegular == (name == "f"))
+            _ = try input.kind()
+            #expect(try input.beginning(500) == Array(bytes[..<500]))
+            var read: [UInt8] = []
+            while let more = try input.read(upTo: 333) { read += more }
+            #expect(read == bytes, "\(name)")
+        }
+    }
+}
+
+struct ChildProcessTests {
+    @Test func bytesGoThroughAndMessagesAreKept() throws {
+        let child = try ChildProcess(
+            "/bin/sh", ["-c", "cat; echo first >&2; echo last >&2; exit 3"], input: .pipe, output: .pipe)
+        let sent = [UInt8](repeating: 65, count: 10_000)
+        try child.write(sent)
+        child.endInput()
+        #expect(try child.output?.readToEnd() == Data(sent))
+        #expect(try child.wait().status == 3)
+        #expect(child.lastMessage == "last")
+        #expect(throws: ChildError.self) { try ChildProcess("/nonexistent/program", []) }
+    }
+
+    @Test func oneThatIsKilledSaysSo() throws {
+        let child = try ChildProcess("/bin/sh", ["-c", "kill -9 $$"])
+        #expect(try child.wait().status == 128 + 9)
+    }
+}
