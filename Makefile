@@ -13,6 +13,9 @@ BUILD := .build/release
 # SwiftPM remembers what a package manifest said; that ours looks for these files, it sees by the environment.
 PARTS = VEIL_PARTS="$$(ls /usr/include/x265.h /usr/local/include/x265.h CModules/CX265Hook/vendor/level.cpp 2>/dev/null | tr '\n' ' ')"
 DEST = $(DESTDIR)$(PREFIX)
+VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Veil/VeilLibrary.swift)
+# The number in the C library's soname.
+ABI := $(shell sed -n 's/^#define VEIL_ABI_VERSION //p' CModules/CVeil/include/veil.h)
 
 .PHONY: demo test build deps x265-hook install uninstall clean check-neon
 
@@ -37,16 +40,18 @@ install: build
 	install -d $(DEST)/bin $(DEST)/lib/pkgconfig $(DEST)/include $(DEST)/share/man/man1
 	install -d $(DEST)/share/bash-completion/completions $(DEST)/share/zsh/site-functions $(DEST)/share/fish/vendor_completions.d
 	install -m 755 $(BUILD)/veil $(DEST)/bin/veil
-	install -m 755 $(BUILD)/libVeilC.so $(DEST)/lib/libVeilC.so
+	install -m 755 $(BUILD)/libVeilC.so $(DEST)/lib/libVeilC.so.$(VERSION)
+	ln -sf libVeilC.so.$(VERSION) $(DEST)/lib/libVeilC.so.$(ABI)
+	ln -sf libVeilC.so.$(ABI) $(DEST)/lib/libVeilC.so
 	install -m 644 CModules/CVeil/include/veil.h $(DEST)/include/veil.h
-	printf 'Name: veil\nDescription: Selectively encrypted scalable video\nVersion: 0.1.0\nLibs: -L$(PREFIX)/lib -lVeilC\nCflags: -I$(PREFIX)/include\n' >$(DEST)/lib/pkgconfig/veil.pc
+	printf 'Name: veil\nDescription: Selectively encrypted scalable video\nVersion: $(VERSION)\nLibs: -L$(PREFIX)/lib -lVeilC\nCflags: -I$(PREFIX)/include\n' >$(DEST)/lib/pkgconfig/veil.pc
 	$(BUILD)/veil manual >$(DEST)/share/man/man1/veil.1
 	$(BUILD)/veil --generate-completion-script bash >$(DEST)/share/bash-completion/completions/veil
 	$(BUILD)/veil --generate-completion-script zsh >$(DEST)/share/zsh/site-functions/_veil
 	$(BUILD)/veil --generate-completion-script fish >$(DEST)/share/fish/vendor_completions.d/veil.fish
 
 uninstall:
-	rm -f $(DEST)/bin/veil $(DEST)/lib/libVeilC.so $(DEST)/include/veil.h $(DEST)/lib/pkgconfig/veil.pc $(DEST)/share/man/man1/veil.1
+	rm -f $(DEST)/bin/veil $(DEST)/lib/libVeilC.so $(DEST)/lib/libVeilC.so.$(ABI) $(DEST)/lib/libVeilC.so.$(VERSION) $(DEST)/include/veil.h $(DEST)/lib/pkgconfig/veil.pc $(DEST)/share/man/man1/veil.1
 	rm -f $(DEST)/share/bash-completion/completions/veil $(DEST)/share/zsh/site-functions/_veil $(DEST)/share/fish/vendor_completions.d/veil.fish
 
 clean:

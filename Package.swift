@@ -58,7 +58,11 @@ let package = Package(
         // libx265's assembly refers to its own tables directly, which a shared library must promise not to redirect.
         .target(
             name: "VeilC", dependencies: ["CVeil", "Veil"],
-            linkerSettings: [.unsafeFlags(["-Xlinker", "-Bsymbolic"], .when(platforms: [.linux]))]),
+            // The number of the soname is VEIL_ABI_VERSION of veil.h.
+            linkerSettings: [
+                .unsafeFlags(
+                    ["-Xlinker", "-Bsymbolic", "-Xlinker", "-soname=libVeilC.so.1"], .when(platforms: [.linux]))
+            ]),
         .target(
             name: "VeilLab",
             dependencies: ["VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia", crypto, cryptoExtras]),
@@ -82,6 +86,7 @@ let package = Package(
         .testTarget(
             name: "VeilProtectionTests", dependencies: ["VeilProtection", "VeilDecoder", "VeilEncoder", "TestSupport"]),
         .testTarget(name: "VeilMediaTests", dependencies: ["VeilMedia", "TestSupport"]),
+        .testTarget(name: "VeilTests", dependencies: ["Veil", "VeilC", "CVeil", "VeilTool", "veil-examples"]),
         .testTarget(name: "VeilLabTests", dependencies: ["VeilLab"]),
         .testTarget(name: "VeilToolTests", dependencies: ["VeilTool", "Veil", "VeilC", "veil-examples", "TestSupport"]),
     ],

@@ -14,9 +14,10 @@ static int fail(void) {
 }
 
 /// Writes all pictures that are ready.
-static void drain(veil_decoder *decoder) {
+static int drain(veil_decoder *decoder) {
     veil_picture p;
-    while (veil_decoder_picture(decoder, &p)) {
+    int got = veil_picture_init(&p, sizeof p);
+    while (got >= 0 && (got = veil_decoder_picture(decoder, &p)) > 0) {
         size_t sample = p.bit_depth > 8 ? 2 : 1;
         for (int c = 0; c < 3; c++) {
             int width = c ? (p.width + 1) / 2 : p.width, height = c ? (p.height + 1) / 2 : p.height;
@@ -24,6 +25,7 @@ static void drain(veil_decoder *decoder) {
                 fwrite((const char *)p.planes[c] + y * p.strides[c], sample, width, stdout);
         }
     }
+    return got;
 }
 
 int main(int argc, char **argv) {
@@ -37,17 +39,19 @@ int main(int argc, char **argv) {
         return 1;
     }
     veil_keys *keys = NULL;
-    if (argc > 2 && !(keys = veil_keys_open(argv[2]))) return fail();
-    veil_decoder *decoder = veil_decoder_open(keys, -1, 2);
-    if (!decoder) return fail();
+    if (argc > 2 && veil_keys_open(&keys, argv[2])) return fail();
+    veil_decoder_settings settings;
+    if (veil_decoder_settings_init(&settings, sizeof settings)) return fail();
+    settings.keys = keys;
+    settings.threads = 2;
+    veil_decoder *decoder;
+    if (veil_decoder_open(&decoder, &settings)) return fail();
     static unsigned char buffer[65536];
     size_t n;
     while ((n = fread(buffer, 1, sizeof buffer, in)) > 0) {
-        if (veil_decoder_push(decoder, buffer, n)) return fail();
-        drain(decoder);
+        if (veil_decoder_push(decoder, buffer, n) || drain(decoder)) return fail();
     }
-    if (veil_decoder_finish(decoder)) return fail();
-    drain(decoder);
+    if (veil_decoder_finish(decoder) || drain(decoder)) return fail();
     veil_decoder_close(decoder);
     veil_keys_close(keys);
     fclose(in);

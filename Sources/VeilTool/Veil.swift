@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Foundation
+import Veil
 import VeilMedia
 
 @main
@@ -12,7 +13,7 @@ struct VeilProgram: ParsableCommand {
             Exit status: 0 done; 1 failed; 2 done, with damage or differing hashes;
             64 wrong usage; 130 interrupted, what was written plays; 141 closed pipe.
             """,
-        version: "0.1.0",
+        version: VeilLibrary.version,
         subcommands: [
             KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, RekeyCommand.self,
             DecodeCommand.self, InspectCommand.self,

@@ -90,7 +90,7 @@ final class Fixture: Sendable {
 
     private init() throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "veil-tests-\(ProcessInfo.processInfo.processIdentifier)")
+            "veil-tests-\(ProcessInfo.processInfo.processIdentifier)-\(String(reflecting: Self.self))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let folder = self.folder
         atexit_b { try? FileManager.default.removeItem(at: folder) }

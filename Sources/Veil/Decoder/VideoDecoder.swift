@@ -176,20 +176,20 @@ public final class VideoDecoder {
     /// source.
     public static func pictures<Chunks: AsyncSequence>(
         of chunks: Chunks, options: Options = Options()
-    ) -> DecodedPictures<Chunks> where Chunks.Element: Sequence<UInt8> {
+    ) -> DecodedPictures<Chunks> where Chunks.Element: Sequence<UInt8> & Sendable {
         DecodedPictures(chunks: chunks, options: options)
     }
 }
 
 /// See ``VideoDecoder/pictures(of:options:)``.
-public struct DecodedPictures<Chunks: AsyncSequence>: AsyncSequence where Chunks.Element: Sequence<UInt8> {
+public struct DecodedPictures<Chunks: AsyncSequence>: AsyncSequence where Chunks.Element: Sequence<UInt8> & Sendable {
     public typealias Element = VideoPicture
     let chunks: Chunks
     let options: VideoDecoder.Options
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         var chunks: Chunks.AsyncIterator
-        let decoder: VideoDecoder
+        let decoder: WorkQueue<VideoDecoder>
         var ready: [VideoPicture] = []
         var ended = false
 
@@ -197,10 +197,10 @@ public struct DecodedPictures<Chunks: AsyncSequence>: AsyncSequence where Chunks
             while ready.isEmpty && !ended {
                 try Task.checkCancellation()
                 if let chunk = try await chunks.next() {
-                    ready = try decoder.push(chunk)
+                    ready = try await decoder.run { try $0.push(chunk) }
                 } else {
                     ended = true
-                    ready = try decoder.finish()
+                    ready = try await decoder.run { try $0.finish() }
                 }
             }
             return ready.isEmpty ? nil : ready.removeFirst()
@@ -208,6 +208,6 @@ public struct DecodedPictures<Chunks: AsyncSequence>: AsyncSequence where Chunks
     }
 
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(chunks: chunks.makeAsyncIterator(), decoder: VideoDecoder(options: options))
+        AsyncIterator(chunks: chunks.makeAsyncIterator(), decoder: WorkQueue(VideoDecoder(options: options)))
     }
 }

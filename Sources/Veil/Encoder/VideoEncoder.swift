@@ -94,7 +94,7 @@ public final class VideoEncoder {
         of pictures: Pictures, settings: Settings
     ) throws -> EncodedAccessUnits<Pictures>
     where Pictures.Element == VideoPicture {
-        EncodedAccessUnits(pictures: pictures, encoder: try VideoEncoder(settings: settings))
+        EncodedAccessUnits(pictures: pictures, encoder: WorkQueue(try VideoEncoder(settings: settings)))
     }
 }
 
@@ -120,11 +120,11 @@ private final class AccessUnitTags {
 public struct EncodedAccessUnits<Pictures: AsyncSequence>: AsyncSequence where Pictures.Element == VideoPicture {
     public typealias Element = AccessUnit
     let pictures: Pictures
-    let encoder: VideoEncoder
+    let encoder: WorkQueue<VideoEncoder>
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         var pictures: Pictures.AsyncIterator
-        let encoder: VideoEncoder
+        let encoder: WorkQueue<VideoEncoder>
         var ready: [AccessUnit] = []
         var ended = false
 
@@ -132,10 +132,10 @@ public struct EncodedAccessUnits<Pictures: AsyncSequence>: AsyncSequence where P
             while ready.isEmpty && !ended {
                 try Task.checkCancellation()
                 if let picture = try await pictures.next() {
-                    ready = try encoder.push(picture)
+                    ready = try await encoder.run { try $0.push(picture) }
                 } else {
                     ended = true
-                    ready = try encoder.finish()
+                    ready = try await encoder.run { try $0.finish() }
                 }
             }
             return ready.isEmpty ? nil : ready.removeFirst()

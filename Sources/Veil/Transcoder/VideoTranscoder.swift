@@ -112,13 +112,14 @@ public final class VideoTranscoder {
     /// ``VideoDecoder/pictures(of:options:)``.
     public static func accessUnits<Chunks: AsyncSequence>(
         of chunks: Chunks, _ operation: Operation, threads: Int = 1
-    ) -> TranscodedAccessUnits<Chunks> where Chunks.Element: Sequence<UInt8> {
+    ) -> TranscodedAccessUnits<Chunks> where Chunks.Element: Sequence<UInt8> & Sendable {
         TranscodedAccessUnits(chunks: chunks, operation: operation, threads: threads)
     }
 }
 
 /// See ``VideoTranscoder/accessUnits(of:_:threads:)``.
-public struct TranscodedAccessUnits<Chunks: AsyncSequence>: AsyncSequence where Chunks.Element: Sequence<UInt8> {
+public struct TranscodedAccessUnits<Chunks: AsyncSequence>: AsyncSequence
+where Chunks.Element: Sequence<UInt8> & Sendable {
     public typealias Element = AccessUnit
     let chunks: Chunks
     let operation: VideoTranscoder.Operation
@@ -126,7 +127,7 @@ public struct TranscodedAccessUnits<Chunks: AsyncSequence>: AsyncSequence where 
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         var chunks: Chunks.AsyncIterator
-        let transcoder: VideoTranscoder
+        let transcoder: WorkQueue<VideoTranscoder>
         var ready: [AccessUnit] = []
         var ended = false
 
@@ -134,10 +135,10 @@ public struct TranscodedAccessUnits<Chunks: AsyncSequence>: AsyncSequence where 
             while ready.isEmpty && !ended {
                 try Task.checkCancellation()
                 if let chunk = try await chunks.next() {
-                    ready = try transcoder.push(chunk)
+                    ready = try await transcoder.run { try $0.push(chunk) }
                 } else {
                     ended = true
-                    ready = try transcoder.finish()
+                    ready = try await transcoder.run { try $0.finish() }
                 }
             }
             return ready.isEmpty ? nil : ready.removeFirst()
@@ -145,6 +146,7 @@ public struct TranscodedAccessUnits<Chunks: AsyncSequence>: AsyncSequence where 
     }
 
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(chunks: chunks.makeAsyncIterator(), transcoder: VideoTranscoder(operation, threads: threads))
+        AsyncIterator(
+            chunks: chunks.makeAsyncIterator(), transcoder: WorkQueue(VideoTranscoder(operation, threads: threads)))
     }
 }

@@ -43,11 +43,15 @@ struct LibraryTests {
             "a C compiler or libVeilC.so is not here"))
     func cDecodes() throws {
         let f = try Fixture.shared.get()
+        // Programs ask for the soname.
+        let soname = f.path("libVeilC.so.1")
+        try FileManager.default.createSymbolicLink(atPath: soname, withDestinationPath: library.path)
         let made = try Run(
             try #require(compiler),
             [
                 "-Wall", "-Wextra", "-Werror", "-I", Run.root.appendingPathComponent("CModules/CVeil/include").path,
-                Run.root.appendingPathComponent("Examples/c/decode.c").path, library.path, "-Wl,-rpath,\(built.path)",
+                Run.root.appendingPathComponent("Examples/c/decode.c").path, library.path,
+                "-Wl,-rpath,\(f.folder.path):\(built.path)",
                 "-Wl,--allow-shlib-undefined",
                 "-o", f.path("decode"),
             ])

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import CVeil
+import Veil
+
+// Functions of veil.h that decode.
+
+final class DecoderHandle: StreamObject {
+    let decoder: VideoDecoder
+    var ready: [VideoPicture] = []
+    /// The samples of the picture given out last.
+    private var planes: [UnsafeMutableRawPointer] = []
+
+    init(_ decoder: VideoDecoder) { self.decoder = decoder }
+    deinit { for plane in planes { plane.deallocate() } }
+
+    func next(_ out: UnsafeMutablePointer<veil_picture>?) throws -> Bool {
+        var p = try veil_picture.read(out.map { UnsafePointer($0) }, "the picture")
+        if ready.isEmpty { return false }
+        let picture = ready.removeFirst()
+        for plane in planes { plane.deallocate() }
+        planes = (0..<3).map { Self.copy(picture, component: $0) }
+        let size = picture.bitDepth > 8 ? 2 : 1
+        p.width = Int32(picture.width)
+        p.height = Int32(picture.height)
+        p.bit_depth = Int32(picture.bitDepth)
+        p.bit_depth_luma = Int32(picture.bitDepthLuma)
+        p.bit_depth_chroma = Int32(picture.bitDepthChroma)
+        p.layer = Int32(picture.layer)
+        p.order = Int64(picture.pictureOrderCount)
+        p.planes = (UnsafeRawPointer(planes[0]), UnsafeRawPointer(planes[1]), UnsafeRawPointer(planes[2]))
+        let chroma = (picture.width + 1) / 2 * size
+        p.strides = (picture.width * size, chroma, chroma)
+        p.fps_num = Int32(clamping: picture.frameRate?.numerator ?? 0)
+        p.fps_den = Int32(clamping: picture.frameRate?.denominator ?? 0)
+        try p.write(out, "the picture")
+        return true
+    }
+
+    private static func copy(_ picture: VideoPicture, component: Int) -> UnsafeMutableRawPointer {
+        let samples = picture.samples(ofComponent: component, bitDepth: picture.bitDepth)
+        if picture.bitDepth > 8 {
+            let memory = UnsafeMutablePointer<UInt16>.allocate(capacity: max(samples.count, 1))
+            samples.withUnsafeBufferPointer {
+                if let first = $0.baseAddress { memory.initialize(from: first, count: $0.count) }
+            }
+            return UnsafeMutableRawPointer(memory)
+        }
+        let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: max(samples.count, 1))
+        for i in samples.indices { memory[i] = UInt8(truncatingIfNeeded: samples[i]) }
+        return UnsafeMutableRawPointer(memory)
+    }
+}
+
+private var decoderDefaults: veil_decoder_settings {
+    var settings = veil_decoder_settings()
+    settings.struct_size = MemoryLayout<veil_decoder_settings>.size
+    settings.threads = 1
+    settings.max_temporal_id = 6
+    return settings
+}
+
+@_cdecl("veil_decoder_settings_init")
+public func veilDecoderSettingsInit(_ settings: UnsafeMutablePointer<veil_decoder_settings>?, _ size: Int) -> Int32 {
+    status { try decoderDefaults.initialize(settings, size: size) }
+}
+
+@_cdecl("veil_decoder_open")
+public func veilDecoderOpen(
+    _ decoder: UnsafeMutablePointer<OpaquePointer?>?, _ settings: UnsafePointer<veil_decoder_settings>?
+) -> Int32 {
+    open(decoder) {
+        let s = try settings == nil ? decoderDefaults : veil_decoder_settings.read(settings, "the settings")
+        var options = VideoDecoder.Options()
+        switch UInt32(bitPattern: s.output) {
+        case VEIL_OUTPUT_HIGHEST.rawValue: options.output = .highestLayer
+        case VEIL_OUTPUT_LAYER.rawValue: options.output = .layer(try number(s.output_index, 0...62, "output_index"))
+        case VEIL_OUTPUT_LAYER_SET.rawValue:
+            options.output = .outputLayerSet(try number(s.output_index, 0...Int32.max, "output_index"))
+        case VEIL_OUTPUT_ALL.rawValue: options.output = .allLayers
+        default: throw UsageError("output is no veil_output: \(s.output)")
+        }
+        options.threads = try number(s.threads, 1...Int32.max, "threads")
+        options.verify = try flag(s.verify, "verify")
+        options.maxTemporalId = try number(s.max_temporal_id, 0...6, "max_temporal_id")
+        options.keys = try ring(s.keys)
+        return DecoderHandle(VideoDecoder(options: options))
+    }
+}
+
+@_cdecl("veil_decoder_push")
+public func veilDecoderPush(_ decoder: OpaquePointer?, _ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
+    status {
+        let handle = try object(decoder, DecoderHandle.self)
+        let bytes = try bytes(data, size)
+        try handle.work { try handle.decoder.push(bytes) { handle.ready.append($0) } }
+    }
+}
+
+@_cdecl("veil_decoder_finish")
+public func veilDecoderFinish(_ decoder: OpaquePointer?) -> Int32 {
+    status {
+        let handle = try object(decoder, DecoderHandle.self)
+        try handle.work(ends: true) { try handle.decoder.finish { handle.ready.append($0) } }
+    }
+}
+
+@_cdecl("veil_decoder_picture")
+public func veilDecoderPicture(_ decoder: OpaquePointer?, _ picture: UnsafeMutablePointer<veil_picture>?) -> Int32 {
+    answer { try object(decoder, DecoderHandle.self).next(picture) }
+}
+
+@_cdecl("veil_decoder_get_report")
+public func veilDecoderGetReport(
+    _ decoder: OpaquePointer?, _ report: UnsafeMutablePointer<veil_decoder_report>?
+) -> Int32 {
+    status {
+        let r = try object(decoder, DecoderHandle.self).decoder.report
+        var out = veil_decoder_report()
+        out.pictures_decoded = Int64(r.picturesDecoded)
+        out.hashes_checked = Int64(r.hashesChecked)
+        out.hash_mismatches = Int64(r.hashMismatches)
+        out.concealed_ctus = Int64(r.concealedCTUs)
+        out.missing_references = Int64(r.missingReferences)
+        out.concealed_pictures = Int64(r.concealedPictures)
+        out.is_clean = r.isClean ? 1 : 0
+        try out.write(report, "the report")
+    }
+}
+
+@_cdecl("veil_decoder_close")
+public func veilDecoderClose(_ decoder: OpaquePointer?) { release(decoder, DecoderHandle.self) }

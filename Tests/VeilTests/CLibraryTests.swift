@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import CVeil
+import Foundation
+import Testing
+
+@testable import Veil
+@testable import VeilC
+
+/// The functions of veil.h: misuse is an error with a number and a text, and settings reach the library.
+@Suite(.serialized)
+struct CLibraryTests {
+    private func lastError() -> String { String(cString: veil_last_error()) }
+
+    private func encoderSettings() -> veil_encoder_settings {
+        var settings = veil_encoder_settings()
+        #expect(veil_encoder_settings_init(&settings, MemoryLayout<veil_encoder_settings>.size) == 0)
+        (settings.width, settings.height) = (64, 48)
+        return settings
+    }
+
+    @Test func versions() {
+        #expect(String(cString: veil_version()) == VeilLibrary.version)
+        #expect(veil_abi_version() == VEIL_ABI_VERSION)
+    }
+
+    @Test func misuseIsAnError() {
+        let usage = VEIL_ERROR_USAGE.rawValue
+        #expect(veil_decoder_push(nil, nil, 0) == usage)
+        #expect(veil_last_status() == usage && lastError() == "a null handle was given")
+        #expect(veil_decoder_open(nil, nil) == usage)
+        #expect(veil_encoder_settings_init(nil, MemoryLayout<veil_encoder_settings>.size) == usage)
+        var settings = encoderSettings()
+        for size in [0, 8, MemoryLayout<veil_encoder_settings>.size + 8, Int.max] {
+            #expect(veil_encoder_settings_init(&settings, size) == usage)
+            settings.struct_size = size
+            var encoder: OpaquePointer? = OpaquePointer(bitPattern: 1)
+            #expect(veil_encoder_open(&encoder, &settings) == usage && encoder == nil)
+            #expect(lastError().contains("\(size) bytes"))
+        }
+        var transcoder: OpaquePointer?
+        #expect(veil_transcoder_open(&transcoder, nil) == usage)
+        var keys: OpaquePointer?
+        #expect(veil_keys_generate(&keys, 64, "chacha20") == usage)
+        #expect(veil_keys_generate(&keys, 2, "rot13") == usage && lastError() == "unknown cipher 'rot13'")
+        #expect(veil_keys_open(&keys, "/nonexistent/keys.json") == VEIL_ERROR_KEYS.rawValue)
+        veil_decoder_close(nil)
+    }
+
+    @Test func decodersTakeNothingAfterTheEnd() {
+        var decoder: OpaquePointer?
+        #expect(veil_decoder_open(&decoder, nil) == 0)
+        defer { veil_decoder_close(decoder) }
+        #expect(veil_decoder_push(decoder, nil, 5) == VEIL_ERROR_USAGE.rawValue)
+        var picture = veil_picture()
+        #expect(veil_decoder_picture(decoder, &picture) == VEIL_ERROR_USAGE.rawValue)
+        #expect(veil_picture_init(&picture, MemoryLayout<veil_picture>.size) == 0)
+        #expect(veil_decoder_picture(decoder, &picture) == 0)
+        #expect(veil_decoder_finish(decoder) == 0)
+        #expect(veil_decoder_finish(decoder) == VEIL_ERROR_USAGE.rawValue)
+        #expect(veil_decoder_push(decoder, nil, 0) == VEIL_ERROR_USAGE.rawValue)
+    }
+
+    @Test(.enabled(if: VideoEncoder.isAvailable, "libx265 is not built in")) func settingsReachTheLibrary() throws {
+        var given = encoderSettings()
+        let plain = try given.librarySettings()
+        #expect(plain.layers.count == 2 && plain.threads == 1 && plain.pyramid == nil && plain.keys == nil)
+        given.layer.0.rate_mode = Int32(VEIL_RATE_BITRATE.rawValue)
+        given.layer.0.rate = 100
+        given.layer.1.rate_mode = Int32(VEIL_RATE_CRF.rawValue)
+        given.layer.1.rate = 20
+        given.layer.1.vbv_maxrate = 400
+        given.layer.1.vbv_bufsize = 200
+        given.layer.1.references = 1
+        given.wavefront = 0
+        let told = try given.librarySettings()
+        #expect(told.layers[0].rate == .bitrate(100) && told.layers[1].rate == .crf(20))
+        #expect(told.layers[1].buffer == .init(maxRate: 400, size: 200) && told.layers[1].references == [0])
+        #expect(told.wavefront == false)
+        given.layer.1.rate = 99
+        var encoder: OpaquePointer?
+        #expect(veil_encoder_open(&encoder, &given) == VEIL_ERROR_SETTINGS.rawValue)
+        #expect(lastError() == "layer 1: CRF 99.0 is not within 0 to 51")
+    }
+
+    @Test(.enabled(if: VideoEncoder.isAvailable, "libx265 is not built in")) func theSameBytesAsFromSwift() throws {
+        var given = encoderSettings()
+        given.layer.0.rate_mode = Int32(VEIL_RATE_QP.rawValue)
+        given.layer.0.rate = 30
+        given.hashes = 1
+        var encoder: OpaquePointer?
+        #expect(veil_encoder_open(&encoder, &given) == 0, "\(lastError())")
+        defer { veil_encoder_close(encoder) }
+        var settings = VideoEncoder.Settings(width: 64, height: 48)
+        settings.layers[0].rate = .qp(30)
+        settings.sendsHashes = true
+        let swift = try VideoEncoder(settings: settings)
+        var (ours, theirs): ([UInt8], [UInt8]) = ([], [])
+        var packet = veil_packet()
+        #expect(veil_packet_init(&packet, MemoryLayout<veil_packet>.size) == 0)
+        func drain() {
+            while veil_encoder_packet(encoder, &packet) == 1 {
+                theirs += UnsafeBufferPointer(start: packet.data, count: packet.size)
+            }
+        }
+        for n in 0..<3 {
+            // Rows with gaps.
+            let luma = (0..<(80 * 48)).map { UInt8(($0 * 5 + n * 17) & 127 + 50) }
+            let chroma = [UInt8](repeating: 120, count: 40 * 24)
+            luma.withUnsafeBytes { y in
+                chroma.withUnsafeBytes { c in
+                    var picture = veil_picture()
+                    #expect(veil_picture_init(&picture, MemoryLayout<veil_picture>.size) == 0)
+                    (picture.width, picture.height, picture.bit_depth) = (64, 48, 8)
+                    picture.planes = (y.baseAddress, c.baseAddress, c.baseAddress)
+                    picture.strides = (63, 40, 40)
+                    #expect(veil_encoder_push(encoder, &picture) == VEIL_ERROR_USAGE.rawValue)
+                    picture.strides = (80, 40, 40)
+                    #expect(veil_encoder_push(encoder, &picture) == 0, "\(lastError())")
+                }
+            }
+            drain()
+            let rows = (0..<48).flatMap { luma[($0 * 80)..<($0 * 80 + 64)].map(UInt16.init) }
+            let flat = [UInt16](repeating: 120, count: 32 * 24)
+            ours += try swift.push(VideoPicture(width: 64, height: 48, planes: [rows, flat, flat])).flatMap(\.bytes)
+        }
+        #expect(veil_encoder_finish(encoder) == 0)
+        drain()
+        ours += try swift.finish().flatMap(\.bytes)
+        #expect(!ours.isEmpty && ours == theirs)
+    }
+}

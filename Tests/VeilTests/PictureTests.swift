@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Dispatch
+import Foundation
+import Testing
+import VeilCore
+import VeilRecon
+
+@testable import Veil
+
+/// Pictures: sizes are checked, and components of different depths are brought to one in one way.
+struct PictureTests {
+    @Test func sizesAreChecked() throws {
+        let luma = [UInt16](repeating: 1, count: 15)
+        let chroma = [UInt16](repeating: 2, count: 6)
+        let picture = try VideoPicture(width: 5, height: 3, planes: [luma, chroma, chroma])
+        #expect(picture.planes == [luma, chroma, chroma])
+        #expect(picture.i420 == Array(repeating: 1, count: 15) + Array(repeating: 2, count: 12))
+        #expect(try VideoPicture(i420: picture.i420, width: 5, height: 3).planes == picture.planes)
+        for planes in [[luma, chroma], [luma, chroma, luma], [luma, chroma, []], []] {
+            #expect(throws: PictureError.self) { try VideoPicture(width: 5, height: 3, planes: planes) }
+        }
+        #expect(throws: PictureError.sample(component: 2, value: 256, bitDepth: 8)) {
+            try VideoPicture(width: 5, height: 3, planes: [luma, chroma, [0, 0, 0, 256, 0, 0]])
+        }
+        #expect(throws: PictureError.bitDepth(9)) { try VideoPicture(width: 2, height: 2, bitDepth: 9, planes: []) }
+        for (width, height) in [(0, 3), (-1, 3), (5, 1 << 40)] {
+            #expect(throws: PictureError.self) { try VideoPicture(i420: [UInt8](), width: width, height: height) }
+        }
+    }
+
+    @Test func componentsOfFewerBitsAreScaled() {
+        let frame = FrameBuffer(width: 8, height: 8, bitDepthLuma: 8, bitDepthChroma: 10)
+        for c in 0..<3 {
+            for y in 0..<frame.plane(c).height {
+                for x in 0..<frame.plane(c).width { frame.plane(c).row(y)[x] = UInt16(c * 300 + y * 8 + x) }
+            }
+        }
+        let coded = CodedPicture(frame: frame, motion: MotionField(width: 8, height: 8, ctbLog2Size: 4))
+        let picture = VideoPicture(coded, width: 7, height: 5, layer: 1)
+        #expect(picture.bitDepth == 10 && picture.bitDepthLuma == 8 && picture.bitDepthChroma == 10)
+        let luma = (0..<5).flatMap { y in (0..<7).map { UInt16(y * 8 + $0) } }
+        let chroma = [300, 600].map { first in (0..<3).flatMap { y in (0..<4).map { UInt16(first + y * 8 + $0) } } }
+        #expect(picture.planes == [luma] + chroma)
+        #expect(picture.samples(ofComponent: 0, bitDepth: 10) == luma.map { $0 << 2 })
+        let bytes = (luma.map { $0 << 2 } + chroma.joined()).flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+        #expect(picture.i420 == bytes)
+    }
+}
+
+/// Hooks of a program's own beside keys, and where work is done.
+@Suite(.enabled(if: VideoEncoder.isAvailable, "libx265 is not built in"))
+struct HookTests {
+    /// Adds up what hooks see, by POC and place; and where they are called.
+    private final class Recorder: BinHookProvider, @unchecked Sendable {
+        private let lock = NSLock()
+        private(set) var sums: [BinUnit: UInt64] = [:]
+        private(set) var queues: Set<String> = []
+
+        func makeHook(layer: Int) -> (any BinHook)? { Hook(self) }
+
+        private final class Hook: BinHook {
+            let recorder: Recorder
+            var unit: BinUnit?
+            init(_ recorder: Recorder) { self.recorder = recorder }
+            func begin(_ unit: BinUnit) {
+                self.unit = unit
+                let queue = String(cString: __dispatch_queue_get_label(nil))
+                recorder.lock.withLock { _ = recorder.queues.insert(queue) }
+            }
+            func replace(_ run: BinRun) -> UInt32 {
+                guard let unit else { return run.bins }
+                recorder.lock.withLock {
+                    let sum = recorder.sums[unit, default: 0]
+                    recorder.sums[unit] =
+                        (sum ^ UInt64(run.bins) ^ UInt64(run.element.rawValue) << 40) &* 0x100_0000_01B3
+                }
+                return run.bins
+            }
+        }
+    }
+
+    private func stream(_ keys: KeyRing?) throws -> [UInt8] {
+        var settings = VideoEncoder.Settings(width: 96, height: 64)
+        settings.preset = "fast"
+        settings.keys = keys
+        let encoder = try VideoEncoder(settings: settings)
+        var bytes: [UInt8] = []
+        for n in 0..<4 {
+            let luma = (0..<(96 * 64)).map { UInt16(($0 * 7 + n * 31 + $0 / 96 * 5) & 127 + 40) }
+            let chroma = [UInt16](repeating: 128, count: 48 * 32)
+            let picture = try VideoPicture(width: 96, height: 64, planes: [luma, chroma, chroma])
+            bytes += try encoder.push(picture).flatMap(\.bytes)
+        }
+        return try bytes + encoder.finish().flatMap(\.bytes)
+    }
+
+    private func decode(_ stream: [UInt8], keys: KeyRing?) throws -> (pictures: [VideoPicture], sums: [BinUnit: UInt64])
+    {
+        let recorder = Recorder()
+        var options = VideoDecoder.Options()
+        options.output = .allLayers
+        options.keys = keys
+        options.hooks = recorder
+        let decoder = VideoDecoder(options: options)
+        let pictures = try decoder.push(stream) + decoder.finish()
+        return (pictures, recorder.sums)
+    }
+
+    @Test func besideKeysTheySeeWhatIsDecrypted() throws {
+        let keys = KeyRing.generate(layers: 2, cipher: .aes256)
+        let clear = try decode(try stream(nil), keys: nil)
+        let secret = try stream(keys)
+        let open = try decode(secret, keys: keys)
+        let blind = try decode(secret, keys: nil)
+        #expect(clear.pictures.count == 8 && !clear.sums.isEmpty)
+        #expect(open.pictures.map(\.planes) == clear.pictures.map(\.planes))
+        #expect(Set(open.sums.values) == Set(clear.sums.values))
+        #expect(Set(blind.sums.values) != Set(clear.sums.values))
+    }
+
+    @Test func sequencesWorkOnQueuesOfTheirOwn() async throws {
+        let stream = try stream(nil)
+        let recorder = Recorder()
+        let chunks = AsyncStream { continuation in
+            for start in stride(from: 0, to: stream.count, by: 500) {
+                continuation.yield(Array(stream[start..<min(start + 500, stream.count)]))
+            }
+            continuation.finish()
+        }
+        var bytes: [UInt8] = []
+        for try await unit in VideoTranscoder.accessUnits(of: chunks, .hooks(recorder)) { bytes += unit.bytes }
+        #expect(bytes == stream)
+        #expect(recorder.queues == ["veil.work"])
+    }
+}

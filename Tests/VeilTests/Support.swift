@@ -1,0 +1,1 @@
+../VeilToolTests/Support.swift
