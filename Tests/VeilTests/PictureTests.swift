@@ -50,11 +50,10 @@ struct PictureTests {
 /// Hooks of a program's own beside keys, and where work is done.
 @Suite(.enabled(if: VideoEncoder.isAvailable, "libx265 is not built in"))
 struct HookTests {
-    /// Adds up what hooks see, by POC and place; and where they are called.
+    /// Adds up what hooks see, by unit.
     private final class Recorder: BinHookProvider, @unchecked Sendable {
         private let lock = NSLock()
         private(set) var sums: [BinUnit: UInt64] = [:]
-        private(set) var queues: Set<String> = []
 
         func makeHook(layer: Int) -> (any BinHook)? { Hook(self) }
 
@@ -64,8 +63,6 @@ struct HookTests {
             init(_ recorder: Recorder) { self.recorder = recorder }
             func begin(_ unit: BinUnit) {
                 self.unit = unit
-                let queue = String(cString: __dispatch_queue_get_label(nil))
-                recorder.lock.withLock { _ = recorder.queues.insert(queue) }
             }
             func replace(_ run: BinRun) -> UInt32 {
                 guard let unit else { return run.bins }
@@ -118,18 +115,66 @@ struct HookTests {
         #expect(Set(blind.sums.values) != Set(clear.sums.values))
     }
 
-    @Test func sequencesWorkOnQueuesOfTheirOwn() async throws {
-        let stream = try stream(nil)
-        let recorder = Recorder()
-        let chunks = AsyncStream { continuation in
-            for start in stride(from: 0, to: stream.count, by: 500) {
-                continuation.yield(Array(stream[start..<min(start + 500, stream.count)]))
+    /// Holds whoever begins a unit until it is let go, for 20 seconds at most.
+    private final class Gate: BinHookProvider, @unchecked Sendable {
+        private let lock = NSLock()
+        private let opened = DispatchSemaphore(value: 0)
+        private var held = 0
+        private var isOpen = false
+        private(set) var gaveUp = 0
+
+        var holds: Int { lock.withLock { held } }
+
+        func makeHook(layer: Int) -> (any BinHook)? { Hook(self) }
+
+        func open() {
+            let count = lock.withLock {
+                isOpen = true
+                return held
             }
-            continuation.finish()
+            for _ in 0..<count { opened.signal() }
         }
-        var bytes: [UInt8] = []
-        for try await unit in VideoTranscoder.accessUnits(of: chunks, .hooks(recorder)) { bytes += unit.bytes }
-        #expect(bytes == stream)
-        #expect(recorder.queues == ["veil.work"])
+
+        private func hold() {
+            let waits = lock.withLock {
+                if !isOpen { held += 1 }
+                return !isOpen
+            }
+            if waits && opened.wait(timeout: .now() + 20) == .timedOut { lock.withLock { gaveUp += 1 } }
+        }
+
+        private final class Hook: BinHook {
+            let gate: Gate
+            init(_ gate: Gate) { self.gate = gate }
+            func begin(_ unit: BinUnit) { gate.hold() }
+            func replace(_ run: BinRun) -> UInt32 { run.bins }
+        }
+    }
+
+    /// More sequences at work than there are threads for tasks: others' tasks go on all the same.
+    @Test(.timeLimit(.minutes(2))) func sequencesBlockNoTask() async throws {
+        let stream = try stream(nil)
+        let gate = Gate()
+        let count = ProcessInfo.processInfo.activeProcessorCount + 2
+        let results = try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            for _ in 0..<count {
+                group.addTask {
+                    let chunks = AsyncStream<[UInt8]> { continuation in
+                        continuation.yield(stream)
+                        continuation.finish()
+                    }
+                    var bytes: [UInt8] = []
+                    for try await unit in VideoTranscoder.accessUnits(of: chunks, .hooks(gate)) { bytes += unit.bytes }
+                    return bytes
+                }
+            }
+            while gate.holds < count && gate.gaveUp == 0 { try await Task.sleep(for: .milliseconds(20)) }
+            gate.open()
+            var results: [[UInt8]] = []
+            for try await result in group { results.append(result) }
+            return results
+        }
+        #expect(gate.gaveUp == 0 && gate.holds == count)
+        #expect(results == Array(repeating: stream, count: count))
     }
 }
