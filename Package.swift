@@ -27,7 +27,6 @@ let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swi
 
 let package = Package(
     name: "Veil",
-    platforms: [.macOS(.v15)],
     products: [
         .executable(name: "veil", targets: ["VeilTool"]),
         .library(name: "Veil", targets: ["Veil"]),
