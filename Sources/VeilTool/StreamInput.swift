@@ -7,11 +7,18 @@ import VeilMedia
 /// QuickTime), and what ffmpeg takes out of other containers (MPEG-TS, Matroska) without touching it.
 enum StreamInput {
     /// Gives the NAL units of a stream.
-    static func read(_ path: String, _ body: (NALUnit) throws -> Void) throws {
+    /// - Parameter purpose: `passingOn` gives every byte of the stream, what is no NAL unit too.
+    static func read(
+        _ path: String, for purpose: SplittingPurpose = .reading, _ body: (NALUnit) throws -> Void
+    ) throws {
         let chunks = try StreamChunks(InputFile(path: path))
         try named(path) {
-            var reader = AnnexBReader { try chunks.next() }
-            while let nal = try reader.nextUnit() { try body(nal) }
+            var reader = AnnexBReader(purpose) { try chunks.next() }
+            while let nal = try reader.nextUnit() {
+                // A request to stop comes in the middle of the last unit.
+                if reader.hasEnded && Interruption.isRequested { break }
+                try body(nal)
+            }
         }
     }
 

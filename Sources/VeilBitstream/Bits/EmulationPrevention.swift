@@ -36,6 +36,23 @@ package enum EmulationPrevention {
         return (rbsp, removed)
     }
 
+    /// Whether `insert` makes the same payload again of what `remove` makes of it. The payload does not end in zero.
+    package static func isCanonical(_ payload: UnsafeBufferPointer<UInt8>) -> Bool {
+        let count = payload.count
+        var i = 2
+        while i < count {
+            if payload[i] > 3 {
+                i += 3
+            } else if payload[i - 1] == 0 && payload[i - 2] == 0 {
+                if payload[i] < 3 || (i + 1 < count && payload[i + 1] > 3) { return false }
+                i += 3
+            } else {
+                i += 1
+            }
+        }
+        return true
+    }
+
     /// Appends an RBSP with the bytes that prevent start codes. `zeros`: how many zero bytes `out` ends with that
     /// count. Returns the positions in the RBSP before which a byte was inserted.
     @discardableResult

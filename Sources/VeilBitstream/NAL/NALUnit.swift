@@ -86,18 +86,36 @@ package struct NALUnit: Sendable {
     package var header: NALUnitHeader
     /// The whole unit: header and payload with emulation prevention, without start code and trailing zeros.
     package var bytes: [UInt8]
-    /// What stood before it: zero bytes and the start code prefix, 3 bytes or more.
+    /// What stood before it: zero bytes and the start code prefix, 3 bytes or more; 0 where there is none (``zeros``).
     package var startCodeLength: Int
     /// Zero bytes after it (trailing_zero_8bits that belong to no start code); only for the last unit of a stream.
     package var trailingZeros = 0
     /// Offset of its first byte (after the start code) in the stream.
     package var offset: Int
+    /// No NAL unit at all, but what stood where one should be: fewer than two bytes, or a header that cannot be. Who
+    /// passes streams on keeps it; `header` is that of a type that everybody ignores.
+    package private(set) var isMalformed = false
 
     package init(header: NALUnitHeader, bytes: [UInt8], startCodeLength: Int = 4, offset: Int = 0) {
         self.header = header
         self.bytes = bytes
         self.startCodeLength = startCodeLength
         self.offset = offset
+    }
+
+    /// What is no NAL unit.
+    package init(malformed bytes: [UInt8], startCodeLength: Int, offset: Int) {
+        self.init(header: Self.ignored, bytes: bytes, startCodeLength: startCodeLength, offset: offset)
+        isMalformed = true
+    }
+
+    private static let ignored = NALUnitHeader(nalUnitType: NALUnitType(rawValue: 63))
+
+    /// Zero bytes between two NAL units that belong to neither's start code.
+    package static func zeros(_ count: Int) -> NALUnit {
+        var unit = NALUnit(malformed: [], startCodeLength: 0, offset: 0)
+        unit.trailingZeros = count
+        return unit
     }
 
     /// A unit made of a header and an RBSP.
@@ -115,4 +133,9 @@ package struct NALUnit: Sendable {
     }
 
     package var rbsp: [UInt8] { payload().rbsp }
+
+    /// Whether emulation prevention stands where it must and nowhere else: then header and RBSP make the same bytes.
+    package var isCanonical: Bool {
+        bytes.withUnsafeBufferPointer { EmulationPrevention.isCanonical(UnsafeBufferPointer(rebasing: $0.dropFirst(2))) }
+    }
 }

@@ -41,6 +41,15 @@ package struct SEIMessage: Equatable, Sendable {
         return result
     }
 
+    /// The message of an SEI RBSP that holds just one, and nothing that `rbsp` would not write; nil for all else,
+    /// damaged or not.
+    package static func only(rbsp: [UInt8]) -> SEIMessage? {
+        guard let messages = try? messages(rbsp: rbsp), messages.count == 1, Self.rbsp(messages) == rbsp else {
+            return nil
+        }
+        return messages[0]
+    }
+
     /// The RBSP of some messages, trailing bits included.
     package static func rbsp(_ messages: [SEIMessage]) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -3,6 +3,19 @@ import VeilBitstream
 
 /// Encryption messages as NAL units: a prefix SEI of the layer they tell about, alone in its unit.
 package enum ProtectionSEI {
+    /// What the UUIDs of all of Veil's messages begin with.
+    private static let uuidStart: [UInt8] = [0x76, 0x65, 0x69, 0x6C]
+
+    /// The user data of an SEI unit that holds one of Veil's messages, whatever it says, and nothing else: such a
+    /// unit is put in by encryption and taken out by decryption. Others pass, damaged ones too.
+    package static func ownPayload(in nal: NALUnit) -> [UInt8]? {
+        guard nal.header.nalUnitType == .prefixSEI || nal.header.nalUnitType == .suffixSEI, nal.isCanonical,
+            let sei = SEIMessage.only(rbsp: nal.rbsp), sei.payloadType == SEIMessage.userDataUnregistered,
+            sei.payload.count >= 16, sei.payload.starts(with: uuidStart)
+        else { return nil }
+        return sei.payload
+    }
+
     package static func unit(_ message: ProtectionMessage) -> NALUnit {
         let sei = SEIMessage(payloadType: SEIMessage.userDataUnregistered, payload: message.payload)
         return NALUnit(
@@ -20,25 +33,17 @@ package enum ProtectionSEI {
 
     /// The authentication message of a suffix SEI unit, or nil when it holds none.
     package static func authentication(in nal: NALUnit) throws -> AuthenticationMessage? {
-        for sei in try SEIMessage.messages(rbsp: nal.rbsp) where sei.payloadType == SEIMessage.userDataUnregistered {
-            do {
-                if let message = try AuthenticationMessage(payload: sei.payload) { return message }
-            } catch let error as ProtectionMessage.ParseError {
-                throw KeyError.unsupported(layer: nal.header.nuhLayerId, reason: error.description)
-            }
+        guard let payload = ownPayload(in: nal) else { return nil }
+        do { return try AuthenticationMessage(payload: payload) } catch let error as ProtectionMessage.ParseError {
+            throw KeyError.unsupported(layer: nal.header.nuhLayerId, reason: error.description)
         }
-        return nil
     }
 
     /// The encryption message of a prefix SEI unit, or nil when it holds none.
     package static func message(in nal: NALUnit) throws -> ProtectionMessage? {
-        for sei in try SEIMessage.messages(rbsp: nal.rbsp) where sei.payloadType == SEIMessage.userDataUnregistered {
-            do {
-                if let message = try ProtectionMessage(payload: sei.payload) { return message }
-            } catch let error as ProtectionMessage.ParseError {
-                throw KeyError.unsupported(layer: nal.header.nuhLayerId, reason: error.description)
-            }
+        guard let payload = ownPayload(in: nal) else { return nil }
+        do { return try ProtectionMessage(payload: payload) } catch let error as ProtectionMessage.ParseError {
+            throw KeyError.unsupported(layer: nal.header.nuhLayerId, reason: error.description)
         }
-        return nil
     }
 }
