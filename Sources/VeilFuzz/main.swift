@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// veil-fuzz [--seed N] [--cases N] [--seconds N] [--slices N] stream...
+// veil-fuzz [--seed N] [--cases N] [--seconds N] [--slices N] [--protection] [--save FOLDER] stream...
 //
-// Mutates streams and runs each through decoding, inspection, decryption and encryption. A trap ends the process with
-// the seed of the case printed before it (--verbose), a case of more than ten seconds or two gigabytes ends it with a
-// message; the exit status is then not zero.
+// Mutates streams and runs each through decoding, inspection, decryption and encryption, and checks what encryption
+// promises (ProtectionCase); --protection does the last alone. A trap ends the process with the seed of the case
+// printed before it (--verbose), a case of more than ten seconds or two gigabytes ends it with a message, a broken
+// promise is printed with its seed; the exit status is then not zero. --save keeps the streams of broken promises.
 import Foundation
 import VeilBitstream
 import VeilLab
@@ -14,6 +15,8 @@ var cases = 1000
 var seconds = Double.infinity
 var slices = 6
 var verbose = false
+var protectionOnly = false
+var folder: String?
 var paths: [String] = []
 var arguments = CommandLine.arguments.dropFirst()
 
@@ -36,6 +39,8 @@ while let argument = arguments.popFirst() {
     case "--seconds": seconds = Double(number())
     case "--slices": slices = Int(number())
     case "--verbose": verbose = true
+    case "--protection": protectionOnly = true
+    case "--save": folder = arguments.popFirst()
     default: paths.append(argument)
     }
 }
@@ -79,24 +84,37 @@ thread.start()
 
 let start = Date()
 var total = FuzzCase.Outcome()
+var kept = ProtectionCase.Outcome()
 var done = 0
 for i in 0..<cases {
     let own = seed &+ UInt64(i)
     if Date().timeIntervalSince(start) > seconds { break }
     var random = CaseRandom(seed: own)
-    let stream = StreamMutator.mutate(streams[random.below(streams.count)], &random)
+    let stream = StreamMutator.mutate(streams[random.below(streams.count)], with: streams, &random)
     watch.begin(own)
     if verbose { say("seed \(own): \(stream.count) bytes") }
+    let promises = ProtectionCase(stream: stream, variant: random.next()).run()
+    for violation in promises.violations { say("seed \(own): \(violation)") }
+    if let folder, !promises.violations.isEmpty {
+        FileManager.default.createFile(atPath: "\(folder)/seed\(own).hevc", contents: Data(stream))
+    }
+    kept.add(promises)
+    done += 1
+    if done % 1000 == 0 { say("\(done) cases, next seed \(own &+ 1), \(Int(Date().timeIntervalSince(start))) s") }
+    if protectionOnly { continue }
     let outcome = FuzzCase(stream: stream, threads: own % 4 == 0 ? 2 : 1).run()
     total.pictures += outcome.pictures
     total.output += outcome.output
     total.concealedCTUs += outcome.concealedCTUs
     total.hashMismatches += outcome.hashMismatches
     total.errors += outcome.errors
-    done += 1
-    if done % 1000 == 0 { say("\(done) cases, next seed \(own &+ 1), \(Int(Date().timeIntervalSince(start))) s") }
 }
 say(
     "\(done) cases from seed \(seed): \(total.pictures) pictures decoded, \(total.output) put out, "
         + "\(total.concealedCTUs) CTUs concealed, "
         + "\(total.hashMismatches) hashes differ, \(total.errors) errors reported")
+say(
+    "\(kept.encryptions) encryptions, \(kept.accepted) accepted; slices: \(kept.sealed) sealed, \(kept.dropped) left "
+        + "out, \(kept.passed) let through, \(kept.unchanged) without anything to encrypt; "
+        + "\(kept.violations.count) broken promises")
+if !kept.violations.isEmpty { exit(1) }

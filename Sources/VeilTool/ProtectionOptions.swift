@@ -155,15 +155,19 @@ struct ProtectionOptions: ParsableArguments {
     /// - Parameters:
     ///   - sizes: luma size of each layer.
     ///   - tiles: regions of the tiles asked for, by layer.
+    ///   - ring: the keys of `--keys`, where they were read already.
+    ///   - run: how many runs of encryption came before in the stream.
     func encryption(
-        layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:]
+        layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:],
+        ring: KeyRing? = nil, run: Int = 0
     ) throws -> Encryption? {
         let scheme = self.scheme ?? (keys != nil ? .all : .none)
         if scheme == .none { return nil }
         guard let keys else { throw ValidationError("--scheme \(scheme.name) needs --keys") }
         var options = try options(sizes: sizes, tiles: tiles)
         options.scheme = scheme
-        let ring = try KeyRing(reference: keys)
+        options.nonce = ProtectionPlan.nonce(options.nonce, run: run)
+        let ring = try ring ?? KeyRing(reference: keys)
         return try Encryption(
             options: options, layers: layers,
             keys: KeyRing(layers: layers.filter { scheme.covers($0, of: layers) }.map { try ring.key(layer: $0) }))

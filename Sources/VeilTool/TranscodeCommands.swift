@@ -38,7 +38,7 @@ struct DecryptCommand: ParsableCommand {
         if let sidecar { try decryption.take(try Self.sidecar(sidecar)) }
         let writer = try StreamWriter(path: output)
         let transcoder = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { try writer.write($0) }
-        try StreamInput.read(input) { try transcoder.push($0) }
+        try StreamInput.read(input, for: .passingOn) { try transcoder.push($0) }
         try transcoder.finish()
         if decryption.signalledLayers.isEmpty { throw KeyError.notEncrypted(stream: input) }
         try writer.finish()
@@ -49,37 +49,88 @@ struct DecryptCommand: ParsableCommand {
 }
 
 extension ProtectionOptions {
-    /// Pushes a stream through a transcoder, which is made once the parameter sets before the first picture have told
-    /// which layers there are, and how large: units wait for it. The caller finishes it.
-    /// - Parameter tiles: the tiles to encrypt, in tile scan; nil: all.
+    /// Pushes a stream through a transcoder that encrypts what there is of it, following its parameter sets, and
+    /// writes what it makes.
+    /// - Parameters:
+    ///   - tiles: the tiles to encrypt, in tile scan; nil: all.
+    ///   - old: decrypts what is encrypted already.
     fileprivate func transcode(
-        _ input: String, command: String, tiles: [Int]? = nil, threads: Int, to writer: StreamWriter,
-        mode: (Encryption) -> StreamTranscoder.Mode
-    ) throws -> (StreamTranscoder, Encryption) {
-        var made: (transcoder: StreamTranscoder, encryption: Encryption)?
-        var waiting: [NALUnit] = []
-        let layout = StreamLayout()
-        try StreamInput.read(input) { nal in
-            if let made {
-                try made.transcoder.push(nal)
-                return
-            }
-            waiting.append(nal)
-            layout.take(nal)
-            guard nal.header.nalUnitType.isVCL else { return }
-            let regions = try tiles.map { try layout.regions(tiles: $0) } ?? [:]
-            guard let encryption = try encryption(layers: layout.layers, sizes: layout.sizes, tiles: regions) else {
-                throw ValidationError("\(command) needs --keys and a --scheme other than none")
-            }
-            let transcoder = StreamTranscoder(mode: mode(encryption), threads: threads, signals: signal == .sei) {
-                try writer.write($0)
-            }
-            for nal in waiting { try transcoder.push(nal) }
-            waiting.removeAll()
-            made = (transcoder, encryption)
+        _ input: String, command: String, tiles: [Int]? = nil, from old: Decryption? = nil, threads: Int,
+        damaged: DamagePolicy, to writer: StreamWriter
+    ) throws -> (StreamTranscoder, ProtectionPlan) {
+        guard let keys, scheme != Scheme.none else {
+            throw ValidationError("\(command) needs --keys and a --scheme other than none")
         }
-        guard let made else { throw MediaError.notSupported(path: input, what: "no pictures") }
-        return made
+        let ring = try KeyRing(reference: keys)
+        let plan = ProtectionPlan(tiles: tiles, followsSizes: !roi.isEmpty) { stream in
+            let made = try encryption(
+                layers: stream.layers, sizes: stream.layout.sizes(stream.layers),
+                tiles: try tiles.map { try stream.layout.regions(tiles: $0, layers: stream.layers) } ?? [:],
+                ring: ring, run: stream.run)
+            guard let made else { throw ValidationError("\(command) needs --keys") }
+            return made
+        }
+        let transcoder = StreamTranscoder(
+            mode: old.map { .rekeyPlan($0, plan) } ?? .plan(plan), threads: threads, signals: signal == .sei,
+            damaged: damaged
+        ) { try writer.write($0) }
+        do {
+            try StreamInput.read(input, for: .passingOn) { try transcoder.push($0) }
+            try transcoder.finish()
+            if plan.encryption == nil { throw MediaError.notSupported(path: input, what: "no pictures") }
+            if let old, old.signalledLayers.isEmpty { throw KeyError.notEncrypted(stream: input) }
+            try transcoder.checkSelection()
+        } catch let error as ProtectionError {
+            // What was found on the way may tell more.
+            transcoder.report.warn(input)
+            throw NamedError(name: input, error: error)
+        }
+        if let encryption = plan.encryption { try writeSidecar(encryption) }
+        try writer.finish()
+        transcoder.report.warn(input)
+        let report = transcoder.report
+        for (layer, count) in report.unchangedSlices.sorted(by: { $0.key < $1.key }) {
+            info("layer \(layer): \(count) slices have no bin that can be encrypted, or too few to change")
+        }
+        if report.droppedSlices > 0 { warn("\(input): \(report.droppedSlices) slices were left out") }
+        if report.sealedSlices > 0 { warn("\(input): \(report.sealedSlices) slices were sealed") }
+        return (transcoder, plan)
+    }
+}
+
+/// An error of a file.
+struct NamedError: Error, CustomStringConvertible {
+    let name: String
+    let error: any Error
+    var description: String { "\(name): \(error)" }
+}
+
+extension DamagePolicy: ExpressibleByArgument {}
+
+/// What to do with slices that cannot be encrypted.
+struct DamageOptions: ParsableArguments {
+    @Option(
+        help: """
+            What becomes of slices that cannot be encrypted (damaged, or of a kind not understood): error, drop (left \
+            out), seal (replaced by a unit that decoders ignore and decryption opens), pass (left in the clear; exit \
+            status 3).
+            """)
+    var damaged: DamagePolicy = .error
+
+    static let discussion = """
+        A slice that cannot be encrypted stops the program, and no output is left.
+        With --damaged drop, seal or pass it goes on: see there.
+
+        EXIT STATUS
+          0 all that was asked for is encrypted; 1 an error, no output;
+          3 slices were left in the clear, as --damaged pass allows
+        """
+
+    func check(_ report: TranscodeReport, _ input: String) throws {
+        if report.failedSlices > 0 {
+            warn("\(input): \(report.failedSlices) slices were left IN THE CLEAR")
+            throw ExitCode(3)
+        }
     }
 }
 
@@ -91,6 +142,9 @@ struct EncryptCommand: ParsableCommand {
               veil encrypt clear.hevc -o secret.hevc --keys keys.json --scheme all
               veil encrypt movie.mp4 -o secret.hevc --keys keys.json --cipher chacha20
               veil encrypt clear.hevc -o secret.hevc --keys keys.json --roi 200,100,320,240
+              veil encrypt cut.hevc -o secret.hevc --keys keys.json --damaged seal
+
+            \(DamageOptions.discussion)
             """)
 
     @Argument(help: "Clear stream, '-' for standard input.")
@@ -100,6 +154,7 @@ struct EncryptCommand: ParsableCommand {
     @OptionGroup var protection: ProtectionOptions
     @Option(help: "Encrypt these tiles only: indices in tile scan, comma separated.")
     var tiles: String?
+    @OptionGroup var damage: DamageOptions
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
@@ -114,29 +169,30 @@ struct EncryptCommand: ParsableCommand {
             return list
         }
         let writer = try StreamWriter(path: output)
-        let (transcoder, encryption) = try protection.transcode(
-            input, command: "encrypt", tiles: wantedTiles, threads: threads, to: writer
-        ) {
-            .encrypt($0)
-        }
-        try transcoder.finish()
-        try protection.writeSidecar(encryption)
-        try writer.finish()
-        transcoder.report.warn(input)
+        let (transcoder, plan) = try protection.transcode(
+            input, command: "encrypt", tiles: wantedTiles, threads: threads, damaged: damage.damaged, to: writer)
         let report = transcoder.report
         info(
             "\(report.pictures) pictures, \(writer.bytesWritten) bytes, of which \(report.messageBytes) are "
                 + "encryption messages"
         )
-        for line in EncryptionSpace.lines(encryption, layerBytes: report.layerBytes) { info(line) }
-        if report.failedSlices > 0 { throw ExitCode(2) }
+        for (index, run) in plan.runs.enumerated() {
+            if plan.runs.count > 1 { info("run \(index + 1) of \(plan.runs.count), as the layers change:") }
+            for line in EncryptionSpace.lines(run, layerBytes: report.layerBytes) { info(line) }
+        }
+        try damage.check(report, input)
     }
 }
 
 struct RekeyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rekey", abstract: "Exchange the keys of an encrypted stream in one pass.",
-        discussion: "veil rekey old.hevc -o new.hevc --old-keys old.json --keys new.json")
+        discussion: """
+            EXAMPLES
+              veil rekey old.hevc -o new.hevc --old-keys old.json --keys new.json
+
+            \(DamageOptions.discussion)
+            """)
 
     @Argument(help: "Encrypted stream, '-' for standard input.")
     var input: String
@@ -147,6 +203,7 @@ struct RekeyCommand: ParsableCommand {
     @Option(help: "Sidecar file of a stream without messages.")
     var oldSidecar: String?
     @OptionGroup var protection: ProtectionOptions
+    @OptionGroup var damage: DamageOptions
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
@@ -157,15 +214,9 @@ struct RekeyCommand: ParsableCommand {
         let decryption = Decryption(keys: try KeyRing(reference: oldKeys))
         if let oldSidecar { try decryption.take(try DecryptCommand.sidecar(oldSidecar)) }
         let writer = try StreamWriter(path: output)
-        let (transcoder, encryption) = try protection.transcode(input, command: "rekey", threads: threads, to: writer) {
-            .rekey(Rekeying(from: decryption, to: $0))
-        }
-        try transcoder.finish()
-        if decryption.signalledLayers.isEmpty { throw KeyError.notEncrypted(stream: input) }
-        try protection.writeSidecar(encryption)
-        try writer.finish()
-        transcoder.report.warn(input)
-        if transcoder.report.failedSlices > 0 { throw ExitCode(2) }
+        let (transcoder, _) = try protection.transcode(
+            input, command: "rekey", from: decryption, threads: threads, damaged: damage.damaged, to: writer)
+        try damage.check(transcoder.report, input)
     }
 }
 

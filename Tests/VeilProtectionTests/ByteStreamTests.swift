@@ -83,11 +83,13 @@ private func bytes(_ count: Int, _ random: inout SplitMix) -> [UInt8] {
         #expect(try ProtectionSEI.message(in: unit) == message)
         let payload = SEIMessage(payloadType: SEIMessage.userDataUnregistered, payload: message.payload)
         let other = SEIMessage(payloadType: 1, payload: [3])
-        for rbsp in [
-            SEIMessage.rbsp([payload, other]), SEIMessage.rbsp([other, payload]), SEIMessage.rbsp([payload]) + [0x80],
-            SEIMessage.rbsp([payload]).dropLast(1), SEIMessage.rbsp([payload]).dropLast(9), [5, 255], [],
-        ] {
-            #expect(try ProtectionSEI.message(in: NALUnit(header: unit.header, rbsp: Array(rbsp))) == nil)
+        let alone = SEIMessage.rbsp([payload])
+        let others: [[UInt8]] = [
+            SEIMessage.rbsp([payload, other]), SEIMessage.rbsp([other, payload]), alone + [0x80],
+            Array(alone.dropLast(1)), Array(alone.dropLast(9)), [5, 255], [],
+        ]
+        for rbsp in others {
+            #expect(try ProtectionSEI.message(in: NALUnit(header: unit.header, rbsp: rbsp)) == nil)
         }
     }
 }

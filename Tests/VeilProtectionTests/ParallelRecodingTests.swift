@@ -18,10 +18,10 @@ private let streams: [(name: String, bytes: [UInt8])] = [
 ]
 
 private func transcode(
-    _ bytes: [UInt8], _ mode: StreamTranscoder.Mode, threads: Int
+    _ bytes: [UInt8], _ mode: StreamTranscoder.Mode, threads: Int, damaged: DamagePolicy = .error
 ) throws -> (bytes: [UInt8], failed: Int) {
     var result: [UInt8] = []
-    let transcoder = StreamTranscoder(mode: mode, threads: threads) { result.append(annexB: $0) }
+    let transcoder = StreamTranscoder(mode: mode, threads: threads, damaged: damaged) { result.append(annexB: $0) }
     for nal in try AnnexBReader.units(of: bytes) { try transcoder.push(nal) }
     try transcoder.finish()
     return (result, transcoder.report.failedSlices)
@@ -105,7 +105,7 @@ struct ParallelRecodingTests {
             for nal in try AnnexBReader.units(of: bytes) {
                 try sets.take(nal)
                 guard nal.header.nalUnitType.isSlice else { continue }
-                let payload = nal.payload()
+                let payload = nal.parts
                 let header = try SliceSegmentHeader(nal: nal.header, rbsp: payload.rbsp, sets: sets, previous: previous)
                 previous = header
                 if header.firstSliceSegmentInPicFlag { finish() }
@@ -141,7 +141,7 @@ struct ParallelRecodingTests {
             let outcomes = try [1, 3].map { threads in
                 let mode = StreamTranscoder.Mode.encrypt(try encryption(.paper))
                 do {
-                    let result = try transcode(damaged, mode, threads: threads)
+                    let result = try transcode(damaged, mode, threads: threads, damaged: .pass)
                     return (bytes: result.bytes, failed: result.failed, error: "")
                 } catch { return (bytes: [], failed: 0, error: "\(error)") }
             }

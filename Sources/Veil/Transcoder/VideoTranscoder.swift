@@ -12,7 +12,7 @@ public final class VideoTranscoder {
     /// What to do with the stream.
     public enum Operation {
         /// Encrypt layers as the options say: scheme, cipher, profile, elements, resynchronization, nonce. Layers
-        /// come from the VPS.
+        /// come from the VPS, which is followed to the end: where it tells of others, a new nonce is chosen.
         case encrypt(keys: KeyRing, options: Encryption.Options)
         /// Decrypt. Layers for which the keys are not there throw ``KeyError``, or stay encrypted when `partial`.
         case decrypt(keys: KeyRing, partial: Bool)
@@ -26,86 +26,68 @@ public final class VideoTranscoder {
     /// What happened so far.
     public struct Report: Sendable {
         public var pictures = 0
-        /// Slices that could not be parsed and passed through as they were.
+        /// Slices that could not be recoded and passed through as they were: in the clear, of an encryption.
         public var failedSlices = 0
+        /// Slices that could not be encrypted and were left out or sealed instead.
+        public var droppedSlices = 0
+        public var sealedSlices = 0
+        /// By layer: slices to be encrypted in which nothing can be, or so little that they are the same as before.
+        public var unchangedSlices: [Int: Int] = [:]
         /// Bytes of encryption messages put in or taken out.
         public var messageBytes = 0
         /// The first messages about damage, one line each.
         public var messages: [String] = []
     }
 
-    private let operation: Operation
-    private let threads: Int
-    private var splitter = ByteStreamSplitter()
+    private var splitter = ByteStreamSplitter(.passingOn)
     private var grouping = AccessUnitGrouping()
-    private var transcoder: StreamTranscoder?
-    /// Units that wait for the VPS, which tells what layers there are.
-    private var waiting: [NALUnit] = []
+    private let transcoder: StreamTranscoder
     private let sink = Sink()
 
     private final class Sink { var units: [NALUnit] = [] }
 
-    /// - Parameter threads: worker threads, 1 or more; output does not depend on it. At most that many pictures are
-    ///   held.
-    public init(_ operation: Operation, threads: Int = 1) {
-        self.operation = operation
-        self.threads = max(threads, 1)
+    /// - Parameters:
+    ///   - threads: worker threads, 1 or more; output does not depend on it. At most that many pictures are held.
+    ///   - damaged: encrypting, what becomes of slices that cannot be encrypted; by default ``ProtectionError`` is
+    ///     thrown.
+    public init(_ operation: Operation, threads: Int = 1, damaged: DamagePolicy = .error) {
+        let mode: StreamTranscoder.Mode
+        switch operation {
+        case .encrypt(let keys, let options): mode = .plan(ProtectionPlan(options: options, keys: keys))
+        case .decrypt(let keys, let partial): mode = .decrypt(Decryption(keys: keys, lenient: partial))
+        case .hooks(let provider): mode = .hooks(provider)
+        }
+        let sink = sink
+        transcoder = StreamTranscoder(mode: mode, threads: threads, damaged: damaged) { sink.units.append($0) }
     }
 
     /// Takes the next bytes of the stream, however they are cut. Returns the access units that became ready.
     public func push(_ bytes: some Sequence<UInt8>) throws -> [AccessUnit] {
-        for unit in try splitter.push(bytes) { try take(unit) }
+        for unit in try splitter.push(bytes) { try transcoder.push(unit) }
         return group()
     }
 
     /// Ends the stream and returns the access units left.
     public func finish() throws -> [AccessUnit] {
-        if let unit = try splitter.finish() { try take(unit) }
-        if transcoder == nil { try begin(layers: [0]) }
-        try transcoder?.finish()
+        if let unit = try splitter.finish() { try transcoder.push(unit) }
+        try transcoder.finish()
+        try transcoder.checkSelection()
         var result = group()
         if let last = grouping.finish() { result.append(AccessUnit(last)) }
         return result
     }
 
     public var report: Report {
-        guard let r = transcoder?.report else { return Report() }
+        let r = transcoder.report
         return Report(
-            pictures: r.pictures, failedSlices: r.failedSlices, messageBytes: r.messageBytes, messages: r.messages)
+            pictures: r.pictures, failedSlices: r.failedSlices, droppedSlices: r.droppedSlices,
+            sealedSlices: r.sealedSlices, unchangedSlices: r.unchangedSlices, messageBytes: r.messageBytes,
+            messages: r.messages)
     }
 
     private func group() -> [AccessUnit] {
         defer { sink.units = [] }
         return sink.units.compactMap { grouping.push($0) }.map { AccessUnit($0) }
-    }
-
-    private func take(_ unit: NALUnit) throws {
-        if let transcoder {
-            try transcoder.push(unit)
-            return
-        }
-        waiting.append(unit)
-        if unit.header.nalUnitType == .vps {
-            let layers = try VideoParameterSet(rbsp: unit.rbsp).layerIds
-            try begin(layers: layers.isEmpty ? [0] : layers)
-        } else if unit.header.nalUnitType.isVCL {
-            try begin(layers: [0])
-        }
-    }
-
-    private func begin(layers: [Int]) throws {
-        let mode: StreamTranscoder.Mode
-        switch operation {
-        case .encrypt(let keys, let options):
-            mode = .encrypt(try Encryption(options: options, layers: layers, keys: keys))
-        case .decrypt(let keys, let partial): mode = .decrypt(Decryption(keys: keys, lenient: partial))
-        case .hooks(let provider): mode = .hooks(provider)
-        }
-        let sink = sink
-        let made = StreamTranscoder(mode: mode, threads: threads) { sink.units.append($0) }
-        transcoder = made
-        for unit in waiting { try made.push(unit) }
-        waiting = []
     }
 
     /// The access units of an asynchronous stream of bytes, transcoded. Pulls: see

@@ -4,17 +4,36 @@
 package enum EmulationPrevention {
     /// The RBSP of a NAL unit's payload, and where (in RBSP bytes) each removed byte stood.
     package static func remove(_ payload: UnsafeBufferPointer<UInt8>) -> (rbsp: [UInt8], removed: [Int]) {
+        let parts = take(payload)
+        return (parts.rbsp, parts.removed)
+    }
+
+    /// What `take` finds in a payload.
+    package struct Parts {
+        package var rbsp: [UInt8]
+        /// RBSP positions before which a byte was removed.
+        package var removed: [Int]
+        /// Whether `insert` makes the same payload again of the RBSP: the bytes stand where they must and nowhere else.
+        package var isCanonical: Bool
+    }
+
+    /// The RBSP of a NAL unit's payload, which does not end in zero.
+    package static func take(_ payload: UnsafeBufferPointer<UInt8>) -> Parts {
         var removed: [Int] = []
+        var isCanonical = true
         let count = payload.count
         let rbsp = [UInt8](unsafeUninitializedCapacity: count) { out, written in
             var from = 0
             var to = 0
             var i = 2
             while i < count {
-                // A 3 can only matter after two zeros: hop over bytes that cannot be it.
+                // Only up to 3 and after two zeros does a byte matter: hop over those that cannot be it.
                 if payload[i] > 3 {
                     i += 3
-                } else if payload[i] == 3 && payload[i - 1] == 0 && payload[i - 2] == 0 {
+                } else if payload[i - 1] != 0 || payload[i - 2] != 0 {
+                    i += 1
+                } else if payload[i] == 3 {
+                    if i + 1 < count && payload[i + 1] > 3 { isCanonical = false }
                     let length = i - from
                     if length > 0 {
                         (out.baseAddress! + to).initialize(from: payload.baseAddress! + from, count: length)
@@ -24,6 +43,7 @@ package enum EmulationPrevention {
                     from = i + 1
                     i += 3
                 } else {
+                    isCanonical = false
                     i += 1
                 }
             }
@@ -33,24 +53,7 @@ package enum EmulationPrevention {
             }
             written = to
         }
-        return (rbsp, removed)
-    }
-
-    /// Whether `insert` makes the same payload again of what `remove` makes of it. The payload does not end in zero.
-    package static func isCanonical(_ payload: UnsafeBufferPointer<UInt8>) -> Bool {
-        let count = payload.count
-        var i = 2
-        while i < count {
-            if payload[i] > 3 {
-                i += 3
-            } else if payload[i - 1] == 0 && payload[i - 2] == 0 {
-                if payload[i] < 3 || (i + 1 < count && payload[i + 1] > 3) { return false }
-                i += 3
-            } else {
-                i += 1
-            }
-        }
-        return true
+        return Parts(rbsp: rbsp, removed: removed, isCanonical: isCanonical)
     }
 
     /// Appends an RBSP with the bytes that prevent start codes. `zeros`: how many zero bytes `out` ends with that

@@ -94,7 +94,7 @@ package struct NALUnit: Sendable {
     package var offset: Int
     /// No NAL unit at all, but what stood where one should be: fewer than two bytes, or a header that cannot be. Who
     /// passes streams on keeps it; `header` is that of a type that everybody ignores.
-    package private(set) var isMalformed = false
+    package var isMalformed: Bool { bytes.count < 2 || bytes[0] & 0x80 != 0 || bytes[1] & 7 == 0 }
 
     package init(header: NALUnitHeader, bytes: [UInt8], startCodeLength: Int = 4, offset: Int = 0) {
         self.header = header
@@ -106,7 +106,6 @@ package struct NALUnit: Sendable {
     /// What is no NAL unit.
     package init(malformed bytes: [UInt8], startCodeLength: Int, offset: Int) {
         self.init(header: Self.ignored, bytes: bytes, startCodeLength: startCodeLength, offset: offset)
-        isMalformed = true
     }
 
     private static let ignored = NALUnitHeader(nalUnitType: NALUnitType(rawValue: 63))
@@ -134,8 +133,12 @@ package struct NALUnit: Sendable {
 
     package var rbsp: [UInt8] { payload().rbsp }
 
+    package var parts: EmulationPrevention.Parts {
+        bytes.withUnsafeBufferPointer { EmulationPrevention.take(UnsafeBufferPointer(rebasing: $0.dropFirst(2))) }
+    }
+
     /// Whether emulation prevention stands where it must and nowhere else: then header and RBSP make the same bytes.
     package var isCanonical: Bool {
-        bytes.withUnsafeBufferPointer { EmulationPrevention.isCanonical(UnsafeBufferPointer(rebasing: $0.dropFirst(2))) }
+        parts.isCanonical
     }
 }

@@ -30,6 +30,27 @@ package final class ParameterSetCollection: ParameterSetSource {
         generation += 1
     }
 
+    /// Takes in a set like `take`; one that cannot be read replaces that of its identifier all the same, so that
+    /// nothing is read with what was in force before.
+    package func takeOrForget(_ nal: NALUnit) throws {
+        do { try take(nal) } catch {
+            let rbsp = nal.rbsp
+            switch nal.header.nalUnitType {
+            case .vps: if let first = rbsp.first { vpss[Int(first >> 4)] = nil }
+            case .sps:
+                if let id = SequenceParameterSet.identifier(rbsp: rbsp, nuhLayerId: nal.header.nuhLayerId) {
+                    spss[id] = nil
+                }
+            default:
+                var r = BitReader(rbsp)
+                if let id = try? r.ue("pps_pic_parameter_set_id", in: 0...63) { ppss[id] = nil }
+            }
+            resolved.removeAll()
+            generation += 1
+            throw error
+        }
+    }
+
     package func pictureParameterSet(id: Int) throws -> PictureParameterSet {
         guard let pps = ppss[id] else { throw SyntaxError.missing(set: "PPS", id: id) }
         return pps

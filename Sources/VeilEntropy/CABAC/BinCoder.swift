@@ -61,6 +61,8 @@ package protocol BinCoder {
     var overrun: Bool { get }
     /// A CTU begins; for coders with a hook.
     mutating func beginCTU(address: Int, x: Int, y: Int)
+    /// Whether recoding what was made gives back the input.
+    var isRegular: Bool { get }
 }
 
 extension BinCoder {
@@ -114,6 +116,7 @@ extension BinCoder {
     package var output: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: nil, count: 0) }
     package var outputEnd: Int { output.count }
     package var overrun: Bool { false }
+    package var isRegular: Bool { true }
     @inline(__always)
     package mutating func beginCTU(address: Int, x: Int, y: Int) {}
 }

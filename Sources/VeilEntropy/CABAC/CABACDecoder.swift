@@ -131,6 +131,11 @@ package struct CABACDecoder: BinCoder {
     /// The byte at which the engine was started last.
     private(set) var origin = 0
 
+    /// A bit of the data, counted from its first.
+    func bit(_ index: Int) -> Bool {
+        index >> 3 < count && data[index >> 3] >> UInt8(truncatingIfNeeded: 7 &- (index & 7)) & 1 != 0
+    }
+
     /// First byte after the bits consumed: where PCM samples or the next substream begin.
     package var bytePosition: Int { (bitPosition &+ 7) >> 3 }
 

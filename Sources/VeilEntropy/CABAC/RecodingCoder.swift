@@ -71,6 +71,9 @@ package struct CodeString {
 /// new code is the old one plus these differences. What is left is the end of each code, where an encoder writes
 /// rbsp_stop_one_bit (or its like) over the lowest bit of ivlLow: a decoder knows that bit from where ivlOffset ends
 /// up in the last interval.
+///
+/// The way back adds the opposite differences to the same code. It arrives at the bytes there were if each code of
+/// theirs ended as an encoder ends it, with that bit 1: of codes that do not, nothing tells afterwards what it was.
 package struct RecodingCoder: BinCoder {
     package static var reads: Bool { true }
     package static var hooked: Bool { true }
@@ -79,6 +82,8 @@ package struct RecodingCoder: BinCoder {
     package var decoder: CABACDecoder
     package let code: CodeString
     private let box: Unmanaged<HookBox>?
+    /// All codes so far ended as an encoder ends them.
+    package private(set) var isRegular = true
 
     /// `box` must outlive the coder. Without one the stream stays as it is.
     package init(decoder: CABACDecoder, code: CodeString, box: HookBox?) {
@@ -138,8 +143,9 @@ package struct RecodingCoder: BinCoder {
     /// The last bit: ivlLow's own where the stop bit stands is the code less `excess`; whatever it is, a 1 is written
     /// over it.
     @inline(never)
-    private func finishCode() {
+    private mutating func finishCode() {
         let last = decoder.bitPosition &- 1
+        if !decoder.bit(last) { isRegular = false }
         if code.bit(last) { return }
         if decoder.excess != 0 { code.add(-1, at: last) } else { code.set(last) }
     }

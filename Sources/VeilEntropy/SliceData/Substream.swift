@@ -51,6 +51,9 @@ package class Substream {
     /// How many bytes have been written: after `endOfSubstream`, where the next substream begins.
     package var outputCount: Int { fatalError("abstract") }
 
+    /// Of a recoder, once the segment has ended: whether recoding its output gives back its input.
+    package var isRegular: Bool { fatalError("abstract") }
+
     /// Reads slice segment data. `data` must outlive the substream; `hook` decrypts.
     package static func reader(
         parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: AboveContext,
@@ -199,4 +202,6 @@ final class TypedSubstream<C: BinCoder>: Substream {
     override func outputBytes() -> [UInt8] { Array(syntax.coder.output) }
 
     override var outputCount: Int { syntax.coder.outputEnd }
+
+    override var isRegular: Bool { syntax.coder.isRegular }
 }

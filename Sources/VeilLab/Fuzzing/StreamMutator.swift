@@ -33,14 +33,22 @@ package enum StreamMutator {
     }
 
     /// One mutated stream.
-    package static func mutate(_ units: [NALUnit], _ random: inout CaseRandom) -> [UInt8] {
+    /// - Parameter others: streams that parts may be taken from.
+    package static func mutate(
+        _ units: [NALUnit], with others: [[NALUnit]] = [], _ random: inout CaseRandom
+    ) -> [UInt8] {
         var units = units.map(\.bytes)
+        if !others.isEmpty && random.below(6) == 0 {
+            mix(&units, others[random.below(others.count)].map(\.bytes), &random)
+        }
         for _ in 0..<(1 + random.below(3)) { mutateOnce(&units, &random) }
         var stream: [UInt8] = []
+        let isUneven = random.below(8) == 0
         for unit in units {
-            stream += [0, 0, 0, 1]
+            stream += isUneven ? [UInt8](repeating: 0, count: 2 + random.below(4)) + [1] : [0, 0, 0, 1]
             stream += unit
         }
+        if isUneven { stream += [UInt8](repeating: 0, count: random.below(4)) }
         switch random.below(16) {
         case 0: stream.removeLast(random.below(stream.count + 1))
         case 1:
@@ -51,6 +59,19 @@ package enum StreamMutator {
         return stream
     }
 
+    /// Streams joined, or parts of one put into another: its parameter sets above all.
+    private static func mix(_ units: inout [[UInt8]], _ other: [[UInt8]], _ random: inout CaseRandom) {
+        let sets = other.filter { !$0.isEmpty && (32...34).contains($0[0] >> 1) }
+        switch random.below(4) {
+        case 0: units += other
+        case 1: units = other + units
+        case 2 where !sets.isEmpty: units.insert(sets[random.below(sets.count)], at: random.below(units.count + 1))
+        default:
+            let at = random.below(units.count + 1)
+            units = Array(units[..<at] + other[random.below(other.count)...])
+        }
+    }
+
     private static func flip(_ bytes: inout [UInt8], _ random: inout CaseRandom) {
         let bit = random.below(bytes.count * 8)
         bytes[bit >> 3] ^= 1 << UInt8(bit & 7)
@@ -59,7 +80,7 @@ package enum StreamMutator {
     private static func mutateOnce(_ units: inout [[UInt8]], _ random: inout CaseRandom) {
         guard !units.isEmpty else { return }
         let at = random.below(units.count)
-        switch random.below(12) {
+        switch random.below(16) {
         case 0...3 where !units[at].isEmpty:
             for _ in 0..<(1 + random.below(4)) { flip(&units[at], &random) }
         case 4 where !units[at].isEmpty:
@@ -84,6 +105,21 @@ package enum StreamMutator {
             let from = 2 + random.below(units[at].count - 2)
             units[at].insert(
                 contentsOf: (0..<(1 + random.below(8))).map { _ in UInt8(truncatingIfNeeded: random.next()) }, at: from)
+        case 12:
+            // A parameter set elsewhere.
+            let sets = units.indices.filter { !units[$0].isEmpty && (32...34).contains(units[$0][0] >> 1) }
+            guard !sets.isEmpty else { return }
+            let set = units.remove(at: sets[random.below(sets.count)])
+            units.insert(set, at: random.below(units.count + 1))
+        case 13:
+            // What no encoder appends.
+            units[at] += [[3], [0, 0, 3], [0x80], [0, 0, 0], [0x80, 0, 0, 3], [255, 255]][random.below(6)]
+        case 14: units.insert([[], [0x40], [2]][random.below(3)], at: random.below(units.count + 1))
+        case 15 where units[at].count > 6:
+            // Emulation prevention where there was none, or where it is missing.
+            let from = 2 + random.below(units[at].count - 4)
+            units[at].replaceSubrange(from..<(from + 2), with: [0, 0])
+            if random.below(2) == 0 { units[at].insert(3, at: from + 2) }
         default: break
         }
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Crypto
 import Foundation
 import VeilBitstream
 import VeilEntropy
@@ -12,6 +13,7 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
         /// Nil: the key is not held and the layer is left as it is.
         var key: [UInt8]?
         var authentication: [UInt8]?
+        var sealing: SymmetricKey?
         /// The message's IRAP picture has not come yet.
         var isPending = true
     }
@@ -60,6 +62,7 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
                     }
                     layer.key = derived.keystream
                     layer.authentication = derived.authentication
+                    layer.sealing = SealedUnit.key(key.key, nonce: message.nonce, layer: message.layer)
                 } else if !lenient {
                     throw KeyError.missing(layer: message.layer, id: message.keyId, source: keys.source)
                 }
@@ -70,6 +73,21 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
 
     /// Takes the messages of a stream that carries none.
     public func take(_ sidecar: Sidecar) throws { for message in sidecar.messages { try take(message) } }
+
+    /// The unit in a sealed one; nil when it stays sealed for want of a key. Throws when it was changed.
+    package func open(_ nal: NALUnit) throws -> NALUnit? {
+        let keyLayer = SealedUnit.keyLayer(nal)
+        guard let keyLayer, let key = lock.withLock({ layers[keyLayer]?.sealing }) else {
+            if let keyLayer, lenient || !(wanted?.contains(keyLayer) ?? true) { return nil }
+            throw KeyError.tampered(
+                layer: nal.header.nuhLayerId, offset: nal.offset, reason: "a sealed unit whose message is not there")
+        }
+        guard let opened = SealedUnit.open(nal, key: key) else {
+            throw KeyError.tampered(
+                layer: nal.header.nuhLayerId, offset: nal.offset, reason: "a sealed unit was changed")
+        }
+        return opened
+    }
 
     /// Whether pictures of a layer carry tags, and the key that they can be checked with, if it is held.
     package func authentication(layer: Int) -> (isThere: Bool, key: [UInt8]?) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Crypto
 import Foundation
+import Synchronization
 import VeilBitstream
 import VeilEntropy
 
@@ -31,6 +33,7 @@ public final class Encryption: BinHookProvider, Sendable {
         /// What every hook's keystream is a copy of. Not of generators of the program's own, which may be classes.
         nonisolated(unsafe) let keystream: (any Keystream)?
         let authentication: [UInt8]
+        let sealing: SymmetricKey
         let statistics = EncryptionStatistics()
     }
 
@@ -38,6 +41,8 @@ public final class Encryption: BinHookProvider, Sendable {
     private let layers: [Int: Layer]
     /// Hooks of layers whose chain never restarts.
     private let chains = ChainStore()
+    /// How many units were sealed.
+    private let sealed = Atomic<UInt64>(0)
 
     /// - Parameter layers: nuh_layer_ids of the stream, ascending.
     public init(options: Options, layers ids: [Int], keys: KeyRing) throws {
@@ -64,7 +69,8 @@ public final class Encryption: BinHookProvider, Sendable {
             layers[id] = Layer(
                 message: message, key: derived.keystream,
                 keystream: message.cipher == .custom ? nil : message.cipher.makeKeystream(key: derived.keystream),
-                authentication: derived.authentication)
+                authentication: derived.authentication,
+                sealing: SealedUnit.key(key.key, nonce: nonce, layer: id))
         }
         self.layers = layers
     }
@@ -86,6 +92,13 @@ public final class Encryption: BinHookProvider, Sendable {
     /// The key of a layer's tags, or nil when its pictures get none.
     package func authenticationKey(layer: Int) -> [UInt8]? {
         layers[layer].flatMap { $0.message.isAuthenticated ? $0.authentication : nil }
+    }
+
+    /// Seals a unit under the key of an encrypted layer.
+    package func seal(_ nal: NALUnit, layer: Int) throws -> NALUnit {
+        guard let known = layers[layer] else { throw KeyError.noKeyForLayer(layer: layer, source: "sealing") }
+        let counter = sealed.wrappingAdd(1, ordering: .relaxed).oldValue
+        return try SealedUnit.seal(nal, layer: layer, counter: counter, key: known.sealing)
     }
 
     /// What decryptors need that find no messages in the stream: the first message of each layer, to be kept beside it.

@@ -74,7 +74,7 @@ private struct PictureTags {
 
 /// Puts a tag after the slices of each picture of the layers that an encryption authenticates.
 package final class StreamAuthenticator {
-    private let encryption: Encryption
+    private var encryption: Encryption
     private let periodStart: (Int, Bool) -> PeriodStart?
     private let deliver: (NALUnit) throws -> Void
     private var tags = PictureTags()
@@ -97,6 +97,12 @@ package final class StreamAuthenticator {
             // What cannot be parsed is not encrypted either.
         }
         try deliver(nal)
+    }
+
+    /// What comes next is another encryption's.
+    package func begin(_ encryption: Encryption) throws {
+        try finish()
+        self.encryption = encryption
     }
 
     /// Tags the last picture.

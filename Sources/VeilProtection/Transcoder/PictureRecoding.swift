@@ -27,11 +27,16 @@ final class PictureRecoding: @unchecked Sendable {
     /// By task, then by piece; nil where a piece was not what the headers announced.
     private var outcomes: [[[UInt8]]?] = []
     private let lock = NSLock()
-    /// What came of each segment: nil where the slice data could not be parsed.
-    private(set) var results: [NALUnit?] = []
+    /// Tile-scan address after the last CTB, by segment that was recoded.
+    private var ends: [Int: Int] = [:]
+    /// What came of each segment.
+    private(set) var results: [RecodedSegment] = []
+    private let restores: Bool
 
-    init(hooks: HookPool, unit: BinUnit, layout: CTBLayout, sps: SequenceParameterSet) {
+    /// - Parameter restores: recode only what recoding with the opposite hooks gives back byte for byte.
+    init(hooks: HookPool, unit: BinUnit, layout: CTBLayout, sps: SequenceParameterSet, restores: Bool) {
         self.hooks = hooks
+        self.restores = restores
         self.unit = unit
         self.layout = layout
         self.sps = sps
@@ -41,14 +46,22 @@ final class PictureRecoding: @unchecked Sendable {
     }
 
     /// Adds a slice segment; its result will stand at the index returned.
+    /// - Parameter isSealed: leave it as it is.
     func add(
-        _ nal: NALUnit, header: SliceSegmentHeader, payload: (rbsp: [UInt8], removed: [Int]), pps: PictureParameterSet
+        _ nal: NALUnit, header: SliceSegmentHeader, payload: EmulationPrevention.Parts, pps: PictureParameterSet,
+        isSealed: Bool = false
     ) -> Int {
         byteCount += nal.bytes.count
         segments.append(
             RecodingSegment(
                 nal, header: header, payload: payload,
                 parameters: SliceParameters(header: header, sps: sps, pps: pps, layout: layout)))
+        segments[segments.count - 1].hasExtension = pps.sliceSegmentHeaderExtensionPresentFlag
+        if isSealed {
+            segments[segments.count - 1].failure = .sealed
+        } else if restores && !payload.isCanonical {
+            segments[segments.count - 1].failure = .emulationPrevention
+        }
         return segments.count - 1
     }
 
@@ -123,6 +136,8 @@ final class PictureRecoding: @unchecked Sendable {
                             return nil
                         }
                         guard ts == end || (isLast && end == layout.ctbCount) else { return nil }
+                        // Recoding in order tells what is wrong.
+                        if restores && !substream.isRegular { return nil }
                         return substream.outputBytes()
                     }
                 }
@@ -176,7 +191,7 @@ final class PictureRecoding: @unchecked Sendable {
     // MARK: Slices
 
     private func finish(_ plan: SubstreamPlan, _ workspace: RecodingWorkspace) {
-        results = Array(repeating: nil, count: segments.count)
+        results = segments.map { .failed($0.failure ?? .sliceData) }
         var pieces: [[[UInt8]]] = Array(repeating: [], count: segments.count)
         var isWhole = Array(repeating: !plan.tasks.isEmpty, count: plan.slices.count)
         for (task, outcome) in outcomes.enumerated() {
@@ -189,20 +204,33 @@ final class PictureRecoding: @unchecked Sendable {
         for (slice, members) in plan.slices.enumerated() {
             if isWhole[slice] {
                 for index in members {
+                    ends[index] = plan.end(of: index)
                     var end = 0
-                    let ends = pieces[index].map { piece in
+                    let pieceEnds = pieces[index].map { piece in
                         end += piece.count
                         return end
                     }
-                    results[index] = assembled(segments[index], Array(pieces[index].joined()), ends: ends)
+                    results[index] = assembled(segments[index], Array(pieces[index].joined()), ends: pieceEnds)
                 }
             } else {
                 recodeInOrder(members, workspace)
             }
         }
+        refuseOverlaps(plan)
         outcomes = []
         lines = nil
         progress = nil
+    }
+
+    /// No CTU is coded twice in a picture: of slices that overlap, the first ones count.
+    private func refuseOverlaps(_ plan: SubstreamPlan) {
+        if !restores { return }
+        var covered = 0
+        for (index, segment) in segments.enumerated() {
+            guard case .recoded = results[index] else { continue }
+            let start = Int(layout.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
+            if start < covered { results[index] = .failed(.overlap) } else { covered = max(covered, ends[index] ?? 0) }
+        }
     }
 
     /// A slice's segments one after the other, whatever their entry points say.
@@ -217,18 +245,23 @@ final class PictureRecoding: @unchecked Sendable {
             guard segment.header.sliceSegmentAddress < layout.ctbCount else { return }
             let start = Int(layout.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
             // A segment that goes on with the contexts of one that is missing cannot be parsed.
-            if segment.header.dependentSliceSegmentFlag && next != start { return }
+            if segment.failure != nil || segment.header.dependentSliceSegmentFlag && next != start { return }
             next = nil
-            guard let (data, ends, end) = recodeInOrder(segment, from: start, hook, lines, workspace) else { return }
-            results[index] = assembled(segment, data, ends: ends)
-            next = end
+            guard let recoded = recodeInOrder(segment, from: start, hook, lines, workspace) else { return }
+            guard recoded.isRegular || !restores else {
+                results[index] = .failed(.codeEnd)
+                return
+            }
+            results[index] = assembled(segment, recoded.data, ends: recoded.ends)
+            ends[index] = recoded.next
+            next = recoded.next
         }
     }
 
     private func recodeInOrder(
         _ segment: RecodingSegment, from start: Int, _ hook: HookBox, _ lines: AboveContext,
         _ workspace: RecodingWorkspace
-    ) -> (data: [UInt8], ends: [Int], next: Int)? {
+    ) -> (data: [UInt8], ends: [Int], next: Int, isRegular: Bool)? {
         if segment.data.isEmpty { return nil }
         var ends: [Int] = []
         return segment.rbsp.withUnsafeBufferPointer { rbsp in
@@ -246,7 +279,7 @@ final class PictureRecoding: @unchecked Sendable {
                     ends.append(substream.outputCount)
                 case .endOfSegment:
                     ends.append(substream.outputCount)
-                    return (substream.outputBytes(), ends, ts + 1)
+                    return (substream.outputBytes(), ends, ts + 1, substream.isRegular)
                 }
             }
             return nil
@@ -255,36 +288,15 @@ final class PictureRecoding: @unchecked Sendable {
 
     // MARK: NAL units
 
-    private func assembled(_ segment: RecodingSegment, _ data: [UInt8], ends: [Int]) -> NALUnit {
-        var rbsp = Self.header(of: segment.rbsp, segment.header, data: data, ends: ends)
+    private func assembled(_ segment: RecodingSegment, _ data: [UInt8], ends: [Int]) -> RecodedSegment {
+        guard var rbsp = EntryPointRewriting(segment, ends: ends).header(for: data, ends: ends, restores: restores)
+        else { return .failed(.entryPoints) }
         rbsp += data
         rbsp += segment.rbsp[segment.data.upperBound...]
         let nal = segment.nal
         var made = NALUnit(header: nal.header, rbsp: rbsp, startCodeLength: nal.startCodeLength)
         made.trailingZeros = nal.trailingZeros
         made.offset = nal.offset
-        return made
-    }
-
-    /// The header with the entry points of the new data. Where they did not change, nor does the header.
-    ///
-    /// offset_len_minus1 stays what it is unless it was the shortest possible: then it is the shortest again, so that
-    /// the way back restores it.
-    private static func header(of rbsp: [UInt8], _ h: SliceSegmentHeader, data: [UInt8], ends: [Int]) -> [UInt8] {
-        if h.entryPointOffsets.isEmpty { return Array(rbsp[..<h.byteCount]) }
-        let offsets = Array(SliceAssembly.escapedLengths(of: data, ends: ends).dropLast())
-        if h.entryPointOffsets.count != offsets.count || h.entryPointOffsets == offsets {
-            return Array(rbsp[..<h.byteCount])
-        }
-        let shortest = max(Int.bitWidth - ((h.entryPointOffsets.max() ?? 1) - 1).leadingZeroBitCount, 1)
-        let length = h.offsetLenMinus1 + 1
-        var w = BitWriter()
-        w.copy(rbsp, from: 0, count: h.entryPointsPosition)
-        SliceSegmentHeader.writeEntryPoints(offsets, minimumLength: length == shortest ? 1 : length, to: &w)
-        // The slice header extension up to the alignment, whose length changes with what stands before.
-        let last = rbsp[h.byteCount - 1].trailingZeroBitCount
-        w.copy(rbsp, from: h.afterEntryPointsPosition, count: h.byteCount * 8 - 1 - last - h.afterEntryPointsPosition)
-        w.trailingBits()
-        return w.bytes
+        return .recoded(made)
     }
 }

@@ -2,11 +2,12 @@
 import VeilBitstream
 import VeilEntropy
 
-/// The layers of a stream and their sizes, from the parameter sets before its first picture.
+/// The layers of a stream and their sizes, as its parameter sets tell so far.
 package final class StreamLayout {
     private let sets = ParameterSetCollection()
-    private var spss: [(layer: Int, id: Int)] = []
-    private var ppss: [(layer: Int, id: Int)] = []
+    /// By layer: the PPS that its last picture used, or else the first that came.
+    private var activePPS: [Int: Int] = [:]
+    private var firstPPS: [Int: Int] = [:]
     /// nuh_layer_ids, ascending; [0] without a VPS that tells.
     package private(set) var layers = [0]
 
@@ -18,30 +19,38 @@ package final class StreamLayout {
         do {
             try sets.take(nal)
             switch nal.header.nalUnitType {
-            case .vps:
-                let ids = try VideoParameterSet(rbsp: nal.rbsp).layerIds
-                if !ids.isEmpty { layers = ids.sorted() }
-            case .sps:
-                spss.append((layer, try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).spsSeqParameterSetId))
+            case .vps: layers = Self.layers(try VideoParameterSet(rbsp: nal.rbsp))
             case .pps:
-                ppss.append((layer, try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).ppsPicParameterSetId))
+                let id = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).ppsPicParameterSetId
+                if firstPPS[layer] == nil { firstPPS[layer] = id }
             default: break
             }
         } catch {}
     }
 
+    /// A picture of a layer uses a PPS.
+    package func activate(pps: Int, layer: Int) { activePPS[layer] = pps }
+
+    /// nuh_layer_ids, ascending.
+    package static func layers(_ vps: VideoParameterSet?) -> [Int] {
+        let ids = vps?.layerIds ?? []
+        return ids.isEmpty ? [0] : ids.sorted()
+    }
+
     /// The PPS and SPS that a layer's pictures most likely use: the first ones of the nearest layer not above it.
     private func parameterSets(_ layer: Int) -> (PictureParameterSet, SequenceParameterSet)? {
-        let nearest = ppss.filter { $0.layer <= layer }.map(\.layer).max()
-        guard let known = ppss.first(where: { $0.layer == nearest }),
-            let pps = try? sets.pictureParameterSet(id: known.id),
+        let nearest = firstPPS.keys.filter { $0 <= layer }.max()
+        guard let id = activePPS[layer] ?? nearest.flatMap({ firstPPS[$0] }),
+            let pps = try? sets.pictureParameterSet(id: id),
             let sps = try? sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
         else { return nil }
         return (pps, sps)
     }
 
     /// Luma size of each layer's pictures, as they are shown.
-    package var sizes: [Int: (width: Int, height: Int)] {
+    package var sizes: [Int: (width: Int, height: Int)] { sizes(layers) }
+
+    package func sizes(_ layers: [Int]) -> [Int: (width: Int, height: Int)] {
         layers.reduce(into: [:]) { result, layer in
             if let (_, sps) = parameterSets(layer) {
                 let window = sps.window
@@ -55,6 +64,10 @@ package final class StreamLayout {
 
     /// The rectangles of tiles (indices in tile scan) in each layer.
     package func regions(tiles: [Int]) throws -> [Int: [EncryptionScope.Region]] {
+        try regions(tiles: tiles, layers: layers)
+    }
+
+    package func regions(tiles: [Int], layers: [Int]) throws -> [Int: [EncryptionScope.Region]] {
         try layers.reduce(into: [:]) { result, layer in
             guard let (pps, sps) = parameterSets(layer) else { return }
             let layout = try CTBLayout(sps: sps, pps: pps)

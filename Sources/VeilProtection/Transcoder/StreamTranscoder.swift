@@ -1,147 +1,162 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
-import Synchronization
 import VeilBitstream
 import VeilEntropy
 
-/// What a transcode did.
-package struct TranscodeReport: Sendable {
-    package var pictures = 0
-    package var recodedSlices = 0
-    /// Slices that could not be parsed and went through as they were.
-    package var failedSlices = 0
-    /// Bytes of slice NAL units by layer.
-    package var layerBytes: [Int: Int] = [:]
-    /// Bytes of encryption messages put in or taken out, start codes included.
-    package var messageBytes = 0
-    /// The first few messages about damage, one line each.
-    package var messages: [String] = []
-    package init() {}
-    mutating func note(_ message: String) { if messages.count < 20 { messages.append(message) } }
-}
-
 /// Encrypts or decrypts a coded stream in the domain of bins: slice data is parsed, encryptable bins are replaced,
 /// and the arithmetic code is written again. Everything else passes through, byte for byte.
+///
+/// Encryption fails closed. No VCL NAL unit of a layer to be encrypted leaves as it came unless it has no bin that
+/// can be encrypted: what cannot be recoded so that decryption restores it is treated as ``DamagePolicy`` says. And
+/// decryption gives back whatever encryption accepted, byte for byte: both follow the same headers in the same order,
+/// those of sealed units included.
 ///
 /// NAL units come out in the order they went in. The slices, tiles and WPP rows of large pictures are recoded on
 /// several threads, small pictures side by side; at most `threads` of them are held.
 package final class StreamTranscoder {
     package enum Mode {
         case encrypt(Encryption)
+        /// Encrypts as the stream's parameter sets ask.
+        case plan(ProtectionPlan)
         case decrypt(Decryption)
         /// Decrypts with old keys and encrypts with new ones, in one pass.
         case rekey(Rekeying)
+        case rekeyPlan(Decryption, ProtectionPlan)
         /// Recodes with other hooks: a watermark, statistics.
         case hooks(any BinHookProvider)
     }
 
-    private enum Slot {
+    /// Where the headers have led.
+    struct Following {
+        var order = PictureOrder()
+        var previousHeader: SliceSegmentHeader?
+        /// What its picture's parameter sets were counted as.
+        var generation = 0
+        /// The picture being put together; nil where nothing in it is recoded.
+        var current: (layer: Int, picture: PictureRecoding?)?
+        /// No more slices can be added to it.
+        var isClosed = false
+    }
+
+    enum Slot {
         case ready(NALUnit)
         case segment(PictureRecoding, Int)
+        /// A picture of an encrypted layer begins, with a message if there is one to be sent.
+        case picture(layer: Int, irapIndex: Int?, message: NALUnit?)
+        case damaged(NALUnit, reason: String, isSealed: Bool)
     }
 
-    package private(set) var report = TranscodeReport()
-    private let mode: Mode
-    private let threads: Int
-    private let signals: Bool
-    private let deliver: (NALUnit) throws -> Void
-    private let authenticator: StreamAuthenticator?
+    package internal(set) var report = TranscodeReport()
+    let threads: Int
+    let signals: Bool
+    let damaged: DamagePolicy
+    let plan: ProtectionPlan?
+    let decryption: Decryption?
+    /// The encryption in force.
+    private(set) var encryption: Encryption?
+    private(set) var hooks: (any BinHookProvider)?
+    /// Whether hooks are the caller's own, of which nothing is known.
+    let hasOwnHooks: Bool
+    private let output: (NALUnit) throws -> Void
+    private var authenticator: StreamAuthenticator?
     private let verifier: StreamVerifier?
     /// IRAP indices of pictures whose message was sent, for the tags.
-    private let irapIndices = IrapIndices()
-    private let sets = ParameterSetCollection()
-    private var positions = StreamPosition()
-    private var layouts: [Int: (generation: Int, layout: CTBLayout)] = [:]
-    private let workspaces = RecodingWorkspacePool()
-    private var queue: [Slot] = []
-    private var pictures: [PictureRecoding] = []
-    private var current: (layer: Int, picture: PictureRecoding?)?
-    private var previousHeader: SliceSegmentHeader?
+    let irapIndices = IrapIndices()
+    let sets = ParameterSetCollection()
+    var layouts: [Int: (generation: Int, layout: CTBLayout)] = [:]
+    let workspaces = RecodingWorkspacePool()
+    var queue: [Slot] = []
+    var pictures: [PictureRecoding] = []
+    var following = Following()
+    /// Before the picture held, where one may have to be looked at again.
+    var checkpoint: Following?
+    /// Layers of the run in force whose message was delivered.
+    var announced: Set<Int> = []
 
     /// IRAP indices by layer in the order of pictures: the authenticator works behind the queue.
-    private final class IrapIndices {
-        private var waiting: [Int: [PeriodStart]] = [:]
-        func add(_ period: Int, layer: Int) {
-            waiting[layer, default: []].append(PeriodStart(period: UInt32(truncatingIfNeeded: period)))
-        }
-        func next(_ layer: Int, isIRAP: Bool) -> PeriodStart? {
-            guard isIRAP, waiting[layer]?.isEmpty == false else { return nil }
-            return waiting[layer]?.removeFirst()
-        }
+    final class IrapIndices {
+        private var waiting: [Int: [Int]] = [:]
+        func add(_ index: Int, layer: Int) { waiting[layer, default: []].append(index) }
+        func next(_ layer: Int) -> Int? { waiting[layer]?.isEmpty ?? true ? nil : waiting[layer]?.removeFirst() }
     }
 
-    /// - Parameter signals: encrypting, put the encryption messages into the stream.
-    package init(mode: Mode, threads: Int, signals: Bool = true, deliver: @escaping (NALUnit) throws -> Void) {
-        self.mode = mode
+    /// - Parameters:
+    ///   - signals: encrypting, put the encryption messages into the stream.
+    ///   - damaged: encrypting, what to do with what cannot be encrypted.
+    package init(
+        mode: Mode, threads: Int, signals: Bool = true, damaged: DamagePolicy = .error,
+        deliver: @escaping (NALUnit) throws -> Void
+    ) {
         self.threads = max(threads, 1)
         self.signals = signals
-        let encryption = mode.encryption
-        if let encryption, encryption.options.authenticates, signals {
-            let made = StreamAuthenticator(encryption, periodStart: irapIndices.next, deliver: deliver)
-            authenticator = made
-            self.deliver = { try made.push($0) }
-        } else {
-            authenticator = nil
-            self.deliver = deliver
-        }
+        self.damaged = damaged
+        output = deliver
+        plan = mode.plan
+        decryption = mode.decryption
         verifier = mode.decryption.map { StreamVerifier($0) }
-    }
-
-    private var hooks: any BinHookProvider {
         switch mode {
-        case .encrypt(let encryption): return encryption
-        case .decrypt(let decryption): return decryption
-        case .rekey(let rekeying): return rekeying
-        case .hooks(let provider): return provider
+        case .hooks(let provider):
+            hasOwnHooks = true
+            hooks = provider
+        case .decrypt(let decryption):
+            hasOwnHooks = false
+            hooks = decryption
+        case .encrypt(let encryption):
+            hasOwnHooks = false
+            use(encryption)
+        case .rekey(let rekeying):
+            hasOwnHooks = false
+            use(rekeying.encryption)
+        case .plan, .rekeyPlan: hasOwnHooks = false
         }
     }
 
-    /// Takes the next NAL unit. Throws what `deliver` throws, and a missing or wrong key; slices that cannot be
-    /// parsed go through.
+    /// Whether units leave encrypted that came clear, or under other keys.
+    var encrypts: Bool { encryption != nil || plan != nil }
+
+    private func use(_ new: Encryption) {
+        encryption = new
+        announced = []
+        hooks = decryption.map { Rekeying(from: $0, to: new) } ?? new
+        if authenticator == nil && signals && new.options.authenticates {
+            authenticator = StreamAuthenticator(new, irapIndex: irapIndices.next, deliver: output)
+        }
+    }
+
+    /// Lets the plan follow the stream; what comes next may begin a new run.
+    /// - Parameter layers: nuh_layer_ids of the VPS in force, where it is known.
+    func follow(layers: [Int]?) throws {
+        guard let plan, let new = try plan.next(layers: layers) else { return }
+        if encryption != nil {
+            if !signals {
+                throw ProtectionError.unsupported(
+                    reason: "the layers of the stream change, which takes messages in the stream to tell")
+            }
+            try drain()
+            following.current = nil
+            try authenticator?.begin(new)
+        }
+        use(new)
+        try rejectChainedDamage()
+    }
+
+    /// A single chain goes through all slices: only where none is left out does it stay whole.
+    private func rejectChainedDamage() throws {
+        if encryption?.options.resynchronization == .stream && damaged != .error {
+            throw ProtectionError.unsupported(
+                reason: "a single chain over the stream (--resync stream) goes with --damaged error only")
+        }
+    }
+
+    /// Hands a unit on.
+    func deliver(_ nal: NALUnit) throws {
+        if let authenticator { try authenticator.push(nal) } else { try output(nal) }
+    }
+
+    /// Takes the next NAL unit. Throws what `deliver` throws, a missing or wrong key, and ``ProtectionError``.
     package func push(_ nal: NALUnit) throws {
         try verifier?.push(nal)
-        let type = nal.header.nalUnitType
-        do {
-            switch type {
-            case .vps, .sps, .pps:
-                if nal.header.nuhLayerId == 0 { positions.boundary() }
-                try sets.take(nal)
-            case .accessUnitDelimiter: positions.boundary()
-            case .endOfSequence, .endOfBitstream: positions.endOfSequence(layer: nal.header.nuhLayerId)
-            case .prefixSEI:
-                if nal.header.nuhLayerId == 0 { positions.boundary() }
-                if case .encrypt(let encryption) = mode, let message = try ProtectionSEI.message(in: nal),
-                    encryption.encryptedLayers.contains(message.layer)
-                {
-                    throw KeyError.unsupported(
-                        layer: message.layer, reason: "is encrypted already, with key id \(message.keyId)")
-                }
-                if let decryption = mode.decryption, let message = try ProtectionSEI.message(in: nal) {
-                    try decryption.take(message)
-                    // A layer that stays locked keeps its message.
-                    if !decryption.lockedLayers.contains(message.layer) {
-                        report.messageBytes += nal.bytes.count + nal.startCodeLength
-                        return
-                    }
-                }
-            case .suffixSEI:
-                // Tags of the stream as it was, and no longer is.
-                if let decryption = mode.decryption, let message = try ProtectionSEI.authentication(in: nal),
-                    decryption.authentication(layer: message.layer).key != nil
-                {
-                    report.messageBytes += nal.bytes.count + nal.startCodeLength
-                    return
-                }
-            default:
-                if type.isSlice {
-                    try takeSlice(nal)
-                    return
-                }
-            }
-        } catch let error as SyntaxError {
-            report.note("\(type) at byte \(nal.offset), layer \(nal.header.nuhLayerId): \(error)")
-        }
-        try put(.ready(nal))
+        try take(nal, isSealed: false)
     }
 
     /// Ends the stream.
@@ -151,179 +166,139 @@ package final class StreamTranscoder {
         try authenticator?.finish()
     }
 
-    // MARK: Slices
-
-    private func takeSlice(_ nal: NALUnit) throws {
-        let layer = nal.header.nuhLayerId
-        report.layerBytes[layer, default: 0] += nal.bytes.count
-        do {
-            let payload = nal.payload()
-            let header = try SliceSegmentHeader(
-                nal: nal.header, rbsp: payload.rbsp, sets: sets,
-                previous: current?.layer == layer ? previousHeader : nil)
-            if isNewPicture(header) { try beginPicture(header) }
-            previousHeader = header
-            guard let picture = current?.picture else {
-                try put(.ready(nal))
-                return
-            }
-            let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
-            report.recodedSlices += 1
-            try put(.segment(picture, picture.add(nal, header: header, payload: payload, pps: pps)))
-        } catch let error as SyntaxError {
-            report.failedSlices += 1
-            report.note("slice at byte \(nal.offset), layer \(layer): \(error)")
-            try put(.ready(nal))
+    /// Throws if nothing at all was encrypted in a stream that has ended, or nothing that was asked for.
+    package func checkSelection() throws {
+        guard let plan else { return }
+        guard let first = plan.runs.first else { throw ProtectionError.nothing(reason: "there are no pictures") }
+        if !hasDelivered {
+            let layers = first.encryptedLayers.map(String.init).joined(separator: ", ")
+            throw ProtectionError.nothing(reason: "there is no picture of layer \(layers)")
+        }
+        let options = first.options
+        let selects =
+            options.elements != nil || !options.selection.isEverything
+            || options.selections.values.contains { !$0.isEverything }
+        if selects && report.sealedSlices == 0 && plan.encryptedBits == 0 {
+            throw ProtectionError.nothing(reason: "no bin of the stream is among what was selected")
         }
     }
 
-    /// Whether a slice segment belongs to another picture than the last one, whose first slice may have been lost.
-    private func isNewPicture(_ h: SliceSegmentHeader) -> Bool {
-        guard let last = previousHeader, current?.layer == h.nuhLayerId, !h.firstSliceSegmentInPicFlag else {
+    /// Something of a layer to be encrypted was delivered.
+    var hasDelivered = false
+
+    private func take(_ nal: NALUnit, isSealed: Bool) throws {
+        if nal.isMalformed {
+            try takeMalformed(nal, isSealed: isSealed)
+            return
+        }
+        let type = nal.header.nalUnitType
+        if type.isVCL {
+            try takeVCL(nal, isSealed: isSealed)
+            return
+        }
+        if !isSealed, try takeOwn(nal) { return }
+        do {
+            switch type {
+            case .vps, .sps, .pps:
+                if nal.header.nuhLayerId == 0 { following.order.boundary() }
+                plan?.layout.take(nal)
+                try sets.takeOrForget(nal)
+            case .accessUnitDelimiter: following.order.boundary()
+            case .endOfSequence, .endOfBitstream: following.order.endOfSequence(layer: nal.header.nuhLayerId)
+            case .prefixSEI: if nal.header.nuhLayerId == 0 { following.order.boundary() }
+            default: break
+            }
+        } catch let error as SyntaxError {
+            report.note("\(type) at byte \(nal.offset), layer \(nal.header.nuhLayerId): \(error)")
+        }
+        try put(isSealed ? .damaged(nal, reason: "", isSealed: true) : .ready(nal))
+    }
+
+    /// Messages, tags and sealed units. Returns whether it was one.
+    private func takeOwn(_ nal: NALUnit) throws -> Bool {
+        if let decryption {
+            if SealedUnit.isOne(nal) {
+                guard let opened = try decryption.open(nal) else { return false }
+                report.openedSlices += 1
+                try take(opened, isSealed: true)
+                return true
+            }
+            switch nal.header.nalUnitType {
+            case .prefixSEI:
+                guard let message = try ProtectionSEI.message(in: nal) else { return false }
+                try decryption.take(message)
+                // A layer that stays locked keeps its message.
+                if decryption.lockedLayers.contains(message.layer) { return false }
+            case .suffixSEI:
+                // Tags of the stream as it was, and no longer is.
+                guard let message = try ProtectionSEI.authentication(in: nal),
+                    decryption.authentication(layer: message.layer).key != nil
+                else { return false }
+            default: return false
+            }
+            report.messageBytes += nal.bytes.count + nal.startCodeLength
+            // Zeros that stood after the unit before it, and at the end.
+            let zeros = max(nal.startCodeLength - 4, 0) + nal.trailingZeros
+            if zeros > 0 { try put(.ready(.zeros(zeros))) }
             return true
         }
-        return h.slicePicOrderCntLsb != last.slicePicOrderCntLsb || h.sliceSegmentAddress <= last.sliceSegmentAddress
+        guard encrypts, signals, SealedUnit.isOne(nal) || ProtectionSEI.ownPayload(in: nal) != nil else { return false }
+        try follow(layers: nil)
+        if damaged == .error || damaged == .pass {
+            let what = try? ProtectionSEI.message(in: nal).map { ", with key id \($0.keyId)" }
+            throw KeyError.unsupported(layer: nal.header.nuhLayerId, reason: "is encrypted already\(what ?? "")")
+        }
+        try put(.damaged(nal, reason: "it looks like an encrypted stream's own", isSealed: false))
+        if nal.header.nalUnitType == .prefixSEI && nal.header.nuhLayerId == 0 { following.order.boundary() }
+        return true
     }
 
-    private func beginPicture(_ h: SliceSegmentHeader) throws {
-        // Whole pictures are worked on together; their slices must all be there.
-        if let last = pictures.last, !isParallel || pictures.count >= threads || last.byteCount >= Self.dividedPicture {
-            try drain()
+    /// What is no NAL unit, but may have been a slice before it was damaged.
+    private func takeMalformed(_ nal: NALUnit, isSealed: Bool) throws {
+        var isSelected = isSealed
+        if !isSealed, encrypts, nal.bytes.count >= 2, nal.bytes[0] >> 1 & 63 < 32 {
+            try follow(layers: nil)
+            let layer = Int(nal.bytes[0] & 1) << 5 | Int(nal.bytes[1] >> 3)
+            // Of any sub-layer, and an IRAP picture.
+            isSelected = self.isSelected(
+                NALUnitHeader(nalUnitType: .idrNLP, nuhLayerId: layer, nuhTemporalIdPlus1: 7))
         }
-        current = (h.nuhLayerId, nil)
-        report.pictures += 1
-        let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
-        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: h.nuhLayerId)
-        let hooks = self.hooks
-        // A dependent segment whose slice is lost does not tell its picture.
-        guard h.firstSliceSegmentInPicFlag || !h.dependentSliceSegmentFlag else { return }
-        let position = positions.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) {
-            hooks.periodStart(layer: $0, isIRAP: $1)
-        }
-        if position.precedesIRAP { return }
-        let isIRAP = h.nalUnitType.isIRAP
-        if isIRAP { irapIndices.add(position.period, layer: h.nuhLayerId) }
-        if signals, isIRAP, let encryption = mode.encryption,
-            let message = encryption.message(layer: h.nuhLayerId, period: UInt32(truncatingIfNeeded: position.period))
-        {
-            let sei = ProtectionSEI.unit(message)
-            report.messageBytes += sei.bytes.count + sei.startCodeLength
-            try put(.ready(sei))
-        }
-        var unit = BinUnit(
-            layer: h.nuhLayerId, period: position.period, pocDelta: position.pocDelta, ctuAddress: 0,
-            temporalId: h.temporalId, isIRAP: isIRAP)
-        unit.ctbSize = 1 << sps.ctbLog2SizeY
-        // Pictures that nothing is encrypted in go through.
-        let make = hooks.pictureHooks(layer: h.nuhLayerId)
-        guard mode.touches(unit), let hook = make() else { return }
-        let pool = HookPool(hook, make: make)
-        let picture = PictureRecoding(
-            hooks: pool, unit: unit, layout: try layout(pps: pps, sps: sps, layer: h.nuhLayerId), sps: sps)
-        current = (h.nuhLayerId, picture)
-        pictures.append(picture)
+        try put(isSelected ? .damaged(nal, reason: "its header cannot be", isSealed: isSealed) : .ready(nal))
     }
 
-    private func layout(pps: PictureParameterSet, sps: SequenceParameterSet, layer: Int) throws -> CTBLayout {
-        let key = layer << 8 | pps.ppsPicParameterSetId
-        if let known = layouts[key], known.generation == sets.generation { return known.layout }
-        let made = try CTBLayout(sps: sps, pps: pps)
-        layouts[key] = (sets.generation, made)
-        return made
-    }
-
-    /// Bytes of a picture from which its substreams are worth their waiting for each other, so that no other picture
-    /// needs to be held. Of smaller ones as many as there are threads are recoded side by side.
-    private static let dividedPicture = 32 << 10
-
-    /// Chains go through all units in order.
-    private var isParallel: Bool { threads > 1 && !isChained }
-
-    private var isChained: Bool {
-        switch mode {
-        case .encrypt(let encryption): return encryption.options.resynchronization == .stream
-        case .decrypt(let decryption): return decryption.hasChains
-        case .rekey(let rekeying):
-            return rekeying.decryption.hasChains || rekeying.encryption.options.resynchronization == .stream
-        case .hooks: return false
-        }
-    }
-
-    // MARK: Order
-
-    private func put(_ slot: Slot) throws {
-        if queue.isEmpty, case .ready(let nal) = slot {
-            try deliver(nal)
+    /// Whether pictures of a unit's layer and kind are to be encrypted, as far as its NAL unit header tells.
+    func isSelected(_ h: NALUnitHeader) -> Bool {
+        guard let encryption else { return false }
+        let selection: EncryptionScope
+        if let message = encryption.message(layer: h.nuhLayerId, irapIndex: 0) {
+            selection = message.selection
+        } else if let plan, encryption.options.scheme != .bl, !plan.layers.contains(h.nuhLayerId) {
+            // A layer that the VPS does not tell of.
+            selection = EncryptionScope()
         } else {
-            queue.append(slot)
+            return false
         }
+        return (!selection.irapOnly || h.nalUnitType.isIRAP) && h.temporalId >= selection.minTemporalId
     }
 
-    /// Recodes the pictures held and delivers all that waits.
-    private func drain() throws {
-        let isParallel = self.isParallel
-        let isDivided =
-            isParallel && (pictures.count < threads || pictures.contains { $0.byteCount >= Self.dividedPicture })
-        let work = pictures.flatMap { picture in (0..<picture.plan(isParallel: isDivided)).map { (picture, $0) } }
-        let workspaces = self.workspaces
-        if isParallel && work.count > 1 {
-            // Tasks are taken in order: what one waits for, somebody is working on already.
-            let next = Atomic<Int>(0)
-            DispatchQueue.concurrentPerform(iterations: min(threads, work.count)) { _ in
-                while true {
-                    let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                    if i >= work.count { return }
-                    work[i].0.run(task: work[i].1, workspaces)
-                }
-            }
-        } else {
-            for (picture, task) in work { picture.run(task: task, workspaces) }
-        }
-        for slot in queue {
-            switch slot {
-            case .ready(let nal): try deliver(nal)
-            case .segment(let picture, let index):
-                if let nal = picture.results[index] {
-                    try deliver(nal)
-                } else {
-                    let nal = picture.original(index)
-                    report.failedSlices += 1
-                    report.note(
-                        "slice at byte \(nal.offset), layer \(nal.header.nuhLayerId): the slice data cannot be "
-                            + "parsed; left as it is"
-                    )
-                    try deliver(nal)
-                }
-            }
-        }
-        queue.removeAll()
-        pictures.removeAll()
-        current = nil
+    var isChained: Bool {
+        decryption?.hasChains ?? false || encryption?.options.resynchronization == .stream
     }
 }
 
 extension StreamTranscoder.Mode {
-    var encryption: Encryption? {
+    var plan: ProtectionPlan? {
         switch self {
-        case .encrypt(let encryption): return encryption
-        case .rekey(let rekeying): return rekeying.encryption
+        case .plan(let plan), .rekeyPlan(_, let plan): return plan
         default: return nil
         }
     }
 
     var decryption: Decryption? {
         switch self {
-        case .decrypt(let decryption): return decryption
+        case .decrypt(let decryption), .rekeyPlan(let decryption, _): return decryption
         case .rekey(let rekeying): return rekeying.decryption
         default: return nil
         }
-    }
-
-    /// Whether anything may be encrypted in the units of a picture.
-    func touches(_ unit: BinUnit) -> Bool {
-        if case .hooks = self { return true }
-        let old = decryption?.selection(layer: unit.layer)
-        let new = encryption?.message(layer: unit.layer, period: 0)?.selection
-        return old?.includes(unit) ?? false || new?.includes(unit) ?? false
     }
 }

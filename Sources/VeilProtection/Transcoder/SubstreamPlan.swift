@@ -12,10 +12,13 @@ struct RecodingSegment {
     let parameters: SliceParameters
     /// The slice data in the RBSP, without the cabac_zero_words after it, which stay as they are.
     let data: Range<Int>
+    /// Its header may have an extension.
+    var hasExtension = false
+    /// Why it is not to be recoded at all.
+    var failure: RecodingFailure?
 
     init(
-        _ nal: NALUnit, header: SliceSegmentHeader, payload: (rbsp: [UInt8], removed: [Int]),
-        parameters: SliceParameters
+        _ nal: NALUnit, header: SliceSegmentHeader, payload: EmulationPrevention.Parts, parameters: SliceParameters
     ) {
         self.nal = nal
         self.header = header
@@ -26,12 +29,49 @@ struct RecodingSegment {
         data = header.byteCount < end ? header.byteCount..<end : 0..<0
     }
 
+    /// Bit position of byte_alignment(), which ends the header.
+    var alignmentPosition: Int? {
+        if !hasExtension { return header.afterEntryPointsPosition }
+        var r = BitReader(rbsp)
+        guard (try? r.skip(header.afterEntryPointsPosition, "slice_segment_header")) != nil,
+            let length = try? r.ue("slice_segment_header_extension_length")
+        else { return nil }
+        return r.position + length * 8
+    }
+
     /// Where in the slice data the substreams begin, as the entry points say; nil where they cannot be true.
     var substreamStarts: [Int]? {
         let starts = header.substreamStarts(removed: removed).map { $0 - header.byteCount }
         let ascend = zip(starts, starts.dropFirst()).allSatisfy { $0 < $1 && $1 < data.count }
         return ascend ? starts : nil
     }
+}
+
+/// Why a slice segment is not recoded.
+enum RecodingFailure: Error, CustomStringConvertible {
+    case sliceData
+    case codeEnd
+    case emulationPrevention
+    case entryPoints
+    case overlap
+    case sealed
+
+    var description: String {
+        switch self {
+        case .sliceData: return "the slice data cannot be parsed to its end"
+        case .codeEnd: return "its arithmetic code does not end as an encoder ends it"
+        case .emulationPrevention: return "emulation prevention bytes stand where none belong, or are missing"
+        case .entryPoints: return "its entry points could not be restored"
+        case .overlap: return "it repeats coding tree units of a slice before it"
+        case .sealed: return "it is sealed"
+        }
+    }
+}
+
+/// What came of a slice segment.
+enum RecodedSegment {
+    case recoded(NALUnit)
+    case failed(RecodingFailure)
 }
 
 /// A substream, or a slice segment's only one, as the headers announce it.
@@ -75,9 +115,9 @@ struct SubstreamPlan {
         for (slice, members) in slices.enumerated() {
             for index in members {
                 let segment = segments[index]
-                guard segment.header.sliceSegmentAddress < layout.ctbCount, let starts = segment.substreamStarts else {
-                    return giveUp()
-                }
+                guard segment.failure == nil, segment.header.sliceSegmentAddress < layout.ctbCount,
+                    let starts = segment.substreamStarts
+                else { return giveUp() }
                 var ts = Int(layout.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
                 // Addresses ascend, or what waits for what is not known.
                 if let last = ranges.last, ts <= last.lowerBound { return giveUp() }
@@ -105,6 +145,15 @@ struct SubstreamPlan {
             }
         }
         if tasks.count < 2 { giveUp() }
+    }
+
+    /// Tile-scan address after the last CTB of a segment, as it was recoded in tasks.
+    func end(of segment: Int) -> Int? {
+        for (task, pieces) in tasks.enumerated().reversed() {
+            guard let last = pieces.lastIndex(where: { $0.segment == segment }) else { continue }
+            return last + 1 < pieces.count ? pieces[last + 1].start : ranges[task].upperBound
+        }
+        return nil
     }
 
     private mutating func giveUp() {

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Crypto
+import Foundation
+import VeilBitstream
+
+/// Which layers of a stream are encrypted with what, as far as the stream has told: its parameter sets are followed
+/// to the end. Where the set of layers changes (streams joined, a new VPS), or sizes do that regions depend on, a new
+/// run begins, with an encryption of its own under a fresh nonce.
+package final class ProtectionPlan {
+    /// What encryption depends on.
+    package struct Stream {
+        /// nuh_layer_ids, ascending.
+        package let layers: [Int]
+        package let layout: StreamLayout
+        /// How many runs came before.
+        package let run: Int
+    }
+
+    private struct Basis: Equatable {
+        var layers: [Int]
+        var sizes: [Int]
+        var regions: [Int: [EncryptionScope.Region]]
+    }
+
+    package let layout = StreamLayout()
+    /// The encryptions of the runs so far, the last one in force.
+    package private(set) var runs: [Encryption] = []
+    private let tiles: [Int]?
+    private let followsSizes: Bool
+    private let make: (Stream) throws -> Encryption
+    private var basis: Basis?
+
+    /// - Parameters:
+    ///   - tiles: tiles that regions are made of.
+    ///   - followsSizes: what `make` makes depends on the size of the layers.
+    ///   - make: throws when a layer has no key.
+    package init(tiles: [Int]? = nil, followsSizes: Bool = false, make: @escaping (Stream) throws -> Encryption) {
+        self.tiles = tiles
+        self.followsSizes = followsSizes
+        self.make = make
+    }
+
+    /// The same options and keys for every run.
+    package convenience init(options: Encryption.Options, keys: KeyRing) {
+        self.init { stream in
+            var options = options
+            options.nonce = Self.nonce(options.nonce, run: stream.run)
+            return try Encryption(options: options, layers: stream.layers, keys: keys)
+        }
+    }
+
+    /// The nonce of a run where that of the first is given, for tests; nil: a random one.
+    package static func nonce(_ first: [UInt8]?, run: Int) -> [UInt8]? {
+        guard let first, run > 0 else { return first }
+        return Array(SHA256.hash(data: first + Array("run \(run)".utf8)).prefix(16))
+    }
+
+    package var encryption: Encryption? { runs.last }
+    /// The layers of the stream, as its parameter sets tell.
+    package var layers: [Int] { basis?.layers ?? [] }
+
+    /// Bits encrypted so far in all layers and runs, once their hooks are gone.
+    package var encryptedBits: Int {
+        runs.reduce(0) { sum, run in
+            sum + run.encryptedLayers.reduce(0) { $0 + (run.statistics(layer: $1)?.total ?? 0) }
+        }
+    }
+
+    /// The encryption that begins with a picture, or before anything is known of it; nil: the last one goes on.
+    /// - Parameter layers: nuh_layer_ids of the VPS in force; nil: those of the last one that came.
+    func next(layers: [Int]?) throws -> Encryption? {
+        if layers == nil && basis != nil { return nil }
+        let layers = layers ?? layout.layers
+        var wanted = Basis(layers: layers, sizes: [], regions: [:])
+        if followsSizes || tiles != nil {
+            let sizes = layout.sizes(layers)
+            wanted.sizes = layers.flatMap { [sizes[$0]?.width ?? 0, sizes[$0]?.height ?? 0] }
+            wanted.regions = try tiles.map { try layout.regions(tiles: $0, layers: layers) } ?? [:]
+        }
+        if wanted == basis { return nil }
+        let encryption = try make(Stream(layers: layers, layout: layout, run: runs.count))
+        basis = wanted
+        runs.append(encryption)
+        return encryption
+    }
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import Synchronization
+import VeilBitstream
+import VeilEntropy
+
+extension StreamTranscoder {
+    // MARK: Slices
+
+    /// What the header of a slice segment was read with.
+    private struct ReadSegment {
+        let header: SliceSegmentHeader
+        let payload: EmulationPrevention.Parts
+        let pps: PictureParameterSet
+        let sps: SequenceParameterSet
+        let layout: CTBLayout
+    }
+
+    func takeVCL(_ nal: NALUnit, isSealed: Bool) throws {
+        report.layerBytes[nal.header.nuhLayerId, default: 0] += nal.bytes.count
+        try follow(layers: nil)
+        try takeSlice(nal, isSealed: isSealed)
+    }
+
+    private func takeSlice(_ nal: NALUnit, isSealed: Bool) throws {
+        let layer = nal.header.nuhLayerId
+        let segment: ReadSegment
+        do {
+            guard nal.header.nalUnitType.isSlice else {
+                throw SyntaxError.unsupported(element: "nal_unit_type", value: Int(nal.header.nalUnitType.rawValue))
+            }
+            segment = try read(nal)
+        } catch let error as SyntaxError {
+            try putDamaged(nal, "\(error)", isSealed: isSealed)
+            return
+        }
+        let header = segment.header
+        if isNewPicture(header) {
+            plan?.layout.activate(pps: header.slicePicParameterSetId, layer: layer)
+            try follow(layers: StreamLayout.layers(sets.videoParameterSet(id: segment.sps.spsVideoParameterSetId)))
+            try beginPicture(segment)
+            following.generation = sets.generation
+        } else if following.isClosed {
+            try putDamaged(nal, "the beginning of its picture was left out", isSealed: isSealed)
+            return
+        } else if sets.generation != following.generation
+            || header.slicePicParameterSetId != following.previousHeader?.slicePicParameterSetId
+        {
+            try putDamaged(nal, "its parameter sets are not those of its picture", isSealed: isSealed)
+            return
+        }
+        following.previousHeader = header
+        guard let picture = following.current?.picture else {
+            if isSelected(nal.header) {
+                try putDamaged(nal, "it belongs to no picture that is known", isSealed: isSealed)
+            } else {
+                try put(isSealed ? .damaged(nal, reason: "", isSealed: true) : .ready(nal))
+            }
+            return
+        }
+        report.recodedSlices += 1
+        let index = picture.add(
+            nal, header: header, payload: segment.payload, pps: segment.pps, isSealed: isSealed)
+        try put(.segment(picture, index))
+    }
+
+    private func read(_ nal: NALUnit) throws -> ReadSegment {
+        let layer = nal.header.nuhLayerId
+        let payload = nal.parts
+        let header = try SliceSegmentHeader(
+            nal: nal.header, rbsp: payload.rbsp, sets: sets,
+            previous: following.current?.layer == layer ? following.previousHeader : nil)
+        let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
+        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
+        return ReadSegment(
+            header: header, payload: payload, pps: pps, sps: sps, layout: try layout(pps: pps, sps: sps, layer: layer))
+    }
+
+    /// What cannot be recoded: a matter of policy where it is to be.
+    private func putDamaged(_ nal: NALUnit, _ reason: String, isSealed: Bool) throws {
+        if isSealed || isSelected(nal.header) {
+            try put(.damaged(nal, reason: reason, isSealed: isSealed))
+        } else {
+            let layer = nal.header.nuhLayerId
+            if !encrypts {
+                report.failedSlices += 1
+                report.note("slice at byte \(nal.offset), layer \(layer): \(reason)")
+            }
+            try put(.ready(nal))
+        }
+    }
+
+    /// Whether a slice segment belongs to another picture than the last one, whose first slice may have been lost.
+    private func isNewPicture(_ h: SliceSegmentHeader) -> Bool {
+        guard let last = following.previousHeader, following.current?.layer == h.nuhLayerId,
+            !h.firstSliceSegmentInPicFlag
+        else { return true }
+        return h.slicePicOrderCntLsb != last.slicePicOrderCntLsb || h.nalUnitType != last.nalUnitType
+            || h.temporalId != last.temporalId
+    }
+
+    private func beginPicture(_ segment: ReadSegment) throws {
+        let h = segment.header
+        // Whole pictures are worked on together; their slices must all be there.
+        if let last = pictures.last, !isParallel || pictures.count >= threads || last.byteCount >= Self.dividedPicture {
+            try drain()
+        }
+        if damaged == .drop && encrypts { checkpoint = following }
+        following.current = (h.nuhLayerId, nil)
+        following.isClosed = false
+        report.pictures += 1
+        guard let hooks else { return }
+        // A dependent segment whose slice is lost does not tell its picture.
+        guard h.firstSliceSegmentInPicFlag || !h.dependentSliceSegmentFlag,
+            let position = following.order.next(
+                h, log2MaxPicOrderCntLsb: segment.sps.log2MaxPicOrderCntLsb,
+                irapIndex: { hooks.irapIndex(layer: $0) })
+        else { return }
+        let isIRAP = h.nalUnitType.isIRAP
+        if isIRAP {
+            let message = signals ? encryption?.message(layer: h.nuhLayerId, irapIndex: position.irapIndex) : nil
+            try put(
+                .picture(
+                    layer: h.nuhLayerId, irapIndex: position.irapIndex, message: message.map { ProtectionSEI.unit($0) })
+            )
+        }
+        var unit = BinUnit(
+            layer: h.nuhLayerId, irapIndex: position.irapIndex, pocDelta: Int(position.poc) - Int(position.irapPoc),
+            ctuAddress: 0,
+            temporalId: h.temporalId, isIRAP: isIRAP)
+        unit.ctbSize = 1 << segment.sps.ctbLog2SizeY
+        // Pictures that nothing is encrypted in go through.
+        guard try touches(unit), let hook = hooks.makeHook(layer: h.nuhLayerId) else { return }
+        let pool = HookPool(hook) { hooks.makeHook(layer: h.nuhLayerId) }
+        let picture = PictureRecoding(
+            hooks: pool, unit: unit, layout: segment.layout, sps: segment.sps, restores: !hasOwnHooks)
+        following.current = (h.nuhLayerId, picture)
+        pictures.append(picture)
+    }
+
+    /// Whether anything may be encrypted in the units of a picture.
+    private func touches(_ unit: BinUnit) throws -> Bool {
+        if hasOwnHooks { return true }
+        let old = decryption?.selection(layer: unit.layer)
+        let new = encryption?.message(layer: unit.layer, irapIndex: 0)?.selection
+        if encrypts && old != nil && new == nil {
+            throw KeyError.unsupported(
+                layer: unit.layer, reason: "is encrypted, and the scheme for the new keys would leave it clear")
+        }
+        return old?.includes(unit) ?? false || new?.includes(unit) ?? false
+    }
+
+    private func layout(pps: PictureParameterSet, sps: SequenceParameterSet, layer: Int) throws -> CTBLayout {
+        let key = layer << 8 | pps.ppsPicParameterSetId
+        if let known = layouts[key], known.generation == sets.generation { return known.layout }
+        let made = try CTBLayout(sps: sps, pps: pps)
+        layouts[key] = (sets.generation, made)
+        return made
+    }
+
+    /// Bytes of a picture from which its substreams are worth their waiting for each other, so that no other picture
+    /// needs to be held. Of smaller ones as many as there are threads are recoded side by side.
+    private static let dividedPicture = 32 << 10
+
+    /// Chains go through all units in order; a picture that slices may be left out of is looked at alone.
+    private var isParallel: Bool { threads > 1 && !isChained && checkpoint == nil }
+
+    // MARK: Order
+
+    func put(_ slot: Slot) throws {
+        // Before the plan is made nothing is known of tags.
+        if queue.isEmpty && (plan == nil || encryption != nil) {
+            switch slot {
+            case .segment: queue.append(slot)
+            default: try deliver(slot)
+            }
+        } else {
+            queue.append(slot)
+        }
+    }
+
+    /// Recodes the pictures held and delivers all that waits.
+    func drain() throws {
+        recode()
+        if damaged == .drop, encrypts, queue.contains(where: \.hasFailed), let checkpoint {
+            try leaveOut(since: checkpoint)
+            return
+        }
+        let slots = queue
+        queue = []
+        pictures = []
+        following.isClosed = true
+        for slot in slots { try deliver(slot) }
+    }
+
+    private func recode() {
+        let isParallel = threads > 1 && !isChained
+        let isDivided =
+            isParallel && (pictures.count < threads || pictures.contains { $0.byteCount >= Self.dividedPicture })
+        let work = pictures.flatMap { picture in (0..<picture.plan(isParallel: isDivided)).map { (picture, $0) } }
+        let workspaces = self.workspaces
+        if isParallel && work.count > 1 {
+            // Tasks are taken in order: what one waits for, somebody is working on already.
+            let next = Atomic<Int>(0)
+            DispatchQueue.concurrentPerform(iterations: min(threads, work.count)) { _ in
+                while true {
+                    let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
+                    if i >= work.count { return }
+                    work[i].0.run(task: work[i].1, workspaces)
+                }
+            }
+        } else {
+            for (picture, task) in work { picture.run(task: task, workspaces) }
+        }
+    }
+
+    /// Goes back to before the picture held and follows it again without the slices that cannot be encrypted: whoever
+    /// decrypts will not see them either.
+    private func leaveOut(since checkpoint: Following) throws {
+        let slots = queue
+        queue = []
+        pictures = []
+        following = checkpoint
+        following.isClosed = true
+        report.pictures -= 1
+        for slot in slots {
+            switch slot {
+            case .ready, .damaged: try put(slot)
+            case .picture: break
+            case .segment(let picture, let index):
+                let nal = picture.original(index)
+                if case .failed(let failure) = picture.results[index] {
+                    try put(.damaged(nal, reason: "\(failure)", isSealed: false))
+                } else {
+                    try takeSlice(nal, isSealed: false)
+                }
+            }
+        }
+        try drain()
+    }
+
+    private func deliver(_ slot: Slot) throws {
+        switch slot {
+        case .ready(let nal): try deliver(nal)
+        case .picture(let layer, let irapIndex, let message):
+            if let irapIndex { irapIndices.add(irapIndex, layer: layer) }
+            if let message { try deliver(message: message, layer: layer) }
+        case .damaged(let nal, let reason, let isSealed): try deliver(damaged: nal, reason, isSealed: isSealed)
+        case .segment(let picture, let index):
+            let original = picture.original(index)
+            switch picture.results[index] {
+            case .recoded(let nal):
+                if encrypts {
+                    hasDelivered = true
+                    if nal.bytes == original.bytes {
+                        report.unchangedSlices[nal.header.nuhLayerId, default: 0] += 1
+                    }
+                }
+                try deliver(nal)
+            case .failed(let failure):
+                try deliver(damaged: original, "\(failure)", isSealed: failure == .sealed)
+            }
+        }
+    }
+
+    private func deliver(message: NALUnit, layer: Int) throws {
+        announced.insert(layer)
+        report.messageBytes += message.bytes.count + message.startCodeLength
+        try deliver(message)
+    }
+
+    private func deliver(damaged nal: NALUnit, _ reason: String, isSealed: Bool) throws {
+        let type = nal.isMalformed ? "unit" : nal.header.nalUnitType.isVCL ? "slice" : "\(nal.header.nalUnitType)"
+        let place = "layer \(nal.header.nuhLayerId), \(type) at byte \(nal.offset)"
+        guard encrypts else {
+            if !isSealed {
+                report.failedSlices += 1
+                report.note("\(place): \(reason); left as it is")
+            }
+            try deliver(nal)
+            return
+        }
+        switch isSealed ? .seal : damaged {
+        case .error:
+            throw ProtectionError.damaged(
+                layer: nal.header.nuhLayerId, offset: nal.offset, type: type, reason: reason)
+        case .drop:
+            report.droppedSlices += 1
+            report.note("\(place): \(reason); left out")
+        case .pass:
+            report.failedSlices += 1
+            report.note("\(place): \(reason); IN THE CLEAR")
+            try deliver(nal)
+        case .seal:
+            guard let encryption, let lowest = encryption.encryptedLayers.first else { return }
+            let own = nal.header.nuhLayerId
+            let layer = encryption.encryptedLayers.contains(own) ? own : lowest
+            // Whoever opens it must know the run.
+            if signals, !announced.contains(layer), let message = encryption.message(layer: layer, irapIndex: 0) {
+                try deliver(message: ProtectionSEI.unit(message), layer: layer)
+            }
+            report.sealedSlices += 1
+            if !isSealed { report.note("\(place): \(reason); sealed") }
+            hasDelivered = true
+            try deliver(try encryption.seal(nal, layer: layer))
+        }
+    }
+}
+
+extension StreamTranscoder.Slot {
+    /// Whether it is a slice segment that cannot be recoded, once that was tried.
+    var hasFailed: Bool {
+        if case .segment(let picture, let index) = self, case .failed = picture.results[index] { return true }
+        return false
+    }
+}
