@@ -53,6 +53,12 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
                 }
             }
             chains.forget(layer: message.layer)
+            // Another run, which need not cover all that the last one did.
+            let before = layers[message.layer]?.message.nonce
+            for (id, known) in layers where known.message.nonce != message.nonce && id != message.layer {
+                let isSameKind = known.message.scheme == message.scheme && message.scheme != .all
+                if known.message.nonce == before || isSameKind { layers[id] = nil }
+            }
             var layer = Layer(message: message)
             if wanted?.contains(message.layer) ?? true {
                 if let key = keys.key(id: message.keyId) {
@@ -112,7 +118,7 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
 
     public func periodStart(layer: Int, isIRAP: Bool) -> PeriodStart? {
         lock.withLock {
-            guard isIRAP, let known = layers[layer], known.isPending else { return nil }
+            guard let known = layers[layer], known.isPending else { return nil }
             layers[layer]?.isPending = false
             return PeriodStart(period: known.message.period)
         }

@@ -62,7 +62,7 @@ private struct PictureTags {
         let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
         let position = positions.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb, start: periodStart)
-        guard !position.precedesIRAP, let key = key(layer) else { return }
+        guard let key = key(layer) else { return }
         var authenticator = PictureAuthenticator(
             key: key, period: position.period, pocDelta: position.pocDelta)
         authenticator.add(raw[Self.key(.vps, sps.spsVideoParameterSetId)] ?? [])
@@ -146,7 +146,7 @@ package final class StreamVerifier {
         }
         do {
             try tags.take(
-                nal, periodStart: { $1 ? told.removeValue(forKey: $0) : nil },
+                nal, periodStart: { layer, _ in told.removeValue(forKey: layer) },
                 key: { decryption.authentication(layer: $0).key.flatMap { $0 } })
         } catch is SyntaxError {
             // Damaged parameter sets and slices fail where they are used.

@@ -66,6 +66,9 @@ package final class ProtectionPlan {
         }
     }
 
+    /// What comes next is to be a run of its own.
+    func restart() { basis = nil }
+
     /// The encryption that begins with a picture, or before anything is known of it; nil: the last one goes on.
     /// - Parameter layers: nuh_layer_ids of the VPS in force; nil: those of the last one that came.
     func next(layers: [Int]?) throws -> Encryption? {

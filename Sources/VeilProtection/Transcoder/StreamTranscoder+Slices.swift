@@ -111,27 +111,29 @@ extension StreamTranscoder {
         report.pictures += 1
         guard let hooks else { return }
         // A dependent segment whose slice is lost does not tell its picture.
-        guard h.firstSliceSegmentInPicFlag || !h.dependentSliceSegmentFlag,
-            let position = following.order.next(
-                h, log2MaxPicOrderCntLsb: segment.sps.log2MaxPicOrderCntLsb,
-                irapIndex: { hooks.irapIndex(layer: $0) })
-        else { return }
+        guard h.firstSliceSegmentInPicFlag || !h.dependentSliceSegmentFlag else { return }
         let isIRAP = h.nalUnitType.isIRAP
-        if isIRAP {
-            let message = signals ? encryption?.message(layer: h.nuhLayerId, irapIndex: position.irapIndex) : nil
+        var position = following.positions.next(h, log2MaxPicOrderCntLsb: segment.sps.log2MaxPicOrderCntLsb) {
+            hooks.periodStart(layer: $0, isIRAP: $1)
+        }
+        // Encryption numbers its pictures anew; new keys go with the numbers there are.
+        if encrypts && decryption?.selection(layer: h.nuhLayerId) == nil {
+            position = try following.numbering.next(position, layer: h.nuhLayerId, isIRAP: isIRAP)
+        }
+        if position.beginsPeriod, let encryption {
+            let period = UInt32(truncatingIfNeeded: position.period)
+            let message = signals ? encryption.message(layer: h.nuhLayerId, period: period) : nil
             try put(
-                .picture(
-                    layer: h.nuhLayerId, irapIndex: position.irapIndex, message: message.map { ProtectionSEI.unit($0) })
-            )
+                .picture(layer: h.nuhLayerId, period: period, message: message.map { ProtectionSEI.unit($0) }))
         }
         var unit = BinUnit(
-            layer: h.nuhLayerId, irapIndex: position.irapIndex, pocDelta: Int(position.poc) - Int(position.irapPoc),
-            ctuAddress: 0,
+            layer: h.nuhLayerId, period: position.period, pocDelta: position.pocDelta, ctuAddress: 0,
             temporalId: h.temporalId, isIRAP: isIRAP)
         unit.ctbSize = 1 << segment.sps.ctbLog2SizeY
         // Pictures that nothing is encrypted in go through.
-        guard try touches(unit), let hook = hooks.makeHook(layer: h.nuhLayerId) else { return }
-        let pool = HookPool(hook) { hooks.makeHook(layer: h.nuhLayerId) }
+        let make = hooks.pictureHooks(layer: h.nuhLayerId)
+        guard try touches(unit), let hook = make() else { return }
+        let pool = HookPool(hook, make: make)
         let picture = PictureRecoding(
             hooks: pool, unit: unit, layout: segment.layout, sps: segment.sps, restores: !hasOwnHooks)
         following.current = (h.nuhLayerId, picture)
@@ -142,7 +144,7 @@ extension StreamTranscoder {
     private func touches(_ unit: BinUnit) throws -> Bool {
         if hasOwnHooks { return true }
         let old = decryption?.selection(layer: unit.layer)
-        let new = encryption?.message(layer: unit.layer, irapIndex: 0)?.selection
+        let new = encryption?.message(layer: unit.layer, period: 0)?.selection
         if encrypts && old != nil && new == nil {
             throw KeyError.unsupported(
                 layer: unit.layer, reason: "is encrypted, and the scheme for the new keys would leave it clear")
@@ -242,8 +244,8 @@ extension StreamTranscoder {
     private func deliver(_ slot: Slot) throws {
         switch slot {
         case .ready(let nal): try deliver(nal)
-        case .picture(let layer, let irapIndex, let message):
-            if let irapIndex { irapIndices.add(irapIndex, layer: layer) }
+        case .picture(let layer, let period, let message):
+            if let period { periods.add(period, layer: layer) }
             if let message { try deliver(message: message, layer: layer) }
         case .damaged(let nal, let reason, let isSealed): try deliver(damaged: nal, reason, isSealed: isSealed)
         case .segment(let picture, let index):
@@ -296,7 +298,7 @@ extension StreamTranscoder {
             let own = nal.header.nuhLayerId
             let layer = encryption.encryptedLayers.contains(own) ? own : lowest
             // Whoever opens it must know the run.
-            if signals, !announced.contains(layer), let message = encryption.message(layer: layer, irapIndex: 0) {
+            if signals, !announced.contains(layer), let message = encryption.message(layer: layer, period: 0) {
                 try deliver(message: ProtectionSEI.unit(message), layer: layer)
             }
             report.sealedSlices += 1

@@ -28,7 +28,9 @@ package final class StreamTranscoder {
 
     /// Where the headers have led.
     struct Following {
-        var order = PictureOrder()
+        var positions = StreamPosition()
+        /// What the encryption calls the pictures.
+        var numbering = PeriodNumbering()
         var previousHeader: SliceSegmentHeader?
         /// What its picture's parameter sets were counted as.
         var generation = 0
@@ -42,7 +44,7 @@ package final class StreamTranscoder {
         case ready(NALUnit)
         case segment(PictureRecoding, Int)
         /// A picture of an encrypted layer begins, with a message if there is one to be sent.
-        case picture(layer: Int, irapIndex: Int?, message: NALUnit?)
+        case picture(layer: Int, period: UInt32?, message: NALUnit?)
         case damaged(NALUnit, reason: String, isSealed: Bool)
     }
 
@@ -60,8 +62,8 @@ package final class StreamTranscoder {
     private let output: (NALUnit) throws -> Void
     private var authenticator: StreamAuthenticator?
     private let verifier: StreamVerifier?
-    /// IRAP indices of pictures whose message was sent, for the tags.
-    let irapIndices = IrapIndices()
+    /// Periods whose message was sent, for the tags.
+    let periods = Periods()
     let sets = ParameterSetCollection()
     var layouts: [Int: (generation: Int, layout: CTBLayout)] = [:]
     let workspaces = RecodingWorkspacePool()
@@ -73,11 +75,16 @@ package final class StreamTranscoder {
     /// Layers of the run in force whose message was delivered.
     var announced: Set<Int> = []
 
-    /// IRAP indices by layer in the order of pictures: the authenticator works behind the queue.
-    final class IrapIndices {
-        private var waiting: [Int: [Int]] = [:]
-        func add(_ index: Int, layer: Int) { waiting[layer, default: []].append(index) }
-        func next(_ layer: Int) -> Int? { waiting[layer]?.isEmpty ?? true ? nil : waiting[layer]?.removeFirst() }
+    /// Nonces of the runs that were decrypted.
+    private var oldRuns: Set<[UInt8]> = []
+
+    /// Periods by layer in the order of pictures: the authenticator works behind the queue.
+    final class Periods {
+        private var waiting: [Int: [PeriodStart]] = [:]
+        func add(_ period: UInt32, layer: Int) { waiting[layer, default: []].append(PeriodStart(period: period)) }
+        func next(_ layer: Int, isIRAP: Bool) -> PeriodStart? {
+            waiting[layer]?.isEmpty ?? true ? nil : waiting[layer]?.removeFirst()
+        }
     }
 
     /// - Parameters:
@@ -117,9 +124,10 @@ package final class StreamTranscoder {
     private func use(_ new: Encryption) {
         encryption = new
         announced = []
+        following.numbering = PeriodNumbering(isSilent: !signals)
         hooks = decryption.map { Rekeying(from: $0, to: new) } ?? new
         if authenticator == nil && signals && new.options.authenticates {
-            authenticator = StreamAuthenticator(new, irapIndex: irapIndices.next, deliver: output)
+            authenticator = StreamAuthenticator(new, periodStart: periods.next, deliver: output)
         }
     }
 
@@ -127,7 +135,8 @@ package final class StreamTranscoder {
     /// - Parameter layers: nuh_layer_ids of the VPS in force, where it is known.
     func follow(layers: [Int]?) throws {
         guard let plan, let new = try plan.next(layers: layers) else { return }
-        if encryption != nil {
+        let isFirst = encryption == nil
+        if !isFirst {
             if !signals {
                 throw ProtectionError.unsupported(
                     reason: "the layers of the stream change, which takes messages in the stream to tell")
@@ -138,6 +147,13 @@ package final class StreamTranscoder {
         }
         use(new)
         try rejectChainedDamage()
+        if isFirst { return }
+        // Before anything of the run: what layers it covers.
+        for layer in new.encryptedLayers {
+            if let message = new.message(layer: layer, period: 0) {
+                try put(.picture(layer: layer, period: nil, message: ProtectionSEI.unit(message)))
+            }
+        }
     }
 
     /// A single chain goes through all slices: only where none is left out does it stay whole.
@@ -200,12 +216,12 @@ package final class StreamTranscoder {
         do {
             switch type {
             case .vps, .sps, .pps:
-                if nal.header.nuhLayerId == 0 { following.order.boundary() }
+                if nal.header.nuhLayerId == 0 { following.positions.boundary() }
                 plan?.layout.take(nal)
                 try sets.takeOrForget(nal)
-            case .accessUnitDelimiter: following.order.boundary()
-            case .endOfSequence, .endOfBitstream: following.order.endOfSequence(layer: nal.header.nuhLayerId)
-            case .prefixSEI: if nal.header.nuhLayerId == 0 { following.order.boundary() }
+            case .accessUnitDelimiter: following.positions.boundary()
+            case .endOfSequence, .endOfBitstream: following.positions.endOfSequence(layer: nal.header.nuhLayerId)
+            case .prefixSEI: if nal.header.nuhLayerId == 0 { following.positions.boundary() }
             default: break
             }
         } catch let error as SyntaxError {
@@ -227,6 +243,8 @@ package final class StreamTranscoder {
             case .prefixSEI:
                 guard let message = try ProtectionSEI.message(in: nal) else { return false }
                 try decryption.take(message)
+                // Each run of the stream as it was becomes one of its own.
+                if oldRuns.insert(message.nonce).inserted && encryption != nil { plan?.restart() }
                 // A layer that stays locked keeps its message.
                 if decryption.lockedLayers.contains(message.layer) { return false }
             case .suffixSEI:
@@ -249,7 +267,7 @@ package final class StreamTranscoder {
             throw KeyError.unsupported(layer: nal.header.nuhLayerId, reason: "is encrypted already\(what ?? "")")
         }
         try put(.damaged(nal, reason: "it looks like an encrypted stream's own", isSealed: false))
-        if nal.header.nalUnitType == .prefixSEI && nal.header.nuhLayerId == 0 { following.order.boundary() }
+        if nal.header.nalUnitType == .prefixSEI && nal.header.nuhLayerId == 0 { following.positions.boundary() }
         return true
     }
 
@@ -270,7 +288,7 @@ package final class StreamTranscoder {
     func isSelected(_ h: NALUnitHeader) -> Bool {
         guard let encryption else { return false }
         let selection: EncryptionScope
-        if let message = encryption.message(layer: h.nuhLayerId, irapIndex: 0) {
+        if let message = encryption.message(layer: h.nuhLayerId, period: 0) {
             selection = message.selection
         } else if let plan, encryption.options.scheme != .bl, !plan.layers.contains(h.nuhLayerId) {
             // A layer that the VPS does not tell of.
