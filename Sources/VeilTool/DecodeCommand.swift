@@ -28,6 +28,7 @@ struct DecodeCommand: ParsableCommand {
     var outputLayerSet: Int?
     @Option(help: "Decrypt with these keys: key file, env:NAME or fd:N.")
     var keys: String?
+    @OptionGroup var verification: VerificationFlags
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Check decoded picture hashes and fail when one differs.")
@@ -47,6 +48,7 @@ struct DecodeCommand: ParsableCommand {
         options.threads = max(threads, 1)
         options.verify = verify
         options.keys = try keys.map { try KeyRing(reference: $0) }
+        options.verification = verification.options
         let files = LayerFiles(output, input: input, keys: keys)
         let decoder = VideoDecoder(options: options)
         func write(_ picture: VideoPicture) throws {
@@ -63,7 +65,8 @@ struct DecodeCommand: ParsableCommand {
         if verify {
             info("\(report.hashesChecked) picture hashes checked, \(report.hashMismatches) differ")
         }
-        if !report.isClean { throw ExitCode(2) }
+        let isWhole = VerificationFlags.tell(report.verification, of: input)
+        if !report.isClean || !isWhole { throw ExitCode(2) }
     }
 }
 

@@ -67,7 +67,8 @@ struct ProtectionOptions: ParsableArguments {
     var resync = Named(Resynchronization.substream)
     @Flag(inversion: .prefixedNo, help: "Equation (3)'s feedback (default: with the chaotic generator).")
     var feedback: Bool?
-    @Option(help: "Nonce, 32 hexadecimal digits; random by default. Never use one twice with the same keys.")
+    @Option(
+        help: ArgumentHelp("For tests only: the nonce of the first run, 32 hexadecimal digits.", visibility: .hidden))
     var nonce: String?
     @Flag(help: "Add an authentication tag to each picture of each encrypted layer, so that changes are detected.")
     var authenticate = false
@@ -194,6 +195,7 @@ struct ProtectionOptions: ParsableArguments {
             guard let bytes = bytes(hexadecimal: nonce), bytes.count == 16 else {
                 throw ValidationError("--nonce takes 32 hexadecimal digits")
             }
+            warn("--nonce is for tests: two streams under one key and nonce give each other's contents away")
             options.nonce = bytes
         }
         return options

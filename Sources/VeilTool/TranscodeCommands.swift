@@ -24,6 +24,7 @@ struct DecryptCommand: ParsableCommand {
     var partial = false
     @Option(help: "Sidecar file of a stream without messages.")
     var sidecar: String?
+    @OptionGroup var verification: VerificationFlags
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
@@ -34,7 +35,8 @@ struct DecryptCommand: ParsableCommand {
 
     func run() throws {
         try CommandFiles.check(reads: [input, sidecar], keys: [keys], writes: [output])
-        let decryption = Decryption(keys: try KeyRing(reference: keys), lenient: partial)
+        let decryption = Decryption(
+            keys: try KeyRing(reference: keys), lenient: partial, verification: verification.options)
         if let sidecar { try decryption.take(try Self.sidecar(sidecar)) }
         let writer = try StreamWriter(path: output)
         let transcoder = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { try writer.write($0) }
@@ -44,7 +46,8 @@ struct DecryptCommand: ParsableCommand {
         try writer.finish()
         transcoder.report.warn(input)
         for layer in decryption.lockedLayers { warn("\(input): layer \(layer) stays encrypted") }
-        if transcoder.report.failedSlices > 0 { throw ExitCode(2) }
+        let isWhole = VerificationFlags.tell(decryption.report, of: input)
+        if transcoder.report.failedSlices > 0 || !isWhole { throw ExitCode(2) }
     }
 }
 
@@ -202,6 +205,7 @@ struct RekeyCommand: ParsableCommand {
     var oldKeys: String
     @Option(help: "Sidecar file of a stream without messages.")
     var oldSidecar: String?
+    @OptionGroup var verification: VerificationFlags
     @OptionGroup var protection: ProtectionOptions
     @OptionGroup var damage: DamageOptions
     @Option(help: "Worker threads.")
@@ -211,12 +215,14 @@ struct RekeyCommand: ParsableCommand {
     func run() throws {
         try CommandFiles.check(
             reads: [input, oldSidecar], keys: [oldKeys, protection.keys], writes: [output, protection.sidecar])
-        let decryption = Decryption(keys: try KeyRing(reference: oldKeys))
+        let decryption = Decryption(keys: try KeyRing(reference: oldKeys), verification: verification.options)
         if let oldSidecar { try decryption.take(try DecryptCommand.sidecar(oldSidecar)) }
         let writer = try StreamWriter(path: output)
         let (transcoder, _) = try protection.transcode(
             input, command: "rekey", from: decryption, threads: threads, damaged: damage.damaged, to: writer)
+        let isWhole = VerificationFlags.tell(decryption.report, of: input)
         try damage.check(transcoder.report, input)
+        if !isWhole { throw ExitCode(2) }
     }
 }
 

@@ -137,6 +137,6 @@ def vectors():
     for cipher in sorted(KEYSTREAMS):
         words = KEYSTREAMS[cipher](key, nonce)
         yield "| %s | %s |" % (CIPHER_NAMES[cipher], " ".join("%08x" % next(words) for _ in range(6)))
-    for label in ("Veil keystream 1", "Veil key check 1"):
+    for label in ("Veil keystream 2", "Veil key check 2", "Veil authentication 2", "Veil keystream 1", "Veil key check 1"):
         yield "| %s | %s |" % (label, hkdf(key, bytes(range(16)), label.encode() + bytes([1, 1]), 32).hex())
     yield "| Veil layer key 1 | %s |" % hkdf(key, b"", b"Veil layer key 1" + bytes([1]), 32).hex()

@@ -17,20 +17,35 @@ class Message:
     """The encryption message of a layer (Format.md, "The message")."""
 
     def __init__(self, data):
-        (self.version, self.scheme, self.layer, self.cipher, self.profile, self.flags, self.elements, self.min_tid,
-         self.irap_index) = struct.unpack(">6BHBI", data[16:29])
-        if self.version != 1:
+        self.version = data[16]
+        if self.version not in (1, 2):
             raise FormatError("unknown version of the encryption message")
-        self.nonce, self.check = data[29:45], data[45:53]
-        end = 54 + data[53]
-        self.key_id = data[54:end].decode()
+        (self.scheme, self.layer, self.cipher, self.profile, self.flags, self.elements, self.min_tid,
+         self.period) = struct.unpack(">5BHBI", data[17:29])
+        at, self.lsb, self.layers, check = 29, None, None, 8
+        if self.version == 2:
+            self.lsb, self.layers = struct.unpack(">HQ", data[29:39])
+            self.lsb = None if self.lsb == 0xFFFF else self.lsb
+            at, check = 39, 32
+        self.nonce, self.check = data[at:at + 16], data[at + 16:at + 16 + check]
+        end = at + 17 + check + data[at + 16 + check]
+        self.key_id = data[at + 17 + check:end].decode()
         self.feedback, self.chain = bool(self.flags & 1), bool(self.flags & 2)
-        self.irap_only = bool(self.flags & 4)
+        self.irap_only, self.tagged = bool(self.flags & 4), bool(self.flags & 16)
         self.regions = []
         if self.flags & 8:
             self.regions = [struct.unpack(">4H", data[end + 1 + 8 * i:end + 9 + 8 * i]) for i in range(data[end])]
             end += 1 + 8 * data[end]
-        self.checked_fields = data[:25] + bytes(4) + data[29:45] + bytes(8) + data[53:end]
+        if self.version == 2 and end != len(data):
+            raise FormatError("the encryption message has bytes that nothing covers")
+        self.hash = hashlib.sha256(data).digest()
+        period = data[25:at] if self.version == 2 else bytes(4)
+        self.checked_fields = data[:25] + period + data[at:at + 16] + bytes(check) + data[at + 16 + check:end]
+
+    @property
+    def told(self):
+        """What it says of the picture it stands before."""
+        return self.period, self.lsb
 
 
 def load_keys(path):
@@ -50,12 +65,22 @@ class Unlocked:
     """A layer's message, and its cipher once the key is known to be right."""
 
     def __init__(self, message, key):
+        self.key = key
+        self.check(message)
         self.message = message
-        info = bytes([message.layer, message.cipher])
-        check_key = hkdf(key, message.nonce, b"Veil key check 1" + info, 32)
-        if hmac.new(check_key, message.checked_fields, hashlib.sha256).digest()[:8] != message.check:
+        self.cipher = LayerCipher(message, self.derive("keystream"))
+        self.tag_key = self.derive("authentication")
+
+    def derive(self, label):
+        m = self.message
+        return hkdf(self.key, m.nonce, b"Veil %s %d" % (label.encode(), m.version) + bytes([m.layer, m.cipher]), 32)
+
+    def check(self, message):
+        """Whether a message was made under the key; it is the one in force then."""
+        self.message = message
+        mac = hmac.new(self.derive("key check"), message.checked_fields, hashlib.sha256).digest()
+        if mac[:len(message.check)] != message.check:
             raise FormatError("layer %d: wrong key for key id %s" % (message.layer, message.key_id))
-        self.cipher = LayerCipher(message, hkdf(key, message.nonce, b"Veil keystream 1" + info, 32))
 
 
 def sei_messages(rbsp):

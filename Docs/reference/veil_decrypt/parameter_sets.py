@@ -280,17 +280,34 @@ def parse_pps(rbsp):
 class ParameterSets:
     def __init__(self):
         self.vps, self.sps, self.pps = {}, {}, {}
+        self.hashes = {}
 
-    def take(self, nal_type, layer, rbsp):
+    def take(self, nal_type, layer, rbsp, digest=None):
+        """digest: of the NAL unit, for tags."""
         if nal_type == 32:
             v = parse_vps(rbsp)
             self.vps[v.id] = v
+            self.hashes[32, v.id] = digest
         elif nal_type == 33:
             s = parse_sps(rbsp, layer)
             self.sps[s.id] = s
+            self.hashes[33, s.id] = digest
         else:
             p = parse_pps(rbsp)
             self.pps[p.id] = p
+            self.hashes[34, p.id] = digest
+
+    def in_use(self, pps):
+        """Digests of the VPS, SPS and PPS of a picture."""
+        sps = self.sps[pps.sps]
+        return [self.hashes.get(key) for key in ((32, sps.vps), (33, pps.sps), (34, pps.id))]
+
+    def references(self, pps, layer):
+        """The layers that a layer refers to directly."""
+        vps = self.vps.get(self.sps[pps.sps].vps)
+        if vps is None or layer not in vps.layers or vps.layers.index(layer) >= len(vps.direct):
+            return []
+        return sorted(vps.layers[j] for j in vps.direct[vps.layers.index(layer)])
 
     def format(self, sps, layer):
         if sps.format:

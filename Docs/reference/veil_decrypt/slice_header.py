@@ -158,33 +158,43 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
     return h
 
 
+def nearest(other, lsb, most):
+    """The count with the low bits lsb that is nearest to another one (8.3.1)."""
+    low = other % most
+    high = other - low
+    if lsb < low and low - lsb >= most // 2:
+        high += most
+    elif lsb > low and lsb - low > most // 2:
+        high -= most
+    return high + lsb
+
+
 class Order:
-    """PicOrderCntVal and the last IRAP picture of one layer (8.3.1)."""
+    """PicOrderCntVal (8.3.1) and the period of the pictures of one layer."""
 
     def __init__(self):
-        self.previous = self.irap_poc = 0
-        self.irap_index, self.begins = -1, True
+        self.previous = self.period_poc = 0
+        self.period, self.begins = -1, True
 
-    def next(self, h, nal_type, tid, shared, told_index):
+    def next(self, h, nal_type, tid, shared, told):
+        """told: period and POC LSBs (or None) of the message that stands before the picture, or None."""
         irap = 16 <= nal_type <= 23
         resets = irap and (nal_type in (19, 20) or nal_type <= 18 or self.begins)
-        poc, most = h.lsb, 1 << h.sps.lsb_bits
-        if not resets:
-            low = self.previous % most
-            high = self.previous - low
-            if h.lsb < low and low - h.lsb >= most // 2:
-                high += most
-            elif h.lsb > low and h.lsb - low > most // 2:
-                high -= most
-            poc = high + h.lsb
+        most = 1 << h.sps.lsb_bits
+        poc = h.lsb if resets else nearest(self.previous, h.lsb, most)
         if shared is not None:
             poc = shared
         if tid == 0 and nal_type not in (6, 7, 8, 9) and not (nal_type <= 14 and nal_type % 2 == 0):
             self.previous = poc
         if irap:
-            self.irap_poc, self.begins = poc, False
-            self.irap_index = told_index if told_index is not None else self.irap_index + 1
-        return poc, self.irap_index, poc - self.irap_poc
+            self.begins = False
+        if told is not None:
+            self.period, lsb = told
+            # Where the picture that was told of is lost, the period is still its.
+            self.period_poc = poc if lsb is None or lsb == h.lsb else nearest(poc, lsb, most)
+        elif irap or self.period < 0:
+            self.period, self.period_poc = self.period + 1, poc
+        return poc, self.period, poc - self.period_poc
 
 
 def rewrite_header(rbsp, h, data, ends):

@@ -2,7 +2,7 @@
 import VeilBitstream
 import VeilProtection
 
-/// Shows a decoder's decrypting hooks the messages of the stream. Layers whose keystream never restarts cannot be
+/// Verifies a stream and shows a decoder's decrypting hooks its messages. Layers whose keystream never restarts cannot be
 /// decrypted picture by picture while decoding: from the first message that says so, the stream is decrypted before
 /// it reaches the decoder.
 package final class DecryptingInput {
@@ -12,27 +12,34 @@ package final class DecryptingInput {
     private var parameterSets: [NALUnit] = []
     private var transcoder: StreamTranscoder?
     private var replays = false
-    private let verifier: StreamVerifier
+    private var verified: VerifiedStream?
 
     package init(_ decryption: Decryption, threads: Int, deliver: @escaping (NALUnit) throws -> Void) {
         self.decryption = decryption
         self.threads = threads
         self.deliver = deliver
-        verifier = StreamVerifier(decryption)
+        verified = VerifiedStream(decryption) { [unowned self] in try take($0) }
     }
 
-    package func push(_ nal: NALUnit) throws {
+    package func push(_ nal: NALUnit) throws { try verified?.push(nal) }
+
+    package func finish() throws {
+        try verified?.finish()
+        try transcoder?.finish()
+    }
+
+    private func take(_ nal: NALUnit) throws {
         if let transcoder {
             try transcoder.push(nal)
             return
         }
-        try verifier.push(nal)
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps: parameterSets.append(nal)
         case .prefixSEI:
             if let message = try ProtectionSEI.message(in: nal) {
                 if message.resynchronization == .stream {
-                    let made = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { [unowned self] in
+                    let made = StreamTranscoder(mode: .decrypt(decryption), threads: threads, verifies: false) {
+                        [unowned self] in
                         if !self.replays { try self.deliver($0) }
                     }
                     replays = true
@@ -47,10 +54,5 @@ package final class DecryptingInput {
         default: break
         }
         try deliver(nal)
-    }
-
-    package func finish() throws {
-        if transcoder == nil { try verifier.finish() }
-        try transcoder?.finish()
     }
 }

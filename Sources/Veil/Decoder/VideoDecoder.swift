@@ -30,6 +30,8 @@ public final class VideoDecoder {
         public var maxTemporalId = 6
         /// Keys of encrypted layers. Without them the stream decodes to what someone without keys sees.
         public var keys: KeyRing?
+        /// What is let through that somebody without keys may have done to the stream.
+        public var verification = VerificationOptions()
         /// Worker threads, 1 or more. Output does not depend on it.
         public var threads = 1
         /// Check decoded picture hash SEI messages (D.3.19); see ``Report``.
@@ -60,6 +62,9 @@ public final class VideoDecoder {
         public var skippedRASL = 0
         /// Nothing was lost, damaged or concealed.
         public var isClean = true
+        /// What was found about where an encrypted stream comes from; nil without keys. What is missing does not count
+        /// in ``isClean``.
+        public var verification: VerificationReport?
         /// The first messages about damage, one line each.
         public var messages: [String] = []
         public init() {}
@@ -67,6 +72,7 @@ public final class VideoDecoder {
 
     private let decoder: VeilDecoder.Decoder
     private let input: DecryptingInput?
+    private let decryption: Decryption?
     private var splitter = ByteStreamSplitter()
     private let sink = Sink()
 
@@ -91,9 +97,11 @@ public final class VideoDecoder {
         inner.hooks = options.hooks
         let decryption = options.keys.map { keys in
             // Only the layers that are decoded need keys; which those are, the layer asked for bounds.
-            if case .layer(let layer) = options.output { return Decryption(keys: keys, wanted: Set(0...max(layer, 0))) }
-            return Decryption(keys: keys)
+            var wanted: Set<Int>?
+            if case .layer(let layer) = options.output { wanted = Set(0...max(layer, 0)) }
+            return Decryption(keys: keys, wanted: wanted, verification: options.verification)
         }
+        self.decryption = decryption
         if let decryption {
             inner.hooks = options.hooks.map { HooksInTurn(decryption.restarting, $0) } ?? decryption.restarting
         }
@@ -156,6 +164,7 @@ public final class VideoDecoder {
         report.damagedUnits = r.damagedUnits
         report.skippedRASL = r.skippedRasl
         report.isClean = r.isClean
+        report.verification = decryption?.report
         report.messages = r.messages
         return report
     }

@@ -21,6 +21,8 @@ public final class VideoEncoder {
     private let encoder: ScalableEncoder
     private let sources: LayerSources
     private let statistics: PassStatistics?
+    /// Of an authenticated stream, the access unit that may be the last.
+    private var waiting: CodedAccessUnit?
     private let tags: AccessUnitTags?
 
     /// Throws ``SettingsError``, ``EncoderError``, ``BaseLayerError`` or ``KeyError`` when the settings cannot be met,
@@ -55,14 +57,26 @@ public final class VideoEncoder {
     /// The same with frames of files.
     package func push(_ frame: SourceFrame, own: [Int: SourceFrame] = [:]) throws -> [AccessUnit] {
         let pictures = try sources.pictures(frame, own: own)
-        return try encoder.push(base: pictures.base, enhancements: pictures.enhancements).map { [try accessUnit($0)] }
-            ?? []
+        guard let coded = try encoder.push(base: pictures.base, enhancements: pictures.enhancements) else { return [] }
+        guard tags != nil else { return [try accessUnit(coded)] }
+        // The last access unit ends the run: which one that is shows later.
+        defer { waiting = coded }
+        return try waiting.map { [try accessUnit($0)] } ?? []
     }
 
     /// The next access unit that is left when there are no more pictures; nil after the last. What ``finish()``
     /// gathers.
     public func nextAtEnd() throws -> AccessUnit? {
-        if let unit = try encoder.flush() { return try accessUnit(unit) }
+        while let coded = try encoder.flush() {
+            guard tags != nil else { return try accessUnit(coded) }
+            let earlier = waiting
+            waiting = coded
+            if let earlier { return try accessUnit(earlier) }
+        }
+        if let last = waiting {
+            waiting = nil
+            return try accessUnit(last, isLast: true)
+        }
         try statistics?.finish()
         return nil
     }
@@ -74,9 +88,9 @@ public final class VideoEncoder {
         return result
     }
 
-    private func accessUnit(_ coded: CodedAccessUnit) throws -> AccessUnit {
+    private func accessUnit(_ coded: CodedAccessUnit, isLast: Bool = false) throws -> AccessUnit {
         try statistics?.add(coded)
-        var unit = AccessUnit(try tags?.add(to: coded.nals) ?? coded.nals)
+        var unit = AccessUnit(try tags?.add(to: coded.nals, isLast: isLast) ?? coded.nals)
         unit.displayIndex = coded.displayIndex
         if settings.keepsReconstructions {
             unit.reconstructions = zip(coded.pictures, sources.layerSizes).enumerated().map { i, layer in
@@ -107,11 +121,13 @@ private final class AccessUnitTags {
         authenticator = StreamAuthenticator(encryption) { [unowned self] in tagged.append($0) }
     }
 
-    func add(to units: [NALUnit]) throws -> [NALUnit] {
+    /// - Parameter isLast: no more access units come.
+    func add(to units: [NALUnit], isLast: Bool) throws -> [NALUnit] {
         defer { tagged.removeAll() }
         for unit in units { try authenticator?.push(unit) }
         // The next picture's units are another access unit's: this one is whole.
-        try authenticator?.finish()
+        try authenticator?.finishPicture()
+        if isLast { try authenticator?.finish() }
         return tagged
     }
 }

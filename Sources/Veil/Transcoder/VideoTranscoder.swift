@@ -15,7 +15,7 @@ public final class VideoTranscoder {
         /// come from the VPS, which is followed to the end: where it tells of others, a new nonce is chosen.
         case encrypt(keys: KeyRing, options: Encryption.Options)
         /// Decrypt. Layers for which the keys are not there throw ``KeyError``, or stay encrypted when `partial`.
-        case decrypt(keys: KeyRing, partial: Bool)
+        case decrypt(keys: KeyRing, partial: Bool, verification: VerificationOptions = VerificationOptions())
         /// Show all bins to hooks of your own, which may replace them: a watermark, statistics, another cipher.
         ///
         /// A hook that changes bins is responsible for the stream staying decodable: see ``EncryptableBins`` for
@@ -35,6 +35,8 @@ public final class VideoTranscoder {
         public var unchangedSlices: [Int: Int] = [:]
         /// Bytes of encryption messages put in or taken out.
         public var messageBytes = 0
+        /// What was found about where a stream comes from that is decrypted.
+        public var verification: VerificationReport?
         /// The first messages about damage, one line each.
         public var messages: [String] = []
     }
@@ -54,7 +56,8 @@ public final class VideoTranscoder {
         let mode: StreamTranscoder.Mode
         switch operation {
         case .encrypt(let keys, let options): mode = .plan(ProtectionPlan(options: options, keys: keys))
-        case .decrypt(let keys, let partial): mode = .decrypt(Decryption(keys: keys, lenient: partial))
+        case .decrypt(let keys, let partial, let verification):
+            mode = .decrypt(Decryption(keys: keys, lenient: partial, verification: verification))
         case .hooks(let provider): mode = .hooks(provider)
         }
         let sink = sink
@@ -79,10 +82,12 @@ public final class VideoTranscoder {
 
     public var report: Report {
         let r = transcoder.report
-        return Report(
+        var report = Report(
             pictures: r.pictures, failedSlices: r.failedSlices, droppedSlices: r.droppedSlices,
             sealedSlices: r.sealedSlices, unchangedSlices: r.unchangedSlices, messageBytes: r.messageBytes,
             messages: r.messages)
+        report.verification = transcoder.decryption?.report
+        return report
     }
 
     private func group() -> [AccessUnit] {

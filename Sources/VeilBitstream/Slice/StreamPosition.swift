@@ -206,13 +206,15 @@ package struct PeriodNumbering: Sendable {
 }
 
 /// A set of integers that mostly follow each other.
-struct IntervalSet: Sendable {
+package struct IntervalSet: Sendable {
     private var intervals: [(first: Int, last: Int)] = []
+
+    package init() {}
 
     var pieces: Int { intervals.count }
 
     /// Whether the value was not there.
-    mutating func insert(_ value: Int) -> Bool {
+    package mutating func insert(_ value: Int) -> Bool {
         // The last interval that begins at the value or before it: most values come near the end.
         var at = intervals.count - 1
         while at >= 0, intervals[at].first > value { at -= 1 }

@@ -72,6 +72,12 @@ public enum CipherKind: UInt8, Sendable, CaseIterable {
         self = kind
     }
 
+    func makeKeystream(key: SecretBytes) -> any Keystream {
+        var bytes = key.bytes
+        defer { bytes.wipe() }
+        return makeKeystream(key: bytes)
+    }
+
     /// A generator keyed with 32 bytes.
     public func makeKeystream(key: [UInt8]) -> any Keystream {
         switch self {

@@ -74,7 +74,7 @@ public enum KeystreamSample {
         message.cipher = cipher
         message.feedback = cipher == .chaotic
         let hook: any BinHook = BinCipher(
-            message: message, key: key(seed: 2, index: 0), decrypts: false, statistics: nil)
+            message: message, key: SecretBytes(key(seed: 2, index: 0)), decrypts: false, statistics: nil)
         hook.begin(BinUnit(layer: 0, period: 0, pocDelta: 0, ctuAddress: 0))
         var sum: UInt32 = 0
         let replace = time { for run in runs { sum &+= hook.replace(run) } }

@@ -11,74 +11,102 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     private struct Layer {
         var message: ProtectionMessage
         /// Nil: the key is not held and the layer is left as it is.
-        var key: [UInt8]?
-        var authentication: [UInt8]?
+        var keys: StreamKey?
         var sealing: SymmetricKey?
-        /// The message's IRAP picture has not come yet.
+        /// The picture that the message's period begins with has not come yet.
         var isPending = true
+        /// No picture came since the first message of the layer.
+        var isNew = true
     }
 
     private let keys: KeyRing
     private let lenient: Bool
     private let wanted: Set<Int>?
+    package let verification: VerificationOptions
     private let lock = NSLock()
     private var layers: [Int: Layer] = [:]
+    private var given: [ProtectionMessage] = []
+    private var reportStorage = VerificationReport()
     private let chains = ChainStore()
 
     /// - Parameters:
     ///   - wanted: the layers that matter; nil for all. Others need no key.
     ///   - lenient: leave layers without a key encrypted instead of throwing.
-    public init(keys: KeyRing, wanted: Set<Int>? = nil, lenient: Bool = false) {
+    ///   - verification: what is let through that somebody without keys may have done.
+    public init(
+        keys: KeyRing, wanted: Set<Int>? = nil, lenient: Bool = false,
+        verification: VerificationOptions = VerificationOptions()
+    ) {
         self.keys = keys
         self.wanted = wanted
         self.lenient = lenient
+        self.verification = verification
     }
 
     /// Layers for which messages came.
     public var signalledLayers: [Int] { lock.withLock { layers.keys.sorted() } }
     /// Layers that stay encrypted for want of a key.
-    public var lockedLayers: [Int] { lock.withLock { layers.filter { $0.value.key == nil }.keys.sorted() } }
+    public var lockedLayers: [Int] { lock.withLock { layers.filter { $0.value.keys == nil }.keys.sorted() } }
+
+    /// What was found about where the stream comes from, so far.
+    public internal(set) var report: VerificationReport {
+        get { lock.withLock { reportStorage } }
+        set { lock.withLock { reportStorage = newValue } }
+    }
+
+    /// Messages that did not come in the stream.
+    var givenMessages: [ProtectionMessage] { lock.withLock { given } }
+
+    func wants(layer: Int) -> Bool { wanted?.contains(layer) ?? true }
+
+    func holdsKey(layer: Int) -> Bool { keys.layers.contains { $0.layer == layer } }
 
     /// Takes the message of a layer. Throws when the key it names is missing or wrong.
     public func take(_ message: ProtectionMessage) throws {
         try lock.withLock {
-            if var known = layers[message.layer] {
-                var same = message
-                same.period = known.message.period
-                if same == known.message {
-                    known.message.period = message.period
-                    known.isPending = true
-                    layers[message.layer] = known
-                    return
-                }
+            let keys = try unlocked(message)
+            if let known = layers[message.layer], known.message.belongsTogether(with: message) {
+                layers[message.layer]?.message = message
+                layers[message.layer]?.isPending = true
+                return
             }
             chains.forget(layer: message.layer)
-            // Another run, which need not cover all that the last one did.
-            let before = layers[message.layer]?.message.nonce
-            for (id, known) in layers where known.message.nonce != message.nonce && id != message.layer {
-                let isSameKind = known.message.scheme == message.scheme && message.scheme != .all
-                if known.message.nonce == before || isSameKind { layers[id] = nil }
+            // Another run, which need not protect all that the last one did.
+            for (id, known) in layers where known.message.nonce != message.nonce && message.leavesClear(layer: id) {
+                layers[id] = nil
             }
-            var layer = Layer(message: message)
-            if wanted?.contains(message.layer) ?? true {
-                if let key = keys.key(id: message.keyId) {
-                    let derived = StreamKey(key: key.key, message: message)
-                    guard derived.check == message.keyCheck else {
-                        throw KeyError.wrong(layer: message.layer, id: message.keyId, source: keys.source)
-                    }
-                    layer.key = derived.keystream
-                    layer.authentication = derived.authentication
-                    layer.sealing = SealedUnit.key(key.key, nonce: message.nonce, layer: message.layer)
-                } else if !lenient {
-                    throw KeyError.missing(layer: message.layer, id: message.keyId, source: keys.source)
-                }
-            }
-            layers[message.layer] = layer
+            let key = keys == nil ? nil : self.keys.key(id: message.keyId)
+            layers[message.layer] = Layer(
+                message: message, keys: keys,
+                sealing: key.map { SealedUnit.key($0.key, nonce: message.nonce, layer: message.layer) })
         }
     }
 
+    /// The keys that a message asks for; nil where its layer stays as it is. Throws when the key is missing or wrong.
+    func unlock(_ message: ProtectionMessage) throws -> StreamKey? { try lock.withLock { try unlocked(message) } }
+
+    /// Under the lock.
+    private func unlocked(_ message: ProtectionMessage) throws -> StreamKey? {
+        guard wants(layer: message.layer) else { return nil }
+        guard let key = keys.key(id: message.keyId) else {
+            if lenient { return nil }
+            throw KeyError.missing(layer: message.layer, id: message.keyId, source: keys.source)
+        }
+        let known = layers[message.layer]
+        let derived =
+            known.flatMap { $0.message.belongsTogether(with: message) ? $0.keys : nil }
+            ?? StreamKey(key: key.key, message: message)
+        guard derived.check(message) == message.keyCheck else {
+            throw KeyError.wrong(layer: message.layer, id: message.keyId, source: keys.source)
+        }
+        return derived
+    }
+
     /// Takes the messages of a stream that carries none.
-    public func take(_ sidecar: Sidecar) throws { for message in sidecar.messages { try take(message) } }
+    public func take(_ sidecar: Sidecar) throws {
+        for message in sidecar.messages { try take(message) }
+        lock.withLock { given += sidecar.messages }
+    }
 
     /// The unit in a sealed one; nil when it stays sealed for want of a key. Throws when it was changed.
     package func open(_ nal: NALUnit) throws -> NALUnit? {
@@ -95,10 +123,8 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
         return opened
     }
 
-    /// Whether pictures of a layer carry tags, and the key that they can be checked with, if it is held.
-    package func authentication(layer: Int) -> (isThere: Bool, key: [UInt8]?) {
-        lock.withLock { (layers[layer]?.message.isAuthenticated ?? false, layers[layer]?.authentication) }
-    }
+    /// Whether the tags of a layer have served when it is decrypted.
+    package func opens(layer: Int) -> Bool { lock.withLock { layers[layer]?.keys != nil } }
 
     /// Which pictures of a layer are encrypted at all; nil when nothing is known of it.
     package func selection(layer: Int) -> EncryptionScope? { lock.withLock { layers[layer]?.message.selection } }
@@ -108,8 +134,12 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     /// The message in force now counts, whatever comes while the picture is worked on.
     public func pictureHooks(layer: Int) -> @Sendable () -> (any BinHook)? {
         lock.withLock {
-            guard let known = layers[layer], let key = known.key else { return { nil } }
-            let make = { @Sendable in BinCipher(message: known.message, key: key, decrypts: true, statistics: nil) }
+            guard let known = layers[layer], let keys = known.keys else { return { nil } }
+            // Before the first IRAP picture version 1 encrypts nothing.
+            if known.message.version == 1 && known.isNew { return { nil } }
+            let make = { @Sendable in
+                BinCipher(message: known.message, key: keys.keystream, decrypts: true, statistics: nil)
+            }
             guard known.message.resynchronization == .stream else { return make }
             let chains = chains
             return { chains.hook(layer: layer, make) }
@@ -118,9 +148,10 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
 
     public func periodStart(layer: Int, isIRAP: Bool) -> PeriodStart? {
         lock.withLock {
-            guard let known = layers[layer], known.isPending else { return nil }
+            guard let known = layers[layer], known.isPending, isIRAP || known.message.version > 1 else { return nil }
             layers[layer]?.isPending = false
-            return PeriodStart(period: known.message.period)
+            layers[layer]?.isNew = false
+            return known.message.periodStart
         }
     }
 

@@ -29,10 +29,9 @@ public final class Encryption: BinHookProvider, Sendable {
     /// One encrypted layer.
     private struct Layer: Sendable {
         let message: ProtectionMessage
-        let key: [UInt8]
+        let keys: StreamKey
         /// What every hook's keystream is a copy of. Not of generators of the program's own, which may be classes.
         nonisolated(unsafe) let keystream: (any Keystream)?
-        let authentication: [UInt8]
         let sealing: SymmetricKey
         let statistics = EncryptionStatistics()
     }
@@ -49,6 +48,9 @@ public final class Encryption: BinHookProvider, Sendable {
         self.options = options
         let nonce = options.nonce ?? SecretBytes.random(16).bytes
         guard nonce.count == 16 else { throw KeyError.malformed(source: "nonce", reason: "is not 16 bytes") }
+        let protected = ids.reduce(UInt64(0)) {
+            options.scheme.covers($1, of: ids) ? $0 | 1 << UInt64($1 & 63) : $0
+        }
         var layers: [Int: Layer] = [:]
         for id in ids where options.scheme.covers(id, of: ids) {
             let key = try keys.key(layer: id)
@@ -63,13 +65,12 @@ public final class Encryption: BinHookProvider, Sendable {
             message.selection = options.selections[id] ?? options.selection
             message.isAuthenticated = options.authenticates
             message.nonce = nonce
+            message.protectedLayers = protected
             message.keyId = key.id
             let derived = StreamKey(key: key.key, message: message)
-            message.keyCheck = derived.check
             layers[id] = Layer(
-                message: message, key: derived.keystream,
+                message: message, keys: derived,
                 keystream: message.cipher == .custom ? nil : message.cipher.makeKeystream(key: derived.keystream),
-                authentication: derived.authentication,
                 sealing: SealedUnit.key(key.key, nonce: nonce, layer: id))
         }
         self.layers = layers
@@ -80,8 +81,11 @@ public final class Encryption: BinHookProvider, Sendable {
 
     /// The message to send before the picture that begins a period of a layer, or nil when the layer stays clear.
     public func message(layer: Int, period: PeriodStart) -> ProtectionMessage? {
-        guard var message = layers[layer]?.message else { return nil }
+        guard let known = layers[layer] else { return nil }
+        var message = known.message
         message.period = period.period
+        message.pocLsb = period.pocLsb
+        message.keyCheck = known.keys.check(message)
         return message
     }
 
@@ -90,8 +94,8 @@ public final class Encryption: BinHookProvider, Sendable {
     }
 
     /// The key of a layer's tags, or nil when its pictures get none.
-    package func authenticationKey(layer: Int) -> [UInt8]? {
-        layers[layer].flatMap { $0.message.isAuthenticated ? $0.authentication : nil }
+    package func authenticationKey(layer: Int) -> SecretBytes? {
+        layers[layer].flatMap { $0.message.isAuthenticated ? $0.keys.authentication : nil }
     }
 
     /// Seals a unit under the key of an encrypted layer.
@@ -109,7 +113,7 @@ public final class Encryption: BinHookProvider, Sendable {
         let make = {
             BinCipher(
                 message: known.message,
-                keystream: known.keystream ?? known.message.cipher.makeKeystream(key: known.key), decrypts: false,
+                keystream: known.keystream ?? known.message.cipher.makeKeystream(key: known.keys.keystream), decrypts: false,
                 statistics: known.statistics)
         }
         return known.message.resynchronization == .stream ? chains.hook(layer: layer, make) : make()
@@ -123,7 +127,7 @@ public final class Encryption: BinHookProvider, Sendable {
 }
 
 extension BinCipher {
-    convenience init(message: ProtectionMessage, key: [UInt8], decrypts: Bool, statistics: EncryptionStatistics?) {
+    convenience init(message: ProtectionMessage, key: SecretBytes, decrypts: Bool, statistics: EncryptionStatistics?) {
         self.init(
             message: message, keystream: message.cipher.makeKeystream(key: key), decrypts: decrypts,
             statistics: statistics)

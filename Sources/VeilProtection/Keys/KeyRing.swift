@@ -65,10 +65,10 @@ public struct KeyRing: Sendable {
         master: SecretBytes, id: String, layer: Int, cipher: CipherKind, profile: ElementProfile
     ) -> LayerKey {
         let key = HKDF<SHA256>.deriveKey(
-            inputKeyMaterial: SymmetricKey(data: master.bytes), info: Data("Veil layer key 1".utf8) + [UInt8(layer)],
+            inputKeyMaterial: master.symmetricKey, info: Data("Veil layer key 1".utf8) + [UInt8(layer)],
             outputByteCount: 32)
         return LayerKey(
-            layer: layer, id: "\(id)/\(layer)", key: SecretBytes(key.withUnsafeBytes { Array($0) }), cipher: cipher,
+            layer: layer, id: "\(id)/\(layer)", key: key.withUnsafeBytes { SecretBytes(Array($0)) }, cipher: cipher,
             profile: profile)
     }
 
@@ -93,8 +93,10 @@ public enum KeyError: Error, Equatable, Sendable, CustomStringConvertible {
     case exists(path: String)
     case notEncrypted(stream: String)
     case unsupported(layer: Int, reason: String)
-    /// A picture's tag is missing or does not fit.
+    /// Something is not what the encryptor wrote.
     case tampered(layer: Int, offset: Int, reason: String)
+    /// Something that the encryptor wrote is missing.
+    case incomplete(String)
 
     public var description: String {
         switch self {
@@ -110,6 +112,7 @@ public enum KeyError: Error, Equatable, Sendable, CustomStringConvertible {
         case .notEncrypted(let stream): return "\(stream): no layer is encrypted"
         case .unsupported(let layer, let reason): return "layer \(layer): \(reason)"
         case .tampered(let layer, let offset, let reason): return "layer \(layer), picture at byte \(offset): \(reason)"
+        case .incomplete(let what): return what
         }
     }
 }

@@ -2,20 +2,33 @@
 import Crypto
 import Foundation
 
-/// The authentication tag of the pictures of one layer, carried in a suffix SEI message after the slices of each.
+/// The authentication tag of a picture of one layer, carried in a suffix SEI message after its slices, or of the end
+/// of a run in a layer, after its last picture.
 ///
-/// The payload of user_data_unregistered, after the UUID: version (1 byte), layer (1) and the tag (16): the first
-/// half of an HMAC-SHA-256 under the layer's authentication key of the label "Veil picture 1", the IRAP index (4
-/// bytes) and the picture order count after the IRAP picture (4), then the SHA-256 of each NAL unit that the picture
-/// was decoded from: its VPS, SPS and PPS (a unit not there counts as empty), and its slice segments, in order, each
-/// from its NAL unit header on, emulation prevention included.
+/// The payload of user_data_unregistered, after the UUID, big endian: version (1 byte), layer (1), kind (1: 1 a
+/// picture, 2 the end), index (4): how many pictures of the run and layer came before; of a picture, number of slice
+/// segments (4) and lower digest (16); tag (16). Version 1 knows pictures only, and holds layer and tag alone.
 public struct AuthenticationMessage: Equatable, Sendable {
+    public enum Kind: UInt8, Sendable {
+        case picture = 1
+        case end = 2
+    }
+
     public static let uuid: [UInt8] = [
         0x76, 0x65, 0x69, 0x6C, 0x51, 0xC3, 0x4F, 0x7E, 0xA8, 0x06, 0x92, 0x1B, 0xD4, 0x4A, 0x5F, 0x27,
     ]
     public static let tagBytes = 16
+    static let digestBytes = 16
 
+    public internal(set) var version: UInt8 = 2
     public var layer: Int
+    public var kind = Kind.picture
+    /// How many pictures of the run and layer came before in decoding order; at the end, how many there are.
+    public var index: UInt32 = 0
+    /// NAL units of slice segments of the picture.
+    public var sliceCount: UInt32 = 0
+    /// Of the slices of the pictures that its layer refers to directly, in the same access unit.
+    public var lowerDigest = [UInt8](repeating: 0, count: Self.digestBytes)
     public var tag: [UInt8]
 
     public init(layer: Int, tag: [UInt8]) {
@@ -26,37 +39,81 @@ public struct AuthenticationMessage: Equatable, Sendable {
     /// Nil when the payload is some other user data.
     public init?(payload: [UInt8]) throws {
         guard payload.starts(with: Self.uuid) else { return nil }
-        guard payload.count == 18 + Self.tagBytes else { throw ProtectionMessage.ParseError.truncated }
-        guard payload[16] == 1 else {
-            throw ProtectionMessage.ParseError.unknown(field: "authentication version", value: Int(payload[16]))
-        }
+        guard payload.count > 18 else { throw ProtectionMessage.ParseError.truncated }
+        version = payload[16]
         layer = Int(payload[17])
-        tag = Array(payload[18...])
+        func number(_ at: Int) -> UInt32 { payload[at..<(at + 4)].reduce(0) { $0 << 8 | UInt32($1) } }
+        switch version {
+        case 1:
+            guard payload.count == 18 + Self.tagBytes else { throw ProtectionMessage.ParseError.truncated }
+        case 2:
+            guard let kind = Kind(rawValue: payload[18]) else {
+                throw ProtectionMessage.ParseError.unknown(field: "authentication kind", value: Int(payload[18]))
+            }
+            self.kind = kind
+            guard payload.count == 23 + (kind == .picture ? 4 + Self.digestBytes : 0) + Self.tagBytes else {
+                throw ProtectionMessage.ParseError.truncated
+            }
+            index = number(19)
+            if kind == .picture {
+                sliceCount = number(23)
+                lowerDigest = Array(payload[27..<(27 + Self.digestBytes)])
+            }
+        default:
+            throw ProtectionMessage.ParseError.unknown(field: "authentication version", value: Int(version))
+        }
+        tag = Array(payload.suffix(Self.tagBytes))
     }
 
-    public var payload: [UInt8] { Self.uuid + [1, UInt8(truncatingIfNeeded: layer)] + tag }
+    public var payload: [UInt8] {
+        var bytes = Self.uuid + [version, UInt8(truncatingIfNeeded: layer)]
+        if version > 1 {
+            bytes.append(kind.rawValue)
+            bytes += Self.word(index)
+            if kind == .picture { bytes += Self.word(sliceCount) + lowerDigest }
+        }
+        return bytes + tag
+    }
+
+    static func word(_ value: UInt32) -> [UInt8] {
+        (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * UInt32($0))) }
+    }
 }
 
-/// Computes the tag of one picture.
-package struct PictureAuthenticator {
-    private var mac: HMAC<SHA256>
-
-    /// - Parameter key: 32 bytes of the layer (``StreamKey``).
-    package init(key: [UInt8], period: Int, pocDelta: Int) {
-        mac = HMAC<SHA256>(key: SymmetricKey(data: key))
-        mac.update(data: Data("Veil picture 1".utf8))
-        for value in [period, pocDelta] {
-            mac.update(data: (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) })
-        }
+extension AuthenticationMessage {
+    /// Puts the right tag in.
+    /// - Parameter picture: of a picture, what it was found to be.
+    mutating func sign(_ picture: PictureFollower.Picture? = nil, key: SecretBytes) {
+        tag = expectedTag(picture, key: key)
     }
 
-    package mutating func add(_ nal: [UInt8]) { mac.update(data: Data(SHA256.hash(data: nal))) }
+    /// Whether the tag is that of this picture; compares without telling by time where tags differ.
+    func isGenuine(_ picture: PictureFollower.Picture? = nil, key: SecretBytes) -> Bool {
+        let own = expectedTag(picture, key: key)
+        return own.count == tag.count && zip(own, tag).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    }
 
-    package var tag: [UInt8] { Array(mac.finalize().prefix(AuthenticationMessage.tagBytes)) }
-
-    /// Compares without telling by time where tags differ.
-    package func matches(_ other: [UInt8]) -> Bool {
-        let own = tag
-        return own.count == other.count && zip(own, other).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
+    /// The first half of an HMAC-SHA-256 under the layer's authentication key of: the label "Veil picture 2", period,
+    /// picture order count in it, index, number of slices (4 bytes each), lower digest, SHA-256 of the payload of the
+    /// message in force, and the SHA-256 of each NAL unit that the picture is decoded from, from its header on,
+    /// emulation prevention included: VPS (above layer 0; else 32 zero bytes, as extraction may change it), SPS, PPS
+    /// (a unit not there counts as empty), slice segments in order. Of the end: "Veil end 2" and the number of
+    /// pictures. Version 1: "Veil picture 1", period, count, then VPS, SPS, PPS and slices.
+    private func expectedTag(_ picture: PictureFollower.Picture?, key: SecretBytes) -> [UInt8] {
+        var mac = HMAC<SHA256>(key: key.symmetricKey)
+        guard let picture, kind == .picture else {
+            mac.update(data: Data("Veil end 2".utf8) + Self.word(index))
+            return Array(mac.finalize().prefix(Self.tagBytes))
+        }
+        mac.update(data: Data("Veil picture \(version)".utf8))
+        mac.update(data: Self.word(UInt32(truncatingIfNeeded: picture.position.period)))
+        mac.update(data: Self.word(UInt32(truncatingIfNeeded: picture.position.pocDelta)))
+        if version > 1 {
+            mac.update(data: Self.word(index) + Self.word(sliceCount) + lowerDigest + picture.messageHash)
+        }
+        mac.update(data: version > 1 && layer == 0 ? [UInt8](repeating: 0, count: 32) : picture.vpsHash)
+        mac.update(data: picture.spsHash + picture.ppsHash)
+        for hash in picture.slices { mac.update(data: hash) }
+        return Array(mac.finalize().prefix(Self.tagBytes))
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilBitstream
 import VeilEntropy
 
 /// Which layers of a stream are encrypted.
@@ -51,20 +52,26 @@ public enum Resynchronization: UInt8, Sendable, CaseIterable {
     }
 }
 
-/// What a decryptor must know of one layer, carried in an SEI message before each IRAP picture of the layer.
+/// What a decryptor must know of one layer, carried in an SEI message before each picture that begins a period of the
+/// layer (as a rule an IRAP picture).
 ///
 /// The payload of user_data_unregistered, after the UUID, big endian: version (1 byte), scheme (1), layer (1), cipher
-/// (1), profile (1), flags (1: 1 feedback, 2 single chain, 4 IRAP pictures only, 8 regions follow, 16 authenticated),
-/// elements (2, bit BinElement), lowest encrypted temporal sub-layer (1), IRAP index (4), nonce (16), key check value
-/// (8), length of the key id (1) and the id; then, if flagged, the number of regions (1) and of each x, y, width,
-/// height in luma samples of the layer (2 each).
+/// (1), profile (1), flags (1: 1 feedback, 2 single chain, 4 IRAP pictures only, 8 regions follow, 16 tags follow),
+/// elements (2, bit BinElement), lowest encrypted temporal sub-layer (1), period (4), slice_pic_order_cnt_lsb of the
+/// period's first picture (2), layers that the run protects (8, bit nuh_layer_id), nonce of the run (16), commitment
+/// (32), length of the key id (1) and the id; then, if flagged, the number of regions (1) and of each x, y, width,
+/// height in luma samples of the layer (2 each). Version 1 has neither the LSBs nor the layers, and 8 bytes in place
+/// of the commitment.
 public struct ProtectionMessage: Hashable, Sendable {
-    public static let version: UInt8 = 1
+    /// What is written; version 1 is read too.
+    public static let version: UInt8 = 2
     public static let maxKeyIdBytes = 64
     public static let uuid: [UInt8] = [
         0x76, 0x65, 0x69, 0x6C, 0x8B, 0x1D, 0x4E, 0x0A, 0x9C, 0x53, 0x2F, 0xE7, 0x60, 0xB4, 0x3D, 0x11,
     ]
 
+    /// 1 or 2.
+    public internal(set) var version = Self.version
     public var scheme = Scheme.all
     public var layer = 0
     public var cipher = CipherKind.chaotic
@@ -75,10 +82,17 @@ public struct ProtectionMessage: Hashable, Sendable {
     public var selection = EncryptionScope()
     /// Whether an ``AuthenticationMessage`` follows the slices of each picture of the layer.
     public var isAuthenticated = false
-    /// How many IRAP pictures of the layer came before this one.
+    /// Number of the period of the layer, from 0; of version 1, how many IRAP pictures of the layer came before.
     public var period: UInt32 = 0
+    /// slice_pic_order_cnt_lsb of the picture that begins the period; nil: of the next picture of the layer.
+    public var pocLsb: Int?
+    /// The layers that the run protects, a bit each by nuh_layer_id. Not of version 1.
+    public var protectedLayers: UInt64 = 0
+    /// Of the run: what one encryption wrote, from its beginning to its end.
     public var nonce: [UInt8] = Array(repeating: 0, count: 16)
-    public var keyCheck: [UInt8] = Array(repeating: 0, count: 8)
+    /// HMAC-SHA-256 of the payload with this put to zero, under a key derived from the layer's: it tells a wrong key
+    /// or a changed message, and commits to the key. Of version 1 its first 8 bytes, without the period.
+    public var keyCheck: [UInt8] = Array(repeating: 0, count: 32)
     public var keyId = ""
 
     public init() {}
@@ -94,12 +108,32 @@ public struct ProtectionMessage: Hashable, Sendable {
         }
     }
 
-    /// What the key check value covers: every field but itself and the IRAP index, which moves.
+    static func checkBytes(version: UInt8) -> Int { version == 1 ? 8 : 32 }
+
+    /// What the key check value covers: every field but itself, and of version 1 the period, which moves.
     var checkedFields: [UInt8] {
         var message = self
-        message.period = 0
-        message.keyCheck = Array(repeating: 0, count: 8)
+        if version == 1 { message.period = 0 }
+        message.keyCheck = Array(repeating: 0, count: Self.checkBytes(version: version))
         return message.payload
+    }
+
+    /// Whether another message tells of the same run, keys and all but where a period begins.
+    func belongsTogether(with other: ProtectionMessage) -> Bool {
+        var same = other
+        same.period = period
+        same.pocLsb = pocLsb
+        same.keyCheck = keyCheck
+        return same == self
+    }
+
+    /// The period that begins with the picture the message stands before.
+    var periodStart: PeriodStart { PeriodStart(period: period, pocLsb: pocLsb) }
+
+    /// Whether the run leaves a layer clear, as far as the message tells.
+    func leavesClear(layer other: Int) -> Bool {
+        if version > 1 { return protectedLayers >> UInt64(other & 63) & 1 == 0 }
+        return other != layer && (scheme == .bl || scheme == .el)
     }
 
     /// Nil when the payload is some other user data.
@@ -121,7 +155,7 @@ public struct ProtectionMessage: Hashable, Sendable {
             guard let result = make(UInt8(value)) else { throw ParseError.unknown(field: field, value: value) }
             return result
         }
-        _ = try known("version") { $0 == Self.version ? true : nil }
+        version = try known("version") { $0 == 1 || $0 == Self.version ? $0 : nil }
         scheme = try known("scheme", Scheme.init(rawValue:))
         layer = try known("layer") { $0 < 63 ? Int($0) : nil }
         cipher = try known("cipher") { CipherKind(rawValue: $0).flatMap { $0.isAvailable ? $0 : nil } }
@@ -134,8 +168,13 @@ public struct ProtectionMessage: Hashable, Sendable {
         elements = ElementSet(rawValue: UInt16(try next(2)))
         selection.minTemporalId = try known("temporal sub-layer") { $0 < 7 ? Int($0) : nil }
         period = UInt32(try next(4))
+        if version > 1 {
+            let lsb = try next(2)
+            pocLsb = lsb == Self.anyLsb ? nil : lsb
+            protectedLayers = UInt64(try next(4)) << 32 | UInt64(try next(4))
+        }
         nonce = try bytes(16)
-        keyCheck = try bytes(8)
+        keyCheck = try bytes(Self.checkBytes(version: version))
         let length = try known("key id length") { Int($0) <= Self.maxKeyIdBytes ? Int($0) : nil }
         // Shown in messages: nothing but visible characters.
         let id = try bytes(length)
@@ -149,7 +188,11 @@ public struct ProtectionMessage: Hashable, Sendable {
                     EncryptionScope.Region(x: try next(2), y: try next(2), width: try next(2), height: try next(2)))
             }
         }
+        // What the key check value does not cover is not read.
+        if version > 1 && at != payload.count { throw ParseError.unknown(field: "end", value: payload.count) }
     }
+
+    private static let anyLsb = 0xFFFF
 
     /// The payload of the user_data_unregistered SEI message.
     public var payload: [UInt8] {
@@ -157,7 +200,7 @@ public struct ProtectionMessage: Hashable, Sendable {
         func put(_ value: Int, _ count: Int) {
             for i in (0..<count).reversed() { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * i))) }
         }
-        put(Int(Self.version), 1)
+        put(Int(version), 1)
         put(Int(scheme.rawValue), 1)
         put(layer, 1)
         put(Int(cipher.rawValue), 1)
@@ -168,6 +211,11 @@ public struct ProtectionMessage: Hashable, Sendable {
         put(Int(elements.rawValue), 2)
         put(selection.minTemporalId, 1)
         put(Int(period), 4)
+        if version > 1 {
+            put(pocLsb ?? Self.anyLsb, 2)
+            put(Int(protectedLayers >> 32), 4)
+            put(Int(protectedLayers & 0xFFFF_FFFF), 4)
+        }
         bytes += nonce
         bytes += keyCheck
         put(keyId.utf8.count, 1)

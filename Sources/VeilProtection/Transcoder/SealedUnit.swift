@@ -19,7 +19,7 @@ package enum SealedUnit {
     /// The sealing key of a run and layer.
     static func key(_ key: SecretBytes, nonce: [UInt8], layer: Int) -> SymmetricKey {
         HKDF<SHA256>.deriveKey(
-            inputKeyMaterial: SymmetricKey(data: key.bytes), salt: nonce,
+            inputKeyMaterial: key.symmetricKey, salt: nonce,
             info: Data("Veil seal 2".utf8) + [UInt8(truncatingIfNeeded: layer)], outputByteCount: 32)
     }
 

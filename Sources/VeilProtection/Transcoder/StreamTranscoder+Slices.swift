@@ -113,25 +113,27 @@ extension StreamTranscoder {
         // A dependent segment whose slice is lost does not tell its picture.
         guard h.firstSliceSegmentInPicFlag || !h.dependentSliceSegmentFlag else { return }
         let isIRAP = h.nalUnitType.isIRAP
-        var position = following.positions.next(h, log2MaxPicOrderCntLsb: segment.sps.log2MaxPicOrderCntLsb) {
+        let stream = following.positions.next(h, log2MaxPicOrderCntLsb: segment.sps.log2MaxPicOrderCntLsb) {
             hooks.periodStart(layer: $0, isIRAP: $1)
         }
-        // Encryption numbers its pictures anew; new keys go with the numbers there are.
-        if encrypts && decryption?.selection(layer: h.nuhLayerId) == nil {
-            position = try following.numbering.next(position, layer: h.nuhLayerId, isIRAP: isIRAP)
-        }
-        if position.beginsPeriod, let encryption {
-            let period = UInt32(truncatingIfNeeded: position.period)
-            let message = signals ? encryption.message(layer: h.nuhLayerId, period: period) : nil
-            try put(
-                .picture(layer: h.nuhLayerId, period: period, message: message.map { ProtectionSEI.unit($0) }))
+        if hasOwnHooks && stream.precedesIRAP { return }
+        var position = stream
+        if encrypts {
+            // The encryptor's own: what another encryption numbered, or the stream repeats, does not matter.
+            position = try following.numbering.next(stream, layer: h.nuhLayerId, isIRAP: isIRAP)
+            let start = PeriodStart(period: UInt32(position.period), pocLsb: h.slicePicOrderCntLsb)
+            if signals, position.beginsPeriod, let message = encryption?.message(layer: h.nuhLayerId, period: start) {
+                try put(.picture(layer: h.nuhLayerId, message: ProtectionSEI.unit(message)))
+            }
         }
         var unit = BinUnit(
             layer: h.nuhLayerId, period: position.period, pocDelta: position.pocDelta, ctuAddress: 0,
             temporalId: h.temporalId, isIRAP: isIRAP)
         unit.ctbSize = 1 << segment.sps.ctbLog2SizeY
         // Pictures that nothing is encrypted in go through.
-        let make = hooks.pictureHooks(layer: h.nuhLayerId)
+        let make =
+            (hooks as? Rekeying)?.pictureHooks(layer: h.nuhLayerId, old: stream)
+            ?? hooks.pictureHooks(layer: h.nuhLayerId)
         guard try touches(unit), let hook = make() else { return }
         let pool = HookPool(hook, make: make)
         let picture = PictureRecoding(
@@ -244,9 +246,7 @@ extension StreamTranscoder {
     private func deliver(_ slot: Slot) throws {
         switch slot {
         case .ready(let nal): try deliver(nal)
-        case .picture(let layer, let period, let message):
-            if let period { periods.add(period, layer: layer) }
-            if let message { try deliver(message: message, layer: layer) }
+        case .picture(let layer, let message): try deliver(message: message, layer: layer)
         case .damaged(let nal, let reason, let isSealed): try deliver(damaged: nal, reason, isSealed: isSealed)
         case .segment(let picture, let index):
             let original = picture.original(index)

@@ -43,8 +43,8 @@ package final class StreamTranscoder {
     enum Slot {
         case ready(NALUnit)
         case segment(PictureRecoding, Int)
-        /// A picture of an encrypted layer begins, with a message if there is one to be sent.
-        case picture(layer: Int, period: UInt32?, message: NALUnit?)
+        /// A picture of an encrypted layer begins, before which a message is to be sent.
+        case picture(layer: Int, message: NALUnit)
         case damaged(NALUnit, reason: String, isSealed: Bool)
     }
 
@@ -53,7 +53,7 @@ package final class StreamTranscoder {
     let signals: Bool
     let damaged: DamagePolicy
     let plan: ProtectionPlan?
-    let decryption: Decryption?
+    package let decryption: Decryption?
     /// The encryption in force.
     private(set) var encryption: Encryption?
     private(set) var hooks: (any BinHookProvider)?
@@ -61,9 +61,7 @@ package final class StreamTranscoder {
     let hasOwnHooks: Bool
     private let output: (NALUnit) throws -> Void
     private var authenticator: StreamAuthenticator?
-    private let verifier: StreamVerifier?
-    /// Periods whose message was sent, for the tags.
-    let periods = Periods()
+    private var verified: VerifiedStream?
     let sets = ParameterSetCollection()
     var layouts: [Int: (generation: Int, layout: CTBLayout)] = [:]
     let workspaces = RecodingWorkspacePool()
@@ -78,20 +76,12 @@ package final class StreamTranscoder {
     /// Nonces of the runs that were decrypted.
     private var oldRuns: Set<[UInt8]> = []
 
-    /// Periods by layer in the order of pictures: the authenticator works behind the queue.
-    final class Periods {
-        private var waiting: [Int: [PeriodStart]] = [:]
-        func add(_ period: UInt32, layer: Int) { waiting[layer, default: []].append(PeriodStart(period: period)) }
-        func next(_ layer: Int, isIRAP: Bool) -> PeriodStart? {
-            waiting[layer]?.isEmpty ?? true ? nil : waiting[layer]?.removeFirst()
-        }
-    }
-
     /// - Parameters:
     ///   - signals: encrypting, put the encryption messages into the stream.
     ///   - damaged: encrypting, what to do with what cannot be encrypted.
+    ///   - verifies: decrypting, the stream was not verified before.
     package init(
-        mode: Mode, threads: Int, signals: Bool = true, damaged: DamagePolicy = .error,
+        mode: Mode, threads: Int, signals: Bool = true, damaged: DamagePolicy = .error, verifies: Bool = true,
         deliver: @escaping (NALUnit) throws -> Void
     ) {
         self.threads = max(threads, 1)
@@ -100,7 +90,6 @@ package final class StreamTranscoder {
         output = deliver
         plan = mode.plan
         decryption = mode.decryption
-        verifier = mode.decryption.map { StreamVerifier($0) }
         switch mode {
         case .hooks(let provider):
             hasOwnHooks = true
@@ -116,6 +105,9 @@ package final class StreamTranscoder {
             use(rekeying.encryption)
         case .plan, .rekeyPlan: hasOwnHooks = false
         }
+        if verifies {
+            verified = decryption.map { VerifiedStream($0) { [unowned self] in try self.take($0, isSealed: false) } }
+        }
     }
 
     /// Whether units leave encrypted that came clear, or under other keys.
@@ -127,7 +119,7 @@ package final class StreamTranscoder {
         following.numbering = PeriodNumbering(isSilent: !signals)
         hooks = decryption.map { Rekeying(from: $0, to: new) } ?? new
         if authenticator == nil && signals && new.options.authenticates {
-            authenticator = StreamAuthenticator(new, periodStart: periods.next, deliver: output)
+            authenticator = StreamAuthenticator(new, deliver: output)
         }
     }
 
@@ -151,7 +143,7 @@ package final class StreamTranscoder {
         // Before anything of the run: what layers it covers.
         for layer in new.encryptedLayers {
             if let message = new.message(layer: layer, period: 0) {
-                try put(.picture(layer: layer, period: nil, message: ProtectionSEI.unit(message)))
+                try put(.picture(layer: layer, message: ProtectionSEI.unit(message)))
             }
         }
     }
@@ -171,13 +163,12 @@ package final class StreamTranscoder {
 
     /// Takes the next NAL unit. Throws what `deliver` throws, a missing or wrong key, and ``ProtectionError``.
     package func push(_ nal: NALUnit) throws {
-        try verifier?.push(nal)
-        try take(nal, isSealed: false)
+        if let verified { try verified.push(nal) } else { try take(nal, isSealed: false) }
     }
 
     /// Ends the stream.
     package func finish() throws {
-        try verifier?.finish()
+        try verified?.finish()
         try drain()
         try authenticator?.finish()
     }
@@ -250,7 +241,7 @@ package final class StreamTranscoder {
             case .suffixSEI:
                 // Tags of the stream as it was, and no longer is.
                 guard let message = try ProtectionSEI.authentication(in: nal),
-                    decryption.authentication(layer: message.layer).key != nil
+                    decryption.opens(layer: message.layer)
                 else { return false }
             default: return false
             }

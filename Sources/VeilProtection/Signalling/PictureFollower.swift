@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Crypto
+import Foundation
+import VeilBitstream
+
+/// Follows the NAL units of an encrypted stream picture by picture, for tags: what each picture is decoded from, and
+/// where it stands.
+struct PictureFollower {
+    struct Picture {
+        let layer: Int
+        let temporalId: Int
+        let offset: Int
+        let isIRAP: Bool
+        var position: PicturePosition
+        /// SHA-256 of the payload of the encryption message in force, and of the parameter sets in use.
+        var messageHash: [UInt8]
+        var vpsHash: [UInt8]
+        var spsHash: [UInt8]
+        var ppsHash: [UInt8]
+        /// SHA-256 of each slice segment's NAL unit.
+        var slices: [[UInt8]] = []
+        /// Of the pictures that the layer refers to directly, in the access unit; and whether there are any.
+        let lowerDigest: [UInt8]
+        let hasLower: Bool
+    }
+
+    private let sets = ParameterSetCollection()
+    private var raw: [Int: [UInt8]] = [:]
+    private var positions = StreamPosition()
+    /// Periods that messages announced and no picture began yet; of version 1 they wait for an IRAP picture.
+    private var starts: [Int: (start: PeriodStart, waitsForIRAP: Bool)] = [:]
+    private var messageHashes: [Int: [UInt8]] = [:]
+    /// Slices of the access unit by layer.
+    private var accessUnit: [Int: [[UInt8]]] = [:]
+    private(set) var open: Picture?
+    /// Whether slices are hashed: only where there are tags.
+    var hashesSlices = true
+    /// nuh_layer_ids of the VPS of the last picture.
+    private(set) var layers: [Int]?
+
+    private static let emptyHash = hash([])
+
+    static func hash(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
+
+    private static func key(_ type: NALUnitType, _ id: Int) -> Int { Int(type.rawValue) << 8 | id }
+
+    /// Whether a slice begins a picture: first_slice_segment_in_pic_flag is the first bit after the header.
+    static func beginsPicture(_ nal: NALUnit) -> Bool {
+        nal.header.nalUnitType.isSlice && nal.bytes.count > 2 && nal.bytes[2] & 0x80 != 0
+    }
+
+    /// Whether the picture being followed ends before this unit.
+    func ends(before nal: NALUnit) -> Bool {
+        guard let open else { return false }
+        let own = nal.header.nuhLayerId == open.layer
+        if nal.header.nalUnitType == .suffixSEI && own { return false }
+        return !(own && nal.header.nalUnitType.isSlice && !Self.beginsPicture(nal))
+    }
+
+    mutating func close() { open = nil }
+
+    /// An encryption message came.
+    mutating func take(_ message: ProtectionMessage) {
+        starts[message.layer] = (message.periodStart, message.version == 1)
+        messageHashes[message.layer] = Self.hash(message.payload)
+    }
+
+    /// Takes a unit that is no message. Throws where headers cannot be read.
+    mutating func take(_ nal: NALUnit) throws {
+        let layer = nal.header.nuhLayerId
+        switch nal.header.nalUnitType {
+        case .vps, .sps, .pps:
+            if layer == 0 { positions.boundary() }
+            try sets.take(nal)
+            let id: Int
+            switch nal.header.nalUnitType {
+            case .vps: id = try VideoParameterSet(rbsp: nal.rbsp).vpsVideoParameterSetId
+            case .sps: id = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).spsSeqParameterSetId
+            default: id = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).ppsPicParameterSetId
+            }
+            raw[Self.key(nal.header.nalUnitType, id)] = Self.hash(nal.bytes)
+        case .accessUnitDelimiter: positions.boundary()
+        case .prefixSEI: if layer == 0 { positions.boundary() }
+        case .endOfSequence, .endOfBitstream: positions.endOfSequence(layer: layer)
+        case let type where type.isSlice:
+            // Of a picture whose beginning is lost, or that was closed already, any slice begins another one.
+            if Self.beginsPicture(nal) || open?.layer != layer { try begin(nal) }
+            guard hashesSlices else { return }
+            let hash = Self.hash(nal.bytes)
+            open?.slices.append(hash)
+            accessUnit[layer, default: []].append(hash)
+        default: break
+        }
+    }
+
+    private mutating func begin(_ nal: NALUnit) throws {
+        open = nil
+        let layer = nal.header.nuhLayerId
+        // Whatever cannot be read, the picture's slices are not those of the last one.
+        accessUnit[layer] = nil
+        let header = try SliceSegmentHeader(nal: nal.header, rbsp: nal.rbsp, sets: sets, previous: nil)
+        let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
+        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
+        let vps = sets.videoParameterSet(id: sps.spsVideoParameterSetId)
+        let starts = starts
+        var taken = false
+        let position = positions.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) { layer, isIRAP in
+            guard let announced = starts[layer], isIRAP || !announced.waitsForIRAP else { return nil }
+            taken = true
+            return announced.start
+        }
+        if taken { self.starts[layer] = nil }
+        if position.beginsAccessUnit { accessUnit.removeAll() }
+        layers = vps?.layerIds ?? layers
+        var lower = SHA256()
+        var hasLower = false
+        for id in vps?.directReferenceLayers(of: layer) ?? [] {
+            guard let slices = accessUnit[id] else { continue }
+            hasLower = true
+            lower.update(data: [UInt8(truncatingIfNeeded: id)])
+            for hash in slices { lower.update(data: hash) }
+        }
+        open = Picture(
+            layer: layer, temporalId: nal.header.temporalId, offset: nal.offset, isIRAP: header.nalUnitType.isIRAP,
+            position: position, messageHash: messageHashes[layer] ?? Self.emptyHash,
+            vpsHash: raw[Self.key(.vps, sps.spsVideoParameterSetId)] ?? Self.emptyHash,
+            spsHash: raw[Self.key(.sps, pps.ppsSeqParameterSetId)] ?? Self.emptyHash,
+            ppsHash: raw[Self.key(.pps, header.slicePicParameterSetId)] ?? Self.emptyHash,
+            lowerDigest: hasLower
+                ? Array(lower.finalize().prefix(AuthenticationMessage.digestBytes))
+                : [UInt8](repeating: 0, count: AuthenticationMessage.digestBytes),
+            hasLower: hasLower)
+    }
+}

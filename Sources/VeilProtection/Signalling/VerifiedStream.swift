@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+
+/// Holds the units of an encrypted stream back until all pictures of their access unit were found to be what the
+/// encryptor wrote, then hands them on: one picture's delay. What was changed, repeated, moved or put in throws
+/// ``KeyError/tampered(layer:offset:reason:)``; what is missing is reported.
+package final class VerifiedStream {
+    /// What is known of a layer.
+    private struct Layer {
+        var message: ProtectionMessage
+        /// Nil: the layer stays locked, and nothing of it is checked.
+        var keys: StreamKey?
+        var isChecked: Bool { message.isAuthenticated && keys != nil }
+    }
+
+    private struct RunLayer: Hashable {
+        let nonce: [UInt8]
+        let layer: Int
+    }
+
+    /// How far a run has got in a layer.
+    private struct Progress {
+        var version: UInt8
+        /// Index of the next picture; of version 1, number of the next period.
+        var next = 0
+        var hasEnded = false
+        /// Picture order counts of the period, of version 1.
+        var counts = IntervalSet()
+    }
+
+    private let decryption: Decryption
+    private let options: VerificationOptions
+    private let deliver: (NALUnit) throws -> Void
+    private var grouping = AccessUnitGrouping()
+    private var heldBytes = 0
+    private var follower = PictureFollower()
+    private var layers: [Int: Layer] = [:]
+    private var progress: [RunLayer: Progress] = [:]
+    private var currentNonce: [UInt8]?
+    /// Some run so far was authenticated, the last message of it.
+    private var authenticated: ProtectionMessage?
+    /// The last message whose key was right: it says which layers are protected.
+    private var statement: ProtectionMessage?
+    /// Slices of the access unit that no message covers: layer and offset of the first.
+    private var uncovered: [Int: Int] = [:]
+    private var hasBegun = false
+    package private(set) var report = VerificationReport() { didSet { decryption.report = report } }
+
+    /// More than any access unit needs.
+    private static let largestAccessUnit = 512 << 20
+
+    package init(_ decryption: Decryption, deliver: @escaping (NALUnit) throws -> Void) {
+        self.decryption = decryption
+        options = decryption.verification
+        self.deliver = deliver
+        report.allowsJoined = options.allowsJoined
+    }
+
+    package func push(_ nal: NALUnit) throws {
+        heldBytes += nal.bytes.count
+        if heldBytes > Self.largestAccessUnit {
+            throw KeyError.tampered(
+                layer: nal.header.nuhLayerId, offset: nal.offset, reason: "the access unit is too long to be checked")
+        }
+        if let unit = grouping.push(nal) {
+            heldBytes = nal.bytes.count
+            try hand(on: unit)
+        }
+    }
+
+    package func finish() throws {
+        if let unit = grouping.finish() { try hand(on: unit) }
+        for (run, state) in progress.sorted(by: { $0.key.layer < $1.key.layer }) where !state.hasEnded {
+            if state.version > 1 {
+                try lose("layer \(run.layer): the end is missing; what follows picture \(state.next) was cut off")
+            }
+        }
+        if let message = authenticated, message.version > 1 {
+            for layer in 0..<63 where !message.leavesClear(layer: layer) && decryption.wants(layer: layer) {
+                if progress.keys.contains(where: { $0.nonce == message.nonce && $0.layer == layer }) { continue }
+                if layers[layer] == nil { try lose("layer \(layer): all of its pictures are missing") }
+            }
+        }
+    }
+
+    // MARK: Access units
+
+    private func hand(on unit: [NALUnit]) throws {
+        if !hasBegun {
+            hasBegun = true
+            for message in decryption.givenMessages { try take(message, offset: 0) }
+        }
+        uncovered = [:]
+        follower.hashesSlices = authenticated != nil || unit.contains(where: Self.announcesTags)
+        for nal in unit where !nal.isMalformed { try check(nal) }
+        try endPicture()
+        try checkClear()
+        for nal in unit { try deliver(nal) }
+    }
+
+    private static func announcesTags(_ nal: NALUnit) -> Bool {
+        guard nal.header.nalUnitType == .prefixSEI, !nal.isMalformed else { return false }
+        return (try? ProtectionSEI.message(in: nal))?.isAuthenticated ?? false
+    }
+
+    private func check(_ nal: NALUnit) throws {
+        if follower.ends(before: nal) { try endPicture() }
+        let layer = nal.header.nuhLayerId
+        switch nal.header.nalUnitType {
+        case .prefixSEI:
+            if let message = try ProtectionSEI.message(in: nal) { try take(message, offset: nal.offset) }
+        case .suffixSEI:
+            if let tag = try ProtectionSEI.authentication(in: nal) { try take(tag, offset: nal.offset) }
+        default: break
+        }
+        do { try follower.take(nal) } catch let error as SyntaxError {
+            // Damaged parameter sets fail where they are used.
+            if nal.header.nalUnitType.isVCL, layers[layer]?.isChecked == true {
+                throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "cannot be checked: \(error)")
+            }
+        }
+        guard nal.header.nalUnitType.isVCL else { return }
+        if let known = layers[layer] {
+            if known.isChecked && !(nal.header.nalUnitType.isSlice && follower.open?.layer == layer) {
+                throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "belongs to no picture with a tag")
+            }
+        } else if uncovered[layer] == nil {
+            uncovered[layer] = nal.offset
+        }
+    }
+
+    /// The slices of a picture are over, and no tag came.
+    private func endPicture() throws {
+        guard let open = follower.open else { return }
+        follower.close()
+        if layers[open.layer]?.isChecked == true {
+            throw KeyError.tampered(layer: open.layer, offset: open.offset, reason: "has no authentication tag")
+        }
+    }
+
+    /// Slices in the clear of layers whose keys are held are a forgery, unless the encryptor says that it left the
+    /// layer alone.
+    private func checkClear() throws {
+        if options.allowsClear { return }
+        for (layer, offset) in uncovered.sorted(by: { $0.key < $1.key })
+        where decryption.holdsKey(layer: layer) && decryption.wants(layer: layer) {
+            if let statement, statement.leavesClear(layer: layer) { continue }
+            throw KeyError.tampered(
+                layer: layer, offset: offset,
+                reason: "is in the clear, though there is a key for the layer and nothing says that it is not protected")
+        }
+    }
+
+    // MARK: Messages
+
+    private func take(_ message: ProtectionMessage, offset: Int) throws {
+        let keys = try decryption.unlock(message)
+        let previous = layers[message.layer]
+        layers[message.layer] = Layer(message: message, keys: keys)
+        follower.take(message)
+        guard keys != nil else { return }
+        statement = message
+        for (id, known) in layers where known.message.nonce != message.nonce && message.leavesClear(layer: id) {
+            layers[id] = nil
+        }
+        if message.version == 1, report.warnings.isEmpty {
+            report.warnings.append(
+                message.isAuthenticated
+                    ? "format version 1: pictures cut out within a period, a cut end, and an exchanged layer below "
+                        + "go unnoticed"
+                    : "format version 1: messages can be moved and repeated unnoticed")
+        }
+        if currentNonce != message.nonce {
+            if currentNonce != nil, authenticated != nil || message.isAuthenticated {
+                if !message.isAuthenticated {
+                    throw KeyError.tampered(
+                        layer: message.layer, offset: offset, reason: "goes on without tags, which it had before")
+                }
+                report.joins += 1
+                if options.isStrict && !options.allowsJoined {
+                    throw KeyError.tampered(
+                        layer: message.layer, offset: offset, reason: "another stream was joined here")
+                }
+            }
+            currentNonce = message.nonce
+        } else if previous?.isChecked == true && !message.isAuthenticated {
+            throw KeyError.tampered(
+                layer: message.layer, offset: offset, reason: "goes on without tags, which it had before")
+        }
+        if message.isAuthenticated {
+            authenticated = message
+            let run = RunLayer(nonce: message.nonce, layer: message.layer)
+            if progress[run] == nil { progress[run] = Progress(version: message.version) }
+        }
+    }
+
+    // MARK: Tags
+
+    private func take(_ tag: AuthenticationMessage, offset: Int) throws {
+        guard let known = layers[tag.layer], known.isChecked, let keys = known.keys else { return }
+        guard tag.version == known.message.version else {
+            throw KeyError.tampered(layer: tag.layer, offset: offset, reason: "has a tag of another version")
+        }
+        let run = RunLayer(nonce: known.message.nonce, layer: tag.layer)
+        var state = progress[run] ?? Progress(version: tag.version)
+        defer { progress[run] = state }
+        if tag.kind == .end {
+            guard tag.isGenuine(key: keys.authentication) else {
+                throw KeyError.tampered(layer: tag.layer, offset: offset, reason: "has an end that was made up")
+            }
+            guard !state.hasEnded, tag.index >= state.next else {
+                throw KeyError.tampered(layer: tag.layer, offset: offset, reason: "ends before its last picture")
+            }
+            try miss(Int(tag.index) - state.next, layer: tag.layer)
+            state.next = Int(tag.index)
+            state.hasEnded = true
+            return
+        }
+        // Of a picture that is lost the tag says nothing that could be checked; the next one's index tells.
+        guard let open = follower.open, open.layer == tag.layer else { return }
+        follower.close()
+        func refuse(_ reason: String) -> KeyError {
+            KeyError.tampered(layer: open.layer, offset: open.offset, reason: reason)
+        }
+        if tag.version > 1, tag.sliceCount != open.slices.count {
+            throw refuse("has \(open.slices.count) slices of \(tag.sliceCount)")
+        }
+        guard tag.isGenuine(open, key: keys.authentication) else {
+            throw refuse("was changed since it was encrypted")
+        }
+        if tag.version == 1 {
+            try takeFirstVersion(open, &state, refuse)
+        } else {
+            if tag.lowerDigest != open.lowerDigest {
+                if open.hasLower { throw refuse("stands upon another picture of the layer below than it was made for") }
+                if layers[open.layer - 1]?.isChecked != true { try miss(1, layer: max(open.layer - 1, 0)) }
+            }
+            guard !state.hasEnded, tag.index >= state.next else { throw refuse("was repeated or moved") }
+            try miss(Int(tag.index) - state.next, layer: open.layer)
+            state.next = Int(tag.index) + 1
+        }
+        report.verifiedPictures += 1
+    }
+
+    /// Version 1 numbers periods only.
+    private func takeFirstVersion(
+        _ open: PictureFollower.Picture, _ state: inout Progress, _ refuse: (String) -> KeyError
+    ) throws {
+        if open.position.period + 1 != state.next {
+            guard open.isIRAP, open.position.period >= state.next else { throw refuse("was repeated or moved") }
+            let missing = open.position.period - state.next
+            if missing > 0 {
+                try lose("layer \(open.layer): \(missing) period\(missing == 1 ? " is" : "s are") missing")
+            }
+            state.next = open.position.period + 1
+            state.counts = IntervalSet()
+        }
+        guard state.counts.insert(open.position.pocDelta) else { throw refuse("was repeated") }
+    }
+
+    // MARK: Losses
+
+    private func miss(_ count: Int, layer: Int) throws {
+        if count == 0 { return }
+        report.missingPictures[layer, default: 0] += count
+        if options.isStrict {
+            throw KeyError.tampered(
+                layer: layer, offset: follower.open?.offset ?? 0,
+                reason: "\(count) picture\(count == 1 ? " is" : "s are") missing before it")
+        }
+    }
+
+    private func lose(_ line: String) throws {
+        if report.losses.count < 20 { report.losses.append(line) }
+        if options.isStrict { throw KeyError.incomplete(line) }
+    }
+}
