@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilCore
 import VeilRecon
 
@@ -22,10 +23,7 @@ enum Concealment {
     private static func copy(_ picture: CodedPicture, _ source: CodedPicture?, x: Int, y: Int, width: Int, height: Int)
     {
         let frame = picture.frame
-        let usable = source.flatMap { s in
-            s.frame.width == frame.width && s.frame.height == frame.height && s.frame.bitDepthLuma == frame.bitDepthLuma
-                ? s : nil
-        }
+        let usable = source?.frame.format == frame.format ? source : nil
         if let producer = usable?.producer {
             producer.makeAll()
         } else {
@@ -49,38 +47,72 @@ enum Concealment {
         }
     }
 
-    /// A picture for a missing reference (8.3.3): mid-grey, or the samples of `source`.
-    static func missingReference(like sets: ActiveSets, poc: Int32, source: CodedPicture?) -> CodedPicture {
-        let picture = blank(sets, poc)
-        copy(picture, source, x: 0, y: 0, width: picture.frame.width, height: picture.frame.height)
-        picture.frame.extendMargins(lumaRows: 0..<picture.frame.height)
-        picture.publishAll()
-        return picture
-    }
-
     /// A picture for one that was lost, from the picture of a lower layer in its access unit.
     static func missingPicture(
-        like sets: ActiveSets, poc: Int32, from source: CodedPicture, by reference: InterLayerReference
+        like sps: SequenceParameterSet, poc: Int32, from source: CodedPicture, by reference: InterLayerReference
     ) -> CodedPicture {
-        let picture = blank(sets, poc)
-        guard reference.parameters.width == picture.frame.width, reference.parameters.height == picture.frame.height
-        else {
-            return missingReference(like: sets, poc: poc, source: nil)
-        }
+        let format = sps.format
+        let picture = CodedPicture(
+            frame: FrameBuffer(
+                width: format.width, height: format.height, bitDepthLuma: format.bitDepthLuma,
+                bitDepthChroma: format.bitDepthChroma), motion: .none)
+        picture.poc = poc
         reference.resampleAll(source, picture.frame)
         picture.publishAll()
         return picture
     }
+}
 
-    private static func blank(_ sets: ActiveSets, _ poc: Int32) -> CodedPicture {
-        let sps = sets.sps
-        let picture = CodedPicture(
-            frame: FrameBuffer(
-                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, bitDepthLuma: sps.bitDepthY,
-                bitDepthChroma: sps.bitDepthC),
-            motion: MotionField(
-                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY))
+/// Pictures that stand in for lost ones (8.3.3) and cost next to nothing: what they show belongs to another picture,
+/// or is the one grey picture of their format. They have no motion.
+struct StandIns {
+    /// The last grey picture made.
+    private var grey: CodedPicture?
+
+    /// Shows `source` where that is of the format, and mid-grey otherwise.
+    mutating func picture(_ format: PictureFormat, poc: Int32, showing source: CodedPicture?) -> CodedPicture {
+        let shown: CodedPicture
+        if let source, source.frame.format == format { shown = source } else { shown = greyPicture(format) }
+        let picture = CodedPicture(showing: shown)
         picture.poc = poc
         return picture
+    }
+
+    private mutating func greyPicture(_ format: PictureFormat) -> CodedPicture {
+        if let grey, grey.frame.format == format { return grey }
+        let frame = FrameBuffer(
+            width: format.width, height: format.height, bitDepthLuma: format.bitDepthLuma,
+            bitDepthChroma: format.bitDepthChroma)
+        for cIdx in 0..<3 {
+            let plane = frame.plane(cIdx)
+            for y in 0..<plane.height {
+                plane.row(y).update(repeating: UInt16(1 << (frame.bitDepth(cIdx) - 1)), count: plane.width)
+            }
+        }
+        frame.extendMargins(lumaRows: 0..<frame.height)
+        let picture = CodedPicture(frame: frame, motion: .none)
+        picture.publishAll()
+        grey = picture
+        return picture
+    }
+}
+
+/// How many samples a stream may have made up for it. What comes in pays for them, so that what a few bytes ask for
+/// stays in proportion: a stream that has used up its allowance gets nothing more made up, or put out.
+struct ConcealmentBudget {
+    /// What a byte pays for: a picture of 1920x1088 takes 510 of them.
+    static let samplesPerByte = 4096
+    private(set) var samples = 1 << 26
+
+    mutating func earn(bytes: Int) { samples = min(samples + bytes * Self.samplesPerByte, 1 << 40) }
+    mutating func spend(_ count: Int) { samples -= count }
+    var isExhausted: Bool { samples < 0 }
+}
+
+extension SequenceParameterSet {
+    var format: PictureFormat {
+        PictureFormat(
+            width: picWidthInLumaSamples, height: picHeightInLumaSamples, bitDepthLuma: bitDepthY,
+            bitDepthChroma: bitDepthC)
     }
 }

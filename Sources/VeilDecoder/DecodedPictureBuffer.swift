@@ -10,7 +10,7 @@ package enum ReferenceMarking: UInt8, Sendable {
 
 /// A picture in the DPB of one layer, with what output and reference marking need (C.5.2).
 package final class DPBEntry {
-    package let picture: CodedPicture
+    package internal(set) var picture: CodedPicture
     /// PicOrderCntVal as it is now.
     package private(set) var poc: Int32
     package var marking = ReferenceMarking.shortTerm
@@ -18,7 +18,7 @@ package final class DPBEntry {
     /// PicLatencyCount (C.5.2.3).
     package var latencyCount = 0
     /// True for pictures made up for missing references (8.3.3).
-    package let isGenerated: Bool
+    package internal(set) var isGenerated: Bool
     package let temporalId: Int
     package let output: OutputInfo
 
@@ -82,6 +82,11 @@ package struct DecodedPictureBuffer {
         guard let first = entries.filter(\.neededForOutput).min(by: { $0.poc < $1.poc }) else { return nil }
         first.neededForOutput = false
         return first
+    }
+
+    /// The decoded picture whose count is nearest to one.
+    package func nearest(to poc: Int32) -> CodedPicture? {
+        entries.filter { !$0.isGenerated }.min { abs(Int($0.poc) - Int(poc)) < abs(Int($1.poc) - Int(poc)) }?.picture
     }
 
     private var outputCount: Int { entries.reduce(0) { $0 + ($1.neededForOutput ? 1 : 0) } }

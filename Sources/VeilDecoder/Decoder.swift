@@ -40,6 +40,9 @@ package struct DecodeReport: Sendable {
     }
 
     mutating func note(_ message: String) { if messages.count < 20 { messages.append(message) } }
+
+    /// What is true of many pictures is said of the first.
+    mutating func noteOnce(_ message: String) { if !messages.contains(message) { note(message) } }
 }
 
 /// Decodes HEVC version 1 and SHVC streams NAL unit by NAL unit and delivers pictures in output order.
@@ -70,6 +73,8 @@ package final class Decoder {
         package var prefixSEI: ((NALUnit) throws -> Void)?
         /// Ignore sub-layers above this.
         package var maxTemporalId = 6
+        /// What a stream may ask for.
+        package var limits = StreamLimits()
         package init() {}
     }
 
@@ -96,6 +101,8 @@ package final class Decoder {
     /// The pictures of the access unit that were not to stay unseen (pic_output_flag), by layer.
     private var shown: [Int: DPBEntry] = [:]
     private(set) var refusals = Refusals()
+    var standIns = StandIns()
+    var budget = ConcealmentBudget()
 
     package init(options: Options, deliver: @escaping (DecodedFrame) throws -> Void) {
         self.options = options
@@ -114,19 +121,21 @@ package final class Decoder {
             switch type {
             case .vps, .sps, .pps:
                 try finishPicture()
-                if nal.header.nuhLayerId == 0 { boundary() }
                 try refusals.take(nal, into: sets)
                 selectionStorage = nil
+                if type == .vps, let error = sets.anyVps?.ext?.unreadable?.error {
+                    report.noteOnce("VPS: \(error); its layers are independent and decoded without what follows")
+                }
             case .endOfSequence, .endOfBitstream:
                 try finishPicture()
                 positions.endOfSequence(layer: nal.header.nuhLayerId)
                 lastVclLayer = 64
             case .accessUnitDelimiter:
                 try finishPicture()
-                boundary()
+                lastVclLayer = 64
+                positions.boundary()
             case .prefixSEI:
                 try finishPicture()
-                if nal.header.nuhLayerId == 0 { boundary() }
                 try options.prefixSEI?(nal)
             case .suffixSEI:
                 // Without --verify a hash only serves where decoders disagree about motion between layers.
@@ -141,7 +150,11 @@ package final class Decoder {
                 throw refusal
             }
             report.damagedUnits += 1
-            report.note("\(type) at byte \(nal.offset), layer \(nal.header.nuhLayerId): \(error)")
+            if case .missing = error {
+                report.noteOnce("\(type), layer \(nal.header.nuhLayerId): \(error)")
+            } else {
+                report.note("\(type) at byte \(nal.offset), layer \(nal.header.nuhLayerId): \(error)")
+            }
         }
     }
 
@@ -205,7 +218,7 @@ package final class Decoder {
     private func takeSlice(_ nal: NALUnit) throws {
         let layerId = nal.header.nuhLayerId
         guard try selection().isNeeded(layerId) else {
-            if layerId == 0 || layerId <= lastVclLayer { try finishPicture() }
+            if layerId == 0 || layerId <= current?.unit.layer ?? 0 { try finishPicture() }
             return
         }
         let (rbsp, removed) = nal.payload()
@@ -213,6 +226,13 @@ package final class Decoder {
         if isFirst { try finishPicture() }
         let previous = current != nil && current?.unit.layer == layerId ? currentHeader : nil
         let header = try SliceSegmentHeader(nal: nal.header, rbsp: rbsp, sets: sets, previous: previous)
+        // All slices of a picture have one PPS, hence one size: addresses and references are of that.
+        if let previous, header.slicePicParameterSetId != previous.slicePicParameterSetId {
+            throw SyntaxError.outOfRange(element: "slice_pic_parameter_set_id", value: header.slicePicParameterSetId)
+        }
+        if let current, previous != nil, current.segments.count >= StreamLimits.slicesPerPicture {
+            throw SyntaxError.outOfRange(element: "slice_segment_address", value: header.sliceSegmentAddress)
+        }
         if header.firstSliceSegmentInPicFlag {
             try beginPicture(header)
         } else if current == nil || current?.unit.layer != layerId {
@@ -230,7 +250,7 @@ package final class Decoder {
             context = try makeContext(header, current, layer)
         }
         currentHeader = header
-        current.segments.append(
+        current.add(
             SliceSegmentJob(
                 header: header,
                 parameters: SliceParameters(
@@ -240,12 +260,6 @@ package final class Decoder {
     }
 
     var currentReferences = LayerState.ReferenceSets()
-
-    /// An access unit may begin here.
-    private func boundary() {
-        lastVclLayer = 64
-        positions.boundary()
-    }
 
     private func beginAccessUnit() {
         showAlternative()
@@ -258,6 +272,7 @@ package final class Decoder {
         lastVclLayer = layerId
         let active = try sets.activeSets(ppsId: h.slicePicParameterSetId, layerId: layerId)
         let sps = active.sps
+        try options.limits.check(sps)
         let layer = layers[layerId] ?? LayerState(layerId: layerId)
         let type = h.nalUnitType
         let position = positions.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) {
@@ -266,7 +281,7 @@ package final class Decoder {
         if position.beginsAccessUnit { beginAccessUnit() }
         if position.precedesIRAP {
             // Decoding can only begin at an IRAP picture.
-            report.note("layer \(layerId): \(type) before any IRAP picture, skipped")
+            report.noteOnce("layer \(layerId): \(type) before any IRAP picture, skipped")
             return
         }
         layers[layerId] = layer
@@ -292,6 +307,14 @@ package final class Decoder {
         layer.sps = sps
         let limits = sps.subLayerOrdering.last ?? .init()
         layer.dpb.maxDecPicBuffering = limits.maxDecPicBufferingMinus1 + 1
+        layer.dpb.maxDecPicBuffering = max(layer.dpb.maxDecPicBuffering, limits.maxNumReorderPics + 1)
+        let referenced = h.shortTermRefPicSet.numDeltaPocs + h.longTermRefPics.count
+        if referenced >= layer.dpb.maxDecPicBuffering {
+            report.noteOnce(
+                "layer \(layerId): more pictures are referred to than sps_max_dec_pic_buffering_minus1 = "
+                    + "\(limits.maxDecPicBufferingMinus1) has room for; kept all the same")
+            layer.dpb.maxDecPicBuffering = referenced + 1
+        }
         layer.dpb.maxNumReorderPics = limits.maxNumReorderPics
         layer.dpb.maxLatencyPictures =
             limits.maxLatencyIncreasePlus1 > 0
@@ -330,16 +353,10 @@ package final class Decoder {
             workspaces: workspaces)
         decoding.verifies = options.verify
         try prepareInterLayer(h, decoding, layer)
-        decoding.concealment =
-            layer.dpb.entries.filter { !$0.isGenerated }.min {
-                abs(Int($0.poc) - Int(poc)) < abs(Int($1.poc) - Int(poc))
-            }?.picture
-        layer.dpb.insert(entry)
+        decoding.concealment = layer.dpb.nearest(to: poc)
         currentEntry = entry
         current = decoding
-        accessUnit[layerId] = picture
         if h.picOutputFlag { shown[layerId] = entry }
-        queue(layer.dpb.bumpAfterDecoding(currentIsOutput: output))
     }
 
     // MARK: Inter-layer references
@@ -353,6 +370,10 @@ package final class Decoder {
                 report.missingReferences += 1
                 report.note(
                     "layer \(h.nuhLayerId), POC \(decoding.picture.poc): no picture of layer \(id) in the access unit")
+                // The others keep their places in the list.
+                decoding.interLayer.append(
+                    standIns.picture(
+                        sps.format, poc: decoding.picture.poc, showing: layer.dpb.nearest(to: decoding.picture.poc)))
                 continue
             }
             let parameters = ResamplingParameters(
@@ -396,7 +417,7 @@ package final class Decoder {
                 sps: decoding.sets.sps, pps: decoding.sets.pps, header: h,
                 scalingFactors: decoding.sets.scalingFactors),
             grid: decoding.sets.grid,
-            sliceIndex: decoding.segments.filter(\.beginsSlice).count, currPoc: decoding.picture.poc,
+            sliceIndex: decoding.sliceCount, currPoc: decoding.picture.poc,
             refPicList: (lists[0], lists[1]), isLongTerm: (longTerm[0], longTerm[1]),
             isInterLayer: (interLayer[0], interLayer[1]),
             weights: SliceContext.weights(
@@ -407,20 +428,18 @@ package final class Decoder {
     private func resolve(
         _ source: SliceSegmentHeader.ReferenceSource, _ decoding: PictureDecoding, _ layer: LayerState
     ) -> CodedPicture? {
+        let format = decoding.sets.sps.format
+        func standIn(poc: Int32) -> CodedPicture {
+            standIns.picture(format, poc: poc, showing: decoding.concealment)
+        }
         func entry(_ list: inout [(entry: DPBEntry?, poc: Int32)], _ i: Int) -> CodedPicture? {
-            guard i < list.count else { return nil }
-            if let found = list[i].entry,
-                found.picture.frame.width == decoding.picture.frame.width,
-                found.picture.frame.height == decoding.picture.frame.height,
-                found.picture.frame.bitDepthLuma == decoding.picture.frame.bitDepthLuma
-            {
-                return found.picture
-            }
+            guard i < list.count else { return standIn(poc: decoding.picture.poc) }
+            if let found = list[i].entry, found.picture.frame.format == format { return found.picture }
             report.missingReferences += 1
             report.note(
                 "layer \(layer.layerId), POC \(decoding.picture.poc): reference picture POC \(list[i].poc) is missing")
             let poc = list[i].poc
-            let picture = Concealment.missingReference(like: decoding.sets, poc: poc, source: decoding.concealment)
+            let picture = standIn(poc: poc)
             let made = DPBEntry(
                 picture: picture, poc: poc, neededForOutput: false, isGenerated: true, temporalId: 0,
                 output: OutputInfo())
@@ -432,7 +451,9 @@ package final class Decoder {
         case .stCurrBefore(let i): return entry(&currentReferences.stCurrBefore, i)
         case .stCurrAfter(let i): return entry(&currentReferences.stCurrAfter, i)
         case .ltCurr(let i): return entry(&currentReferences.ltCurr, i)
-        case .interLayer(let i): return i < decoding.interLayer.count ? decoding.interLayer[i] : decoding.concealment
+        case .interLayer(let i):
+            return i < decoding.interLayer.count
+                ? decoding.interLayer[i] : standIn(poc: decoding.picture.poc)
         }
     }
 
@@ -440,18 +461,48 @@ package final class Decoder {
 
     /// Gives the collected picture to the workers.
     private func finishPicture() throws {
-        guard let decoding = current else { return }
+        guard let decoding = current, let entry = currentEntry else { return }
         current = nil
         currentHeader = nil
         currentEntry = nil
-        report.picturesDecoded += 1
-        inFlight.append(decoding)
-        let jobs = decoding.prepare(threads: pool.threadCount)
-        pool.submit(WorkerPool.Group(count: jobs, run: { decoding.run(job: $0) }, finish: { decoding.finish() }))
+        let format = decoding.sets.sps.format
+        budget.earn(bytes: decoding.segments.reduce(0) { $0 + $1.rbsp.count })
+        if canConceal() {
+            report.picturesDecoded += 1
+            inFlight.append(decoding)
+            let jobs = decoding.prepare(threads: pool.threadCount)
+            pool.submit(WorkerPool.Group(count: jobs, run: { decoding.run(job: $0) }, finish: { decoding.finish() }))
+        } else {
+            // Nearly nothing of the pictures before was there.
+            report.failedSlices += decoding.segments.count
+            report.noteOnce(
+                "layer \(decoding.unit.layer): too little is left of too many pictures; from POC \(entry.poc) on some are "
+                    + "passed over")
+            entry.picture = standIns.picture(format, poc: entry.poc, showing: decoding.concealment)
+            entry.isGenerated = true
+            entry.neededForOutput = false
+            shown[decoding.unit.layer] = nil
+        }
+        accessUnit[decoding.unit.layer] = entry.picture
+        if let layer = layers[decoding.unit.layer] {
+            layer.dpb.insert(entry)
+            queue(layer.dpb.bumpAfterDecoding(currentIsOutput: entry.neededForOutput))
+        }
         // Bounds memory: no more pictures wait for a worker than there are workers.
         pool.wait(unfinishedAtMost: 2 * pool.threadCount)
         collectOutcomes()
         try drain(all: false)
+    }
+
+    /// Whether the stream has paid for making up this many samples. Asks for the outcome of pictures under way only
+    /// where it could change the answer, which therefore does not depend on the number of threads.
+    func canConceal() -> Bool {
+        let pending = inFlight.reduce(0) { $0 + $1.sets.sps.format.lumaSamples }
+        if budget.samples < pending {
+            pool.wait(unfinishedAtMost: 0)
+            collectOutcomes()
+        }
+        return !budget.isExhausted
     }
 
     private func collectOutcomes() {
@@ -462,6 +513,7 @@ package final class Decoder {
             report.hashMismatches += o.hashMismatches
             report.failedSlices += o.failedSlices
             report.concealedCTUs += o.concealedCTUs
+            budget.spend(min(o.concealedCTUs << (2 * first.sets.grid.log2CtbSize), first.sets.sps.format.lumaSamples))
             if o.hashMismatches > 0 {
                 report.note("layer \(first.unit.layer), POC \(first.picture.poc): picture hash differs")
             }

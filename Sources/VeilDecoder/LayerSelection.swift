@@ -4,13 +4,10 @@ import VeilBitstream
 /// What was asked for is not in the stream.
 package enum SelectionError: Error, Equatable, CustomStringConvertible {
     case outputLayerSet(Int, count: Int)
-    case auxiliaryLayer(Int, auxId: Int)
 
     package var description: String {
         switch self {
         case .outputLayerSet(let index, let count): return "no output layer set \(index): the VPS has \(count), from 0"
-        case .auxiliaryLayer(let id, let auxId):
-            return "layer \(id) holds auxiliary pictures (AuxId = \(auxId)), which are not decoded"
         }
     }
 }
@@ -21,14 +18,16 @@ struct LayerSelection {
     private let needed: Set<Int>?
     /// Layers to put out; nil for all.
     private let output: Set<Int>?
-    /// Layers of auxiliary pictures.
+    /// Layers of auxiliary pictures that nobody asked for.
     let auxiliary: Set<Int>
     /// The only output layer of a set with alt_output_layer_flag, and the layers whose pictures stand in for its
     /// missing ones.
     let alternatives: (layer: Int, layers: Set<Int>)?
 
     init(_ wanted: Decoder.OutputLayers, vps: VideoParameterSet?) throws {
-        let auxiliary = Set((vps?.layerIds ?? []).filter { vps?.auxId(ofLayer: $0) ?? 0 > 0 })
+        var auxiliary = Set((vps?.layerIds ?? []).filter { vps?.auxId(ofLayer: $0) ?? 0 > 0 })
+        // Asked for by its number, a layer is decoded whatever its pictures are.
+        if case .layer(let id) = wanted { auxiliary.remove(id) }
         self.auxiliary = auxiliary
         func layers(for outputs: [Int]) -> Set<Int> {
             outputs.reduce(into: []) { $0.formUnion(vps?.layersNeeded(for: $1) ?? [$1]) }
@@ -44,7 +43,6 @@ struct LayerSelection {
             output = [highest]
             alternatives = nil
         case .layer(let id):
-            if auxiliary.contains(id) { throw SelectionError.auxiliaryLayer(id, auxId: vps?.auxId(ofLayer: id) ?? 0) }
             needed = layers(for: [id])
             output = [id]
             alternatives = nil

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
+import VeilCore
 import VeilRecon
 
 extension Decoder {
@@ -25,18 +26,20 @@ extension Decoder {
         info.poc = poc
         info.window = active.sps.window
         info.accessUnit = accessUnitCount
+        let sps = active.sps
         let picture: CodedPicture
-        if let below = pictureBelow(poc, layer) {
-            picture = Concealment.missingPicture(like: active, poc: poc, from: below.entry.picture, by: below.reference)
+        var isAffordable = true
+        if let below = pictureBelow(poc, layer, sps), canConceal() {
+            budget.spend(sps.format.lumaSamples)
+            picture = Concealment.missingPicture(like: sps, poc: poc, from: below.entry.picture, by: below.reference)
             info.accessUnit = below.entry.output.accessUnit
         } else {
-            let nearest = layer.dpb.entries.filter { !$0.isGenerated }.min {
-                abs(Int($0.poc) - Int(poc)) < abs(Int($1.poc) - Int(poc))
-            }
-            picture = Concealment.missingReference(like: active, poc: poc, source: nearest?.picture)
+            isAffordable = canConceal()
+            if isAffordable { budget.spend(sps.format.lumaSamples) }
+            picture = standIns.picture(sps.format, poc: poc, showing: layer.dpb.nearest(to: poc))
         }
         let isOutput = (try? selection().isOutput(layer.layerId)) ?? false
-        let needed = isShown && isOutput && poc > layer.lastOutputPoc
+        let needed = isShown && isOutput && isAffordable && poc > layer.lastOutputPoc
         if needed { report.concealedPictures += 1 }
         let entry = DPBEntry(
             picture: picture, poc: poc, neededForOutput: needed, isGenerated: true, temporalId: 0, output: info)
@@ -45,8 +48,13 @@ extension Decoder {
     }
 
     /// The picture of a direct reference layer in the access unit of a lost one, with what resamples it.
-    private func pictureBelow(_ poc: Int32, _ layer: LayerState) -> (entry: DPBEntry, reference: InterLayerReference)? {
-        for (id, reference) in layer.ilrp.sorted(by: { $0.key > $1.key }) {
+    private func pictureBelow(
+        _ poc: Int32, _ layer: LayerState, _ sps: SequenceParameterSet
+    ) -> (entry: DPBEntry, reference: InterLayerReference)? {
+        for (id, reference) in layer.ilrp.sorted(by: { $0.key > $1.key })
+        where reference.parameters.width == sps.picWidthInLumaSamples
+            && reference.parameters.height == sps.picHeightInLumaSamples
+        {
             if let entry = layers[id]?.dpb.entries.first(where: { $0.poc == poc && !$0.isGenerated }),
                 entry.picture.frame.width == reference.parameters.refWidth,
                 entry.picture.frame.height == reference.parameters.refHeight

@@ -46,7 +46,8 @@ struct PictureOutcome: Sendable {
 final class PictureDecoding: @unchecked Sendable {
     let picture: CodedPicture
     let sets: ActiveSets
-    var segments: [SliceSegmentJob] = []
+    private(set) var segments: [SliceSegmentJob] = []
+    private(set) var sliceCount = 0
     /// The inter-layer references of the picture, in the order of RefPicLayerId.
     var interLayer: [CodedPicture] = []
     var hash: DecodedPictureHash?
@@ -81,6 +82,11 @@ final class PictureDecoding: @unchecked Sendable {
         if let hook { hooks.append(HookBox(hook)) }
     }
 
+    func add(_ segment: SliceSegmentJob) {
+        segments.append(segment)
+        if segment.beginsSlice { sliceCount += 1 }
+    }
+
     var outcome: PictureOutcome { lock.withLock { outcomeStorage } }
 
     /// The picture has been decoded and `outcome` says how.
@@ -91,23 +97,22 @@ final class PictureDecoding: @unchecked Sendable {
         let plan = SubstreamPlan(segments: segments, grid: sets.grid)
         self.plan = plan
         // What a hash has to settle is decoded more than once, by one worker.
-        if hasDisputedMotion { return 1 }
+        if hash != nil {
+            disputed = segments.compactMap { $0.context.collocatedPicture?.producer }.filter(\.hasDisputedMotion)
+        }
+        if !disputed.isEmpty { return 1 }
         if isHooked {
             while hooks.count < min(threads, plan.jobs.count), let hook = makeHook?() { hooks.append(HookBox(hook)) }
         }
         return max(plan.jobs.count, 1)
     }
 
-    private var disputed: [InterLayerProducer] {
-        hash == nil ? [] : segments.compactMap { $0.context.collocatedPicture?.producer }.filter(\.hasDisputedMotion)
-    }
-
-    private var hasDisputedMotion: Bool { !disputed.isEmpty }
+    /// Inter-layer references whose motion the hash has to settle.
+    private var disputed: [InterLayerProducer] = []
 
     /// Decodes one job's part. References are waited for as needed.
     func run(job: Int) {
         guard let plan else { return }
-        let disputed = disputed
         if !disputed.isEmpty {
             settle(disputed, plan)
         } else if job < plan.jobs.count {
@@ -134,6 +139,7 @@ final class PictureDecoding: @unchecked Sendable {
         plan = nil
         segments.removeAll()
         interLayer.removeAll()
+        disputed.removeAll()
         hooks.removeAll()
         concealment = nil
         lock.withLock {

@@ -20,8 +20,9 @@ final class PictureDecodingPass: @unchecked Sendable {
     private let progress: SubstreamProgress
     /// Contexts that a CTB row leaves to the row below, by column of tiles.
     private let contextRows: [ContextStore]
-    /// Syntax state along the bottom of CTB rows, by slice and by row of tiles: nothing is read across.
-    private let lines: [AboveContext]
+    /// Syntax state along the bottom of CTB rows, by slice and by row of tiles: nothing is read across. Made when a
+    /// job needs it: of many small slices in many tiles few ever meet.
+    private var lines: [Int: AboveContext] = [:]
     private let tiles: TileRaster
     private let lock = NSLock()
     private var failed: Set<Int> = []
@@ -46,8 +47,15 @@ final class PictureDecodingPass: @unchecked Sendable {
         self.tiles = tiles
         let rows = sets.pps.entropyCodingSyncEnabledFlag ? grid.heightInCtbs : 0
         contextRows = (0..<tiles.columns).map { _ in ContextStore(picHeightInCtbs: rows) }
-        lines = (0..<reconstruction.slices.count * tiles.rows).map { _ in
-            AboveContext(picWidthInMinCbs: sets.sps.picWidthInMinCbsY)
+    }
+
+    private func line(slice: Int, tileRow: Int) -> AboveContext {
+        lock.withLock {
+            let key = slice * tiles.rows + tileRow
+            if let known = lines[key] { return known }
+            let made = AboveContext(picWidthInMinCbs: decoding.sets.sps.picWidthInMinCbsY)
+            lines[key] = made
+            return made
         }
     }
 
@@ -57,7 +65,7 @@ final class PictureDecodingPass: @unchecked Sendable {
         let first = Int(grid.ctbAddrTsToRs[ranges[0].firstTs])
         let store = ContextStore(sharingRowsOf: contextRows[tiles.columnOf[first % grid.widthInCtbs]])
         let tileRow = tiles.rowOf[first / grid.widthInCtbs]
-        var lines = lines[segments[ranges[0].segment].context.sliceIndex * tiles.rows + tileRow]
+        var lines = line(slice: segments[ranges[0].segment].context.sliceIndex, tileRow: tileRow)
         // Through several tiles others would write into these lines.
         if ranges.contains(where: { SubstreamPlan.spansTiles($0, grid) }) {
             lines = AboveContext(picWidthInMinCbs: decoding.sets.sps.picWidthInMinCbsY)

@@ -24,9 +24,26 @@ package final class CodedPicture: @unchecked Sendable {
     /// Written under the lock, read without it first: waiting for rows that are there costs one load.
     private let rowsDone = Atomic<Int>(0)
 
+    /// The picture whose samples these are, and which therefore says when they are there; nil for pictures of their
+    /// own.
+    private let original: CodedPicture?
+
+    /// `motion` is that of a picture of the size of `frame`, or `MotionField.none`.
     package init(frame: FrameBuffer, motion: MotionField) {
+        precondition(
+            motion === MotionField.none
+                || (motion.width4 == (frame.width + 3) / 4 && motion.height4 == (frame.height + 3) / 4),
+            "motion of another picture size")
         self.frame = frame
         self.motion = motion
+        original = nil
+    }
+
+    /// A picture that shows what `source` shows, without copying it, and has no motion: stands in for a lost one.
+    package init(showing source: CodedPicture) {
+        original = source.original ?? source
+        frame = source.frame
+        motion = .none
     }
 
     /// Luma rows 0 ..< count have their final samples and motion, margins included; called in increasing order.
@@ -43,7 +60,7 @@ package final class CodedPicture: @unchecked Sendable {
     package func publishAll() { publish(rows: Int.max) }
 
     /// Whether the whole picture is final.
-    package var isFinished: Bool { rowsDone.load(ordering: .acquiring) == Int.max }
+    package var isFinished: Bool { original?.isFinished ?? (rowsDone.load(ordering: .acquiring) == Int.max) }
 
     /// Waits until luma rows 0 ..< count are final. Rows beyond the picture are met by `publishAll`.
     @inline(__always)
@@ -83,6 +100,7 @@ package final class CodedPicture: @unchecked Sendable {
 
     @inline(never)
     private func block(until wanted: Int) {
+        if let original { return original.block(until: wanted) }
         condition.lock()
         while rowsDone.load(ordering: .acquiring) < wanted { condition.wait() }
         condition.unlock()

@@ -84,7 +84,7 @@ package final class SliceContext: @unchecked Sendable {
     package let sliceIndex: Int
     package let currPoc: Int32
     package let sliceType: SliceParameters.SliceType
-    /// RefPicList0 and 1 as given, `num_ref_idx_active` entries each.
+    /// RefPicList0 and 1, `num_ref_idx_active` entries each; nil where a picture was missing or of another format.
     package let refPicList: ([CodedPicture?], [CodedPicture?])
     package let numRefIdxActive: (Int, Int)
     /// Entry list * 16 + refIdx; every one of the 32 is valid: missing and out-of-range ones repeat the first
@@ -116,7 +116,7 @@ package final class SliceContext: @unchecked Sendable {
 
     /// - Parameters:
     ///   - refPicList: `num_ref_idx_active` entries each; nil where a picture is missing (the decoder should give a
-    ///     substitute).
+    ///     substitute). Pictures of another size or depth than the slice's are taken as missing.
     ///   - isLongTerm, isInterLayer: marking of each entry; missing entries mean false.
     ///   - weights: per list, per refIdx: Y, Cb, Cr; used when `constants.weightedPredFlag`.
     package init(
@@ -134,6 +134,14 @@ package final class SliceContext: @unchecked Sendable {
         self.sliceIndex = sliceIndex
         self.currPoc = currPoc
         sliceType = constants.sliceType
+        // A picture of another size or depth is none: its samples and motion are looked up by the places of this one.
+        let format = PictureFormat(
+            width: grid.width, height: grid.height, bitDepthLuma: constants.bitDepthLuma,
+            bitDepthChroma: constants.bitDepthChroma)
+        func fitting(_ list: [CodedPicture?]) -> [CodedPicture?] {
+            list.map { $0?.frame.format == format ? $0 : nil }
+        }
+        let refPicList = (fitting(refPicList.0), fitting(refPicList.1))
         self.refPicList = refPicList
         numRefIdxActive = (min(refPicList.0.count, 16), min(refPicList.1.count, 16))
         bitDepthLuma = constants.bitDepthLuma

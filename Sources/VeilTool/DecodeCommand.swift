@@ -33,6 +33,10 @@ struct DecodeCommand: ParsableCommand {
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Check decoded picture hashes and fail when one differs.")
     var verify = false
+    @Option(help: "Refuse pictures of more luma samples than this.")
+    var maxPixels = 35_651_584
+    @Flag(help: "Decode pictures, and keep as many, as are too large for the level that the stream states.")
+    var anyLevel = false
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
@@ -47,6 +51,8 @@ struct DecodeCommand: ParsableCommand {
         options.output = outputLayerSet.map { .outputLayerSet($0) } ?? layer.map { .layer($0) } ?? .highestLayer
         options.threads = max(threads, 1)
         options.verify = verify
+        options.maxPixels = maxPixels
+        options.keepsToLevel = !anyLevel
         options.keys = try keys.map { try KeyRing(reference: $0) }
         options.verification = verification.options
         let files = LayerFiles(output, input: input, keys: keys)

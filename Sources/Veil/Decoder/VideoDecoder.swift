@@ -39,6 +39,11 @@ public final class VideoDecoder {
         /// A hook of your own that sees, and may replace, the bins of the stream while it is decoded. Beside ``keys``
         /// it comes second: it is shown the bins as they are decrypted, and what it replaces them by is decoded.
         public var hooks: (any BinHookProvider)?
+        /// Luma samples of the largest picture that is decoded; a stream of larger ones is refused.
+        public var maxPixels = 35_651_584
+        /// Refuse streams whose pictures, or buffers for them, are larger than the level they state allows (pictures
+        /// of up to 1920x1088 and a little more are always taken).
+        public var keepsToLevel = true
         public init() {}
     }
 
@@ -94,6 +99,7 @@ public final class VideoDecoder {
         inner.threads = max(options.threads, 1)
         inner.verify = options.verify
         inner.maxTemporalId = options.maxTemporalId
+        inner.limits = StreamLimits(maxPixels: options.maxPixels, keepsToLevel: options.keepsToLevel)
         inner.hooks = options.hooks
         let decryption = options.keys.map { keys in
             // Only the layers that are decoded need keys; which those are, the layer asked for bounds.

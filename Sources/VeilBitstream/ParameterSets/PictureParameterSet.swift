@@ -248,6 +248,20 @@ package final class PictureParameterSet: @unchecked Sendable {
         return w.bytes
     }
 
+    /// Throws what the SPS that the set is used with does not allow (7.4.3.3.1).
+    func check(against sps: SequenceParameterSet) throws {
+        if diffCuQpDeltaDepth > sps.log2DiffMaxMinLumaCodingBlockSize {
+            throw SyntaxError.outOfRange(element: "diff_cu_qp_delta_depth", value: diffCuQpDeltaDepth)
+        }
+        if log2ParallelMergeLevelMinus2 + 2 > sps.ctbLog2SizeY {
+            throw SyntaxError.outOfRange(
+                element: "log2_parallel_merge_level_minus2", value: log2ParallelMergeLevelMinus2)
+        }
+        if initQpMinus26 < -26 - sps.qpBdOffsetY {
+            throw SyntaxError.outOfRange(element: "init_qp_minus26", value: initQpMinus26)
+        }
+    }
+
     /// Tile column and row boundaries in CTBs (6.5.1), from 0 to the picture's size.
     package func tileBoundaries(picWidthInCtbs: Int, picHeightInCtbs: Int) throws -> (columns: [Int], rows: [Int]) {
         guard tilesEnabledFlag else { return ([0, picWidthInCtbs], [0, picHeightInCtbs]) }

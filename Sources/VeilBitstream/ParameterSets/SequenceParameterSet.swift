@@ -144,11 +144,9 @@ package final class SequenceParameterSet: @unchecked Sendable {
             pcmLoopFilterDisabledFlag = try r.flag("pcm_loop_filter_disabled_flag")
         }
         let sets = try r.ue("num_short_term_ref_pic_sets", in: 0...64)
-        let limit = multiLayerExtSpsFlag ? 15 : subLayerOrdering.last?.maxDecPicBufferingMinus1 ?? 15
         for i in 0..<sets {
             shortTermRefPicSets.append(
-                try ShortTermRefPicSet(
-                    &r, index: i, previous: shortTermRefPicSets, setCount: sets, maxDecPicBufferingMinus1: limit))
+                try ShortTermRefPicSet(&r, index: i, previous: shortTermRefPicSets, setCount: sets))
         }
         longTermRefPicsPresentFlag = try r.flag("long_term_ref_pics_present_flag")
         if longTermRefPicsPresentFlag {
@@ -265,6 +263,14 @@ package final class SequenceParameterSet: @unchecked Sendable {
         // No level allows more: what a damaged size asks for stays bounded.
         if sps.picWidthInLumaSamples * sps.picHeightInLumaSamples > Self.maxLumaPs {
             throw SyntaxError.outOfRange(element: "pic_height_in_luma_samples", value: sps.picHeightInLumaSamples)
+        }
+        if sps.pcmEnabledFlag && sps.pcmSampleBitDepthLumaMinus1 >= sps.bitDepthY {
+            throw SyntaxError.outOfRange(
+                element: "pcm_sample_bit_depth_luma_minus1", value: sps.pcmSampleBitDepthLumaMinus1)
+        }
+        if sps.pcmEnabledFlag && sps.pcmSampleBitDepthChromaMinus1 >= sps.bitDepthC {
+            throw SyntaxError.outOfRange(
+                element: "pcm_sample_bit_depth_chroma_minus1", value: sps.pcmSampleBitDepthChromaMinus1)
         }
         let window = sps.window
         if window.left + window.right >= sps.picWidthInLumaSamples

@@ -14,10 +14,9 @@ package struct ShortTermRefPicSet: Equatable, Sendable {
 
     package var numDeltaPocs: Int { s0.count + s1.count }
 
-    /// `index` in `count` sets of the SPS; equal to `count` for a set in a slice header.
-    package init(
-        _ r: inout BitReader, index: Int, previous: [ShortTermRefPicSet], setCount: Int, maxDecPicBufferingMinus1: Int
-    ) throws {
+    /// `index` in `setCount` sets of the SPS; equal to `setCount` for a set in a slice header. How many pictures a
+    /// set may name is what the largest buffer holds: some encoders state a smaller one than they refer to.
+    package init(_ r: inout BitReader, index: Int, previous: [ShortTermRefPicSet], setCount: Int) throws {
         let inter = index != 0 ? try r.flag("inter_ref_pic_set_prediction_flag") : false
         if inter {
             var delta = 1
@@ -54,8 +53,8 @@ package struct ShortTermRefPicSet: Equatable, Sendable {
             }
             if numDeltaPocs > 16 { throw SyntaxError.outOfRange(element: "NumDeltaPocs", value: numDeltaPocs) }
         } else {
-            let negatives = try r.ue("num_negative_pics", in: 0...max(maxDecPicBufferingMinus1, 0))
-            let positives = try r.ue("num_positive_pics", in: 0...max(maxDecPicBufferingMinus1 - negatives, 0))
+            let negatives = try r.ue("num_negative_pics", in: 0...15)
+            let positives = try r.ue("num_positive_pics", in: 0...(15 - negatives))
             var poc = 0
             for _ in 0..<negatives {
                 poc -= try r.ue("delta_poc_s0_minus1", in: 0...32767) + 1

@@ -57,6 +57,10 @@ package struct VPSExtension: Sendable {
     var dpbBits: (bytes: [UInt8], start: Int, count: Int)?
     var tailBits: (bytes: [UInt8], start: Int, count: Int)?
 
+    /// What follows the output layer sets where that cannot be read, and why. Tolerated of independent layers only
+    /// (alpha as phones write it), for which it says nothing that their own SPS do not; written again as it stood.
+    package private(set) var unreadable: (bytes: [UInt8], start: Int, count: Int, error: SyntaxError)?
+
     /// Which layers each needs, by index.
     private var needs: [UInt64] = [1]
 
@@ -141,6 +145,25 @@ package struct VPSExtension: Sendable {
                 ))
         }
         try readOutputLayerSets(&r, vps: vps, ptlCount: ptlCount + 1, trees: trees)
+        let start = r.position
+        do {
+            try readFormatsAndDependencies(&r, vps: vps)
+        } catch let error as SyntaxError {
+            if directDependencyFlag.contains(where: { $0.contains(true) }) { throw error }
+            repFormats = []
+            vpsRepFormatIdx = nil
+            maxOneActiveRefLayerFlag = true
+            vpsPocLsbAlignedFlag = false
+            pocLsbNotPresentFlag = Array(repeating: false, count: maxLayersMinus1 + 1)
+            allLayersDependencyType = nil
+            directDependencyType = (0...maxLayersMinus1).map { Array(repeating: 2, count: $0) }
+            unreadable = (r.source, start, max(r.trailingBitsPosition - start, 0), error)
+        }
+    }
+
+    /// From vps_num_rep_formats_minus1 to the end.
+    private mutating func readFormatsAndDependencies(_ r: inout BitReader, vps: VideoParameterSet) throws {
+        let maxLayersMinus1 = vps.vpsMaxLayersMinus1
         let repCount = try r.ue("vps_num_rep_formats_minus1", in: 0...255) + 1
         for i in 0..<repCount { repFormats.append(try Self.repFormat(&r, previous: i > 0 ? repFormats[i - 1] : nil)) }
         if repCount > 1, try r.flag("rep_format_idx_present_flag") {
@@ -247,7 +270,7 @@ package struct VPSExtension: Sendable {
                 ols.outputLayerFlags = set.indices.map { defaultOutputLayerIdc == 0 || $0 == set.count - 1 }
             }
             let output = zip(set, ols.outputLayerFlags).filter(\.1).map(\.0)
-            let necessary = Set(set.filter { id in output.contains { vpsNeeds($0, id) } })
+            let necessary = Set(necessary(of: set, for: output))
             for id in set {
                 if necessary.contains(id) && ptlCount - 1 > 0 && (vps.vpsBaseLayerInternalFlag || id != 0) {
                     ols.profileTierLevelIdx.append(try r.u(Self.bits(for: ptlCount), "profile_tier_level_idx"))
@@ -262,6 +285,15 @@ package struct VPSExtension: Sendable {
             }
             outputLayerSets.append(ols)
         }
+    }
+
+    /// The layers of a set that decoding some of them takes (NecessaryLayerFlag).
+    private func necessary(of set: [Int], for output: [Int]) -> [Int] {
+        var needed: UInt64 = 0
+        for id in output {
+            if let i = layerIdInNuh.firstIndex(of: id), i < needs.count { needed |= needs[i] }
+        }
+        return set.filter { id in layerIdInNuh.firstIndex(of: id).map { needed >> UInt64($0) & 1 != 0 } ?? false }
     }
 
     /// Whether decoding layer `id` needs layer `other` (or is it).
@@ -319,9 +351,7 @@ package struct VPSExtension: Sendable {
                     return subLayerMax?[index] ?? vps.vpsMaxSubLayersMinus1
                 }.max() ?? 0
             let output = zip(set, outputLayerSets[i].outputLayerFlags).filter(\.1).map(\.0)
-            let necessary = set.filter { id in
-                output.contains { vpsNeeds($0, id) } && (vps.vpsBaseLayerInternalFlag || id != 0)
-            }
+            let necessary = necessary(of: set, for: output).filter { vps.vpsBaseLayerInternalFlag || $0 != 0 }
             let subLayerFlag = try r.flag("sub_layer_flag_info_present_flag")
             for j in 0...min(maxSub, 6) {
                 let present = j == 0 ? true : subLayerFlag ? try r.flag("sub_layer_dpb_info_present_flag") : false

@@ -44,6 +44,10 @@ extension VPSExtension {
             ptl.write(to: &w, profilePresent: present, maxSubLayersMinus1: vps.vpsMaxSubLayersMinus1)
         }
         writeOutputLayerSets(to: &w, vps: vps, ptlCount: ptlCount)
+        if let rest = unreadable {
+            w.copy(rest.bytes, from: rest.start, count: rest.count)
+            return
+        }
         w.ue(repFormats.count - 1)
         for f in repFormats { Self.write(f, to: &w) }
         if repFormats.count > 1 {
@@ -90,7 +94,7 @@ extension VPSExtension {
         for (i, ols) in outputLayerSets.enumerated().dropFirst() {
             if setCount > 2 && i >= setCount { w.u(ols.layerSetIdx - 1, Self.bits(for: setCount - 1)) }
             let set = layersOf(ols, vps)
-            if i > vps.layerSets.count - 1 || defaultOutputLayerIdc == 2 {
+            if i > vps.layerSets.count - 1 || defaultOutputLayerIdc >= 2 {
                 for flag in ols.outputLayerFlags { w.flag(flag) }
             }
             for case let index? in ols.profileTierLevelIdx { w.u(index, Self.bits(for: ptlCount)) }

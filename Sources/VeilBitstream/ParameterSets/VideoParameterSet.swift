@@ -82,7 +82,8 @@ package final class VideoParameterSet: @unchecked Sendable {
         for i in (present ? 0 : maxSubLayersMinus1)...maxSubLayersMinus1 {
             var o = SubLayerOrdering()
             o.maxDecPicBufferingMinus1 = try r.ue("\(prefix)_max_dec_pic_buffering_minus1", in: 0...15)
-            o.maxNumReorderPics = try r.ue("\(prefix)_max_num_reorder_pics", in: 0...o.maxDecPicBufferingMinus1)
+            // Some encoders state too small a buffer for what they reorder or refer to.
+            o.maxNumReorderPics = try r.ue("\(prefix)_max_num_reorder_pics", in: 0...15)
             o.maxLatencyIncreasePlus1 = try r.ue("\(prefix)_max_latency_increase_plus1")
             result.append(o)
             if !present { result = Array(repeating: o, count: i + 1) }

@@ -24,6 +24,7 @@ extension SliceSegmentHeader {
         let pps = try sets.pictureParameterSet(id: ppsId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: nal.nuhLayerId)
         let vps = sets.videoParameterSet(id: sps.spsVideoParameterSetId)
+        try pps.check(against: sps)
         var dependent = false
         var address = 0
         if !first {
@@ -126,9 +127,7 @@ extension SliceSegmentHeader {
         shortTermRefPicSetSpsFlag = try r.flag("short_term_ref_pic_set_sps_flag")
         if !shortTermRefPicSetSpsFlag {
             shortTermRefPicSet = try ShortTermRefPicSet(
-                &r, index: sets.count, previous: sets, setCount: sets.count,
-                maxDecPicBufferingMinus1: sps.multiLayerExtSpsFlag
-                    ? 15 : sps.subLayerOrdering.last?.maxDecPicBufferingMinus1 ?? 15)
+                &r, index: sets.count, previous: sets, setCount: sets.count)
         } else {
             if sets.isEmpty { throw SyntaxError.outOfRange(element: "short_term_ref_pic_set_sps_flag", value: 1) }
             if sets.count > 1 {

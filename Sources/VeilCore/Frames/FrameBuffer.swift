@@ -25,6 +25,24 @@ package struct Plane: @unchecked Sendable {
     @inlinable package func at(_ x: Int, _ y: Int) -> UnsafeMutablePointer<UInt16> { origin + (y &* stride &+ x) }
 }
 
+/// What two pictures have in common when the samples and motion of one can be looked up by places of the other.
+package struct PictureFormat: Hashable, Sendable {
+    /// In luma samples.
+    package let width: Int
+    package let height: Int
+    package let bitDepthLuma: Int
+    package let bitDepthChroma: Int
+
+    package init(width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int) {
+        self.width = width
+        self.height = height
+        self.bitDepthLuma = bitDepthLuma
+        self.bitDepthChroma = bitDepthChroma
+    }
+
+    package var lumaSamples: Int { width * height }
+}
+
 /// Owner of the memory of three 4:2:0 planes.
 package final class FrameBuffer: @unchecked Sendable {
     /// Of chroma planes half.
@@ -87,6 +105,10 @@ package final class FrameBuffer: @unchecked Sendable {
     }
 
     @inlinable package func bitDepth(_ cIdx: Int) -> Int { cIdx == 0 ? bitDepthLuma : bitDepthChroma }
+
+    package var format: PictureFormat {
+        PictureFormat(width: width, height: height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma)
+    }
 }
 
 /// The planes of a frame, or of a part of one, with their depths.

@@ -58,6 +58,9 @@ package final class MotionField: @unchecked Sendable {
         if clears { clear() }
     }
 
+    /// The motion of pictures that have none: no block of it can be looked up, and none is.
+    package static let none = MotionField(width: 0, height: 0, ctbLog2Size: 4)
+
     /// No motion anywhere.
     package func clear() {
         // One row is filled, the others copied: the pattern is no multiple of a machine word.

@@ -64,9 +64,8 @@ final class SliceWalk {
         let type = nal.header.nalUnitType
         switch type {
         case .vps, .sps, .pps:
-            if nal.header.nuhLayerId == 0 { order.boundary() }
             try sets.take(nal)
-        case .accessUnitDelimiter, .prefixSEI: if nal.header.nuhLayerId == 0 { order.boundary() }
+        case .accessUnitDelimiter: if nal.header.nuhLayerId == 0 { order.boundary() }
         case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: nal.header.nuhLayerId)
         default:
             if type.isSlice, let changed = try walk(nal) {

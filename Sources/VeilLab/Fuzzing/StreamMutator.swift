@@ -37,11 +37,13 @@ package enum StreamMutator {
     package static func mutate(
         _ units: [NALUnit], with others: [[NALUnit]] = [], _ random: inout CaseRandom
     ) -> [UInt8] {
-        var units = units.map(\.bytes)
+        // By bytes, by syntax elements, or both.
+        let kind = random.below(3)
+        var units = (kind == 0 || units.isEmpty ? units : StructureMutator.mutate(units, &random).units).map(\.bytes)
         if !others.isEmpty && random.below(6) == 0 {
             mix(&units, others[random.below(others.count)].map(\.bytes), &random)
         }
-        for _ in 0..<(1 + random.below(3)) { mutateOnce(&units, &random) }
+        if kind != 1 { for _ in 0..<(1 + random.below(3)) { mutateOnce(&units, &random) } }
         var stream: [UInt8] = []
         let isUneven = random.below(8) == 0
         for unit in units {

@@ -23,7 +23,6 @@ package struct MatroskaWriter {
         for nal in unit {
             switch nal.header.nalUnitType {
             case .vps, .sps, .pps:
-                order.boundary()
                 try sets.take(nal)
                 try setUnits.take(nal)
             case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: nal.header.nuhLayerId)

@@ -70,7 +70,6 @@ struct PictureFollower {
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps:
-            if layer == 0 { positions.boundary() }
             try sets.take(nal)
             let id: Int
             switch nal.header.nalUnitType {
@@ -80,7 +79,6 @@ struct PictureFollower {
             }
             raw[Self.key(nal.header.nalUnitType, id)] = Self.hash(nal.bytes)
         case .accessUnitDelimiter: positions.boundary()
-        case .prefixSEI: if layer == 0 { positions.boundary() }
         case .endOfSequence, .endOfBitstream: positions.endOfSequence(layer: layer)
         case let type where type.isSlice:
             // Of a picture whose beginning is lost, or that was closed already, any slice begins another one.

@@ -207,12 +207,10 @@ package final class StreamTranscoder {
         do {
             switch type {
             case .vps, .sps, .pps:
-                if nal.header.nuhLayerId == 0 { following.positions.boundary() }
                 plan?.layout.take(nal)
                 try sets.takeOrForget(nal)
             case .accessUnitDelimiter: following.positions.boundary()
             case .endOfSequence, .endOfBitstream: following.positions.endOfSequence(layer: nal.header.nuhLayerId)
-            case .prefixSEI: if nal.header.nuhLayerId == 0 { following.positions.boundary() }
             default: break
             }
         } catch let error as SyntaxError {
@@ -258,7 +256,6 @@ package final class StreamTranscoder {
             throw KeyError.unsupported(layer: nal.header.nuhLayerId, reason: "is encrypted already\(what ?? "")")
         }
         try put(.damaged(nal, reason: "it looks like an encrypted stream's own", isSealed: false))
-        if nal.header.nalUnitType == .prefixSEI && nal.header.nuhLayerId == 0 { following.positions.boundary() }
         return true
     }
 

@@ -55,9 +55,14 @@ package final class InterLayerProducer: @unchecked Sendable {
     package static func picture(
         _ reference: InterLayerReference, from source: CodedPicture, grid: CTBGrid, poc: Int32, bitDepthLuma: Int,
         bitDepthChroma: Int,
-        motion hasMotion: Bool
+        motion wantsMotion: Bool
     ) -> CodedPicture {
         let p = reference.parameters
+        precondition(
+            p.width == grid.width && p.height == grid.height && p.refWidth == source.frame.width
+                && p.refHeight == source.frame.height, "resampling of other picture sizes")
+        // What stands in for a lost picture has no motion.
+        let hasMotion = wantsMotion && source.motion !== MotionField.none
         let isAlias =
             p.isIdentity && source.frame.bitDepthLuma == bitDepthLuma && source.frame.bitDepthChroma == bitDepthChroma
         let frame =

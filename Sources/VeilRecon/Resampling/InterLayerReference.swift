@@ -103,10 +103,18 @@ package final class InterLayerReference: @unchecked Sendable {
         let from = source.frame.plane(cIdx)
         let to = target.plane(cIdx)
         let up = UInt16(max(target.bitDepth(cIdx) - source.frame.bitDepth(cIdx), 0))
+        // To fewer bits as the filters of equal positions round (equations H-38 and H-40).
+        let down = UInt16(max(source.frame.bitDepth(cIdx) - target.bitDepth(cIdx), 0))
+        let half: UInt16 = down > 0 ? 1 << (down - 1) : 0
+        let largest = UInt16(1 << target.bitDepth(cIdx) - 1)
         for row in (y >> shift)..<((y + height) >> shift) {
             let a = from.at(x >> shift, row)
             let b = to.at(x >> shift, row)
-            for i in 0..<(width >> shift) { b[i] = a[i] &<< up }
+            if down == 0 {
+                for i in 0..<(width >> shift) { b[i] = a[i] &<< up }
+            } else {
+                for i in 0..<(width >> shift) { b[i] = min((a[i] &+ half) &>> down, largest) }
+            }
         }
     }
 

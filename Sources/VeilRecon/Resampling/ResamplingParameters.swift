@@ -39,6 +39,8 @@ package struct ResamplingParameters: Equatable, Sendable {
         scaledRefRegionWidth > 0 && scaledRefRegionHeight > 0 && refLayerRegionWidth > 0 && refLayerRegionHeight > 0
             && scaledRefRegionWidth < 1 << 15 && scaledRefRegionHeight < 1 << 15 && refLayerRegionWidth < 1 << 15
             && refLayerRegionHeight < 1 << 15
+            // Layers are scaled up. Far down, a block would take most of the picture below it.
+            && refLayerRegionWidth <= 4 * scaledRefRegionWidth && refLayerRegionHeight <= 4 * scaledRefRegionHeight
     }
 
     /// ScaleFactorX and ScaleFactorY, 16 fractional bits.
