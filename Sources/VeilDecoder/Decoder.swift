@@ -96,7 +96,6 @@ package final class Decoder {
     private var accessUnit: [Int: CodedPicture] = [:]
     private var positions = StreamPosition()
     private(set) var accessUnitCount = 0
-    private var lastVclLayer = -1
     private var selectionStorage: LayerSelection?
     /// The pictures of the access unit that were not to stay unseen (pic_output_flag), by layer.
     private var shown: [Int: DPBEntry] = [:]
@@ -129,10 +128,8 @@ package final class Decoder {
             case .endOfSequence, .endOfBitstream:
                 try finishPicture()
                 positions.endOfSequence(layer: nal.header.nuhLayerId)
-                lastVclLayer = 64
             case .accessUnitDelimiter:
                 try finishPicture()
-                lastVclLayer = 64
                 positions.boundary()
             case .prefixSEI:
                 try finishPicture()
@@ -151,7 +148,7 @@ package final class Decoder {
             }
             report.damagedUnits += 1
             if case .missing = error {
-                report.noteOnce("\(type), layer \(nal.header.nuhLayerId): \(error)")
+                report.noteOnce("layer \(nal.header.nuhLayerId): \(error)")
             } else {
                 report.note("\(type) at byte \(nal.offset), layer \(nal.header.nuhLayerId): \(error)")
             }
@@ -269,7 +266,6 @@ package final class Decoder {
 
     private func beginPicture(_ h: SliceSegmentHeader) throws {
         let layerId = h.nuhLayerId
-        lastVclLayer = layerId
         let active = try sets.activeSets(ppsId: h.slicePicParameterSetId, layerId: layerId)
         let sps = active.sps
         try options.limits.check(sps)

@@ -152,7 +152,8 @@ struct EncodeCommand: ParsableCommand {
         if let reason = encoder.baseEncryptionNote {
             warn("\(reason): the base layer is encrypted after it, not inside it (the bytes are the same)")
         }
-        let file = try OutputFile(path: output)
+        let movie = try MovieOutput(path: output, frameRate: settings.frameRate)
+        let file = try movie == nil ? OutputFile(path: output) : nil
         let recons = try recon.map { try ReconstructionWriters(folder: $0, frameRate: settings.frameRate) }
         if let encryption = encoder.encryption { try protection.writeSidecar(encryption) }
         let fps = settings.frameRate
@@ -160,8 +161,9 @@ struct EncodeCommand: ParsableCommand {
         var progress = Progress(total: expected, framesPerSecond: Double(fps.numerator) / Double(fps.denominator))
         var latency = Latency()
         func write(_ unit: AccessUnit) throws {
-            try file.write(unit.bytes)
-            try file.endUnit()
+            try movie?.write(unit, at: progress.frames)
+            try file?.write(unit.bytes)
+            try file?.endUnit()
             progress.add(sizes.indices.map { unit.sliceBytes(layer: $0) })
             if let index = unit.displayIndex { latency.leave(index) }
             try recons?.add(unit)
@@ -175,14 +177,15 @@ struct EncodeCommand: ParsableCommand {
         while let unit = try encoder.nextAtEnd() { try write(unit) }
         if progress.frames == 0, let damage = sources.damage { throw damage }
         if progress.frames == 0 { throw MediaError.notSupported(path: input.input, what: "no frames") }
-        try file.finish()
+        try movie?.finish(soundOf: input.input)
+        try file?.finish()
         try recons?.finish()
         if let encryption = encoder.encryption {
             let bytes = Dictionary(
                 uniqueKeysWithValues: progress.layerBytes.enumerated().map { ($0.offset, $0.element) })
             for line in EncryptionSpace.lines(encryption, layerBytes: bytes) { info(line) }
         }
-        report(progress, latency, file.bytesWritten, fps)
+        report(progress, latency, movie?.bytesWritten ?? file?.bytesWritten ?? 0, fps)
         if let damage = sources.damage {
             warn("\(damage): what is whole was coded")
             throw ExitCode(2)

@@ -4,7 +4,7 @@ import VeilBitstream
 /// All coded pictures of one instant, one a layer, with the parameter sets and messages that belong to them
 /// (7.4.2.4.4, F.7.4.2.4.4).
 public struct AccessUnit: Sendable {
-    let units: [NALUnit]
+    package let units: [NALUnit]
     /// Of an encoder's: the place of its pictures in display order, from 0; nil of others.
     public internal(set) var displayIndex: Int?
     /// Of an encoder that keeps them: the reconstruction of each layer, which is what decoders will see.

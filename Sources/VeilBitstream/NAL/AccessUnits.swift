@@ -12,8 +12,11 @@ package struct AccessUnitBoundary: Sendable {
 
     /// A unit came that holds no slice.
     package mutating func pass(_ header: NALUnitHeader) {
-        if header.endsAccessUnit { hasEnded = true }
+        if header.endsAccessUnit { end() }
     }
+
+    /// The access unit ended.
+    package mutating func end() { hasEnded = true }
 
     /// Whether the picture of a layer, whose first slice came, begins an access unit.
     package mutating func begins(pictureOf layer: Int) -> Bool {

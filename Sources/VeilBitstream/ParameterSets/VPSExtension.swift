@@ -154,7 +154,8 @@ package struct VPSExtension: Sendable {
             vpsRepFormatIdx = nil
             maxOneActiveRefLayerFlag = true
             vpsPocLsbAlignedFlag = false
-            pocLsbNotPresentFlag = Array(repeating: false, count: maxLayersMinus1 + 1)
+            // IDR pictures of such layers come without slice_pic_order_cnt_lsb.
+            pocLsbNotPresentFlag = (0...maxLayersMinus1).map { $0 > 0 }
             allLayersDependencyType = nil
             directDependencyType = (0...maxLayersMinus1).map { Array(repeating: 2, count: $0) }
             unreadable = (r.source, start, max(r.trailingBitsPosition - start, 0), error)

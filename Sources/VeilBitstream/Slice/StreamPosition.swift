@@ -57,18 +57,18 @@ package struct StreamPosition: Sendable {
     }
 
     private var layers: [Int: Layer] = [:]
-    private var lastVclLayer = -1
+    private var accessUnits = AccessUnitBoundary()
     private var accessUnitPoc: Int32?
 
     package init() {}
 
-    /// An access unit may begin here: a parameter set, delimiter or prefix SEI message of layer 0 came.
-    package mutating func boundary() { lastVclLayer = 64 }
+    /// An access unit ended: a delimiter came. Parameter sets and SEI messages end none.
+    package mutating func boundary() { accessUnits.end() }
 
     /// An end of sequence NAL unit of a layer came.
     package mutating func endOfSequence(layer: Int) {
         for id in layers.keys where id >= layer { layers[id]?.begins = true }
-        lastVclLayer = 64
+        accessUnits.end()
     }
 
     /// The position of the picture that a first slice segment begins.
@@ -80,11 +80,10 @@ package struct StreamPosition: Sendable {
         let id = h.nuhLayerId
         let type = h.nalUnitType
         var beginsAccessUnit = false
-        if id <= lastVclLayer || lastVclLayer < 0 {
+        if accessUnits.begins(pictureOf: id) {
             accessUnitPoc = nil
             beginsAccessUnit = true
         }
-        lastVclLayer = id
         var layer = layers[id] ?? Layer()
         defer { layers[id] = layer }
         let restarts = type.isIRAP && (type.isIDR || type.isBLA || layer.begins)
