@@ -66,7 +66,7 @@ static void suit_width(x265_param *p, int width) {
         while (columns(p, width) < 3 && shrink_ctu(p)) {}
 }
 
-// What libx265 says against the settings it has just refused: it says so on standard error only, which is ours for that long.
+// What libx265 says against the settings it has just refused: on standard error only, which is ours for that long.
 static void reason(const x265_api *api, x265_param *param, char *error, size_t size) {
     static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
     pthread_mutex_lock(&one);

@@ -141,6 +141,16 @@ struct ChildProcessTests {
         #expect(throws: ChildError.self) { try ChildProcess("/nonexistent/program", []) }
     }
 
+    /// One that waits for us to read, and does not end when asked to, is not waited for.
+    @Test func oneThatIsNotWantedEnds() throws {
+        var child: ChildProcess? = try ChildProcess(
+            "/bin/sh", ["-c", "trap '' TERM PIPE; while :; do echo y; done 2>/dev/null"], output: .pipe)
+        let identifier = try #require(child?.identifier)
+        usleep(50_000)
+        child = nil
+        #expect(kill(identifier, 0) != 0)
+    }
+
     @Test func oneThatIsKilledSaysSo() throws {
         let child = try ChildProcess("/bin/sh", ["-c", "kill -9 $$"])
         #expect(try child.wait().status == 128 + 9)

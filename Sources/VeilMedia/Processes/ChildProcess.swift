@@ -125,8 +125,10 @@ package final class ChildProcess: @unchecked Sendable {
 
     deinit {
         if ending == nil {
-            kill(identifier, SIGTERM)
+            // Whatever it waits for: a pipe that we no longer read, say, which a handler of SIGTERM returns to.
+            kill(identifier, SIGKILL)
             try? input?.close()
+            try? output?.close()
             var status: Int32 = 0
             while waitpid(identifier, &status, 0) < 0 && errno == EINTR {}
         }
@@ -198,7 +200,8 @@ package final class ChildProcess: @unchecked Sendable {
         return true
     }
 
-    package func terminate() { if ending == nil { kill(identifier, SIGTERM) } }
+    /// Ends it: nothing more of it is wanted.
+    package func terminate() { if ending == nil { kill(identifier, SIGKILL) } }
 
     /// The last line that it said on standard error, once it has ended.
     package var lastMessage: String? {
