@@ -28,7 +28,11 @@ struct VeilProgram: ParsableCommand {
         StandardError.prepare()
         Interruption.listen()
         var command: any ParsableCommand
-        do { command = try parseAsRoot() } catch { exit(withError: error) }
+        do { command = try parseAsRoot() } catch {
+            // The status says what was wrong even where nobody reads the message.
+            signal(SIGPIPE, SIG_IGN)
+            exit(withError: error)
+        }
         do { try command.run() } catch MediaError.closedPipe {
             // As if SIGPIPE had ended it: whoever read had enough.
             Foundation.exit(141)
