@@ -136,7 +136,6 @@ struct EncodeCommand: ParsableCommand {
 
     private func encode() throws {
         let plan = try plan()
-        try ContainerOutput.refuse(output)
         try checkFiles(plan)
         let source = try SourceInput.open(input, threads: threads)
         let settings = try settings(plan, source.format)

@@ -224,7 +224,7 @@ final class InputOutputTests {
         #expect(round.status == 0, "\(round.errors)")
         #expect(try data("e.mp4")[4..<8] == Data("ftyp".utf8) && data("d.mp4")[4..<8] == Data("ftyp".utf8))
         for line in [
-            "$V encrypt clear.hevc -o n.mp4 --keys keys.json", "$V encode clip.y4m -o n.mp4",
+            "$V encrypt clear.hevc -o n.mp4 --keys keys.json", "$V encode clip.y4m -o n.mkv",
             "$V join base.hevc -o n.mkv", "$V extract clear.hevc -o n.mp4",
         ] {
             let run = try run(line)
