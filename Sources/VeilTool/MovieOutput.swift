@@ -12,7 +12,7 @@ struct MovieOutput {
         let suffix = (path as NSString).pathExtension.lowercased()
         if ["mkv", "ts", "mts"].contains(suffix) {
             throw MediaError.writeFailed(
-                path: path, reason: "encode writes byte streams and MP4; extract puts a single layer into \(suffix)")
+                path: path, reason: "encode writes .hevc and .mp4; extract puts a single layer into .\(suffix)")
         }
         guard ["mp4", "m4v", "mov"].contains(suffix) else { return nil }
         writer = try IsoMediaWriter(path: path, frameRate: frameRate)
