@@ -57,7 +57,9 @@ struct OutputTrack {
     func box(
         id: Int, chunks: [(range: Range<Int>, offset: Int)], movieScale: Int, into w: inout BoxWriter
     ) {
-        let shown = (duration - mediaStart) * movieScale / timeScale
+        // Where decoding runs ahead of presentation the last pictures are shown as much later.
+        let isReordered = samples.contains { $0.compositionOffset != 0 }
+        let shown = (isReordered ? duration : duration - mediaStart) * movieScale / timeScale
         let empty = emptyStart * movieScale / timeScale
         w.box("trak") {
             $0.fullBox("tkhd", flags: isEnabled ? 3 : 2) {
