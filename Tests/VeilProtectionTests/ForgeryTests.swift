@@ -99,7 +99,8 @@ extension Array where Element == NALUnit {
             $0.enhancements[0].slices = 2
         }
         return Streams(
-            clear: clip.nals, whole: try encrypt(clip.nals, 1, tags: true), other: try encrypt(clip.nals, 2, tags: true),
+            clear: clip.nals, whole: try encrypt(clip.nals, 1, tags: true),
+            other: try encrypt(clip.nals, 2, tags: true),
             untagged: try encrypt(clip.nals, 3, tags: false))
     }
 
@@ -117,7 +118,9 @@ extension Array where Element == NALUnit {
         } catch {
             return (.refused, given, "\(error)")
         }
-        return (decryption.report.isWhole ? .accepted : .reported, given, decryption.report.lines.joined(separator: "; "))
+        return (
+            decryption.report.isWhole ? .accepted : .reported, given, decryption.report.lines.joined(separator: "; ")
+        )
     }
 
     @Test func everyForgeryIsRefusedOrReported() throws {
@@ -172,8 +175,10 @@ extension Array where Element == NALUnit {
             ("one tag stripped", s.whole.dropping(isTag, 7), .refused),
             ("the first message stripped", s.whole.dropping(isMessage, 0), .refused),
             ("a later message stripped", s.whole.dropping(isMessage, 3), .refused),
-            ("the upper layer in the clear",
-                zip(whole, clear).flatMap { $0.filter { $0.header.nuhLayerId == 0 } + $1.filter(upperSlice) }, .refused),
+            (
+                "the upper layer in the clear",
+                zip(whole, clear).flatMap { $0.filter { $0.header.nuhLayerId == 0 } + $1.filter(upperSlice) }, .refused
+            ),
             ("a slice in the clear", s.whole.changing(baseSlice, 4) { $0 = s.clear.filter(baseSlice)[4] }, .refused),
             ("periods exchanged", periods[0] + periods[2] + periods[1], .refused),
             ("a period repeated", periods[0] + periods[1] + periods[1] + periods[2], .refused),
@@ -183,78 +188,104 @@ extension Array where Element == NALUnit {
             ("a period dropped", periods[0] + periods[2], .reported),
             ("the first period dropped", periods[1] + periods[2], .refused),
             ("an access unit dropped", all(range(0..<4), range(5..<9)), .reported),
-            ("an upper picture dropped",
-                all(range(0..<4), whole[4].filter { $0.header.nuhLayerId == 0 }, range(5..<9)), .reported),
-            ("a lower picture dropped",
-                all(range(0..<4), whole[4].filter { $0.header.nuhLayerId == 1 }, range(5..<9)), .reported),
+            (
+                "an upper picture dropped",
+                all(range(0..<4), whole[4].filter { $0.header.nuhLayerId == 0 }, range(5..<9)), .reported
+            ),
+            (
+                "a lower picture dropped",
+                all(range(0..<4), whole[4].filter { $0.header.nuhLayerId == 1 }, range(5..<9)), .reported
+            ),
             ("the end cut", Array(whole[0..<8].joined()), .reported),
             ("the marked end cut", s.whole.filter { !isEnd($0) }, .reported),
             ("the upper layer dropped", s.whole.filter { $0.header.nuhLayerId == 0 }, .reported),
             ("a slice changed", s.whole.changing(upperSlice, 6) { $0.bytes[$0.bytes.count - 3] ^= 4 }, .refused),
-            ("a slice behind its tag",
+            (
+                "a slice behind its tag",
                 whole.flatMap { unit in
                     unit.flatMap { nal in
                         isTag(nal) && nal.header.nuhLayerId == 1 ? [nal] + unit.filter(laterUpper) : [nal]
                     }
-                }, .refused),
+                }, .refused
+            ),
             ("a slice dropped", s.whole.dropping(laterUpper, 3), .refused),
-            ("the first slice and the tag dropped",
-                s.whole.dropping(firstUpper, 2).dropping({ isTag($0) && $0.header.nuhLayerId == 1 }, 2), .refused),
-            ("a picture's slices repeated",
-                s.whole.flatMap { laterUpper($0) ? [$0, $0] : [$0] }, .refused),
+            (
+                "the first slice and the tag dropped",
+                s.whole.dropping(firstUpper, 2).dropping({ isTag($0) && $0.header.nuhLayerId == 1 }, 2), .refused
+            ),
+            (
+                "a picture's slices repeated",
+                s.whole.flatMap { laterUpper($0) ? [$0, $0] : [$0] }, .refused
+            ),
             ("upper pictures exchanged", swapped(1, 2, layer: 1), .refused),
             ("upper IRAP pictures exchanged", swapped(3, 6, layer: 1), .refused),
             ("lower pictures exchanged", swapped(4, 5, layer: 0), .refused),
-            ("lower slices of another stream",
-                s.whole.changing(baseSlice, 4) { $0 = s.other.filter(baseSlice)[4] }, .refused),
+            (
+                "lower slices of another stream",
+                s.whole.changing(baseSlice, 4) { $0 = s.other.filter(baseSlice)[4] }, .refused
+            ),
             ("a part without tags", periods[0] + Array(untagged[3..<6].joined()) + periods[2], .refused),
             ("another stream behind", s.whole + s.other, .reported),
             ("another stream in the middle", periods[0] + Array(other[3..<6].joined()) + periods[2], .reported),
             ("a stream without tags in front", s.untagged + s.whole, .reported),
-            ("parameter set changed",
+            (
+                "parameter set changed",
                 s.whole.changing({ $0.header.nalUnitType == .pps && $0.header.nuhLayerId == 1 }) {
                     $0.bytes[$0.bytes.count - 1] ^= 0x60
-                }, .refused),
-            ("unit type changed",
+                }, .refused
+            ),
+            (
+                "unit type changed",
                 s.whole.changing({ $0.header.nalUnitType == .trailR && $0.header.nuhLayerId == 0 }, 1) {
                     $0.header.nalUnitType = .trailN
                     $0.bytes[0] = 0
-                }, .refused),
-            ("a reserved picture put in",
+                }, .refused
+            ),
+            (
+                "a reserved picture put in",
                 s.whole.flatMap { nal -> [NALUnit] in
                     guard isTag(nal), nal.header.nuhLayerId == 0 else { return [nal] }
                     return [
                         nal, NALUnit(header: NALUnitHeader(nalUnitType: NALUnitType(rawValue: 22)), rbsp: [0x80, 1]),
                     ]
-                }, .refused),
+                }, .refused
+            ),
             ("a picture's tag put behind another", tag(9) { $0.tag = [UInt8](repeating: 7, count: 16) }, .refused),
             ("an index changed", tag(9) { $0.index += 1 }, .refused),
             ("a number of slices changed", tag(9) { $0.sliceCount += 1 }, .refused),
             ("a digest changed", tag(9) { $0.lowerDigest[0] ^= 1 }, .refused),
             ("the end's number changed", tag(tagCount - 1) { $0.index += 1 }, .refused),
-            ("the end of the first period", s.whole.flatMap { nal -> [NALUnit] in
-                isSlice(nal, 0) && nal.bytes == s.whole.filter(baseSlice)[4].bytes
-                    ? s.whole.filter(isEnd) + [nal] : [nal]
-            }, .refused),
+            (
+                "the end of the first period",
+                s.whole.flatMap { nal -> [NALUnit] in
+                    isSlice(nal, 0) && nal.bytes == s.whole.filter(baseSlice)[4].bytes
+                        ? s.whole.filter(isEnd) + [nal] : [nal]
+                }, .refused
+            ),
         ]
         // Every byte of a message is covered.
         let length = try #require(s.whole.first(where: isMessage).flatMap { ProtectionSEI.ownPayload(in: $0) }).count
         for at in 16..<length {
             cases.append(("byte \(at) of a message changed", message(2) { $0[at] ^= 1 }, .refused))
         }
-        let clearUnits = clear.map { bytes($0) }
         for (name, nals, expected) in cases {
             let (outcome, given, why) = decrypt(nals)
             #expect(outcome == expected, "\(name): \(why)")
             if outcome == .refused {
-                // Nothing was given out that is not the encryptor's, access unit by access unit.
-                for unit in accessUnits(given) where unit.contains(where: { $0.header.nalUnitType.isSlice }) {
-                    let slices = bytes(unit.filter { $0.header.nalUnitType.isSlice })
-                    withKnownIssue("access units given out before a refusal are not all whole", isIntermittent: true) {
-                        #expect(
-                            clear.contains { bytes($0.filter { $0.header.nalUnitType.isSlice }) == slices }
-                                || clearUnits.contains(bytes(unit)), "\(name)")
+                // Nothing was given out that is not the encryptor's: pictures of one access unit of its, whole. What
+                // is missing is a loss, of the last one also what still waited when the next was refused.
+                let slices = { (unit: [NALUnit], layer: Int) in unit.filter { isSlice($0, layer) } }
+                let units = accessUnits(given).filter { $0.contains { $0.header.nalUnitType.isSlice } }
+                for (i, unit) in units.enumerated() {
+                    let isKnown = clear.contains { whole in
+                        [0, 1].allSatisfy { layer in
+                            let own = slices(unit, layer)
+                            let all = slices(whole, layer)
+                            let wanted = own.isEmpty || i == units.count - 1 ? Array(all.prefix(own.count)) : all
+                            return bytes(own) == bytes(wanted)
+                        }
                     }
+                    #expect(isKnown, "\(name)")
                 }
             }
         }
