@@ -10,11 +10,11 @@ struct MovieOutput {
     /// Nil where the name asks for no such file.
     init?(path: String, frameRate: (numerator: Int, denominator: Int)) throws {
         let suffix = (path as NSString).pathExtension.lowercased()
-        if ["mkv", "ts", "mts"].contains(suffix) {
+        guard ["mp4", "m4v", "mov"].contains(suffix) else {
+            guard ContainerOutput.isContainer(path) else { return nil }
             throw MediaError.writeFailed(
                 path: path, reason: "encode writes .hevc and .mp4; extract puts a single layer into .\(suffix)")
         }
-        guard ["mp4", "m4v", "mov"].contains(suffix) else { return nil }
         writer = try IsoMediaWriter(path: path, frameRate: frameRate)
     }
 
@@ -29,10 +29,10 @@ struct MovieOutput {
     func finish(soundOf source: String) throws {
         // Opening a pipe once more would wait for another writer.
         let type = try? FileManager.default.attributesOfItem(atPath: source)[.type] as? FileAttributeType
-        if source != "-", type == .typeRegular, let file = FileHandle(forReadingAtPath: source) {
-            let start = try file.read(upToCount: 8) ?? Data()
-            if IsoMediaReader.matches(start) {
-                do { try writer.copyTracks(from: file) } catch let error as IsoMediaError {
+        if source != "-", type == .typeRegular {
+            let input = try InputFile(path: source)
+            if try input.kind() == .isoMedia {
+                do { try writer.copyTracks(from: try input.seekable()) } catch let error as IsoMediaError {
                     warn("\(source): its sound is left out: \(error)")
                 }
             } else if !["y4m", "yuv", "hevc", "265", "bit"].contains((source as NSString).pathExtension.lowercased()) {

@@ -20,10 +20,7 @@ enum CopiedTracks {
         _ trak: Box, file: FileHandle, fileSize: Int, movieScale: Int
     ) throws -> OutputTrack? {
         let mdia = try trak.required("mdia")
-        var hdlr = try mdia.required("hdlr")
-        _ = try hdlr.versionAndFlags()
-        try hdlr.skip(4)
-        let handler = try hdlr.fourCC()
+        let handler = try mdia.handler()
         // Others refer to what is not copied (time codes, hints, chapters' text).
         guard ["soun", "sbtl", "subt", "text"].contains(handler) else { return nil }
         let minf = try mdia.required("minf")
@@ -35,14 +32,10 @@ enum CopiedTracks {
         guard let header = try minf.children().first(where: { ["smhd", "sthd", "nmhd"].contains($0.type) }) else {
             throw IsoMediaError.missing(box: "smhd", in: "minf")
         }
-        var mdhd = try mdia.required("mdhd")
-        let isLong = try mdhd.versionAndFlags().version == 1
-        try mdhd.skip(isLong ? 16 : 8)
-        let timeScale = max(try mdhd.u32(), 1)
-        try mdhd.skip(isLong ? 8 : 4)
+        let media = try mdia.mediaHeader()
         var result = OutputTrack(
-            handler: handler, timeScale: timeScale, descriptions: try stbl.required("stsd").whole,
-            mediaHeader: header.whole, language: try mdhd.u16(), file: file)
+            handler: handler, timeScale: media.timeScale, descriptions: try stbl.required("stsd").whole,
+            mediaHeader: header.whole, language: media.language, file: file)
         for (i, sample) in samples.enumerated() {
             let next = i + 1 < samples.count ? samples[i + 1].decodeTime : nil
             let last = result.samples.last?.duration ?? 1

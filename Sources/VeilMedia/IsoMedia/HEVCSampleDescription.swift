@@ -4,11 +4,11 @@ import VeilBitstream
 /// `stsd` with one `hvc1` entry for all layers of a stream (ISO/IEC 14496-15, 8.3.3, 8.4 and 9.5).
 struct HEVCSampleDescription {
     let stsd: [UInt8]
-    /// In square samples, for the track header.
+    /// For the track header.
     let shownSize: (width: Int, height: Int)
 
     /// - Parameter units: every parameter set once, in the order they came in.
-    init(units: [NALUnit], colour: ColourDescription?) throws {
+    init(units: [NALUnit]) throws {
         guard let own = units.first(where: { $0.header.nalUnitType == .sps && $0.header.nuhLayerId == 0 }) else {
             throw SyntaxError.missing(set: "SPS", id: 0)
         }
@@ -17,8 +17,7 @@ struct HEVCSampleDescription {
         let window = sps.window
         let width = sps.picWidthInLumaSamples - window.left - window.right
         let height = sps.picHeightInLumaSamples - window.top - window.bottom
-        let aspect = colour?.sampleAspect
-        shownSize = (aspect.map { width * $0.width / max($0.height, 1) } ?? width, height)
+        shownSize = (width, height)
         let base = units.filter { $0.header.nuhLayerId == 0 }
         let upper = units.filter { $0.header.nuhLayerId > 0 }
         var w = BoxWriter()
@@ -59,7 +58,6 @@ struct HEVCSampleDescription {
                         Self.arrays(upper, &$0)
                     }
                 }
-                colour?.boxes(into: &$0)
             }
         }
         stsd = w.bytes

@@ -21,14 +21,6 @@ package struct IsoMediaReader {
     /// What is read into memory of the movie's tables at most.
     private static let largestTable = 512 << 20
 
-    /// Whether a file begins as one of ISO base media does.
-    package static func matches(_ start: some RandomAccessCollection<UInt8>) -> Bool {
-        let bytes = Array(start.prefix(8))
-        guard bytes.count == 8 else { return false }
-        let type = FourCC(bytes[4...].reduce(0) { $0 << 8 | UInt32($1) })
-        return ["ftyp", "styp", "moov", "wide", "free", "skip", "mdat"].contains(type)
-    }
-
     /// Reads the tables of a regular file.
     /// Throws ``IsoMediaError``; `notSupported` when no track holds HEVC video.
     package init(file: FileHandle) throws {

@@ -15,7 +15,6 @@ package final class IsoMediaWriter {
     private var setOrder: [ParameterSetKey] = []
     private var displayIndices: [Int] = []
     private var written = 0
-    private let colour: ColourDescription?
 
     private struct ParameterSetKey: Hashable {
         let type: UInt8
@@ -23,14 +22,9 @@ package final class IsoMediaWriter {
         let id: Int
     }
 
-    /// - Parameters:
-    ///   - frameRate: frames per second.
-    ///   - colour: what `colr` and its companions say.
-    package init(
-        path: String, frameRate: (numerator: Int, denominator: Int), colour: ColourDescription? = nil
-    ) throws {
+    /// - Parameter frameRate: frames per second.
+    package init(path: String, frameRate: (numerator: Int, denominator: Int)) throws {
         self.path = path
-        self.colour = colour
         output = try OutputFile(path: path)
         // Fine enough for whole ticks a frame.
         let scale = max(1, (12800 + frameRate.numerator - 1) / max(frameRate.numerator, 1))
@@ -123,7 +117,7 @@ package final class IsoMediaWriter {
         }
         track.mediaStart = delay * frameDuration
         let description = try HEVCSampleDescription(
-            units: setOrder.compactMap { parameterSets[$0] }, colour: colour)
+            units: setOrder.compactMap { parameterSets[$0] })
         track.descriptions = description.stsd
         track.size = description.shownSize
         try write(tracks: [track] + others)

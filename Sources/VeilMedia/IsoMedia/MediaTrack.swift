@@ -47,10 +47,7 @@ struct MediaTrack {
     /// Nil when it is no HEVC video.
     init?(trak: Box, fileSize: Int) throws {
         let mdia = try trak.required("mdia")
-        var hdlr = try mdia.required("hdlr")
-        _ = try hdlr.versionAndFlags()
-        try hdlr.skip(4)
-        let handler = try hdlr.fourCC()
+        let handler = try mdia.handler()
         // Apple has auxiliary video (alpha, depth) in tracks of its own kind.
         guard handler == "vide" || handler == "auxv" else { return nil }
         let stbl = try mdia.required("minf").required("stbl")
@@ -63,10 +60,7 @@ struct MediaTrack {
         let isLong = try tkhd.versionAndFlags().version == 1
         try tkhd.skip(isLong ? 16 : 8)
         id = try tkhd.u32()
-        var mdhd = try mdia.required("mdhd")
-        let isLongMedia = try mdhd.versionAndFlags().version == 1
-        try mdhd.skip(isLongMedia ? 16 : 8)
-        timeScale = max(try mdhd.u32(), 1)
+        timeScale = try mdia.mediaHeader().timeScale
         references =
             try trak.child("tref")?.children().flatMap { box -> [Int] in
                 guard ["sbas", "scal", "oref"].contains(box.type) else { return [] }
@@ -84,5 +78,25 @@ struct MediaTrack {
                 what: "a sample of track \(id) is of entry \(sample.descriptionIndex), which is no HEVC video")
         }
         return entry
+    }
+}
+
+extension Box {
+    /// Of `mdia`: what kind of media it holds (`hdlr`).
+    func handler() throws -> FourCC {
+        var hdlr = try required("hdlr")
+        _ = try hdlr.versionAndFlags()
+        try hdlr.skip(4)
+        return try hdlr.fourCC()
+    }
+
+    /// Of `mdia`: ticks a second, and the language as it is packed (`mdhd`).
+    func mediaHeader() throws -> (timeScale: Int, language: Int) {
+        var mdhd = try required("mdhd")
+        let isLong = try mdhd.versionAndFlags().version == 1
+        try mdhd.skip(isLong ? 16 : 8)
+        let timeScale = max(try mdhd.u32(), 1)
+        try mdhd.skip(isLong ? 8 : 4)
+        return (timeScale, try mdhd.u16())
     }
 }
