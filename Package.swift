@@ -43,11 +43,11 @@ let package = Package(
         .target(name: "VeilCore", dependencies: ["CVeilKernels"]),
         .target(name: "VeilBitstream"),
         .target(name: "VeilEntropy", dependencies: ["VeilCore", "VeilBitstream"]),
-        .target(name: "VeilRecon", dependencies: ["VeilEntropy", "CVeilKernels"]),
-        .target(name: "VeilDecoder", dependencies: ["VeilRecon", "CVeilKernels", crypto]),
+        .target(name: "VeilRecon", dependencies: ["VeilEntropy", "CVeilKernels", crypto]),
+        .target(name: "VeilDecoder", dependencies: ["VeilRecon", "CVeilKernels"]),
         .target(
             name: "VeilEncoder",
-            dependencies: ["VeilRecon", "VeilDecoder", "CVeilKernels"] + (hasX265 ? ["CX265"] : [])
+            dependencies: ["VeilRecon", "CVeilKernels"] + (hasX265 ? ["CX265"] : [])
                 + (hasHook ? ["CX265Hook", "CX265Hook10"] : []),
             swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])),
         .target(name: "VeilProtection", dependencies: ["VeilEntropy", crypto, cryptoExtras]),
@@ -87,7 +87,8 @@ let package = Package(
         .testTarget(name: "VeilMediaTests", dependencies: ["VeilMedia", "TestSupport"]),
         .testTarget(name: "VeilTests", dependencies: ["Veil", "VeilC", "CVeil", "VeilTool", "veil-examples"]),
         .testTarget(name: "VeilLabTests", dependencies: ["VeilLab"]),
-        .testTarget(name: "VeilToolTests", dependencies: ["VeilTool", "Veil", "VeilC", "veil-examples", "TestSupport"]),
+        .testTarget(
+            name: "VeilToolTests", dependencies: ["VeilTool", "Veil", "VeilC", "veil-examples", "TestSupport"]),
     ],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .gnucxx17

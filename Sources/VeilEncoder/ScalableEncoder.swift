@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
 import VeilCore
-import VeilDecoder
 import VeilEntropy
 import VeilRecon
 

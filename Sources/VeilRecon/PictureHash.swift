@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
 import VeilCore
-import VeilRecon
 
 /// The hashes of the decoded picture hash SEI message (D.3.19) over one component.
 package enum PictureHash {
