@@ -45,7 +45,6 @@ void veil_fill_weighted_avx2(veil_kernels *k);
 void veil_fill_transform_avx2(veil_kernels *k);
 void veil_fill_forward_transform_avx2(veil_kernels *k);
 void veil_fill_quant_avx2(veil_kernels *k);
-void veil_fill_intra_avx2(veil_kernels *k);
 void veil_fill_deblock_avx2(veil_kernels *k);
 void veil_fill_sao_avx2(veil_kernels *k);
 void veil_fill_sao_statistics_avx2(veil_kernels *k);

@@ -71,9 +71,6 @@ package struct BitReader {
     /// Moves to the next byte boundary.
     package mutating func alignToByte() { position = min((position + 7) & ~7, limit) }
 
-    /// more_rbsp_data(): whether anything stands before the rbsp_trailing_bits.
-    package var moreRbspData: Bool { position < trailingBitsPosition }
-
     /// Position of the stop bit of rbsp_trailing_bits.
     package var trailingBitsPosition: Int {
         guard let last = bytes.lastIndex(where: { $0 != 0 }) else { return 0 }

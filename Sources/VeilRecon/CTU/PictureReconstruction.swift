@@ -104,21 +104,6 @@ package final class PictureReconstruction: @unchecked Sendable {
         bytesOfMaps(grid) + grid.count * MemoryLayout<CTBRecord>.stride
     }
 
-    /// Forgets everything and turns to another picture of the same size and grid.
-    package func reset(picture: CodedPicture) {
-        precondition(
-            picture.frame.width == grid.width && picture.frame.height == grid.height, "grid of another picture size")
-        self.picture = picture
-        picture.motion.slices.removeAll()
-        let blocks = maps.width8 * maps.height8
-        maps.qpY.update(repeating: 0, count: blocks)
-        maps.cuFlags.update(repeating: 0, count: blocks)
-        maps.cbfLuma.update(repeating: 0, count: blocks * 4)
-        maps.edges.update(repeating: 0, count: blocks * 4)
-        maps.ctbs.update(repeating: CTBRecord(), count: grid.count)
-        lock.withLock { slices.removeAll(keepingCapacity: true) }
-    }
-
     /// Registers a slice before the first of its CTUs is reconstructed, and its references with the picture's motion
     /// field. To be called in slice order, when no other thread reads `motion.slices` of this picture.
     package func add(slice: SliceContext) {
