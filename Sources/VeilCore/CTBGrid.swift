@@ -90,6 +90,35 @@ package final class CTBGrid: @unchecked Sendable {
         }
     }
 
+    /// How many tiles the picture has.
+    package var tileCount: Int { Int(tileIdRs[count - 1]) + 1 }
+
+    /// Whether two CTBs belong to the same tile, by their raster addresses.
+    @inlinable @inline(__always)
+    package func areInSameTile(_ rs: Int, _ other: Int) -> Bool { tileIdRs[rs] == tileIdRs[other] }
+
+    /// Whether a column of CTBs is the first of its tile.
+    @inlinable @inline(__always)
+    package func isFirstOfTile(column: Int) -> Bool { column &<< log2CtbSize == Int(tileX0[column]) }
+
+    /// Whether a column of CTBs is the second of its tile.
+    @inlinable @inline(__always)
+    package func isSecondOfTile(column: Int) -> Bool {
+        (column &- 1) &<< log2CtbSize == Int(tileX0[column])
+    }
+
+    /// Whether a CTB, given by its tile-scan address, is the first of its tile.
+    @inlinable @inline(__always)
+    package func beginsTile(_ ts: Int) -> Bool {
+        ts == 0 || !areInSameTile(Int(ctbAddrTsToRs[ts]), Int(ctbAddrTsToRs[ts - 1]))
+    }
+
+    /// Whether a tile, or with WPP a CTB row of a tile, begins at a CTB, given by its tile-scan address: nothing to the
+    /// left of it is needed to code it, whatever slice it belongs to.
+    package func beginsSubstream(_ ts: Int, wpp: Bool) -> Bool {
+        beginsTile(ts) || (wpp && isFirstOfTile(column: Int(ctbAddrTsToRs[ts]) % widthInCtbs))
+    }
+
     deinit {
         ctbAddrRsToTs.deallocate()
         ctbAddrTsToRs.deallocate()

@@ -251,7 +251,7 @@ package final class Decoder {
             SliceSegmentJob(
                 header: header,
                 parameters: SliceParameters(
-                    header: header, sps: current.sets.sps, pps: current.sets.pps, layout: current.sets.layout),
+                    header: header, sps: current.sets.sps, pps: current.sets.pps, grid: current.sets.grid),
                 context: context, rbsp: rbsp, removedBytes: removed,
                 beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty))
     }

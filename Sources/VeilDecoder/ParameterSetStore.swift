@@ -8,14 +8,12 @@ import VeilRecon
 package final class ActiveSets: @unchecked Sendable {
     package let sps: SequenceParameterSet
     package let pps: PictureParameterSet
-    package let layout: CTBLayout
     package let grid: CTBGrid
     package let scalingFactors: ScalingFactors?
 
     init(sps: SequenceParameterSet, pps: PictureParameterSet, inherited: ScalingList?) throws {
         self.sps = sps
         self.pps = pps
-        layout = try CTBLayout(sps: sps, pps: pps)
         grid = try CTBGrid(sps: sps, pps: pps)
         scalingFactors = ScalingFactors(sps: sps, pps: pps, inherited: inherited)
     }

@@ -89,7 +89,7 @@ final class PictureDecodingPass: @unchecked Sendable {
     private func needsPredecessor(_ range: SubstreamRange) -> Bool {
         let segment = segments[range.segment]
         return range.beginsSegment && segment.header.dependentSliceSegmentFlag
-            && !SubstreamPlan.begins(range.firstTs, wpp: segment.parameters.entropyCodingSyncEnabledFlag, grid)
+            && !grid.beginsSubstream(range.firstTs, wpp: segment.parameters.entropyCodingSyncEnabledFlag)
     }
 
     private func decode(

@@ -60,7 +60,7 @@ struct SubstreamPlan {
             let range = SubstreamRange(
                 segment: index, firstTs: ts, endTs: end, firstByte: starts[k], beginsSegment: k == 0,
                 endsSegment: end == endTs || k + 1 == starts.count)
-            let continues = k == 0 && segment.header.dependentSliceSegmentFlag && !Self.begins(ts, wpp: wpp, grid)
+            let continues = k == 0 && segment.header.dependentSliceSegmentFlag && !grid.beginsSubstream(ts, wpp: wpp)
             let predecessor = continues && ts > 0 ? jobOf[ts - 1] : -1
             if predecessor >= 0 {
                 jobs[Int(predecessor)].append(range)
@@ -78,21 +78,12 @@ struct SubstreamPlan {
     /// Whether a range reaches into another tile than it begins in: only without entry points, which such a segment
     /// should have.
     static func spansTiles(_ range: SubstreamRange, _ grid: CTBGrid) -> Bool {
-        grid.tileIdRs[Int(grid.ctbAddrTsToRs[range.firstTs])] != grid.tileIdRs[Int(grid.ctbAddrTsToRs[range.endTs - 1])]
-    }
-
-    /// Whether a tile, or with WPP a CTB row of a tile, begins at a CTU.
-    static func begins(_ ts: Int, wpp: Bool, _ grid: CTBGrid) -> Bool {
-        if ts == 0 { return true }
-        let rs = Int(grid.ctbAddrTsToRs[ts])
-        if grid.tileIdRs[rs] != grid.tileIdRs[Int(grid.ctbAddrTsToRs[ts - 1])] { return true }
-        let column = rs % grid.widthInCtbs
-        return wpp && column << grid.log2CtbSize == Int(grid.tileX0[column])
+        !grid.areInSameTile(Int(grid.ctbAddrTsToRs[range.firstTs]), Int(grid.ctbAddrTsToRs[range.endTs - 1]))
     }
 
     private static func boundary(after ts: Int, before endTs: Int, wpp: Bool, _ grid: CTBGrid) -> Int {
         var end = ts + 1
-        while end < endTs && !begins(end, wpp: wpp, grid) { end += 1 }
+        while end < endTs && !grid.beginsSubstream(end, wpp: wpp) { end += 1 }
         return end
     }
 }

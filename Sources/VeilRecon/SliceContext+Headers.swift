@@ -23,7 +23,7 @@ extension SliceConstants {
         transquantBypassEnabledFlag = pps.transquantBypassEnabledFlag
         loopFilterAcrossTilesEnabledFlag = pps.loopFilterAcrossTilesEnabledFlag
         entropyCodingSyncEnabledFlag = pps.entropyCodingSyncEnabledFlag
-        sliceType = header.sliceType == .i ? .i : header.sliceType == .p ? .p : .b
+        sliceType = header.sliceType
         sliceAddrRs = header.sliceAddrRs
         sliceQpY = 26 + pps.initQpMinus26 + header.sliceQpDelta
         cbQpOffset = pps.ppsCbQpOffset + header.sliceCbQpOffset
@@ -45,17 +45,6 @@ extension SliceConstants {
             header.sliceType == .p ? pps.weightedPredFlag : header.sliceType == .b ? pps.weightedBipredFlag : false
         lumaLog2WeightDenom = header.lumaLog2WeightDenom
         chromaLog2WeightDenom = header.chromaLog2WeightDenom
-    }
-}
-
-extension CTBGrid {
-    /// The grid of pictures that use the parameter sets. Throws where the tiles do not suit the picture.
-    package convenience init(sps: SequenceParameterSet, pps: PictureParameterSet) throws {
-        let tiles = try pps.tileBoundaries(picWidthInCtbs: sps.picWidthInCtbsY, picHeightInCtbs: sps.picHeightInCtbsY)
-        func sizes(_ boundaries: [Int]) -> [Int] { zip(boundaries.dropFirst(), boundaries).map(-) }
-        self.init(
-            width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, log2CtbSize: sps.ctbLog2SizeY,
-            columnWidths: sizes(tiles.columns), rowHeights: sizes(tiles.rows))
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilCore
 import VeilEntropy
 
@@ -23,7 +24,7 @@ package struct SliceConstants {
     package var loopFilterAcrossTilesEnabledFlag = true
     package var entropyCodingSyncEnabledFlag = false
     // Slice header
-    package var sliceType = SliceParameters.SliceType.i
+    package var sliceType = SliceType.i
     /// SliceAddrRs: address of the first CTB of the slice (not of a dependent slice segment).
     package var sliceAddrRs = 0
     /// SliceQpY.
@@ -83,7 +84,7 @@ package final class SliceContext: @unchecked Sendable {
     /// Index of the slice within its picture, 0 for the first; also the index into `MotionField.slices`.
     package let sliceIndex: Int
     package let currPoc: Int32
-    package let sliceType: SliceParameters.SliceType
+    package let sliceType: SliceType
     /// RefPicList0 and 1, `num_ref_idx_active` entries each; nil where a picture was missing or of another format.
     package let refPicList: ([CodedPicture?], [CodedPicture?])
     package let numRefIdxActive: (Int, Int)

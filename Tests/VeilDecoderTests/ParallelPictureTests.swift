@@ -77,7 +77,7 @@ import VeilBitstream
             }
             pictures[pictures.count - 1].append(
                 SliceSegmentJob(
-                    header: header, parameters: .init(header: header, sps: own.sps, pps: own.pps, layout: own.layout),
+                    header: header, parameters: .init(header: header, sps: own.sps, pps: own.pps, grid: own.grid),
                     context: .init(constants: .init(), grid: own.grid), rbsp: rbsp, removedBytes: removed,
                     beginsSlice: !header.dependentSliceSegmentFlag))
         }

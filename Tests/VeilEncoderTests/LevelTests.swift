@@ -67,8 +67,8 @@ private struct Block {
     /// are dear.
     @Test(arguments: 2...5) func optimizedLevels(log2: Int) {
         var random = Random(state: UInt64(log2))
-        let layout = CTBLayout(picWidthInCtbs: 1, picHeightInCtbs: 1, colBd: [0, 1], rowBd: [0, 1])
-        var parameters = SliceParameters(layout: layout)
+        let grid = CTBGrid(width: 64, height: 64, log2CtbSize: 6)
+        var parameters = SliceParameters(grid: grid)
         parameters.picWidthInLumaSamples = 64
         parameters.picHeightInLumaSamples = 64
         let rate = RateEstimator(parameters: parameters)

@@ -9,10 +9,11 @@ func pictureParameters(width: Int, height: Int, ctbLog2: Int, firstTile: (width:
 {
     let ctb = 1 << ctbLog2
     let (w, h) = ((width + ctb - 1) / ctb, (height + ctb - 1) / ctb)
-    let layout = CTBLayout(
-        picWidthInCtbs: w, picHeightInCtbs: h, colBd: firstTile.map { [0, $0.width, w] } ?? [0, w],
-        rowBd: firstTile.map { [0, $0.height, h] } ?? [0, h])
-    var p = SliceParameters(layout: layout)
+    let grid = CTBGrid(
+        width: width, height: height, log2CtbSize: ctbLog2,
+        columnWidths: firstTile.map { [$0.width, w - $0.width] } ?? [],
+        rowHeights: firstTile.map { [$0.height, h - $0.height] } ?? [])
+    var p = SliceParameters(grid: grid)
     p.picWidthInLumaSamples = width
     p.picHeightInLumaSamples = height
     p.picWidthInCtbsY = w
@@ -34,19 +35,19 @@ func code(
     before: (Int, CodingTreeUnit) -> Void = { _, _ in }, after: (CodingTreeUnit) -> Void = { _ in }
 ) -> Bool {
     var begins = true
-    for ts in 0..<p.layout.ctbCount {
-        let rs = Int(p.layout.ctbAddrTsToRs[ts])
+    for ts in 0..<p.grid.count {
+        let rs = Int(p.grid.ctbAddrTsToRs[ts])
         ctu.reset(
             ctbAddrRs: rs, xCtb: (rs % p.picWidthInCtbsY) << p.ctbLog2SizeY,
             yCtb: (rs / p.picWidthInCtbsY) << p.ctbLog2SizeY)
         before(rs, ctu)
         if begins { substream.begin(ctbAddrRs: rs, first: ts == 0) }
-        let step = substream.code(ctu, last: ts == p.layout.ctbCount - 1)
+        let step = substream.code(ctu, last: ts == p.grid.count - 1)
         after(ctu)
         switch step {
         case .more: begins = false
         case .endOfSubstream: begins = true
-        case .endOfSegment: return ts == p.layout.ctbCount - 1
+        case .endOfSegment: return ts == p.grid.count - 1
         case .failed: return false
         }
     }

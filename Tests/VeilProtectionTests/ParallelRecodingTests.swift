@@ -3,6 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 import VeilBitstream
+import VeilCore
 import VeilEntropy
 
 @testable import VeilProtection
@@ -94,11 +95,11 @@ struct ParallelRecodingTests {
             let sets = ParameterSetCollection()
             var result: [Int] = []
             var segments: [RecodingSegment] = []
-            var layout: CTBLayout?
+            var grid: CTBGrid?
             var previous: SliceSegmentHeader?
             func finish() {
-                if let layout, !segments.isEmpty {
-                    result.append(SubstreamPlan(segments, layout: layout, isParallel: true).tasks.count)
+                if let grid, !segments.isEmpty {
+                    result.append(SubstreamPlan(segments, grid: grid, isParallel: true).tasks.count)
                 }
                 segments = []
             }
@@ -111,9 +112,9 @@ struct ParallelRecodingTests {
                 if header.firstSliceSegmentInPicFlag { finish() }
                 let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
                 let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: header.nuhLayerId)
-                let made = try CTBLayout(sps: sps, pps: pps)
-                layout = made
-                let parameters = SliceParameters(header: header, sps: sps, pps: pps, layout: made)
+                let made = try CTBGrid(sps: sps, pps: pps)
+                grid = made
+                let parameters = SliceParameters(header: header, sps: sps, pps: pps, grid: made)
                 segments.append(RecodingSegment(nal, header: header, payload: payload, parameters: parameters))
             }
             finish()

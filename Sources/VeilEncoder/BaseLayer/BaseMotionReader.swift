@@ -42,6 +42,7 @@ package final class BaseMotionReader {
             let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: 0)
             let context = context(
                 header, poc: poc, sps: sps, pps: pps,
+                grid: try CTBGrid(sps: sps, pps: pps),
                 index: picture.motion.slices.count - (header.dependentSliceSegmentFlag ? 1 : 0))
             if !header.dependentSliceSegmentFlag { picture.motion.slices.append(context.motionReferences) }
             // All slices of a picture of libx265 refer to the same pictures.
@@ -49,7 +50,7 @@ package final class BaseMotionReader {
             parsed.append(
                 Slice(
                     parameters: SliceParameters(
-                        header: header, sps: sps, pps: pps, layout: try CTBLayout(sps: sps, pps: pps)),
+                        header: header, sps: sps, pps: pps, grid: context.grid),
                     context: context, rbsp: rbsp, headerBytes: header.byteCount, address: header.sliceSegmentAddress))
         }
         pictures[poc] = picture
@@ -58,7 +59,8 @@ package final class BaseMotionReader {
     }
 
     private func context(
-        _ h: SliceSegmentHeader, poc: Int32, sps: SequenceParameterSet, pps: PictureParameterSet, index: Int
+        _ h: SliceSegmentHeader, poc: Int32, sps: SequenceParameterSet, pps: PictureParameterSet, grid: CTBGrid,
+        index: Int
     ) -> SliceContext {
         let before = h.shortTermRefPicSet.s0.filter(\.used).map { poc &+ Int32($0.deltaPoc) }
         let after = h.shortTermRefPicSet.s1.filter(\.used).map { poc &+ Int32($0.deltaPoc) }
@@ -75,8 +77,7 @@ package final class BaseMotionReader {
         }
         return SliceContext(
             constants: SliceConstants(sps: sps, pps: pps, header: h, scalingFactors: nil),
-            grid: CTBGrid(
-                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, log2CtbSize: sps.ctbLog2SizeY),
+            grid: grid,
             sliceIndex: max(index, 0), currPoc: poc, refPicList: (lists[0], lists[1]))
     }
 

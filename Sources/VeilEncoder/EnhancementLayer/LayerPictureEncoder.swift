@@ -15,7 +15,6 @@ package final class LayerSettings: @unchecked Sendable {
     package let vps: VideoParameterSet
     package let effort: DecisionEffort
     package let grid: CTBGrid
-    package let layout: CTBLayout
     /// Whether rows are decided side by side: where they are substreams, or are written only when the one above is
     /// complete.
     var decidesInRows: Bool { pps.entropyCodingSyncEnabledFlag || joinsRows }
@@ -46,9 +45,7 @@ package final class LayerSettings: @unchecked Sendable {
         self.screenContentPps = screenContentPps
         self.vps = vps
         self.effort = effort
-        grid = CTBGrid(
-            width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, log2CtbSize: sps.ctbLog2SizeY)
-        layout = try CTBLayout(sps: sps, pps: pps)
+        grid = try CTBGrid(sps: sps, pps: pps)
     }
 }
 

@@ -21,7 +21,7 @@ final class LayerSlice: Sendable {
         self.header = header
         self.context = context
         self.rows = rows
-        parameters = SliceParameters(header: header, sps: settings.sps, pps: pps, layout: settings.layout)
+        parameters = SliceParameters(header: header, sps: settings.sps, pps: pps, grid: settings.grid)
         var plain = parameters
         plain.sliceSaoLumaFlag = false
         plain.sliceSaoChromaFlag = false

@@ -66,12 +66,10 @@ package struct SliceDataSyntax<C: BinCoder> {
         let rs = ctu.ctbAddrRs
         let rx = rs % p.picWidthInCtbsY
         let ry = rs / p.picWidthInCtbsY
-        let layout = p.layout
-        let ts = Int(layout.ctbAddrRsToTs[rs])
-        let sliceTs = Int(layout.ctbAddrRsToTs[p.sliceAddrRs])
+        let grid = p.grid
+        let sliceTs = grid.ctbAddrRsToTs[p.sliceAddrRs]
         func inSliceAndTile(_ otherRs: Int) -> Bool {
-            let other = Int(layout.ctbAddrRsToTs[otherRs])
-            return other >= sliceTs && layout.tileId[other] == layout.tileId[ts]
+            grid.ctbAddrRsToTs[otherRs] >= sliceTs && grid.areInSameTile(otherRs, rs)
         }
         ctbLeftAvailable = rx > 0 && inSliceAndTile(rs - 1)
         ctbUpAvailable = ry > 0 && inSliceAndTile(rs - p.picWidthInCtbsY)

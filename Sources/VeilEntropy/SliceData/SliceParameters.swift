@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+import VeilCore
 
 /// Everything the slice-data syntax (7.3.8) needs to know of the parameter sets and the slice header, as plain scalars.
 package struct SliceParameters: Sendable {
-    package enum SliceType: UInt8, Sendable {
-        case b = 0
-        case p = 1
-        case i = 2
-    }
-
     package var sliceType = SliceType.i
     package var sliceQpY = 26
     /// 0, 1 or 2 (9.3.2.2): from slice_type and cabac_init_flag.
@@ -51,56 +47,15 @@ package struct SliceParameters: Sendable {
     /// Bit i: refIdx i of the list is a long-term (or inter-layer) reference.
     package var longTermMaskL0: UInt16 = 0
     package var longTermMaskL1: UInt16 = 0
-    /// CTB address conversions (6.5.1) and tile ids, by raster or tile-scan address.
-    package var layout: CTBLayout
+    /// CTB address conversions and tiles of the picture.
+    package var grid: CTBGrid
 
-    package init(layout: CTBLayout) { self.layout = layout }
+    package init(grid: CTBGrid) { self.grid = grid }
 
     package var qpBdOffsetY: Int { 6 * (bitDepthY - 8) }
 
     /// Luma blocks are of 16x16 and more, chroma blocks of 8x8 and more: scanIdx is always 0 (7.4.9.11).
     package var scansAreIndependent: Bool { minTbLog2SizeY >= 4 }
-}
-
-/// CTB raster and tile scans of a picture (6.5.1).
-package final class CTBLayout: Sendable {
-    package let ctbAddrRsToTs: [Int32]
-    package let ctbAddrTsToRs: [Int32]
-    /// TileId by tile-scan address.
-    package let tileId: [Int32]
-    /// First CTB column of the tile each CTB column belongs to.
-    package let tileColumnStart: [Int32]
-    package let ctbCount: Int
-
-    /// `colBd` and `rowBd`: tile column and row boundaries in CTBs, from 0 to the picture's size.
-    package init(picWidthInCtbs: Int, picHeightInCtbs: Int, colBd: [Int], rowBd: [Int]) {
-        ctbCount = picWidthInCtbs * picHeightInCtbs
-        var rsToTs = [Int32](repeating: 0, count: ctbCount)
-        var tsToRs = rsToTs
-        var ids = rsToTs
-        var starts = [Int32](repeating: 0, count: picWidthInCtbs)
-        var ts = 0
-        var tile: Int32 = 0
-        for r in 0..<(rowBd.count - 1) {
-            for c in 0..<(colBd.count - 1) {
-                for y in rowBd[r]..<rowBd[r + 1] {
-                    for x in colBd[c]..<colBd[c + 1] {
-                        let rs = y * picWidthInCtbs + x
-                        rsToTs[rs] = Int32(ts)
-                        tsToRs[ts] = Int32(rs)
-                        ids[ts] = tile
-                        starts[x] = Int32(colBd[c])
-                        ts += 1
-                    }
-                }
-                tile += 1
-            }
-        }
-        ctbAddrRsToTs = rsToTs
-        ctbAddrTsToRs = tsToRs
-        tileId = ids
-        tileColumnStart = starts
-    }
 }
 
 /// Context-derivation state that a CTU row leaves for the row below: cu_skip_flag and CtDepth along its bottom, per

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
+import VeilCore
 
-extension CTBLayout {
-    /// The CTB scans that a PPS lays over pictures of an SPS (6.5.1).
+extension CTBGrid {
+    /// The grid of pictures that use the parameter sets. Throws where the tiles do not suit the picture.
     package convenience init(sps: SequenceParameterSet, pps: PictureParameterSet) throws {
         let tiles = try pps.tileBoundaries(picWidthInCtbs: sps.picWidthInCtbsY, picHeightInCtbs: sps.picHeightInCtbsY)
+        func sizes(_ boundaries: [Int]) -> [Int] { zip(boundaries.dropFirst(), boundaries).map(-) }
         self.init(
-            picWidthInCtbs: sps.picWidthInCtbsY, picHeightInCtbs: sps.picHeightInCtbsY, colBd: tiles.columns,
-            rowBd: tiles.rows)
+            width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, log2CtbSize: sps.ctbLog2SizeY,
+            columnWidths: sizes(tiles.columns), rowHeights: sizes(tiles.rows))
     }
 }
 
 extension SliceParameters {
     /// What slice data of this header is coded with.
-    package init(header h: SliceSegmentHeader, sps: SequenceParameterSet, pps: PictureParameterSet, layout: CTBLayout) {
-        self.init(layout: layout)
-        sliceType = h.sliceType == .i ? .i : h.sliceType == .p ? .p : .b
+    package init(header h: SliceSegmentHeader, sps: SequenceParameterSet, pps: PictureParameterSet, grid: CTBGrid) {
+        self.init(grid: grid)
+        sliceType = h.sliceType
         sliceQpY = 26 + pps.initQpMinus26 + h.sliceQpDelta
         switch h.sliceType {
         case .i: initType = 0
@@ -55,7 +57,8 @@ extension SliceParameters {
         tilesEnabledFlag = pps.tilesEnabledFlag
         dependentSliceSegmentsEnabledFlag = pps.dependentSliceSegmentsEnabledFlag
         dependentSliceSegmentFlag = h.dependentSliceSegmentFlag
-        sliceAddrRs = h.sliceAddrRs
+        // A dependent slice segment has its slice's address, which a damaged stream may give for a larger picture.
+        sliceAddrRs = min(h.sliceAddrRs, grid.count - 1)
         sliceSegmentAddress = h.sliceSegmentAddress
         if h.sliceType != .i {
             for (i, source) in h.refPicList(0).enumerated() where source.isLongTerm { longTermMaskL0 |= 1 << UInt16(i) }

@@ -134,21 +134,20 @@ final class TypedSubstream<C: BinCoder>: Substream {
     deinit { freeSink?(&syntax.coder) }
 
     override func begin(ctbAddrRs rs: Int, first: Bool) {
-        let layout = parameters.layout
-        let ts = Int(layout.ctbAddrRsToTs[rs])
+        let grid = parameters.grid
         let width = parameters.picWidthInCtbsY
         let column = rs % width
-        let firstInTile = ts == 0 || layout.tileId[ts] != layout.tileId[ts - 1]
-        let firstInRow = column == Int(layout.tileColumnStart[column])
+        let firstInTile = grid.beginsTile(Int(grid.ctbAddrRsToTs[rs]))
+        let firstInRow = grid.isFirstOfTile(column: column)
         let contexts = syntax.coder.contexts
         if firstInTile {
             syntax.initializeContexts()
         } else if parameters.entropyCodingSyncEnabledFlag && firstInRow {
             // The CTB above and to the right must belong to the slice and the tile (6.4.1).
             let aboveRight = rs - width + 1
-            let sliceTs = Int(layout.ctbAddrRsToTs[parameters.sliceAddrRs])
-            if aboveRight > 0, column + 1 < width, Int(layout.ctbAddrRsToTs[aboveRight]) >= sliceTs,
-                layout.tileId[Int(layout.ctbAddrRsToTs[aboveRight])] == layout.tileId[ts]
+            let sliceTs = Int(grid.ctbAddrRsToTs[parameters.sliceAddrRs])
+            if aboveRight > 0, column + 1 < width, Int(grid.ctbAddrRsToTs[aboveRight]) >= sliceTs,
+                grid.areInSameTile(aboveRight, rs)
             {
                 contexts.update(from: store.wpp[rs / width - 1].states, count: Context.count)
             } else {
@@ -173,25 +172,22 @@ final class TypedSubstream<C: BinCoder>: Substream {
     override func code(_ ctu: CodingTreeUnit, last: Bool) -> SubstreamStep {
         syntax.codingTreeUnit(ctu)
         if syntax.failed || syntax.coder.overrun { return .failed }
-        let layout = parameters.layout
+        let grid = parameters.grid
         let rs = ctu.ctbAddrRs
         let width = parameters.picWidthInCtbsY
         let column = rs % width
-        if parameters.entropyCodingSyncEnabledFlag && column == Int(layout.tileColumnStart[column]) + 1 {
+        if parameters.entropyCodingSyncEnabledFlag && grid.isSecondOfTile(column: column) {
             store.wpp[rs / width].copy(from: syntax.coder.contexts)
         }
-        let nextTs = Int(layout.ctbAddrRsToTs[rs]) + 1
-        let end = syntax.terminate(last || nextTs == layout.ctbCount)
+        let nextTs = Int(grid.ctbAddrRsToTs[rs]) + 1
+        let end = syntax.terminate(last || nextTs == grid.count)
         if end {
             if parameters.dependentSliceSegmentsEnabledFlag { store.dependent.copy(from: syntax.coder.contexts) }
             syntax.coder.endSubstream()
             return .endOfSegment
         }
-        if nextTs >= layout.ctbCount { return .failed }
-        let nextColumn = Int(layout.ctbAddrTsToRs[nextTs]) % width
-        let newTile = layout.tileId[nextTs] != layout.tileId[nextTs - 1]
-        if newTile || (parameters.entropyCodingSyncEnabledFlag && nextColumn == Int(layout.tileColumnStart[nextColumn]))
-        {
+        if nextTs >= grid.count { return .failed }
+        if grid.beginsSubstream(nextTs, wpp: parameters.entropyCodingSyncEnabledFlag) {
             if !syntax.terminate(true) { return .failed }
             syntax.coder.endSubstream()
             return .endOfSubstream

@@ -40,13 +40,13 @@ final class SliceWalk {
     /// Parsing state that the slices of a picture share, once for reading and once for writing.
     private final class Picture {
         let position: Position
-        let layout: CTBLayout
+        let grid: CTBGrid
         let read: (store: ContextStore, lines: AboveContext)
         let write: (store: ContextStore, lines: AboveContext)
         var header: SliceSegmentHeader
-        init(position: Position, layout: CTBLayout, sps: SequenceParameterSet, header: SliceSegmentHeader) {
+        init(position: Position, grid: CTBGrid, sps: SequenceParameterSet, header: SliceSegmentHeader) {
             self.position = position
-            self.layout = layout
+            self.grid = grid
             self.header = header
             func state() -> (ContextStore, AboveContext) {
                 (
@@ -90,7 +90,7 @@ final class SliceWalk {
                 width: sps.picWidthInLumaSamples,
                 height: sps.picHeightInLumaSamples, isIntra: h.nalUnitType.isIRAP)
             counts[layer, default: 0] += 1
-            current = Picture(position: position, layout: try CTBLayout(sps: sps, pps: pps), sps: sps, header: h)
+            current = Picture(position: position, grid: try CTBGrid(sps: sps, pps: pps), sps: sps, header: h)
         }
         guard let picture = current, layers?.contains(layer) ?? true else { return nil }
         picture.header = h
@@ -104,7 +104,7 @@ final class SliceWalk {
     ) -> NALUnit? {
         let end = (rbsp.lastIndex { $0 != 0 } ?? -1) + 1
         guard h.byteCount < end else { return nil }
-        let parameters = SliceParameters(header: h, sps: sps, pps: pps, layout: picture.layout)
+        let parameters = SliceParameters(header: h, sps: sps, pps: pps, grid: picture.grid)
         let width = sps.picWidthInCtbsY
         var ends: [Int] = []
         let data: [UInt8]? = rbsp.withUnsafeBufferPointer { bytes in
@@ -119,11 +119,11 @@ final class SliceWalk {
                     parameters: parameters, store: picture.write.store, lines: picture.write.lines,
                     scratch: writeScratch,
                     contexts: writeContexts)
-            var ts = Int(picture.layout.ctbAddrRsToTs[h.sliceSegmentAddress])
+            var ts = Int(picture.grid.ctbAddrRsToTs[h.sliceSegmentAddress])
             var begins = true
             var first = true
-            while ts < picture.layout.ctbCount {
-                let rs = Int(picture.layout.ctbAddrTsToRs[ts])
+            while ts < picture.grid.count {
+                let rs = Int(picture.grid.ctbAddrTsToRs[ts])
                 ctu.reset(ctbAddrRs: rs, xCtb: (rs % width) << sps.ctbLog2SizeY, yCtb: (rs / width) << sps.ctbLog2SizeY)
                 if begins {
                     reader.begin(ctbAddrRs: rs, first: first)

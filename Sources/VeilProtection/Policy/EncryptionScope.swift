@@ -33,6 +33,9 @@ public struct EncryptionScope: Hashable, Sendable {
 
     public init() {}
 
+    /// Every CTU of every picture.
+    public var isEverything: Bool { self == EncryptionScope() }
+
     /// Whether a CTB has samples in common with a region.
     @inline(__always)
     func touches(_ x: Int, _ y: Int, size: Int) -> Bool { regions.contains { $0.touches(x, y, size: size) } }

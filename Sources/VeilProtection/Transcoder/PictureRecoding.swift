@@ -2,6 +2,7 @@
 import Foundation
 import Synchronization
 import VeilBitstream
+import VeilCore
 import VeilEntropy
 
 /// The slice segments of one picture, parsed and coded again with their encryptable bins replaced. No sample is
@@ -14,7 +15,7 @@ import VeilEntropy
 final class PictureRecoding: @unchecked Sendable {
     private let hooks: HookPool
     private let unit: BinUnit
-    private let layout: CTBLayout
+    private let grid: CTBGrid
     private let sps: SequenceParameterSet
     private let picWidthInCtbs: Int
     private let ctbLog2Size: Int
@@ -34,11 +35,11 @@ final class PictureRecoding: @unchecked Sendable {
     private let restores: Bool
 
     /// - Parameter restores: recode only what recoding with the opposite hooks gives back byte for byte.
-    init(hooks: HookPool, unit: BinUnit, layout: CTBLayout, sps: SequenceParameterSet, restores: Bool) {
+    init(hooks: HookPool, unit: BinUnit, grid: CTBGrid, sps: SequenceParameterSet, restores: Bool) {
         self.hooks = hooks
         self.restores = restores
         self.unit = unit
-        self.layout = layout
+        self.grid = grid
         self.sps = sps
         picWidthInCtbs = sps.picWidthInCtbsY
         ctbLog2Size = sps.ctbLog2SizeY
@@ -55,7 +56,7 @@ final class PictureRecoding: @unchecked Sendable {
         segments.append(
             RecodingSegment(
                 nal, header: header, payload: payload,
-                parameters: SliceParameters(header: header, sps: sps, pps: pps, layout: layout)))
+                parameters: SliceParameters(header: header, sps: sps, pps: pps, grid: grid)))
         segments[segments.count - 1].hasExtension = pps.sliceSegmentHeaderExtensionPresentFlag
         if isSealed {
             segments[segments.count - 1].failure = .sealed
@@ -74,12 +75,12 @@ final class PictureRecoding: @unchecked Sendable {
     /// Once all segments are there: how many tasks there are.
     func plan(isParallel: Bool) -> Int {
         if let plan { return max(plan.tasks.count, 1) }
-        let made = SubstreamPlan(segments, layout: layout, isParallel: isParallel)
+        let made = SubstreamPlan(segments, grid: grid, isParallel: isParallel)
         plan = made
         let count = made.tasks.count
         if count > 0 {
             outcomes = Array(repeating: nil, count: count)
-            progress = RecodingProgress(ctbCount: layout.ctbCount)
+            progress = RecodingProgress(ctbCount: grid.count)
             lines = AboveContext(picWidthInMinCbs: sps.picWidthInMinCbsY, rows: max(sps.picHeightInCtbsY, 2))
         }
         unfinished.store(max(count, 1), ordering: .sequentiallyConsistent)
@@ -98,7 +99,7 @@ final class PictureRecoding: @unchecked Sendable {
             }
             lock.withLock { outcomes[task] = outcome }
             // Whatever came of it, nobody needs to wait any longer.
-            progress.finish(plan.ranges[task].lazy.map { [layout] in Int(layout.ctbAddrTsToRs[$0]) })
+            progress.finish(plan.ranges[task].lazy.map { [grid] in Int(grid.ctbAddrTsToRs[$0]) })
         }
         if unfinished.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0 { finish(plan, workspace) }
     }
@@ -135,7 +136,7 @@ final class PictureRecoding: @unchecked Sendable {
                         guard isLast == piece.endsSegment, isLast || substream.outputCount == bytes.count else {
                             return nil
                         }
-                        guard ts == end || (isLast && end == layout.ctbCount) else { return nil }
+                        guard ts == end || (isLast && end == grid.count) else { return nil }
                         // Recoding in order tells what is wrong.
                         if restores && !substream.isRegular { return nil }
                         return substream.outputBytes()
@@ -154,11 +155,11 @@ final class PictureRecoding: @unchecked Sendable {
         of ts: Int, begins: Bool, in range: Range<Int>, _ p: SliceParameters, _ progress: RecodingProgress
     ) {
         let width = picWidthInCtbs
-        let rs = Int(layout.ctbAddrTsToRs[ts])
+        let rs = Int(grid.ctbAddrTsToRs[ts])
         func waits(for other: Int) -> Bool {
-            let at = Int(layout.ctbAddrRsToTs[other])
-            return at < range.lowerBound && at >= Int(layout.ctbAddrRsToTs[p.sliceAddrRs])
-                && layout.tileId[at] == layout.tileId[ts]
+            let at = Int(grid.ctbAddrRsToTs[other])
+            return at < range.lowerBound && at >= Int(grid.ctbAddrRsToTs[p.sliceAddrRs])
+                && grid.areInSameTile(other, rs)
         }
         if rs < width { return }
         let above = rs - width
@@ -182,7 +183,7 @@ final class PictureRecoding: @unchecked Sendable {
     }
 
     private func enter(_ ts: Int, _ workspace: RecodingWorkspace) -> Int {
-        let rs = Int(layout.ctbAddrTsToRs[ts])
+        let rs = Int(grid.ctbAddrTsToRs[ts])
         workspace.ctu.reset(
             ctbAddrRs: rs, xCtb: (rs % picWidthInCtbs) << ctbLog2Size, yCtb: (rs / picWidthInCtbs) << ctbLog2Size)
         return rs
@@ -228,7 +229,7 @@ final class PictureRecoding: @unchecked Sendable {
         var covered = 0
         for (index, segment) in segments.enumerated() {
             guard case .recoded = results[index] else { continue }
-            let start = Int(layout.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
+            let start = Int(grid.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
             if start < covered { results[index] = .failed(.overlap) } else { covered = max(covered, ends[index] ?? 0) }
         }
     }
@@ -242,8 +243,8 @@ final class PictureRecoding: @unchecked Sendable {
         var next: Int?
         for index in members {
             let segment = segments[index]
-            guard segment.header.sliceSegmentAddress < layout.ctbCount else { return }
-            let start = Int(layout.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
+            guard segment.header.sliceSegmentAddress < grid.count else { return }
+            let start = Int(grid.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
             // A segment that goes on with the contexts of one that is missing cannot be parsed.
             if segment.failure != nil || segment.header.dependentSliceSegmentFlag && next != start { return }
             next = nil
@@ -268,7 +269,7 @@ final class PictureRecoding: @unchecked Sendable {
             let substream = makeSubstream(
                 segment, UnsafeBufferPointer(rebasing: rbsp[segment.data]), store, lines, hook, workspace)
             var begins = true
-            for ts in start..<layout.ctbCount {
+            for ts in start..<grid.count {
                 let rs = enter(ts, workspace)
                 if begins { substream.begin(ctbAddrRs: rs, first: ts == start) }
                 switch substream.code(workspace.ctu) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
+import VeilCore
 import VeilEntropy
 
 /// The layers of a stream and their sizes, as its parameter sets tell so far.
@@ -70,16 +71,15 @@ package final class StreamLayout {
     package func regions(tiles: [Int], layers: [Int]) throws -> [Int: [EncryptionScope.Region]] {
         try layers.reduce(into: [:]) { result, layer in
             guard let (pps, sps) = parameterSets(layer) else { return }
-            let layout = try CTBLayout(sps: sps, pps: pps)
-            let count = Int(layout.tileId.last ?? 0) + 1
+            let grid = try CTBGrid(sps: sps, pps: pps)
+            let count = grid.tileCount
             result[layer] = try tiles.map { tile in
                 guard tile < count else {
                     throw KeyError.unsupported(
                         layer: layer, reason: "has \(count) tile\(count == 1 ? "" : "s"), no tile \(tile)")
                 }
                 var (left, top, right, bottom) = (Int.max, Int.max, 0, 0)
-                for ts in 0..<layout.ctbCount where Int(layout.tileId[ts]) == tile {
-                    let rs = Int(layout.ctbAddrTsToRs[ts])
+                for rs in 0..<grid.count where Int(grid.tileIdRs[rs]) == tile {
                     let (x, y) = (rs % sps.picWidthInCtbsY, rs / sps.picWidthInCtbsY)
                     (left, top, right, bottom) = (min(left, x), min(top, y), max(right, x + 1), max(bottom, y + 1))
                 }

@@ -2,6 +2,7 @@
 import Foundation
 import Synchronization
 import VeilBitstream
+import VeilCore
 import VeilEntropy
 
 extension StreamTranscoder {
@@ -13,7 +14,7 @@ extension StreamTranscoder {
         let payload: EmulationPrevention.Parts
         let pps: PictureParameterSet
         let sps: SequenceParameterSet
-        let layout: CTBLayout
+        let grid: CTBGrid
     }
 
     func takeVCL(_ nal: NALUnit, isSealed: Bool) throws {
@@ -73,7 +74,7 @@ extension StreamTranscoder {
         let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
         return ReadSegment(
-            header: header, payload: payload, pps: pps, sps: sps, layout: try layout(pps: pps, sps: sps, layer: layer))
+            header: header, payload: payload, pps: pps, sps: sps, grid: try grid(pps: pps, sps: sps, layer: layer))
     }
 
     /// What cannot be recoded: a matter of policy where it is to be.
@@ -137,7 +138,7 @@ extension StreamTranscoder {
         guard try touches(unit), let hook = make() else { return }
         let pool = HookPool(hook, make: make)
         let picture = PictureRecoding(
-            hooks: pool, unit: unit, layout: segment.layout, sps: segment.sps, restores: !hasOwnHooks)
+            hooks: pool, unit: unit, grid: segment.grid, sps: segment.sps, restores: !hasOwnHooks)
         following.current = (h.nuhLayerId, picture)
         pictures.append(picture)
     }
@@ -154,11 +155,11 @@ extension StreamTranscoder {
         return old?.includes(unit) ?? false || new?.includes(unit) ?? false
     }
 
-    private func layout(pps: PictureParameterSet, sps: SequenceParameterSet, layer: Int) throws -> CTBLayout {
+    private func grid(pps: PictureParameterSet, sps: SequenceParameterSet, layer: Int) throws -> CTBGrid {
         let key = layer << 8 | pps.ppsPicParameterSetId
-        if let known = layouts[key], known.generation == sets.generation { return known.layout }
-        let made = try CTBLayout(sps: sps, pps: pps)
-        layouts[key] = (sets.generation, made)
+        if let known = grids[key], known.generation == sets.generation { return known.grid }
+        let made = try CTBGrid(sps: sps, pps: pps)
+        grids[key] = (sets.generation, made)
         return made
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import VeilBitstream
+import VeilCore
 import VeilEntropy
 
 /// Encrypts or decrypts a coded stream in the domain of bins: slice data is parsed, encryptable bins are replaced,
@@ -63,7 +64,7 @@ package final class StreamTranscoder {
     private var authenticator: StreamAuthenticator?
     private var verified: VerifiedStream?
     let sets = ParameterSetCollection()
-    var layouts: [Int: (generation: Int, layout: CTBLayout)] = [:]
+    var grids: [Int: (generation: Int, grid: CTBGrid)] = [:]
     let workspaces = RecodingWorkspacePool()
     var queue: [Slot] = []
     var pictures: [PictureRecoding] = []

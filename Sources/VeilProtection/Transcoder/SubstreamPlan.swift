@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
+import VeilCore
 import VeilEntropy
 
 /// One slice segment to be recoded.
@@ -98,7 +99,7 @@ struct SubstreamPlan {
     private(set) var ranges: [Range<Int>] = []
 
     /// - Parameter isParallel: look for tasks at all.
-    init(_ segments: [RecodingSegment], layout: CTBLayout, isParallel: Bool) {
+    init(_ segments: [RecodingSegment], grid: CTBGrid, isParallel: Bool) {
         var slices: [Range<Int>] = []
         for (i, segment) in segments.enumerated() {
             if segment.header.dependentSliceSegmentFlag, let last = slices.last {
@@ -108,36 +109,37 @@ struct SubstreamPlan {
             }
         }
         self.slices = slices
-        if isParallel { plan(segments, layout) }
+        if isParallel { plan(segments, grid) }
     }
 
-    private mutating func plan(_ segments: [RecodingSegment], _ layout: CTBLayout) {
+    private mutating func plan(_ segments: [RecodingSegment], _ grid: CTBGrid) {
         for (slice, members) in slices.enumerated() {
             for index in members {
                 let segment = segments[index]
-                guard segment.failure == nil, segment.header.sliceSegmentAddress < layout.ctbCount,
+                guard segment.failure == nil, segment.header.sliceSegmentAddress < grid.count,
                     let starts = segment.substreamStarts
                 else { return giveUp() }
-                var ts = Int(layout.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
+                let wpp = segment.parameters.entropyCodingSyncEnabledFlag
+                var ts = Int(grid.ctbAddrRsToTs[segment.header.sliceSegmentAddress])
                 // Addresses ascend, or what waits for what is not known.
                 if let last = ranges.last, ts <= last.lowerBound { return giveUp() }
                 for (i, start) in starts.enumerated() {
                     if i > 0 {
                         repeat {
                             ts += 1
-                        } while ts < layout.ctbCount && !Self.beginsSubstream(ts, segment.parameters, layout)
-                        if ts >= layout.ctbCount { return giveUp() }
+                        } while ts < grid.count && !grid.beginsSubstream(ts, wpp: wpp)
+                        if ts >= grid.count { return giveUp() }
                     }
                     let isLast = i == starts.count - 1
                     let piece = SubstreamPiece(
                         segment: index, start: ts, data: start..<(isLast ? segment.data.count : starts[i + 1]),
                         beginsSegment: i == 0,
                         endsSegment: isLast)
-                    if index == members.lowerBound && i == 0 || Self.beginsSubstream(ts, segment.parameters, layout) {
+                    if index == members.lowerBound && i == 0 || grid.beginsSubstream(ts, wpp: wpp) {
                         if let last = ranges.popLast() { ranges.append(last.lowerBound..<ts) }
                         tasks.append([piece])
                         sliceOfTask.append(slice)
-                        ranges.append(ts..<layout.ctbCount)
+                        ranges.append(ts..<grid.count)
                     } else {
                         tasks[tasks.count - 1].append(piece)
                     }
@@ -160,13 +162,5 @@ struct SubstreamPlan {
         tasks = []
         sliceOfTask = []
         ranges = []
-    }
-
-    /// Whether nothing to the left of a CTB is needed to code it, whatever slice it belongs to: it is the first of
-    /// its tile, or with WPP of its row.
-    static func beginsSubstream(_ ts: Int, _ p: SliceParameters, _ layout: CTBLayout) -> Bool {
-        if ts == 0 || layout.tileId[ts] != layout.tileId[ts - 1] { return true }
-        let column = Int(layout.ctbAddrTsToRs[ts]) % p.picWidthInCtbsY
-        return p.entropyCodingSyncEnabledFlag && column == Int(layout.tileColumnStart[column])
     }
 }
