@@ -256,9 +256,12 @@ package final class ScalableEncoder {
     // MARK: Finishing
 
     private func finish(_ unit: AccessUnitInFlight) -> CodedAccessUnit {
-        var nals = unit.before + (unit.messages[0].map { [$0] } ?? []) + unit.baseUnits
+        var nals = unit.before
+        if unit.isIRAP { nals += masteringMessages(layer: 0) }
+        nals += (unit.messages[0].map { [$0] } ?? []) + unit.baseUnits
         var bytes = [unit.baseBytes]
         for (i, picture) in unit.pictures.enumerated() {
+            if unit.isIRAP { nals += masteringMessages(layer: i + 1) }
             if let message = unit.messages[i + 1] { nals.append(message) }
             let slices = picture.finish()
             nals += slices
@@ -269,6 +272,16 @@ package final class ScalableEncoder {
         return CodedAccessUnit(
             nals: nals, displayIndex: unit.displayIndex, isIRAP: unit.isIRAP,
             pictures: [unit.basePicture] + unit.pictures.map(\.picture), layerBytes: bytes, layerQps: unit.qps)
+    }
+
+    /// Before every IRAP picture, so that a stream can be cut there.
+    private func masteringMessages(layer: Int) -> [NALUnit] {
+        let messages = SEIMessage.messages(of: settings.colour)
+        guard !messages.isEmpty else { return [] }
+        return [
+            NALUnit(
+                header: NALUnitHeader(nalUnitType: .prefixSEI, nuhLayerId: layer), rbsp: SEIMessage.rbsp(messages))
+        ]
     }
 
     private static func bytes(_ nals: [NALUnit]) -> Int { nals.reduce(0) { $0 + $1.bytes.count } }
@@ -314,7 +327,8 @@ package final class ScalableEncoder {
             // All layers use one CTB size: decoders may lay their tables out for one (the reference software does).
             var tools = options.tools
             tools.ctbLog2SizeY = max(baseSps.ctbLog2SizeY, 4)
-            let sps = LayerParameterSets.sps(base: baseSps, layerId: id, id: id, tools: tools)
+            let sps = LayerParameterSets.sps(
+                base: baseSps, layerId: id, id: id, tools: tools, colour: settings.colour(ofLayer: id))
             func makePps(id: Int, transformSkip: Bool) -> PictureParameterSet {
                 LayerParameterSets.pps(
                     layerId: i + 1, id: id, spsId: i + 1, qp: options.rate.initialQp, tools: tools,

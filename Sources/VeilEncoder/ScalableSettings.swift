@@ -54,6 +54,8 @@ package struct ScalableSettings {
     package var repeatsHeaders = false
     /// Ends each picture of the enhancement layers with a message that holds the MD5 of its samples.
     package var sendsHashes = false
+    /// What the samples of the highest layer mean; every layer says so, with the sample aspect of its own size.
+    package var colour = ColourDescription()
     /// Hooks of the enhancement layers; those of the base layer are its own.
     package var hooks: (any BinHookProvider)?
     /// Applied to the base layer's NAL units of each access unit after coding: encryption where the base encoder has

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilEncoder
 import VeilProtection
 
@@ -30,6 +31,8 @@ extension VideoEncoder {
         public var frameRate = (numerator: 25, denominator: 1)
         /// Bits a sample, 8 or 10.
         public var bitDepth = 8
+        /// What the samples mean: colour, range, aspect, mastering. Every layer says so.
+        public var colour = ColourDescription()
 
         // MARK: Layers
 

@@ -18,8 +18,10 @@ extension ScalableSettings {
         base.pyramid = settings.pyramid
         let wavefront = Wavefronts(settings).isOn
         base.options = Self.codingOptions(settings, threads: threads, wavefront: wavefront)
-        base.options += Self.rateOptions(plan.layers[0]) + Self.passOptions(settings.pass) + settings.x265Options
         enhancements = plan.layers.dropFirst().map { Self.enhancement(settings, $0, wavefront: wavefront) }
+        colour = settings.colour
+        base.options += Self.rateOptions(plan.layers[0]) + Self.passOptions(settings.pass) + colourOptions
+        base.options += settings.x265Options
         try setRates(settings, plan)
     }
 

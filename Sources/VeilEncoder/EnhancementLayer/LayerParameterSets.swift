@@ -152,7 +152,7 @@ package enum LayerParameterSets {
 
     /// The SPS of an enhancement layer: size and depth come from the VPS.
     package static func sps(
-        base: SequenceParameterSet, layerId: Int, id: Int, tools: LayerTools
+        base: SequenceParameterSet, layerId: Int, id: Int, tools: LayerTools, colour: ColourDescription
     ) -> SequenceParameterSet {
         let sps = SequenceParameterSet()
         sps.nuhLayerId = layerId
@@ -170,6 +170,7 @@ package enum LayerParameterSets {
         sps.sampleAdaptiveOffsetEnabledFlag = tools.sao
         sps.spsTemporalMvpEnabledFlag = tools.temporalMvp
         sps.strongIntraSmoothingEnabledFlag = true
+        sps.vui = colour.isEmpty ? nil : VUIParameters(colour)
         sps.spsMultilayerExtensionFlag = true
         return sps
     }
