@@ -2,6 +2,7 @@
 #
 # make demo        install what is missing, build, run the main job on a clip drawn by the program
 # make test        install what is missing, build, run the tests
+# make check       sizes, formats, licence lines, directions of imports; no build
 # make x265-hook   prepare libx265's entropy coder and lookahead: bin hook and pyramids (done by the two above when it can be)
 # make install     install program, man page, completions, C library and header (PREFIX=/usr/local)
 # make uninstall   take them away again
@@ -17,7 +18,7 @@ VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Veil/
 # The number in the C library's soname.
 ABI := $(shell sed -n 's/^#define VEIL_ABI_VERSION //p' CModules/CVeil/include/veil.h)
 
-.PHONY: demo test build deps x265-hook install uninstall clean check-neon
+.PHONY: demo test check build deps x265-hook install uninstall clean check-neon
 
 demo: build
 	$(BUILD)/veil demo -o demo
@@ -27,6 +28,9 @@ test: deps
 
 build: deps
 	$(PARTS) $(SWIFT) build -c release --product veil
+
+check:
+	@SWIFT=$(SWIFT) Scripts/check
 
 deps:
 	@Scripts/install-dependencies $(SUDO)

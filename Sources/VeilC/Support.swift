@@ -117,6 +117,8 @@ func number(_ value: Int32, _ range: ClosedRange<Int32>, _ name: String) throws 
 /// program for this library; one built with a larger one asks for what this library does not know.
 protocol SizedStructure {
     init()
+    // The C structure's member.
+    // swift-format-ignore: AlwaysUseLowerCamelCase
     var struct_size: Int { get set }
     static var firstSize: Int { get }
 }

@@ -104,8 +104,8 @@ public struct BinRun: Sendable {
 public struct BinUnit: Sendable, Hashable {
     /// nuh_layer_id.
     public var layer: Int
-    /// Number of the period of the layer that the picture belongs to: as a rule how many IRAP pictures of the layer came
-    /// before the one this picture follows in decoding order.
+    /// Number of the period of the layer that the picture belongs to: as a rule how many IRAP pictures of the layer
+    /// came before the one this picture follows in decoding order.
     public var period: Int
     /// PicOrderCntVal minus that of the period's first picture.
     public var pocDelta: Int

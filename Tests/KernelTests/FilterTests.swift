@@ -53,8 +53,8 @@ import Testing
         func clip(_ low: Int, _ high: Int, _ v: Int) -> Int { min(high, max(low, v)) }
         let maximum = (1 << depth) - 1
         for k in 0..<4 {
-            let P = (0..<4).map { p($0, k) }, Q = (0..<4).map { q($0, k) }
-            var newP = P, newQ = Q
+            let oldP = (0..<4).map { p($0, k) }, oldQ = (0..<4).map { q($0, k) }
+            var newP = oldP, newQ = oldQ
             func side(_ a: [Int], _ b: [Int]) -> [Int] {
                 [
                     clip(a[0] - 2 * tc, a[0] + 2 * tc, (a[2] + 2 * a[1] + 2 * a[0] + 2 * b[0] + b[1] + 4) >> 3),
@@ -63,21 +63,23 @@ import Testing
                 ]
             }
             if strong {
-                newP = side(P, Q)
-                newQ = side(Q, P)
+                newP = side(oldP, oldQ)
+                newQ = side(oldQ, oldP)
             } else {
-                var delta = (9 * (Q[0] - P[0]) - 3 * (Q[1] - P[1]) + 8) >> 4
+                var delta = (9 * (oldQ[0] - oldP[0]) - 3 * (oldQ[1] - oldP[1]) + 8) >> 4
                 if abs(delta) >= tc * 10 { continue }
                 delta = clip(-tc, tc, delta)
-                newP[0] = clip(0, maximum, P[0] + delta)
-                newQ[0] = clip(0, maximum, Q[0] - delta)
+                newP[0] = clip(0, maximum, oldP[0] + delta)
+                newQ[0] = clip(0, maximum, oldQ[0] - delta)
                 if dEp {
                     newP[1] = clip(
-                        0, maximum, P[1] + clip(-(tc >> 1), tc >> 1, (((P[2] + P[0] + 1) >> 1) - P[1] + delta) >> 1))
+                        0, maximum,
+                        oldP[1] + clip(-(tc >> 1), tc >> 1, (((oldP[2] + oldP[0] + 1) >> 1) - oldP[1] + delta) >> 1))
                 }
                 if dEq {
                     newQ[1] = clip(
-                        0, maximum, Q[1] + clip(-(tc >> 1), tc >> 1, (((Q[2] + Q[0] + 1) >> 1) - Q[1] - delta) >> 1))
+                        0, maximum,
+                        oldQ[1] + clip(-(tc >> 1), tc >> 1, (((oldQ[2] + oldQ[0] + 1) >> 1) - oldQ[1] - delta) >> 1))
                 }
             }
             for i in 0..<3 {

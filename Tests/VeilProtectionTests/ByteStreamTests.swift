@@ -1,6 +1,6 @@
+import TestSupport
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Testing
-import TestSupport
 import VeilBitstream
 
 @testable import VeilProtection

@@ -58,17 +58,17 @@ private func values(p: Int, rem: Int, mask: UInt32) -> [Int] {
         for baseLevel in 1...3 {
             for rem in 0..<(4 << p) {
                 let low = (rem >> p) << p
-                let class_: [Int]
+                let reachable: [Int]
                 switch EncryptableBins.split(p: p, baseLevel: baseLevel, rem: rem) {
-                case .none, .flip: class_ = [rem]
-                case .mask(let mask): class_ = values(p: p, rem: rem, mask: mask)
-                case .permutation(let first, let count): class_ = (Int(first)..<Int(first + count)).map { low + $0 }
+                case .none, .flip: reachable = [rem]
+                case .mask(let mask): reachable = values(p: p, rem: rem, mask: mask)
+                case .permutation(let first, let count): reachable = (Int(first)..<Int(first + count)).map { low + $0 }
                 }
-                #expect(class_.contains(rem))
+                #expect(reachable.contains(rem))
                 // All values of the prefix on the same side, and only those.
                 let side = grows(p: p, baseLevel: baseLevel, rem: rem)
                 let all = low..<(low + (1 << p))
-                #expect(class_ == all.filter { grows(p: p, baseLevel: baseLevel, rem: $0) == side })
+                #expect(reachable == all.filter { grows(p: p, baseLevel: baseLevel, rem: $0) == side })
             }
         }
     }

@@ -93,7 +93,7 @@ final class Fixture: Sendable {
             "veil-tests-\(ProcessInfo.processInfo.processIdentifier)-\(String(reflecting: Self.self))")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let folder = self.folder
-        atexit_b { try? FileManager.default.removeItem(at: folder) }
+        atEnd { try? FileManager.default.removeItem(at: folder) }
         try Self.clip.write(to: folder.appendingPathComponent("clip.y4m"))
         try veil("keygen", "-o", path("keys.json"), "--layers", "2")
         try encode("clear.hevc", [])
@@ -138,7 +138,7 @@ final class Fixture: Sendable {
     }
 }
 
-private func atexit_b(_ body: @escaping @Sendable () -> Void) {
+private func atEnd(_ body: @escaping @Sendable () -> Void) {
     Cleanup.shared.add(body)
 }
 

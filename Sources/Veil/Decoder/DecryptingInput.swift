@@ -2,8 +2,8 @@
 import VeilBitstream
 import VeilProtection
 
-/// Verifies a stream and shows a decoder's decrypting hooks its messages. Layers whose keystream never restarts cannot be
-/// decrypted picture by picture while decoding: from the first message that says so, the stream is decrypted before
+/// Verifies a stream and shows a decoder's decrypting hooks its messages. Layers whose keystream never restarts cannot
+/// be decrypted picture by picture while decoding: from the first message that says so, the stream is decrypted before
 /// it reaches the decoder.
 package final class DecryptingInput {
     private let decryption: Decryption

@@ -5,11 +5,13 @@ extension ScalableSettings {
     /// What the samples of a layer mean: as in the highest layer, with an aspect that suits the layer's size.
     func colour(ofLayer layer: Int) -> ColourDescription {
         guard !colour.isEmpty || !enhancements.isEmpty else { return colour }
-        let sizes = [(width: base.width, height: base.height)] + enhancements.map { ($0.format.width, $0.format.height) }
+        let sizes =
+            [(width: base.width, height: base.height)] + enhancements.map { ($0.format.width, $0.format.height) }
         return colour.scaled(from: sizes[sizes.count - 1], to: sizes[layer])
     }
 
-    /// libx265's options that say what the base layer's samples mean. Its messages are made here, as those of all layers.
+    /// libx265's options that say what the base layer's samples mean. Its messages are made here, as those of all
+    /// layers.
     package var colourOptions: [(name: String, value: String?)] {
         let colour = colour(ofLayer: 0)
         var options: [(name: String, value: String?)] = []

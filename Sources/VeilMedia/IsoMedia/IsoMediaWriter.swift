@@ -2,9 +2,9 @@
 import Foundation
 import VeilBitstream
 
-/// Writes the layers of a stream into one track of an ISO base media file: `hvc1` with the base layer's parameter sets in
-/// `hvcC` and those of upper layers in `lhvC` (L-HEVC, ISO/IEC 14496-15, 9.5), beside tracks of other media copied from
-/// another file. The tables come first (`moov`), so that players can begin before the file is whole.
+/// Writes the layers of a stream into one track of an ISO base media file: `hvc1` with the base layer's parameter sets
+/// in `hvcC` and those of upper layers in `lhvC` (L-HEVC, ISO/IEC 14496-15, 9.5), beside tracks of other media copied
+/// from another file. The tables come first (`moov`), so that players can begin before the file is whole.
 package final class IsoMediaWriter {
     private let path: String
     private let output: OutputFile

@@ -36,7 +36,7 @@ struct MovieFragments {
             let flags = try tfhd.versionAndFlags().flags
             let id = try tfhd.u32()
             var own = defaults[id] ?? Defaults()
-            // Without a base-data-offset: the fragment's first byte, or in the old way the end of the last track's data.
+            // Without a base-data-offset: the fragment's first byte, or in the old way the end of the last track's.
             var base = flags & 0x20000 != 0 ? moof.offset : previousEnd
             if flags & 1 != 0 { base = try tfhd.u64() }
             if flags & 2 != 0 { own.descriptionIndex = try tfhd.u32() }

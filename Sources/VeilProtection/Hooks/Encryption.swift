@@ -113,7 +113,8 @@ public final class Encryption: BinHookProvider, Sendable {
         let make = {
             BinCipher(
                 message: known.message,
-                keystream: known.keystream ?? known.message.cipher.makeKeystream(key: known.keys.keystream), decrypts: false,
+                keystream: known.keystream ?? known.message.cipher.makeKeystream(key: known.keys.keystream),
+                decrypts: false,
                 statistics: known.statistics)
         }
         return known.message.resynchronization == .stream ? chains.hook(layer: layer, make) : make()

@@ -147,7 +147,8 @@ package final class VerifiedStream {
             if let statement, statement.leavesClear(layer: layer) { continue }
             throw KeyError.tampered(
                 layer: layer, offset: offset,
-                reason: "is in the clear, though there is a key for the layer and nothing says that it is not protected")
+                reason: "is in the clear, though there is a key for the layer and nothing says that it is not "
+                    + "protected")
         }
     }
 

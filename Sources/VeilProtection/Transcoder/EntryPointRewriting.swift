@@ -45,7 +45,8 @@ struct EntryPointRewriting {
             }
         }
         self.init(
-            segment.rbsp[..<h.byteCount], h.entryPointsPosition, h.afterEntryPointsPosition, segment.alignmentPosition ?? 0,
+            segment.rbsp[..<h.byteCount], h.entryPointsPosition, h.afterEntryPointsPosition,
+            segment.alignmentPosition ?? 0,
             offsets: h.entryPointOffsets, length: h.offsetLenMinus1 + 1, truth: truth)
     }
 
