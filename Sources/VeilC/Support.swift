@@ -36,7 +36,7 @@ enum LastError {
         case is SettingsError, is EncoderError: VEIL_ERROR_SETTINGS
         case BaseLayerError.unavailable: VEIL_ERROR_UNAVAILABLE
         case BaseLayerError.settings: VEIL_ERROR_SETTINGS
-        case KeyError.tampered, KeyError.unsupported, KeyError.notEncrypted: VEIL_ERROR_PROTECTION
+        case KeyError.tampered, KeyError.unsupported, KeyError.notEncrypted, is ProtectionError: VEIL_ERROR_PROTECTION
         case is KeyError: VEIL_ERROR_KEYS
         case is StreamError, is SyntaxError: VEIL_ERROR_STREAM
         case is MediaError: VEIL_ERROR_FILE
@@ -173,4 +173,5 @@ extension veil_packet: SizedStructure { static var firstSize: Int { MemoryLayout
 extension veil_decoder_settings: SizedStructure { static var firstSize: Int { MemoryLayout<Self>.size } }
 extension veil_decoder_report: SizedStructure { static var firstSize: Int { MemoryLayout<Self>.size } }
 extension veil_transcoder_settings: SizedStructure { static var firstSize: Int { MemoryLayout<Self>.size } }
+extension veil_transcoder_report: SizedStructure { static var firstSize: Int { MemoryLayout<Self>.size } }
 extension veil_encoder_settings: SizedStructure { static var firstSize: Int { MemoryLayout<Self>.size } }

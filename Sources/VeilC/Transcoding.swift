@@ -34,11 +34,20 @@ public func veilTranscoderOpen(
             options.scheme = try s.protection.schemeNamed() ?? .all
             guard options.scheme != .none else { throw UsageError("scheme none encrypts nothing") }
             operation = .encrypt(keys: keys, options: options)
-        case VEIL_DECRYPT.rawValue: operation = .decrypt(keys: keys, partial: try flag(s.partial, "partial"))
+        case VEIL_DECRYPT.rawValue:
+            operation = .decrypt(
+                keys: keys, partial: try flag(s.partial, "partial"), verification: try s.verification())
+        case VEIL_REKEY.rawValue:
+            guard let old = try ring(s.old_keys) else { throw UsageError("exchanging keys needs old_keys") }
+            var options = try s.protection.options()
+            options.scheme = try s.protection.schemeNamed() ?? .all
+            guard options.scheme != .none else { throw UsageError("scheme none encrypts nothing") }
+            operation = .rekey(from: old, verification: try s.verification(), keys: keys, options: options)
         default: throw UsageError("operation is no veil_operation: \(s.operation)")
         }
         return TranscoderHandle(
-            VideoTranscoder(operation, threads: try number(s.threads, 1...Int32.max, "threads")))
+            VideoTranscoder(
+                operation, threads: try number(s.threads, 1...Int32.max, "threads"), damaged: try s.damagePolicy()))
     }
 }
 
@@ -64,5 +73,46 @@ public func veilTranscoderPacket(_ transcoder: OpaquePointer?, _ packet: UnsafeM
     answer { try object(transcoder, TranscoderHandle.self).next(packet) }
 }
 
+@_cdecl("veil_transcoder_get_report")
+public func veilTranscoderGetReport(
+    _ transcoder: OpaquePointer?, _ report: UnsafeMutablePointer<veil_transcoder_report>?
+) -> Int32 {
+    status {
+        let r = try object(transcoder, TranscoderHandle.self).transcoder.report
+        var out = veil_transcoder_report()
+        out.pictures = Int64(r.pictures)
+        out.passed = Int64(r.failedSlices)
+        out.dropped = Int64(r.droppedSlices)
+        out.sealed = Int64(r.sealedSlices)
+        out.unchanged = r.unchangedSlices.values.reduce(0) { $0 + Int64($1) }
+        out.verified_pictures = Int64(r.verification?.verifiedPictures ?? 0)
+        out.missing_pictures = r.verification?.missingPictures.values.reduce(0) { $0 + Int64($1) } ?? 0
+        out.joins = Int64(r.verification?.joins ?? 0)
+        let isWhole = r.verification?.isWhole ?? true
+        out.is_whole = isWhole && r.failedSlices == 0 && r.droppedSlices == 0 ? 1 : 0
+        try out.write(report, "the report")
+    }
+}
+
 @_cdecl("veil_transcoder_close")
 public func veilTranscoderClose(_ transcoder: OpaquePointer?) { release(transcoder, TranscoderHandle.self) }
+
+extension veil_transcoder_settings {
+    fileprivate func verification() throws -> VerificationOptions {
+        var options = VerificationOptions()
+        options.allowsClear = try flag(allow_clear, "allow_clear")
+        options.allowsJoined = try flag(allow_joined, "allow_joined")
+        options.isStrict = try flag(strict, "strict")
+        return options
+    }
+
+    fileprivate func damagePolicy() throws -> DamagePolicy {
+        switch UInt32(bitPattern: damaged) {
+        case VEIL_DAMAGE_ERROR.rawValue: return .error
+        case VEIL_DAMAGE_DROP.rawValue: return .drop
+        case VEIL_DAMAGE_SEAL.rawValue: return .seal
+        case VEIL_DAMAGE_PASS.rawValue: return .pass
+        default: throw UsageError("damaged is no veil_damage: \(damaged)")
+        }
+    }
+}

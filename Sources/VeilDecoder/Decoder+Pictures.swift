@@ -49,13 +49,14 @@ extension Decoder {
             context = try makeContext(header, current, layer)
         }
         currentHeader = header
-        current.add(
-            SliceSegmentJob(
-                header: header,
-                parameters: SliceParameters(
-                    header: header, sps: current.sets.sps, pps: current.sets.pps, grid: current.sets.grid),
-                context: context, rbsp: rbsp, removedBytes: removed,
-                beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty))
+        var segment = SliceSegmentJob(
+            header: header,
+            parameters: SliceParameters(
+                header: header, sps: current.sets.sps, pps: current.sets.pps, grid: current.sets.grid),
+            context: context, rbsp: rbsp, removedBytes: removed,
+            beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty)
+        segment.bypassesHooks = nal.bypassesHooks
+        current.add(segment)
     }
 
     func beginAccessUnit() {

@@ -15,6 +15,8 @@ struct SliceSegmentJob: @unchecked Sendable {
     let removedBytes: [Int]
     /// True when `context` begins with this segment (it is not a dependent one).
     let beginsSlice: Bool
+    /// ``NALUnit/bypassesHooks``.
+    var bypassesHooks = false
 }
 
 /// What one worker needs for itself.

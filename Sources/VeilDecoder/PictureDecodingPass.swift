@@ -105,7 +105,7 @@ final class PictureDecodingPass: @unchecked Sendable {
             let data = UnsafeBufferPointer(rebasing: rbsp[min(range.firstByte, rbsp.count)...])
             let substream = Substream.reader(
                 parameters: segment.parameters, data: data, store: store, lines: lines, scratch: workspace.scratch,
-                contexts: workspace.contexts, hook: hook, unit: decoding.unit)
+                contexts: workspace.contexts, hook: segment.bypassesHooks ? nil : hook, unit: decoding.unit)
             var begin = true
             var first = range.beginsSegment
             var ts = range.firstTs

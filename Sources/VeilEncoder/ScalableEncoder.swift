@@ -194,6 +194,13 @@ package final class ScalableEncoder {
             let start = PeriodStart(
                 period: UInt32(truncatingIfNeeded: position.period), pocLsb: header.slicePicOrderCntLsb)
             unit.messages = (0...layers.count).map { settings.message?($0, start) }
+            // Before a base layer that stays clear: that it is meant to be.
+            if unit.index == 0 && unit.messages[0] == nil {
+                unit.messages[0] =
+                    (1..<(layers.count + 1)).lazy.compactMap { [settings] in
+                        settings.message?($0, PeriodStart(period: 0))
+                    }.first
+            }
         }
         unit.before += others
         unit.baseUnits = slices + suffixes

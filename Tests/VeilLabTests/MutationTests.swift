@@ -47,6 +47,22 @@ func smallStream(frames: Int = 5) throws -> [NALUnit] {
 }
 
 @Suite struct MutationTests {
+    /// Nothing selected leaves in the clear, and what encryption accepts decryption restores. The fuzz driver runs many
+    /// more (`veil-fuzz --protection`).
+    @Test(.timeLimit(.minutes(3))) func encryptionKeepsItsPromises() throws {
+        let units = try smallStream()
+        var sum = ProtectionCase.Outcome()
+        for seed in 1...400 as ClosedRange<UInt64> {
+            var random = CaseRandom(seed: seed)
+            let stream = StreamMutator.mutate(units, &random)
+            let outcome = ProtectionCase(stream: stream, variant: random.next()).run()
+            #expect(outcome.violations.isEmpty, "seed \(seed): \(outcome.violations)")
+            sum.add(outcome)
+        }
+        // All that can happen did.
+        #expect(sum.accepted > 300 && sum.sealed > 100 && sum.dropped > 20 && sum.passed > 20, "\(sum)")
+    }
+
     /// Damaged streams end in errors and concealment, never in a trap. The fuzz driver runs many more.
     @Test(.timeLimit(.minutes(2))) func damagedStreamsAreSurvived() throws {
         let units = try smallStream()

@@ -156,11 +156,11 @@ import VeilEntropy
         var tag = AuthenticationMessage(layer: 1, tag: [])
         tag.index = 7
         tag.sliceCount = 1
-        tag.sign(picture, key: keys.authentication)
+        tag.sign(picture, sealed: [], key: keys.authentication)
         var end = AuthenticationMessage(layer: 1, tag: [])
         end.kind = .end
         end.index = 9
-        end.sign(key: keys.authentication)
+        end.sign(sealed: [], key: keys.authentication)
         let page = try String(
             contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
                 .deletingLastPathComponent().appendingPathComponent("Docs/Format.md"), encoding: .utf8)

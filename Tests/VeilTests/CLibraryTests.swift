@@ -2,6 +2,7 @@
 import CVeil
 import Foundation
 import Testing
+import VeilBitstream
 
 @testable import Veil
 @testable import VeilC
@@ -127,5 +128,81 @@ struct CLibraryTests {
         drain()
         ours += try swift.finish().flatMap(\.bytes)
         #expect(!ours.isEmpty && ours == theirs)
+    }
+
+    /// Pushes a stream through a transcoder of the C library.
+    private func transcode(
+        _ bytes: [UInt8], _ change: (inout veil_transcoder_settings) -> Void
+    ) -> (status: Int32, bytes: [UInt8], report: veil_transcoder_report) {
+        var settings = veil_transcoder_settings()
+        var report = veil_transcoder_report()
+        report.struct_size = MemoryLayout<veil_transcoder_report>.size
+        #expect(veil_transcoder_settings_init(&settings, MemoryLayout<veil_transcoder_settings>.size) == 0)
+        change(&settings)
+        var transcoder: OpaquePointer?
+        var code = veil_transcoder_open(&transcoder, &settings)
+        guard code == 0 else { return (code, [], report) }
+        defer { veil_transcoder_close(transcoder) }
+        var packet = veil_packet()
+        #expect(veil_packet_init(&packet, MemoryLayout<veil_packet>.size) == 0)
+        code = veil_transcoder_push(transcoder, bytes, bytes.count)
+        if code == 0 { code = veil_transcoder_finish(transcoder) }
+        var out: [UInt8] = []
+        while veil_transcoder_packet(transcoder, &packet) == 1 {
+            out += UnsafeBufferPointer(start: packet.data, count: packet.size)
+        }
+        #expect(veil_transcoder_get_report(transcoder, &report) == 0)
+        return (code, out, report)
+    }
+
+    @Test func damageIsSealedAndKeysAreExchanged() throws {
+        let url = Run.root.appendingPathComponent("Tests/Vectors/ldp_2x.bit")
+        // The last slice lost its end.
+        var units = try AnnexBReader.units(of: [UInt8](try Data(contentsOf: url)), for: .passingOn)
+        let last = try #require(units.lastIndex { $0.header.nalUnitType.isSlice })
+        units[last].bytes.removeLast(3)
+        var damaged: [UInt8] = []
+        for unit in units { damaged.append(annexB: unit) }
+        var (keys, others): (OpaquePointer?, OpaquePointer?)
+        #expect(veil_keys_generate(&keys, 2, "aes-256-ctr") == 0 && veil_keys_generate(&others, 2, "chacha20") == 0)
+        defer {
+            veil_keys_close(keys)
+            veil_keys_close(others)
+        }
+        func encrypt(_ policy: veil_damage) -> (status: Int32, bytes: [UInt8], report: veil_transcoder_report) {
+            transcode(damaged) {
+                $0.operation = Int32(VEIL_ENCRYPT.rawValue)
+                $0.keys = keys
+                $0.damaged = Int32(policy.rawValue)
+            }
+        }
+        #expect(encrypt(VEIL_DAMAGE_ERROR).status == VEIL_ERROR_PROTECTION.rawValue)
+        let dropped = encrypt(VEIL_DAMAGE_DROP).report
+        #expect(dropped.dropped == 1 && dropped.is_whole == 0)
+        let passed = encrypt(VEIL_DAMAGE_PASS).report
+        #expect(passed.passed == 1 && passed.is_whole == 0)
+        let sealed = encrypt(VEIL_DAMAGE_SEAL)
+        #expect(sealed.status == 0 && sealed.report.sealed == 1 && sealed.report.is_whole == 1)
+        let exchanged = transcode(sealed.bytes) {
+            $0.operation = Int32(VEIL_REKEY.rawValue)
+            $0.old_keys = keys
+            $0.keys = others
+            $0.damaged = Int32(VEIL_DAMAGE_SEAL.rawValue)
+            $0.protection.authenticate = 1
+        }
+        #expect(exchanged.status == 0 && exchanged.bytes != sealed.bytes, "\(lastError())")
+        let clear = transcode(exchanged.bytes) {
+            $0.operation = Int32(VEIL_DECRYPT.rawValue)
+            $0.keys = others
+            $0.strict = 1
+        }
+        #expect(clear.status == 0 && clear.bytes == damaged && clear.report.is_whole == 1, "\(lastError())")
+        #expect(clear.report.verified_pictures > 0)
+        let wrong = transcode(exchanged.bytes) {
+            $0.operation = Int32(VEIL_DECRYPT.rawValue)
+            $0.keys = keys
+        }
+        #expect(wrong.status == VEIL_ERROR_KEYS.rawValue && wrong.bytes.isEmpty)
+        #expect(transcode(damaged) { $0.operation = Int32(VEIL_REKEY.rawValue) }.status == VEIL_ERROR_USAGE.rawValue)
     }
 }

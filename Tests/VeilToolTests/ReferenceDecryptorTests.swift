@@ -2,6 +2,8 @@
 import Foundation
 import Testing
 
+@testable import VeilBitstream
+
 private let python = Run.find("python3")
 private let script = Run.root.appendingPathComponent("Docs/reference/veil_decrypt").path
 
@@ -17,7 +19,7 @@ struct ReferenceDecryptorTests {
         #expect(run.status == 0, "\(run.errors)")
         let page = try String(contentsOf: Run.root.appendingPathComponent("Docs/Format.md"), encoding: .utf8)
         let lines = String(decoding: run.output, as: UTF8.self).split(separator: "\n")
-        #expect(lines.count == 13)
+        #expect(lines.count == 15)
         for line in lines { #expect(page.contains(line)) }
     }
 
@@ -53,6 +55,39 @@ struct ReferenceDecryptorTests {
         let run = try decryptor(f, "\(name).hevc", "\(name)-python.hevc")
         try #require(run.status == 0, "\(run.errors)")
         #expect(try f.data("\(name)-python.hevc") == f.data("clear.hevc"))
+    }
+
+    @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"), arguments: [[], ["--authenticate"]])
+    func itOpensSealedUnits(options: [String]) throws {
+        let f = try Fixture.shared.get()
+        let name = "sealed\(options.count)"
+        // A slice in the middle and the last one lose their ends.
+        let clear = [UInt8](try f.data("clear.hevc"))
+        var damaged: [UInt8] = []
+        let units = try AnnexBReader.units(of: clear)
+        let slices = units.indices.filter { units[$0].header.nalUnitType.isSlice }
+        for (i, unit) in units.enumerated() {
+            var cut = unit
+            if i == slices[slices.count / 2] || i == slices.last { cut.bytes.removeLast(3) }
+            damaged.append(annexB: cut)
+        }
+        try Data(damaged).write(to: URL(fileURLWithPath: f.path("\(name)-clear.hevc")))
+        let made = try Run(
+            ["encrypt", f.path("\(name)-clear.hevc"), "-o", f.path("\(name).hevc"), "--keys", f.path("keys.json")]
+                + ["--damaged", "seal"] + options)
+        try #require(made.status == 0 && made.errors.contains("2 slices were sealed"), "\(made.errors)")
+        let run = try decryptor(f, "\(name).hevc", "\(name)-python.hevc")
+        try #require(run.status == 0, "\(run.errors)")
+        #expect(try [UInt8](f.data("\(name)-python.hevc")) == damaged)
+        try veil(
+            "decrypt", f.path("\(name).hevc"), "-o", f.path("\(name)-own.hevc"), "--keys", f.path("keys.json"))
+        #expect(try [UInt8](f.data("\(name)-own.hevc")) == damaged)
+        // Decoding with keys shows what decoding the clear stream shows.
+        let (own, direct) = (f.path("\(name)-own.y4m"), f.path("\(name)-clear.y4m"))
+        _ = try Run(["decode", f.path("\(name).hevc"), "-o", own, "--keys", f.path("keys.json")])
+        _ = try Run(["decode", f.path("\(name)-clear.hevc"), "-o", direct])
+        let pictures = try Data(contentsOf: URL(fileURLWithPath: own))
+        #expect(pictures == (try Data(contentsOf: URL(fileURLWithPath: direct))) && pictures.count > 1000)
     }
 
     @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"))

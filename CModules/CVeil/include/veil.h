@@ -218,7 +218,24 @@ void veil_decoder_close(veil_decoder *decoder);
 
 // Encrypting and decrypting finished streams, without decoding
 
-typedef enum veil_operation { VEIL_ENCRYPT = 1, VEIL_DECRYPT = 2 } veil_operation;
+typedef enum veil_operation {
+    VEIL_ENCRYPT = 1,
+    VEIL_DECRYPT = 2,
+    /// Decrypt with `old_keys` and encrypt with `keys`, in one pass.
+    VEIL_REKEY = 3
+} veil_operation;
+
+/// What becomes of slices that cannot be encrypted, being damaged or of a kind that is not understood.
+typedef enum veil_damage {
+    /// An error, and nothing more comes out.
+    VEIL_DAMAGE_ERROR = 0,
+    /// Left out.
+    VEIL_DAMAGE_DROP = 1,
+    /// Replaced by a unit that decoders ignore and decryption opens.
+    VEIL_DAMAGE_SEAL = 2,
+    /// Left in the clear.
+    VEIL_DAMAGE_PASS = 3
+} veil_damage;
 
 typedef struct veil_transcoder_settings {
     /// sizeof(veil_transcoder_settings), set by veil_transcoder_settings_init().
@@ -229,12 +246,22 @@ typedef struct veil_transcoder_settings {
     int32_t threads;
     /// Decrypting: 1 leaves layers encrypted for which keys are missing; 0, the default, makes that an error.
     int32_t partial;
-    int32_t reserved_flags;
+    /// Encrypting: a veil_damage. Default VEIL_DAMAGE_ERROR.
+    int32_t damaged;
     /// Keys to encrypt or decrypt with; there is no default.
     const veil_keys *keys;
     /// Of an encryption.
     veil_protection protection;
-    uint64_t reserved[16];
+    /// Of VEIL_REKEY: the keys of the stream as it is.
+    const veil_keys *old_keys;
+    /// Decrypting: 1 lets clear slices through of layers whose keys are there. Default 0: they are a forgery.
+    int32_t allow_clear;
+    /// Decrypting: 1 takes authenticated streams that were joined as one. Default 0: they are reported.
+    int32_t allow_joined;
+    /// Decrypting: 1 makes anything that is missing of an authenticated stream an error. Default 0: it is reported.
+    int32_t strict;
+    int32_t reserved_flags;
+    uint64_t reserved[13];
 } veil_transcoder_settings;
 
 /// Defaults. `struct_size`: sizeof(veil_transcoder_settings).
@@ -248,6 +275,27 @@ int veil_transcoder_push(veil_transcoder *transcoder, const uint8_t *data, size_
 int veil_transcoder_finish(veil_transcoder *transcoder);
 /// 1: the next access unit, valid until the next call with this transcoder; 0: none is ready; negative: an error.
 int veil_transcoder_packet(veil_transcoder *transcoder, veil_packet *packet);
+
+/// What happened so far.
+typedef struct veil_transcoder_report {
+    /// sizeof(veil_transcoder_report), set by the caller.
+    size_t struct_size;
+    int64_t pictures;
+    /// Slices that could not be encrypted: left in the clear (VEIL_DAMAGE_PASS), left out, sealed. Decrypting, `passed`
+    /// are slices that could not be decrypted.
+    int64_t passed, dropped, sealed;
+    /// Slices to be encrypted in which nothing can be, or so little that they are as before.
+    int64_t unchanged;
+    /// Decrypting an authenticated stream: pictures whose tag was right, pictures that are missing, and how many times
+    /// another stream was joined.
+    int64_t verified_pictures, missing_pictures, joins;
+    /// 1: nothing of the above was found that VEIL_OK alone would hide.
+    int32_t is_whole;
+    int32_t reserved_flags;
+    uint64_t reserved[8];
+} veil_transcoder_report;
+
+int veil_transcoder_get_report(veil_transcoder *transcoder, veil_transcoder_report *report);
 /// NULL does nothing.
 void veil_transcoder_close(veil_transcoder *transcoder);
 

@@ -13,33 +13,48 @@ from bits import FormatError, escape, nal_units, unescape
 from keystreams import vectors
 from message import TAG_UUID, UUID, Message, Unlocked, load_keys, sei_messages
 from parameter_sets import ParameterSets
+from sealed import follow_sealed, is_sealed, open_sealed, vectors as seal_vectors
 from slice_data import Picture, SliceData
-from slice_header import Order, parse_header, rewrite_header
+from slice_header import Positions, parse_header, rewrite_header
 from tags import TaggedPicture, Tags, lower_digest, sha, vectors as tag_vectors
 
 
 def decrypt(stream, keys):
     """The clear stream, and what is missing of an authenticated one."""
-    sets, orders, unlocked, told = ParameterSets(), {}, {}, {}
-    out, last_layer, shared, picture, header = bytearray(), -1, None, {}, {}
-    tags, tagged, slices = Tags(), None, {}
+    sets, unlocked, out, header, picture = ParameterSets(), {}, bytearray(), {}, {}
+    # Where pictures stand, those counted that sealed slices belong to; and for tags, without them.
+    positions, seen = Positions(), Positions()
+    tags, tagged, slices, sealed = Tags(), None, {}, {}
+
+    def begin(h, nal_type, layer, tid):
+        known = unlocked.get(layer)
+        position = positions.next(h, nal_type, layer, tid, known)[1:]
+        picture[layer] = (Picture(h, tid, 16 <= nal_type <= 23), position)
+
     for code, unit, trailing in nal_units(stream):
-        if len(unit) < 2:
+        if len(unit) < 2 or unit[0] & 0x80 or not unit[1] & 7:
+            out += code + unit + trailing
             continue
         nal_type, layer, tid = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3, (unit[1] & 7) - 1
+        if is_sealed(unit):
+            key_layer = unescape(unit[2:])[4]
+            sealed.setdefault(key_layer, []).append(sha(unit))
+            if key_layer in unlocked:
+                unit = open_sealed(unit, unlocked[key_layer])
+                follow_sealed(unit, sets, header, begin)
+            out += code + unit + trailing
+            continue
         # A picture of an authenticated layer ends with its tag.
         begins = nal_type < 32 and unit[2] & 0x80
         if tagged and (begins or layer != tagged.layer or 32 <= nal_type != 40):
             raise FormatError("layer %d: a picture without a tag" % tagged.layer)
         if nal_type in (32, 33, 34, 35, 39) and layer == 0:
-            last_layer = 64
+            positions.last_layer = seen.last_layer = 64
         if nal_type in (32, 33, 34):
             sets.take(nal_type, layer, unescape(unit[2:]), sha(unit))
         elif nal_type in (36, 37):
-            last_layer = 64
-            for i in orders:
-                if i >= layer:
-                    orders[i].begins = True
+            positions.end_of_sequence(layer)
+            seen.end_of_sequence(layer)
         elif nal_type == 39:
             found = [Message(p) for kind, p in sei_messages(unescape(unit[2:])) if kind == 5 and p.startswith(UUID)]
             for m in found:
@@ -50,43 +65,38 @@ def decrypt(stream, keys):
                     unlocked[m.layer] = Unlocked(m, keys[m.key_id])
                 else:
                     known.check(m)
-                told[m.layer] = m.told
+                positions.told[m.layer] = seen.told[m.layer] = m.told
             if found:
                 continue
         elif nal_type == 40 and layer in unlocked:
             found = [p for kind, p in sei_messages(unescape(unit[2:])) if kind == 5 and p.startswith(TAG_UUID)]
             for payload in found:
                 # Those of version 1 are for those who want to check them.
-                if unlocked[layer].message.version == 2 and tags.take(payload, unlocked[layer], tagged):
-                    tagged = None
+                if unlocked[layer].message.version == 2:
+                    if tags.take(payload, unlocked[layer], tagged, sealed.pop(layer, [])):
+                        tagged = None
             if found:
                 continue
         elif nal_type < 32:
             rbsp = unescape(unit[2:])
             h = parse_header(rbsp, nal_type, layer, tid, sets, header.get(layer))
             header[layer] = h
+            known = unlocked.get(layer)
             if h.first:
-                if layer <= last_layer or last_layer < 0:
-                    shared, slices = None, {}
-                last_layer = layer
-                order = orders.setdefault(layer, Order())
-                irap = 16 <= nal_type <= 23
-                # Version 1 announces IRAP pictures only.
-                known = unlocked.get(layer)
-                start = told.pop(layer, None) if irap or (known and known.message.version == 2) else None
-                poc, period, delta = order.next(h, nal_type, tid, shared, start)
-                shared = poc if shared is None else shared
-                picture[layer] = (Picture(h, tid, irap), (period, delta))
+                begin(h, nal_type, layer, tid)
+                opens, period, delta = seen.next(h, nal_type, layer, tid, known)
+                if opens:
+                    slices = {}
                 slices[layer] = []
                 if known and known.message.version == 2 and known.message.tagged:
                     lower = lower_digest(sets.references(h.pps, layer), slices)
                     tagged = TaggedPicture(layer, known.message, period, delta, sets.in_use(h.pps), lower)
             if tagged:
                 tagged.slices.append(sha(unit))
-            elif layer in unlocked and unlocked[layer].message.version == 2 and unlocked[layer].message.tagged:
+            elif known and known.message.version == 2 and known.message.tagged:
                 raise FormatError("layer %d: a slice of no picture with a tag" % layer)
-            slices[layer].append(sha(unit))
-            if layer in unlocked:
+            slices.setdefault(layer, []).append(sha(unit))
+            if known:
                 pic, position = picture[layer]
                 end = len(rbsp.rstrip(b"\0"))
                 data, ends = SliceData(rbsp[:end], h, pic, unlocked[layer].cipher, position).recode()
@@ -99,7 +109,7 @@ def decrypt(stream, keys):
 
 def main(arguments):
     if arguments == ["--vectors"]:
-        print("\n".join([*vectors(), *tag_vectors()]))
+        print("\n".join([*vectors(), *tag_vectors(), *seal_vectors()]))
         return
     if len(arguments) != 4 or arguments[2] != "--keys":
         sys.exit(__doc__.strip())

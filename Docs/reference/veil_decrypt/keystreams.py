@@ -71,7 +71,7 @@ def _aes_tables():
 SBOX = _aes_tables()
 
 
-def _aes_schedule(key):
+def aes_schedule(key):
     nk = len(key) // 4
     w = [list(key[4 * i:4 * i + 4]) for i in range(nk)]
     rcon = 1
@@ -87,7 +87,7 @@ def _aes_schedule(key):
     return [sum(w[4 * r:4 * r + 4], []) for r in range(nk + 7)]
 
 
-def _aes_block(rounds, block):
+def aes_block(rounds, block):
     def xtime(b):
         return (b << 1 ^ (0x1B if b & 128 else 0)) & 255
     s = [a ^ b for a, b in zip(block, rounds[0])]
@@ -105,9 +105,9 @@ def _aes_block(rounds, block):
 
 
 def aes_words(key, nonce):
-    rounds, block = _aes_schedule(key), 0
+    rounds, block = aes_schedule(key), 0
     while True:
-        yield from struct.unpack("<4I", _aes_block(rounds, nonce + struct.pack(">I", block)))
+        yield from struct.unpack("<4I", aes_block(rounds, nonce + struct.pack(">I", block)))
         block += 1
 
 

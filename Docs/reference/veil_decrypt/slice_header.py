@@ -197,6 +197,32 @@ class Order:
         return poc, self.period, poc - self.period_poc
 
 
+class Positions:
+    """Orders of all layers, and what messages told of pictures to come."""
+
+    def __init__(self):
+        self.orders, self.told, self.last_layer, self.shared = {}, {}, -1, None
+
+    def end_of_sequence(self, layer):
+        self.last_layer = 64
+        for i in self.orders:
+            if i >= layer:
+                self.orders[i].begins = True
+
+    def next(self, h, nal_type, layer, tid, known):
+        """known: what is unlocked of the layer. Returns whether an access unit begins; period and count."""
+        opens = layer <= self.last_layer or self.last_layer < 0
+        if opens:
+            self.shared = None
+        self.last_layer = layer
+        # Version 1 announces IRAP pictures only.
+        takes = 16 <= nal_type <= 23 or (known and known.message.version == 2)
+        start = self.told.pop(layer, None) if takes else None
+        poc, period, delta = self.orders.setdefault(layer, Order()).next(h, nal_type, tid, self.shared, start)
+        self.shared = poc if self.shared is None else self.shared
+        return opens, period, delta
+
+
 def rewrite_header(rbsp, h, data, ends):
     """The header with the entry points of the new data, where they changed (emulation prevention moves them)."""
     lengths, start = [], 0

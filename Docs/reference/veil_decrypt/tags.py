@@ -22,10 +22,10 @@ class TaggedPicture:
         self.layer, self.message, self.period, self.delta = layer, message, period, delta
         self.sets, self.slices, self.lower = sets, [], lower
 
-    def tag(self, key, index, count, lower):
+    def tag(self, key, index, count, lower, sealed=()):
         text = b"Veil picture 2" + struct.pack(">4I", self.period, self.delta & 0xFFFFFFFF, index, count) + lower
         text += self.message.hash + (bytes(32) if self.layer == 0 else self.sets[0]) + self.sets[1] + self.sets[2]
-        return hmac.new(key, text + b"".join(self.slices), hashlib.sha256).digest()[:16]
+        return hmac.new(key, text + b"".join([*self.slices, *sealed]), hashlib.sha256).digest()[:16]
 
 
 def lower_digest(references, slices):
@@ -40,8 +40,9 @@ class Tags:
     def __init__(self):
         self.next, self.ended, self.losses = {}, set(), []
 
-    def take(self, payload, unlocked, picture):
-        """payload: of the suffix SEI message. Returns whether it was the picture's."""
+    def take(self, payload, unlocked, picture, sealed):
+        """payload: of the suffix SEI message; sealed: hashes of the units sealed since the layer's last tag. Returns
+        whether it was the picture's."""
         version, layer, kind = payload[16], payload[17], payload[18]
         run = (layer, unlocked.message.nonce)
         if version != 2:
@@ -49,7 +50,8 @@ class Tags:
         index, = struct.unpack(">I", payload[19:23])
         expected = self.next.get(run, 0)
         if kind == 2:
-            made = hmac.new(unlocked.tag_key, b"Veil end 2" + payload[19:23], hashlib.sha256).digest()[:16]
+            text = b"Veil end 2" + payload[19:23] + b"".join(sealed)
+            made = hmac.new(unlocked.tag_key, text, hashlib.sha256).digest()[:16]
             if made != payload[23:39] or index < expected or run in self.ended:
                 raise FormatError("layer %d: the end was made up" % layer)
             self.ended.add(run)
@@ -57,7 +59,7 @@ class Tags:
             if picture is None:
                 return False
             count, lower = struct.unpack(">I", payload[23:27])[0], payload[27:43]
-            if count != len(picture.slices) or picture.tag(unlocked.tag_key, index, count, lower) != payload[43:59]:
+            if count != len(picture.slices) or picture.tag(unlocked.tag_key, index, count, lower, sealed) != payload[43:59]:
                 raise FormatError("layer %d: a picture was changed" % layer)
             if lower != picture.lower:
                 raise FormatError("layer %d: the layer below was exchanged, or is missing" % layer)

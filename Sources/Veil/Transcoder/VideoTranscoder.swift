@@ -16,6 +16,11 @@ public final class VideoTranscoder {
         case encrypt(keys: KeyRing, options: Encryption.Options)
         /// Decrypt. Layers for which the keys are not there throw ``KeyError``, or stay encrypted when `partial`.
         case decrypt(keys: KeyRing, partial: Bool, verification: VerificationOptions = VerificationOptions())
+        /// Decrypt with old keys and encrypt with new ones in one pass; each encryption that the stream is made of
+        /// gets a nonce of its own.
+        case rekey(
+            from: KeyRing, verification: VerificationOptions = VerificationOptions(), keys: KeyRing,
+            options: Encryption.Options)
         /// Show all bins to hooks of your own, which may replace them: a watermark, statistics, another cipher.
         ///
         /// A hook that changes bins is responsible for the stream staying decodable: see ``EncryptableBins`` for
@@ -50,7 +55,7 @@ public final class VideoTranscoder {
 
     /// - Parameters:
     ///   - threads: worker threads, 1 or more; output does not depend on it. At most that many pictures are held.
-    ///   - damaged: encrypting, what becomes of slices that cannot be encrypted; by default ``ProtectionError`` is
+    ///   - damaged: encrypting or exchanging keys, what becomes of slices that cannot be encrypted; by default ``ProtectionError`` is
     ///     thrown.
     public init(_ operation: Operation, threads: Int = 1, damaged: DamagePolicy = .error) {
         let mode: StreamTranscoder.Mode
@@ -58,6 +63,9 @@ public final class VideoTranscoder {
         case .encrypt(let keys, let options): mode = .plan(ProtectionPlan(options: options, keys: keys))
         case .decrypt(let keys, let partial, let verification):
             mode = .decrypt(Decryption(keys: keys, lenient: partial, verification: verification))
+        case .rekey(let old, let verification, let keys, let options):
+            mode = .rekeyPlan(
+                Decryption(keys: old, verification: verification), ProtectionPlan(options: options, keys: keys))
         case .hooks(let provider): mode = .hooks(provider)
         }
         let sink = sink
@@ -98,19 +106,20 @@ public final class VideoTranscoder {
     /// The access units of an asynchronous stream of bytes, transcoded. Pulls: see
     /// ``VideoDecoder/pictures(of:options:)``.
     public static func accessUnits<Chunks: AsyncSequence>(
-        of chunks: Chunks, _ operation: Operation, threads: Int = 1
+        of chunks: Chunks, _ operation: Operation, threads: Int = 1, damaged: DamagePolicy = .error
     ) -> TranscodedAccessUnits<Chunks> where Chunks.Element: Sequence<UInt8> & Sendable {
-        TranscodedAccessUnits(chunks: chunks, operation: operation, threads: threads)
+        TranscodedAccessUnits(chunks: chunks, operation: operation, threads: threads, damaged: damaged)
     }
 }
 
-/// See ``VideoTranscoder/accessUnits(of:_:threads:)``.
+/// See ``VideoTranscoder/accessUnits(of:_:threads:damaged:)``.
 public struct TranscodedAccessUnits<Chunks: AsyncSequence>: AsyncSequence
 where Chunks.Element: Sequence<UInt8> & Sendable {
     public typealias Element = AccessUnit
     let chunks: Chunks
     let operation: VideoTranscoder.Operation
     let threads: Int
+    let damaged: DamagePolicy
 
     public struct AsyncIterator: AsyncIteratorProtocol {
         var chunks: Chunks.AsyncIterator
@@ -134,6 +143,7 @@ where Chunks.Element: Sequence<UInt8> & Sendable {
 
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(
-            chunks: chunks.makeAsyncIterator(), transcoder: WorkQueue(VideoTranscoder(operation, threads: threads)))
+            chunks: chunks.makeAsyncIterator(),
+            transcoder: WorkQueue(VideoTranscoder(operation, threads: threads, damaged: damaged)))
     }
 }

@@ -90,6 +90,8 @@ package struct NALUnit: Sendable {
     package var startCodeLength: Int
     /// Zero bytes after it (trailing_zero_8bits that belong to no start code); only for the last unit of a stream.
     package var trailingZeros = 0
+    /// No hook is to see its slice data: it was sealed whole, and is as it was.
+    package var bypassesHooks = false
     /// Offset of its first byte (after the start code) in the stream.
     package var offset: Int
     /// No NAL unit at all, but what stood where one should be: fewer than two bytes, or a header that cannot be. Who

@@ -82,14 +82,16 @@ public struct AuthenticationMessage: Equatable, Sendable {
 
 extension AuthenticationMessage {
     /// Puts the right tag in.
-    /// - Parameter picture: of a picture, what it was found to be.
-    mutating func sign(_ picture: PictureFollower.Picture? = nil, key: SecretBytes) {
-        tag = expectedTag(picture, key: key)
+    /// - Parameters:
+    ///   - picture: of a picture, what it was found to be.
+    ///   - sealed: SHA-256 of the sealed units since the last tag.
+    mutating func sign(_ picture: PictureFollower.Picture? = nil, sealed: [[UInt8]], key: SecretBytes) {
+        tag = expectedTag(picture, sealed, key: key)
     }
 
     /// Whether the tag is that of this picture; compares without telling by time where tags differ.
-    func isGenuine(_ picture: PictureFollower.Picture? = nil, key: SecretBytes) -> Bool {
-        let own = expectedTag(picture, key: key)
+    func isGenuine(_ picture: PictureFollower.Picture? = nil, sealed: [[UInt8]], key: SecretBytes) -> Bool {
+        let own = expectedTag(picture, sealed, key: key)
         return own.count == tag.count && zip(own, tag).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0
     }
 
@@ -97,12 +99,15 @@ extension AuthenticationMessage {
     /// picture order count in it, index, number of slices (4 bytes each), lower digest, SHA-256 of the payload of the
     /// message in force, and the SHA-256 of each NAL unit that the picture is decoded from, from its header on,
     /// emulation prevention included: VPS (above layer 0; else 32 zero bytes, as extraction may change it), SPS, PPS
-    /// (a unit not there counts as empty), slice segments in order. Of the end: "Veil end 2" and the number of
-    /// pictures. Version 1: "Veil picture 1", period, count, then VPS, SPS, PPS and slices.
-    private func expectedTag(_ picture: PictureFollower.Picture?, key: SecretBytes) -> [UInt8] {
+    /// (a unit not there counts as empty), slice segments in order, then sealed units under the layer's key since its
+    /// last tag. Of the end: "Veil end 2", the number of pictures, such sealed units. Version 1: "Veil picture 1", period, count, then VPS, SPS, PPS and slices.
+    private func expectedTag(
+        _ picture: PictureFollower.Picture?, _ sealed: [[UInt8]], key: SecretBytes
+    ) -> [UInt8] {
         var mac = HMAC<SHA256>(key: key.symmetricKey)
         guard let picture, kind == .picture else {
             mac.update(data: Data("Veil end 2".utf8) + Self.word(index))
+            for hash in sealed { mac.update(data: hash) }
             return Array(mac.finalize().prefix(Self.tagBytes))
         }
         mac.update(data: Data("Veil picture \(version)".utf8))
@@ -113,7 +118,7 @@ extension AuthenticationMessage {
         }
         mac.update(data: version > 1 && layer == 0 ? [UInt8](repeating: 0, count: 32) : picture.vpsHash)
         mac.update(data: picture.spsHash + picture.ppsHash)
-        for hash in picture.slices { mac.update(data: hash) }
+        for hash in picture.slices + (version > 1 ? sealed : []) { mac.update(data: hash) }
         return Array(mac.finalize().prefix(Self.tagBytes))
     }
 }

@@ -30,6 +30,8 @@ struct PictureFollower {
     /// Periods that messages announced and no picture began yet; of version 1 they wait for an IRAP picture.
     private var starts: [Int: (start: PeriodStart, waitsForIRAP: Bool)] = [:]
     private var messageHashes: [Int: [UInt8]] = [:]
+    /// SHA-256 of sealed units by the layer of their key, since its last tag.
+    private(set) var sealed: [Int: [[UInt8]]] = [:]
     /// Slices of the access unit by layer.
     private var accessUnit: [Int: [[UInt8]]] = [:]
     private(set) var open: Picture?
@@ -53,11 +55,14 @@ struct PictureFollower {
     func ends(before nal: NALUnit) -> Bool {
         guard let open else { return false }
         let own = nal.header.nuhLayerId == open.layer
-        if nal.header.nalUnitType == .suffixSEI && own { return false }
+        if own && (nal.header.nalUnitType == .suffixSEI || SealedUnit.isOne(nal)) { return false }
         return !(own && nal.header.nalUnitType.isSlice && !Self.beginsPicture(nal))
     }
 
     mutating func close() { open = nil }
+
+    /// A tag covers the sealed units that came before it.
+    mutating func takeSealed(layer: Int) -> [[UInt8]] { sealed.removeValue(forKey: layer) ?? [] }
 
     /// An encryption message came.
     mutating func take(_ message: ProtectionMessage) {
@@ -87,7 +92,10 @@ struct PictureFollower {
             let hash = Self.hash(nal.bytes)
             open?.slices.append(hash)
             accessUnit[layer, default: []].append(hash)
-        default: break
+        default:
+            if hashesSlices, SealedUnit.isOne(nal), let key = SealedUnit.keyLayer(nal) {
+                sealed[key, default: []].append(Self.hash(nal.bytes))
+            }
         }
     }
 

@@ -26,7 +26,11 @@ package final class StreamAuthenticator {
         if follower.ends(before: nal) { try finishPicture() }
         let type = nal.header.nalUnitType
         do {
-            if type == .prefixSEI, let message = try ProtectionSEI.message(in: nal) { follower.take(message) }
+            if type == .prefixSEI, let message = try ProtectionSEI.message(in: nal) {
+                follower.take(message)
+                // Layers without any picture end too: there may be sealed units.
+                counts[message.layer, default: 0] += 0
+            }
             try follower.take(nal)
         } catch is SyntaxError {
             // What cannot be parsed is not encrypted either.
@@ -62,7 +66,7 @@ package final class StreamAuthenticator {
         counts[open.layer] = message.index + 1
         message.sliceCount = UInt32(truncatingIfNeeded: open.slices.count)
         message.lowerDigest = open.lowerDigest
-        message.sign(open, key: key)
+        message.sign(open, sealed: follower.takeSealed(layer: open.layer), key: key)
         try deliver(ProtectionSEI.unit(message, temporalId: open.temporalId))
     }
 
@@ -74,7 +78,7 @@ package final class StreamAuthenticator {
             var message = AuthenticationMessage(layer: layer, tag: [])
             message.kind = .end
             message.index = count
-            message.sign(key: key)
+            message.sign(sealed: follower.takeSealed(layer: layer), key: key)
             try deliver(ProtectionSEI.unit(message, temporalId: 0))
         }
         counts = [:]

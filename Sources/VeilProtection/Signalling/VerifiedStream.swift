@@ -124,7 +124,7 @@ package final class VerifiedStream {
             if known.isChecked && !(nal.header.nalUnitType.isSlice && follower.open?.layer == layer) {
                 throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "belongs to no picture with a tag")
             }
-        } else if uncovered[layer] == nil {
+        } else if uncovered[layer] == nil, !(statement?.leavesClear(layer: layer) ?? false) {
             uncovered[layer] = nal.offset
         }
     }
@@ -206,7 +206,7 @@ package final class VerifiedStream {
         var state = progress[run] ?? Progress(version: tag.version)
         defer { progress[run] = state }
         if tag.kind == .end {
-            guard tag.isGenuine(key: keys.authentication) else {
+            guard tag.isGenuine(sealed: follower.takeSealed(layer: tag.layer), key: keys.authentication) else {
                 throw KeyError.tampered(layer: tag.layer, offset: offset, reason: "has an end that was made up")
             }
             guard !state.hasEnded, tag.index >= state.next else {
@@ -218,7 +218,10 @@ package final class VerifiedStream {
             return
         }
         // Of a picture that is lost the tag says nothing that could be checked; the next one's index tells.
-        guard let open = follower.open, open.layer == tag.layer else { return }
+        guard let open = follower.open, open.layer == tag.layer else {
+            _ = follower.takeSealed(layer: tag.layer)
+            return
+        }
         follower.close()
         func refuse(_ reason: String) -> KeyError {
             KeyError.tampered(layer: open.layer, offset: open.offset, reason: reason)
@@ -226,7 +229,7 @@ package final class VerifiedStream {
         if tag.version > 1, tag.sliceCount != open.slices.count {
             throw refuse("has \(open.slices.count) slices of \(tag.sliceCount)")
         }
-        guard tag.isGenuine(open, key: keys.authentication) else {
+        guard tag.isGenuine(open, sealed: follower.takeSealed(layer: tag.layer), key: keys.authentication) else {
             throw refuse("was changed since it was encrypted")
         }
         if tag.version == 1 {

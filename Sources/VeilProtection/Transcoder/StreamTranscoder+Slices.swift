@@ -177,6 +177,8 @@ extension StreamTranscoder {
         if queue.isEmpty && (plan == nil || encryption != nil) {
             switch slot {
             case .segment: queue.append(slot)
+            // Its picture may yet be left out.
+            case .picture where checkpoint != nil: queue.append(slot)
             default: try deliver(slot)
             }
         } else {
@@ -246,7 +248,9 @@ extension StreamTranscoder {
 
     private func deliver(_ slot: Slot) throws {
         switch slot {
-        case .ready(let nal): try deliver(nal)
+        case .ready(let nal):
+            try announce(before: nal)
+            try deliver(nal)
         case .picture(let layer, let message): try deliver(message: message, layer: layer)
         case .damaged(let nal, let reason, let isSealed): try deliver(damaged: nal, reason, isSealed: isSealed)
         case .segment(let picture, let index):
@@ -257,6 +261,8 @@ extension StreamTranscoder {
                     hasDelivered = true
                     if nal.bytes == original.bytes {
                         report.unchangedSlices[nal.header.nuhLayerId, default: 0] += 1
+                    } else {
+                        hasChanged = true
                     }
                 }
                 try deliver(nal)
@@ -270,6 +276,24 @@ extension StreamTranscoder {
         announced.insert(layer)
         report.messageBytes += message.bytes.count + message.startCodeLength
         try deliver(message)
+    }
+
+    /// Before slices that leave as they came: whoever holds keys for their layer must know from a message that they are
+    /// meant to.
+    private func announce(before nal: NALUnit) throws {
+        guard encrypts, let encryption, !nal.isMalformed, nal.header.nalUnitType.isVCL else { return }
+        let own = nal.header.nuhLayerId
+        let encrypted = encryption.encryptedLayers
+        if encrypted.contains(own) {
+            if !announced.contains(own) { try announce(own) }
+        } else if announced.isEmpty, let lowest = encrypted.first {
+            try announce(lowest)
+        }
+    }
+
+    private func announce(_ layer: Int) throws {
+        guard signals, let message = encryption?.message(layer: layer, period: 0) else { return }
+        try deliver(message: ProtectionSEI.unit(message), layer: layer)
     }
 
     private func deliver(damaged nal: NALUnit, _ reason: String, isSealed: Bool) throws {
@@ -293,15 +317,14 @@ extension StreamTranscoder {
         case .pass:
             report.failedSlices += 1
             report.note("\(place): \(reason); IN THE CLEAR")
+            try announce(before: nal)
             try deliver(nal)
         case .seal:
             guard let encryption, let lowest = encryption.encryptedLayers.first else { return }
             let own = nal.header.nuhLayerId
             let layer = encryption.encryptedLayers.contains(own) ? own : lowest
             // Whoever opens it must know the run.
-            if signals, !announced.contains(layer), let message = encryption.message(layer: layer, period: 0) {
-                try deliver(message: ProtectionSEI.unit(message), layer: layer)
-            }
+            if !announced.contains(layer) { try announce(layer) }
             report.sealedSlices += 1
             if !isSealed { report.note("\(place): \(reason); sealed") }
             hasDelivered = true

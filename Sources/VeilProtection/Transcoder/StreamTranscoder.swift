@@ -139,7 +139,7 @@ package final class StreamTranscoder {
             try authenticator?.begin(new)
         }
         use(new)
-        try rejectChainedDamage()
+        try rejectDamagePolicy()
         if isFirst { return }
         // Before anything of the run: what layers it covers.
         for layer in new.encryptedLayers {
@@ -149,8 +149,12 @@ package final class StreamTranscoder {
         }
     }
 
-    /// A single chain goes through all slices: only where none is left out does it stay whole.
-    private func rejectChainedDamage() throws {
+    /// A single chain goes through all slices: only where none is left out does it stay whole. And nobody vouches for
+    /// what is let through.
+    private func rejectDamagePolicy() throws {
+        if encryption?.options.authenticates == true && damaged == .pass {
+            throw ProtectionError.unsupported(reason: "--damaged pass does not go with --authenticate")
+        }
         if encryption?.options.resynchronization == .stream && damaged != .error {
             throw ProtectionError.unsupported(
                 reason: "a single chain over the stream (--resync stream) goes with --damaged error only")
@@ -177,6 +181,9 @@ package final class StreamTranscoder {
     /// Throws if nothing at all was encrypted in a stream that has ended, or nothing that was asked for.
     package func checkSelection() throws {
         guard let plan else { return }
+        // Hooks count when they are let go.
+        following.current = nil
+        checkpoint = nil
         guard let first = plan.runs.first else { throw ProtectionError.nothing(reason: "there are no pictures") }
         if !hasDelivered {
             let layers = first.encryptedLayers.map(String.init).joined(separator: ", ")
@@ -186,13 +193,17 @@ package final class StreamTranscoder {
         let selects =
             options.elements != nil || !options.selection.isEverything
             || options.selections.values.contains { !$0.isEverything }
-        if selects && report.sealedSlices == 0 && plan.encryptedBits == 0 {
+        // Bits of slices that were left out count among the encrypted ones.
+        let isNothing = plan.encryptedBits == 0 || (report.droppedSlices > 0 && !hasChanged)
+        if selects && report.sealedSlices == 0 && isNothing {
             throw ProtectionError.nothing(reason: "no bin of the stream is among what was selected")
         }
     }
 
     /// Something of a layer to be encrypted was delivered.
     var hasDelivered = false
+    /// A slice was delivered that encryption changed.
+    var hasChanged = false
 
     private func take(_ nal: NALUnit, isSealed: Bool) throws {
         if nal.isMalformed {
@@ -285,6 +296,8 @@ package final class StreamTranscoder {
         } else {
             return false
         }
+        // What has no tag cannot stand in an authenticated layer.
+        if encryption.options.authenticates && signals { return true }
         return (!selection.irapOnly || h.nalUnitType.isIRAP) && h.temporalId >= selection.minTemporalId
     }
 
