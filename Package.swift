@@ -78,6 +78,8 @@ let package = Package(
         // What several test targets share.
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels", "TestSupport"]),
+        .testTarget(name: "VeilCoreTests", dependencies: ["VeilCore", "TestSupport"]),
+        .testTarget(name: "VeilBitstreamTests", dependencies: ["VeilBitstream", "TestSupport"]),
         .testTarget(name: "VeilEntropyTests", dependencies: ["VeilEntropy", "TestSupport", "VeilProtection"]),
         .testTarget(name: "VeilReconTests", dependencies: ["VeilRecon", "TestSupport"]),
         .testTarget(name: "VeilDecoderTests", dependencies: ["VeilDecoder", "TestSupport", crypto]),

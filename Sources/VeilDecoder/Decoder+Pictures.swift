@@ -6,7 +6,7 @@ import VeilRecon
 
 // Slices and pictures as they begin (8.1.3): their headers, order counts (8.3.1), reference picture sets (8.3.2).
 extension Decoder {
-    func takeHash(_ nal: NALUnit) throws {
+    func readHash(_ nal: NALUnit) throws {
         guard let current, current.unit.layer == nal.header.nuhLayerId else { return }
         for message in try SEIMessage.messages(rbsp: nal.rbsp)
         where message.payloadType == SEIMessage.decodedPictureHash {
@@ -14,7 +14,7 @@ extension Decoder {
         }
     }
 
-    func takeSlice(_ nal: NALUnit) throws {
+    func addSliceSegment(_ nal: NALUnit) throws {
         let layerId = nal.header.nuhLayerId
         guard try selection().isNeeded(layerId) else {
             if layerId == 0 || layerId <= current?.unit.layer ?? 0 { try finishPicture() }
@@ -42,18 +42,17 @@ extension Decoder {
             try beginPicture(header)
         }
         guard let current, let layer = layers[layerId] else { return }
-        var context: SliceContext
+        let parameters = SliceParameters(
+            header: header, sps: current.sets.sps, pps: current.sets.pps, grid: current.sets.grid)
+        let context: SliceContext
         if header.dependentSliceSegmentFlag, let last = current.segments.last {
             context = last.context
         } else {
-            context = try makeContext(header, current, layer)
+            context = makeContext(header, parameters, current, layer)
         }
         currentHeader = header
         var segment = SliceSegmentJob(
-            header: header,
-            parameters: SliceParameters(
-                header: header, sps: current.sets.sps, pps: current.sets.pps, grid: current.sets.grid),
-            context: context, rbsp: rbsp, removedBytes: removed,
+            header: header, parameters: parameters, context: context, rbsp: rbsp, removedBytes: removed,
             beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty)
         segment.bypassesHooks = nal.bypassesHooks
         current.add(segment)
@@ -67,7 +66,7 @@ extension Decoder {
 
     func beginPicture(_ h: SliceSegmentHeader) throws {
         let layerId = h.nuhLayerId
-        let active = try sets.activeSets(ppsId: h.slicePicParameterSetId, layerId: layerId)
+        let active = try activated.sets(sets, ppsId: h.slicePicParameterSetId, layerId: layerId)
         let sps = active.sps
         try options.limits.check(sps)
         let layer = layers[layerId] ?? LayerState(layerId: layerId)

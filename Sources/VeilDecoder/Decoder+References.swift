@@ -39,34 +39,15 @@ extension Decoder {
     }
 
     func makeContext(
-        _ h: SliceSegmentHeader, _ decoding: PictureDecoding, _ layer: LayerState
-    ) throws -> SliceContext {
-        var lists: [[CodedPicture?]] = [[], []]
-        var longTerm: [[Bool]] = [[], []]
-        var interLayer: [[Bool]] = [[], []]
-        if h.sliceType != .i {
-            for list in 0..<2 {
-                for source in h.refPicList(list) {
-                    lists[list].append(resolve(source, decoding, layer))
-                    longTerm[list].append(source.isLongTerm)
-                    if case .interLayer = source {
-                        interLayer[list].append(true)
-                    } else {
-                        interLayer[list].append(false)
-                    }
-                }
-            }
-        }
+        _ h: SliceSegmentHeader, _ parameters: SliceParameters, _ decoding: PictureDecoding, _ layer: LayerState
+    ) -> SliceContext {
+        let sets = decoding.sets
         return SliceContext(
+            h,
             constants: SliceConstants(
-                sps: decoding.sets.sps, pps: decoding.sets.pps, header: h,
-                scalingFactors: decoding.sets.scalingFactors),
-            grid: decoding.sets.grid,
-            sliceIndex: decoding.sliceCount, currPoc: decoding.picture.poc,
-            refPicList: (lists[0], lists[1]), isLongTerm: (longTerm[0], longTerm[1]),
-            isInterLayer: (interLayer[0], interLayer[1]),
-            weights: SliceContext.weights(
-                h, bitDepthLuma: decoding.sets.sps.bitDepthY, bitDepthChroma: decoding.sets.sps.bitDepthC))
+                parameters, sps: sets.sps, pps: sets.pps, header: h, scalingFactors: sets.scalingFactors),
+            sliceIndex: decoding.sliceCount, currPoc: decoding.picture.poc
+        ) { resolve($0, decoding, layer) }
     }
 
     /// The picture behind a reference list entry; a made-up one where it is missing.

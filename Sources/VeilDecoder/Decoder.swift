@@ -40,11 +40,12 @@ package final class Decoder {
 
     package internal(set) var report = DecodeReport()
     let options: Options
-    let sets = ParameterSetStore()
+    let sets = ParameterSetCollection()
+    var activated = ActivatedSets()
     var layers: [Int: LayerState] = [:]
     let deliver: (DecodedFrame) throws -> Void
     let pool: WorkerPool
-    let workspaces = WorkspacePool()
+    let workspaces = ObjectPool { DecodingWorkspace() }
     /// Pictures whose jobs were given to the pool and whose outcome has not been read.
     var inFlight: [PictureDecoding] = []
     var outputQueue: [DecodedFrame] = []
@@ -81,7 +82,7 @@ package final class Decoder {
             switch type {
             case .vps, .sps, .pps:
                 try finishPicture()
-                try refusals.take(nal, into: sets)
+                try refusals.insert(nal, into: sets)
                 selectionStorage = nil
                 if type == .vps, let error = sets.anyVps?.ext?.unreadable?.error {
                     report.noteOnce("VPS: \(error); its layers are independent and decoded without what follows")
@@ -97,9 +98,9 @@ package final class Decoder {
                 try options.prefixSEI?(nal)
             case .suffixSEI:
                 // Without --verify a hash only serves where decoders disagree about motion between layers.
-                if options.verify || nal.header.nuhLayerId > 0 { try takeHash(nal) }
+                if options.verify || nal.header.nuhLayerId > 0 { try readHash(nal) }
             default:
-                if type.isSlice { try takeSlice(nal) }
+                if type.isSlice { try addSliceSegment(nal) }
             }
         } catch let error as SyntaxError {
             if case .unsupported = error, type.isVCL || (type == .vps && sets.anyVps == nil) { throw error }

@@ -6,7 +6,7 @@ import VeilRecon
 extension Decoder {
     /// Makes up the pictures that the current one refers to and that never came (8.3.3 for lost pictures), before it
     /// is known which are put out next: they are, in their place, unless later ones were already.
-    func replaceMissing(_ layer: LayerState, _ active: ActiveSets) {
+    func replaceMissing(_ layer: LayerState, _ active: ActiveParameterSets) {
         func fill(_ list: inout [(entry: DPBEntry?, poc: Int32)], marking: ReferenceMarking) {
             for i in list.indices where list[i].entry == nil {
                 list[i].entry = makeUp(list[i].poc, layer, active, isShown: marking == .shortTerm)
@@ -18,7 +18,7 @@ extension Decoder {
         fill(&currentReferences.ltCurr, marking: .longTerm)
     }
 
-    private func makeUp(_ poc: Int32, _ layer: LayerState, _ active: ActiveSets, isShown: Bool) -> DPBEntry {
+    private func makeUp(_ poc: Int32, _ layer: LayerState, _ active: ActiveParameterSets, isShown: Bool) -> DPBEntry {
         report.missingReferences += 1
         report.note("layer \(layer.layerId): reference picture POC \(poc) is missing")
         var info = OutputInfo()

@@ -17,22 +17,18 @@ struct SliceSegmentJob: @unchecked Sendable {
     let beginsSlice: Bool
     /// ``NALUnit/bypassesHooks``.
     var bypassesHooks = false
+
+    /// Where its substreams begin in `rbsp`, as the entry points say.
+    var substreams: SubstreamPlan.Segment {
+        SubstreamPlan.Segment(
+            header, parameters, starts: header.substreamStarts(removed: removedBytes).map { min($0, rbsp.count) })
+    }
 }
 
 /// What one worker needs for itself.
 final class DecodingWorkspace {
     let reconstructor = CTUReconstructor()
-    let ctu = CodingTreeUnit()
-    let scratch = SyntaxScratch()
-    let contexts = ContextSet()
-}
-
-/// Workspaces that are not in use.
-final class WorkspacePool: @unchecked Sendable {
-    private let lock = NSLock()
-    private var free: [DecodingWorkspace] = []
-    func take() -> DecodingWorkspace { lock.withLock { free.popLast() } ?? DecodingWorkspace() }
-    func giveBack(_ workspace: DecodingWorkspace) { lock.withLock { free.append(workspace) } }
+    let syntax = SyntaxWorkspace()
 }
 
 /// How a picture came out.
@@ -47,7 +43,7 @@ struct PictureOutcome: Sendable {
 /// slices).
 final class PictureDecoding: @unchecked Sendable {
     let picture: CodedPicture
-    let sets: ActiveSets
+    let sets: ActiveParameterSets
     private(set) var segments: [SliceSegmentJob] = []
     private(set) var sliceCount = 0
     /// The inter-layer references of the picture, in the order of RefPicLayerId.
@@ -62,7 +58,7 @@ final class PictureDecoding: @unchecked Sendable {
     private let makeHook: (@Sendable () -> (any BinHook)?)?
     /// A picture to take lost CTUs from.
     var concealment: CodedPicture?
-    private let workspaces: WorkspacePool
+    private let workspaces: ObjectPool<DecodingWorkspace>
     private let lock = NSLock()
     private var outcomeStorage = PictureOutcome()
     private var done = false
@@ -71,8 +67,8 @@ final class PictureDecoding: @unchecked Sendable {
 
     /// - Parameter hooks: makes the hooks of the picture's substreams.
     init(
-        picture: CodedPicture, sets: ActiveSets, unit: BinUnit, hooks make: (@Sendable () -> (any BinHook)?)?,
-        workspaces: WorkspacePool
+        picture: CodedPicture, sets: ActiveParameterSets, unit: BinUnit, hooks make: (@Sendable () -> (any BinHook)?)?,
+        workspaces: ObjectPool<DecodingWorkspace>
     ) {
         self.picture = picture
         self.sets = sets
@@ -96,13 +92,13 @@ final class PictureDecoding: @unchecked Sendable {
 
     /// Says, when all slices are there, into how many jobs the picture is divided.
     func prepare(threads: Int) -> Int {
-        let plan = SubstreamPlan(segments: segments, grid: sets.grid)
+        let plan = SubstreamPlan(segments.map(\.substreams), grid: sets.grid)
         self.plan = plan
         // What a hash has to settle is decoded more than once, by one worker.
         if hash != nil {
-            disputed = segments.compactMap { $0.context.collocatedPicture?.producer }.filter(\.hasDisputedMotion)
+            ambiguous = segments.compactMap { $0.context.collocatedPicture?.producer }.filter(\.hasAmbiguousMotion)
         }
-        if !disputed.isEmpty { return 1 }
+        if !ambiguous.isEmpty { return 1 }
         if isHooked {
             while hooks.count < min(threads, plan.jobs.count), let hook = makeHook?() { hooks.append(HookBox(hook)) }
         }
@@ -110,13 +106,13 @@ final class PictureDecoding: @unchecked Sendable {
     }
 
     /// Inter-layer references whose motion the hash has to settle.
-    private var disputed: [InterLayerProducer] = []
+    private var ambiguous: [InterLayerProducer] = []
 
     /// Decodes one job's part. References are waited for as needed.
     func run(job: Int) {
         guard let plan else { return }
-        if !disputed.isEmpty {
-            settle(disputed, plan)
+        if !ambiguous.isEmpty {
+            decodeByHash(ambiguous, plan)
         } else if job < plan.jobs.count {
             let current = onePass(plan)
             withWorkspace { current.run(job, $0, hook: $1) }
@@ -126,10 +122,10 @@ final class PictureDecoding: @unchecked Sendable {
     /// Ends the picture; comes after all jobs.
     func finish() {
         var result = PictureOutcome()
-        if let plan, !settled {
+        if let plan, !isDecodedByHash {
             result = onePass(plan).finish()
         } else {
-            result = settledOutcome
+            result = outcomeByHash
         }
         if verifies, hash != nil {
             result.hashesChecked = 1
@@ -141,7 +137,7 @@ final class PictureDecoding: @unchecked Sendable {
         plan = nil
         segments.removeAll()
         interLayer.removeAll()
-        disputed.removeAll()
+        ambiguous.removeAll()
         hooks.removeAll()
         concealment = nil
         lock.withLock {
@@ -160,32 +156,32 @@ final class PictureDecoding: @unchecked Sendable {
     }
 
     private func withWorkspace(_ body: (DecodingWorkspace, HookBox?) -> Void) {
-        let workspace = workspaces.take()
+        let workspace = workspaces.borrow()
         let hook = isHooked ? lock.withLock { hooks.popLast() } : nil
         body(workspace, hook)
         if let hook { lock.withLock { hooks.append(hook) } }
         workspaces.giveBack(workspace)
     }
 
-    // MARK: Disputed motion
+    // MARK: Ambiguous motion
 
-    private var settled = false
-    private var settledOutcome = PictureOutcome()
+    private var isDecodedByHash = false
+    private var outcomeByHash = PictureOutcome()
 
     /// The hash tells which motion an encoder worked with where the reference software and the standard part ways.
-    private func settle(_ disputed: [InterLayerProducer], _ plan: SubstreamPlan) {
-        settled = true
-        settledOutcome = attempt(plan)
+    private func decodeByHash(_ ambiguous: [InterLayerProducer], _ plan: SubstreamPlan) {
+        isDecodedByHash = true
+        outcomeByHash = decodeUnpublished(plan)
         if matchesHash { return }
-        for producer in disputed { producer.remakeMotion(.withoutOffsets) }
-        settledOutcome = attempt(plan)
+        for producer in ambiguous { producer.remakeMotion(.withoutOffsets) }
+        outcomeByHash = decodeUnpublished(plan)
         if matchesHash { return }
-        for producer in disputed { producer.remakeMotion(.standard) }
-        settledOutcome = attempt(plan)
+        for producer in ambiguous { producer.remakeMotion(.standard) }
+        outcomeByHash = decodeUnpublished(plan)
     }
 
     /// Decodes the whole picture without anybody seeing it.
-    private func attempt(_ plan: SubstreamPlan) -> PictureOutcome {
+    private func decodeUnpublished(_ plan: SubstreamPlan) -> PictureOutcome {
         let pass = PictureDecodingPass(self, segments: segments, plan: plan, publishes: false)
         for job in plan.jobs.indices { withWorkspace { pass.run(job, $0, hook: $1) } }
         return pass.finish()

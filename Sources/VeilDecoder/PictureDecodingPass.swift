@@ -17,7 +17,7 @@ final class PictureDecodingPass: @unchecked Sendable {
     private let reconstruction: PictureReconstruction
     private let filter: InLoopFilter
     private let completion: RowCompletion
-    private let progress: SubstreamProgress
+    private let progress: ProgressCounters
     /// Contexts that a CTB row leaves to the row below, by column of tiles.
     private let contextRows: [ContextStore]
     /// Syntax state along the bottom of CTB rows, by slice and by row of tiles: nothing is read across. Made when a
@@ -42,7 +42,7 @@ final class PictureDecodingPass: @unchecked Sendable {
         completion = RowCompletion(widthInCtbs: grid.widthInCtbs, heightInCtbs: grid.heightInCtbs) {
             filter.advance(reconstructedRows: $0)
         }
-        progress = SubstreamProgress(jobs: plan.jobs.count)
+        progress = ProgressCounters(count: plan.jobs.count)
         let tiles = TileRaster(grid)
         self.tiles = tiles
         let rows = sets.pps.entropyCodingSyncEnabledFlag ? grid.heightInCtbs : 0
@@ -61,55 +61,57 @@ final class PictureDecodingPass: @unchecked Sendable {
 
     /// Decodes what one job holds. `hook` serves this job alone while it runs.
     func run(_ job: Int, _ workspace: DecodingWorkspace, hook: HookBox?) {
-        let ranges = plan.jobs[job]
-        let first = Int(grid.ctbAddrTsToRs[ranges[0].firstTs])
+        let pieces = plan.jobs[job]
+        let first = Int(grid.ctbAddrTsToRs[pieces[0].firstTs])
         let store = ContextStore(sharingRowsOf: contextRows[tiles.columnOf[first % grid.widthInCtbs]])
         let tileRow = tiles.rowOf[first / grid.widthInCtbs]
-        var lines = line(slice: segments[ranges[0].segment].context.sliceIndex, tileRow: tileRow)
+        var lines = line(slice: segments[pieces[0].segment].context.sliceIndex, tileRow: tileRow)
         // Through several tiles others would write into these lines.
-        if ranges.contains(where: { SubstreamPlan.spansTiles($0, grid) }) {
+        if pieces.contains(where: { SubstreamPlan.spansTiles($0, grid) }) {
             lines = AboveContext(picWidthInMinCbs: decoding.sets.sps.picWidthInMinCbsY)
         }
         var done = 0
-        var end = ranges[0].firstTs
-        for (i, range) in ranges.enumerated() {
+        var end = pieces[0].firstTs
+        for (i, piece) in pieces.enumerated() {
             let isWhole =
-                end == range.firstTs && (i > 0 || !needsPredecessor(range))
-                && decode(range, job, &done, workspace, store, lines, hook)
+                end == piece.firstTs && (i > 0 || !needsPredecessor(piece))
+                && decode(piece, job, &done, workspace, store, lines, hook)
             if !isWhole {
-                lock.withLock { for range in ranges[i...] { failed.insert(range.segment) } }
+                lock.withLock { for piece in pieces[i...] { failed.insert(piece.segment) } }
                 break
             }
-            end = ranges[0].firstTs + done
+            end = pieces[0].firstTs + done
         }
         progress.end(job, at: done)
     }
 
     /// A dependent slice segment that begins amid a row, whose predecessor is not there.
-    private func needsPredecessor(_ range: SubstreamRange) -> Bool {
-        let segment = segments[range.segment]
-        return range.beginsSegment && segment.header.dependentSliceSegmentFlag
-            && !grid.beginsSubstream(range.firstTs, wpp: segment.parameters.entropyCodingSyncEnabledFlag)
+    private func needsPredecessor(_ piece: SubstreamPlan.Piece) -> Bool {
+        let segment = segments[piece.segment]
+        return piece.beginsSegment && segment.header.dependentSliceSegmentFlag
+            && !grid.beginsSubstream(piece.firstTs, wpp: segment.parameters.entropyCodingSyncEnabledFlag)
     }
 
     private func decode(
-        _ range: SubstreamRange, _ job: Int, _ done: inout Int, _ workspace: DecodingWorkspace, _ store: ContextStore,
+        _ piece: SubstreamPlan.Piece, _ job: Int, _ done: inout Int, _ workspace: DecodingWorkspace,
+        _ store: ContextStore,
         _ lines: AboveContext,
         _ hook: HookBox?
     ) -> Bool {
-        let segment = segments[range.segment]
+        let segment = segments[piece.segment]
         let context = segment.context
         let grid = grid
-        let ctu = workspace.ctu
+        let ctu = workspace.syntax.ctu
         return segment.rbsp.withUnsafeBufferPointer { rbsp in
-            let data = UnsafeBufferPointer(rebasing: rbsp[min(range.firstByte, rbsp.count)...])
-            let substream = Substream.reader(
-                parameters: segment.parameters, data: data, store: store, lines: lines, scratch: workspace.scratch,
-                contexts: workspace.contexts, hook: segment.bypassesHooks ? nil : hook, unit: decoding.unit)
+            let data = UnsafeBufferPointer(rebasing: rbsp[min(piece.firstByte, rbsp.count)...])
+            let substream = SliceData.reader(
+                parameters: segment.parameters, data: data, store: store, lines: lines,
+                scratch: workspace.syntax.scratch, contexts: workspace.syntax.contexts,
+                hook: segment.bypassesHooks ? nil : hook, unit: decoding.unit)
             var begin = true
-            var first = range.beginsSegment
-            var ts = range.firstTs
-            while ts < range.endTs {
+            var first = piece.beginsSegment
+            var ts = piece.firstTs
+            while ts < piece.endTs {
                 let rs = Int(grid.ctbAddrTsToRs[ts])
                 if !isReady(ts, rs, context, job) { return false }
                 ctu.reset(
@@ -127,9 +129,9 @@ final class PictureDecodingPass: @unchecked Sendable {
                 switch step {
                 case .more: begin = false
                 case .endOfSubstream:
-                    if ts == range.endTs { return !range.endsSegment }
+                    if ts == piece.endTs { return !piece.endsSegment }
                     begin = true
-                case .endOfSegment, .failed: return range.endsSegment
+                case .endOfSegment, .failed: return piece.endsSegment
                 }
             }
             return false

@@ -6,16 +6,16 @@ import VeilBitstream
 struct Refusals {
     private var errors: [String: SyntaxError] = [:]
 
-    /// Takes a parameter set into the store, or remembers why not. Throws what is damaged, and what is refused where
+    /// Puts a parameter set to the others, or remembers why not. Throws what is damaged, and what is refused where
     /// a good set of the same name stays in force.
-    mutating func take(_ nal: NALUnit, into sets: ParameterSetStore) throws {
+    mutating func insert(_ nal: NALUnit, into sets: ParameterSetCollection) throws {
         let set = Self.name(nal.header.nalUnitType)
         do {
-            if let id = try sets.take(nal) { errors["\(set) \(id)"] = nil }
+            if let id = try sets.insert(nal) { errors["\(set) \(id)"] = nil }
         } catch let error as SyntaxError {
             guard case .unsupported = error, nal.header.nalUnitType != .vps else { throw error }
             // Which one it would have been is not always known: then it stands for any that is missing.
-            let id = sets.identifier(of: nal)
+            let id = ParameterSetCollection.identifier(of: nal)
             if let id, sets.has(nal.header.nalUnitType, id: id) { throw error }
             errors[id.map { "\(set) \($0)" } ?? set] = error
         }

@@ -131,7 +131,7 @@ package final class ScalableEncoder {
         for nal in try settings.protectBase?(coded.nals) ?? coded.nals {
             switch nal.header.nalUnitType {
             case .vps, .sps, .pps:
-                try sets.take(nal)
+                try sets.insert(nal)
                 if nal.header.nalUnitType != .vps || settings.enhancements.isEmpty { parameterSets.append(nal) }
             case let type where type.isSlice: slices.append(nal)
             case .suffixSEI: suffixes.append(nal)
@@ -351,7 +351,7 @@ package final class ScalableEncoder {
                 layerSets.append(
                     NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: screenContentPps.rbsp()))
             }
-            let layer = try LayerSettings(
+            let layer = try LayerConfiguration(
                 layerId: id, sps: try sps.resolved(forLayer: id, vps: vps), pps: pps,
                 screenContentPps: screenContentPps, vps: vps,
                 effort: options.effort)

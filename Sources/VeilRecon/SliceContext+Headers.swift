@@ -7,25 +7,16 @@ extension SliceConstants {
     /// The constants of a slice. `scalingFactors`: `ScalingFactors(sps:pps:inherited:)`, made once per pair of
     /// parameter sets.
     package init(
-        sps: SequenceParameterSet, pps: PictureParameterSet, header: SliceSegmentHeader, scalingFactors: ScalingFactors?
+        _ parameters: SliceParameters, sps: SequenceParameterSet, pps: PictureParameterSet, header: SliceSegmentHeader,
+        scalingFactors: ScalingFactors?
     ) {
-        self.init()
-        bitDepthLuma = sps.bitDepthY
-        bitDepthChroma = sps.bitDepthC
-        log2MinCbSize = sps.minCbLog2SizeY
+        self.init(parameters)
         strongIntraSmoothingEnabledFlag = sps.strongIntraSmoothingEnabledFlag
-        pcmBitDepthLuma = sps.pcmSampleBitDepthLumaMinus1 + 1
-        pcmBitDepthChroma = sps.pcmSampleBitDepthChromaMinus1 + 1
         pcmLoopFilterDisabledFlag = sps.pcmLoopFilterDisabledFlag
         self.scalingFactors = scalingFactors
         constrainedIntraPredFlag = pps.constrainedIntraPredFlag
         log2ParMrgLevel = pps.log2ParallelMergeLevelMinus2 + 2
-        transquantBypassEnabledFlag = pps.transquantBypassEnabledFlag
         loopFilterAcrossTilesEnabledFlag = pps.loopFilterAcrossTilesEnabledFlag
-        entropyCodingSyncEnabledFlag = pps.entropyCodingSyncEnabledFlag
-        sliceType = header.sliceType
-        sliceAddrRs = header.sliceAddrRs
-        sliceQpY = 26 + pps.initQpMinus26 + header.sliceQpDelta
         cbQpOffset = pps.ppsCbQpOffset + header.sliceCbQpOffset
         crQpOffset = pps.ppsCrQpOffset + header.sliceCrQpOffset
         ppsCbQpOffset = pps.ppsCbQpOffset
@@ -34,13 +25,9 @@ extension SliceConstants {
         sliceBetaOffsetDiv2 = header.sliceBetaOffsetDiv2
         sliceTcOffsetDiv2 = header.sliceTcOffsetDiv2
         sliceLoopFilterAcrossSlicesEnabledFlag = header.sliceLoopFilterAcrossSlicesEnabledFlag
-        sliceSaoLumaFlag = header.sliceSaoLumaFlag
-        sliceSaoChromaFlag = header.sliceSaoChromaFlag
         sliceTemporalMvpEnabledFlag = header.sliceTemporalMvpEnabledFlag
         collocatedFromL0Flag = header.collocatedFromL0Flag
         collocatedRefIdx = header.collocatedRefIdx
-        mvdL1ZeroFlag = header.mvdL1ZeroFlag
-        maxNumMergeCand = header.maxNumMergeCand
         weightedPredFlag =
             header.sliceType == .p ? pps.weightedPredFlag : header.sliceType == .b ? pps.weightedBipredFlag : false
         lumaLog2WeightDenom = header.lumaLog2WeightDenom
@@ -60,8 +47,24 @@ extension ScalingFactors {
 }
 
 extension SliceContext {
+    /// The context of a slice by its header. `reference`: the picture behind an entry of the reference picture lists;
+    /// nil where there is none.
+    package convenience init(
+        _ header: SliceSegmentHeader, constants: SliceConstants, sliceIndex: Int, currPoc: Int32,
+        reference: (SliceSegmentHeader.ReferenceSource) -> CodedPicture?
+    ) {
+        let lists = (0..<2).map { header.sliceType == .i ? [] : header.refPicList($0) }
+        let parameters = constants.parameters
+        self.init(
+            constants: constants, sliceIndex: sliceIndex, currPoc: currPoc,
+            refPicList: (lists[0].map(reference), lists[1].map(reference)),
+            isLongTerm: (lists[0].map(\.isLongTerm), lists[1].map(\.isLongTerm)),
+            isInterLayer: (lists[0].map(\.isInterLayer), lists[1].map(\.isInterLayer)),
+            weights: Self.weights(header, bitDepthLuma: parameters.bitDepthY, bitDepthChroma: parameters.bitDepthC))
+    }
+
     /// Explicit weights of a slice header, as the initializer takes them: offsets scaled to the bit depth (7.4.7.3).
-    package static func weights(
+    private static func weights(
         _ header: SliceSegmentHeader, bitDepthLuma: Int, bitDepthChroma: Int
     ) -> ([[PredictionWeight]], [[PredictionWeight]]) {
         guard let given = header.predWeights else { return ([], []) }

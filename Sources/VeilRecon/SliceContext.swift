@@ -3,32 +3,22 @@ import VeilBitstream
 import VeilCore
 import VeilEntropy
 
-/// Everything a slice's reconstruction reads from its SPS, PPS and header, by the names of their syntax elements and
-/// variables.
+/// What a slice's reconstruction reads from its SPS, PPS and header beyond what its syntax needs, by the names of their
+/// syntax elements and variables.
 ///
-/// The defaults are those of a plain 8-bit intra slice, so that tests and an encoder set only what differs.
+/// The defaults are those of a plain intra slice, so that tests and an encoder set only what differs.
 package struct SliceConstants {
+    /// What the syntax needs of the same sets and header.
+    package var parameters: SliceParameters
     // SPS
-    package var bitDepthLuma = 8
-    package var bitDepthChroma = 8
-    package var log2MinCbSize = 3
     package var strongIntraSmoothingEnabledFlag = false
-    package var pcmBitDepthLuma = 8
-    package var pcmBitDepthChroma = 8
     package var pcmLoopFilterDisabledFlag = false
     package var scalingFactors: ScalingFactors?
     // PPS
     package var constrainedIntraPredFlag = false
     package var log2ParMrgLevel = 2
-    package var transquantBypassEnabledFlag = false
     package var loopFilterAcrossTilesEnabledFlag = true
-    package var entropyCodingSyncEnabledFlag = false
     // Slice header
-    package var sliceType = SliceType.i
-    /// SliceAddrRs: address of the first CTB of the slice (not of a dependent slice segment).
-    package var sliceAddrRs = 0
-    /// SliceQpY.
-    package var sliceQpY = 26
     /// pps_cb_qp_offset + slice_cb_qp_offset, and the same for Cr.
     package var cbQpOffset = 0
     package var crQpOffset = 0
@@ -39,19 +29,15 @@ package struct SliceConstants {
     package var sliceBetaOffsetDiv2 = 0
     package var sliceTcOffsetDiv2 = 0
     package var sliceLoopFilterAcrossSlicesEnabledFlag = true
-    package var sliceSaoLumaFlag = false
-    package var sliceSaoChromaFlag = false
     package var sliceTemporalMvpEnabledFlag = false
     package var collocatedFromL0Flag = true
     package var collocatedRefIdx = 0
-    package var mvdL1ZeroFlag = false
-    package var maxNumMergeCand = 5
     /// Explicit weighted prediction applies: weighted_pred_flag in P slices, weighted_bipred_flag in B slices.
     package var weightedPredFlag = false
     package var lumaLog2WeightDenom = 0
     package var chromaLog2WeightDenom = 0
 
-    package init() {}
+    package init(_ parameters: SliceParameters) { self.parameters = parameters }
 }
 
 /// One entry of a reference picture list, flattened for the hot loops.
@@ -84,7 +70,6 @@ package final class SliceContext: @unchecked Sendable {
     /// Index of the slice within its picture, 0 for the first; also the index into `MotionField.slices`.
     package let sliceIndex: Int
     package let currPoc: Int32
-    package let sliceType: SliceType
     /// RefPicList0 and 1, `num_ref_idx_active` entries each; nil where a picture was missing or of another format.
     package let refPicList: ([CodedPicture?], [CodedPicture?])
     package let numRefIdxActive: (Int, Int)
@@ -100,20 +85,24 @@ package final class SliceContext: @unchecked Sendable {
     /// DiffPicOrderCnt <= 0).
     package let noBackwardPredFlag: Bool
 
-    // Copies of the scalars that hot code reads.
-    package let bitDepthLuma: Int
-    package let bitDepthChroma: Int
-    package let log2CtbSize: Int
-    package let width: Int
-    package let height: Int
-    package let widthInCtbs: Int
-    package let sliceAddrRs: Int
     package let sliceAddrTs: Int
-    package let log2ParMrgLevel: Int
-    package let maxNumMergeCand: Int
-    package let weightedPredFlag: Bool
+
+    // Under the names of reconstruction.
+    package var parameters: SliceParameters { constants.parameters }
+    package var sliceType: SliceType { constants.parameters.sliceType }
+    package var sliceQpY: Int { constants.parameters.sliceQpY }
+    package var bitDepthLuma: Int { constants.parameters.bitDepthY }
+    package var bitDepthChroma: Int { constants.parameters.bitDepthC }
+    package var log2CtbSize: Int { grid.log2CtbSize }
+    package var width: Int { grid.width }
+    package var height: Int { grid.height }
+    package var widthInCtbs: Int { grid.widthInCtbs }
+    package var sliceAddrRs: Int { constants.parameters.sliceAddrRs }
+    package var log2ParMrgLevel: Int { constants.log2ParMrgLevel }
+    package var maxNumMergeCand: Int { constants.parameters.maxNumMergeCand }
+    package var weightedPredFlag: Bool { constants.weightedPredFlag }
     /// `ScalingFactors.tables`, nil when scaling is flat.
-    package let scalingTables: UnsafePointer<UInt8>?
+    package var scalingTables: UnsafePointer<UInt8>? { constants.scalingFactors?.tables }
 
     /// - Parameters:
     ///   - refPicList: `num_ref_idx_active` entries each; nil where a picture is missing (the decoder should give a
@@ -122,7 +111,6 @@ package final class SliceContext: @unchecked Sendable {
     ///   - weights: per list, per refIdx: Y, Cb, Cr; used when `constants.weightedPredFlag`.
     package init(
         constants: SliceConstants,
-        grid: CTBGrid,
         sliceIndex: Int = 0,
         currPoc: Int32 = 0,
         refPicList: ([CodedPicture?], [CodedPicture?]) = ([], []),
@@ -131,32 +119,21 @@ package final class SliceContext: @unchecked Sendable {
         weights: ([[PredictionWeight]], [[PredictionWeight]]) = ([], [])
     ) {
         self.constants = constants
-        self.grid = grid
+        let parameters = constants.parameters
+        grid = parameters.grid
         self.sliceIndex = sliceIndex
         self.currPoc = currPoc
-        sliceType = constants.sliceType
         // A picture of another size or depth is none: its samples and motion are looked up by the places of this one.
         let format = PictureFormat(
-            width: grid.width, height: grid.height, bitDepthLuma: constants.bitDepthLuma,
-            bitDepthChroma: constants.bitDepthChroma)
+            width: grid.width, height: grid.height, bitDepthLuma: parameters.bitDepthY,
+            bitDepthChroma: parameters.bitDepthC)
         func fitting(_ list: [CodedPicture?]) -> [CodedPicture?] {
             list.map { $0?.frame.format == format ? $0 : nil }
         }
         let refPicList = (fitting(refPicList.0), fitting(refPicList.1))
         self.refPicList = refPicList
         numRefIdxActive = (min(refPicList.0.count, 16), min(refPicList.1.count, 16))
-        bitDepthLuma = constants.bitDepthLuma
-        bitDepthChroma = constants.bitDepthChroma
-        log2CtbSize = grid.log2CtbSize
-        width = grid.width
-        height = grid.height
-        widthInCtbs = grid.widthInCtbs
-        sliceAddrRs = constants.sliceAddrRs
-        sliceAddrTs = Int(grid.ctbAddrRsToTs[min(max(constants.sliceAddrRs, 0), grid.count - 1)])
-        log2ParMrgLevel = constants.log2ParMrgLevel
-        maxNumMergeCand = constants.maxNumMergeCand
-        weightedPredFlag = constants.weightedPredFlag
-        scalingTables = constants.scalingFactors?.tables
+        sliceAddrTs = Int(grid.ctbAddrRsToTs[min(max(parameters.sliceAddrRs, 0), grid.count - 1)])
 
         let lists = [refPicList.0, refPicList.1]
         let longTerm = [isLongTerm.0, isLongTerm.1]
@@ -207,7 +184,7 @@ package final class SliceContext: @unchecked Sendable {
         }
 
         if constants.sliceTemporalMvpEnabledFlag {
-            let list = constants.sliceType == .b && !constants.collocatedFromL0Flag ? refPicList.1 : refPicList.0
+            let list = parameters.sliceType == .b && !constants.collocatedFromL0Flag ? refPicList.1 : refPicList.0
             collocatedPicture =
                 list.indices.contains(constants.collocatedRefIdx) ? list[constants.collocatedRefIdx] : nil
         } else {

@@ -43,7 +43,7 @@ import Testing
                             return (sad, sse)
                         }
                         let expected = refs.map { sums($0!) }
-                        for k in [plain, avx2].compactMap({ $0 }) {
+                        for k in [plain, simd].compactMap({ $0 }) {
                             var four = [UInt32](repeating: 0, count: 4)
                             k.pointee.sad_x4(&four, at, Self.stride, refs, Self.stride, w, h)
                             #expect(four.map { Int($0) } == expected.map { $0.0 }, "path \(k.pointee.level), \(w)x\(h)")
@@ -65,7 +65,7 @@ import Testing
                             sse += d * d
                         }
                     }
-                    for k in [plain, avx2].compactMap({ $0 }) {
+                    for k in [plain, simd].compactMap({ $0 }) {
                         #expect(Int(k.pointee.sse(a.base, Self.stride, b.base, Self.stride, w, h)) == sse)
                     }
                 }
@@ -92,9 +92,23 @@ import Testing
                                 Int(plain.pointee.satd(a.base, Self.stride, b.base + 3, Self.stride, w, h))
                                     == Self.hadamardCost(d, n))
                         }
-                        guard let avx2 else { continue }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(.enabled(if: simd != nil, "this processor has no SIMD path")) func transformedDifferencesOfAllSizes() throws {
+        let simd = try #require(simd)
+        var random = Random(51)
+        for depth: Int32 in [8, 10] {
+            for content in Content.allCases {
+                let a = samples(Self.stride * 70, depth: depth, content, &random)
+                let b = samples(Self.stride * 70, depth: depth, content, &random)
+                for w in Self.sizes {
+                    for h in Self.sizes {
                         let x = plain.pointee.satd(a.base + 8, Self.stride, b.base + 3, Self.stride, w, h)
-                        let y = avx2.pointee.satd(a.base + 8, Self.stride, b.base + 3, Self.stride, w, h)
+                        let y = simd.pointee.satd(a.base + 8, Self.stride, b.base + 3, Self.stride, w, h)
                         #expect(x == y, "\(w)x\(h), \(depth) bits, \(content)")
                     }
                 }
@@ -121,7 +135,7 @@ import Testing
                         }
                         return sum
                     }
-                    for k in [plain, avx2].compactMap({ $0 }) {
+                    for k in [plain, simd].compactMap({ $0 }) {
                         var four = [UInt32](repeating: 0, count: 4)
                         k.pointee.sad8_x4(&four, a.base + 8, Self.stride, refs, Self.stride, w, h)
                         #expect(four == expected, "path \(k.pointee.level), \(w)x\(h)")
@@ -144,7 +158,7 @@ import Testing
             for w in [2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 7, 33, 61] {
                 for h in [2, 4, 7, 16, 64] {
                     let shift = Int32.random(in: 0...4, using: &random)
-                    for k in [plain, avx2].compactMap({ $0 }) {
+                    for k in [plain, simd].compactMap({ $0 }) {
                         let r = Residuals(72 * 72, 77), average = Samples(72 * 72, 77), copy = Samples(72 * 72, 77)
                         let fill = Samples(72 * 72, 77), wide = Samples(72 * 72, 77),
                             narrow = Buffer<UInt8>(72 * 72, 77)

@@ -114,7 +114,7 @@ import Testing
                                 &expected, at + 4 * i * along, step, along, beta: beta, tc: tc[i], noP: noP, noQ: noQ,
                                 depth: Int(depth))] += 1
                     }
-                    for k in [plain, avx2].compactMap({ $0 }) {
+                    for k in [plain, simd].compactMap({ $0 }) {
                         let out = Samples(copy: area)
                         (vertical ? k.pointee.deblock_luma_v : k.pointee.deblock_luma_h)!(
                             out.base + at, stride, Int32(beta), Int32(tc[0]), Int32(tc[1]), noP ? 1 : 0, noQ ? 1 : 0,
@@ -154,7 +154,7 @@ import Testing
                         if !noP { expected[s - step] = min((1 << Int(depth)) - 1, max(0, p0 + delta)) }
                         if !noQ { expected[s] = min((1 << Int(depth)) - 1, max(0, q0 - delta)) }
                     }
-                    for k in [plain, avx2].compactMap({ $0 }) {
+                    for k in [plain, simd].compactMap({ $0 }) {
                         let out = Samples(copy: area)
                         (vertical ? k.pointee.deblock_chroma_v : k.pointee.deblock_chroma_h)!(
                             out.base + at, stride, Int32(tc[0]), Int32(tc[1]), noP ? 1 : 0, noQ ? 1 : 0, depth)
@@ -202,7 +202,7 @@ import Testing
                                 expected.append(min(maximum, max(0, v + add)))
                             }
                         }
-                        for k in [plain, avx2].compactMap({ $0 }) {
+                        for k in [plain, simd].compactMap({ $0 }) {
                             let dst = Samples(72 * 72, 7777)
                             if kind == 4 {
                                 k.pointee.sao_band(

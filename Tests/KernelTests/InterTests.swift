@@ -82,8 +82,10 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: avx2 != nil), arguments: [true, false]) func interpolation(luma: Bool) {
-        guard let avx2 else { return }
+    @Test(.enabled(if: simd != nil, "this processor has no SIMD path"), arguments: [true, false]) func interpolation(
+        luma: Bool
+    ) throws {
+        let simd = try #require(simd)
         var random = Random(2)
         let stride = Self.stride
         let fractions: Int32 = luma ? 4 : 8
@@ -102,7 +104,7 @@ import Testing
                                 let pred = [Residuals(64 * 64, 77), Residuals(64 * 64, 77)]
                                 let put = [Samples(72 * 72, 7777), Samples(72 * 72, 7777)]
                                 let bi = [Samples(72 * 72, 7777), Samples(72 * 72, 7777)]
-                                for (i, k) in [plain.pointee, avx2.pointee].enumerated() {
+                                for (i, k) in [plain.pointee, simd.pointee].enumerated() {
                                     (luma ? k.luma_pred : k.chroma_pred)!(pred[i].base, at, stride, w, h, mx, my, depth)
                                     (luma ? k.luma_put : k.chroma_put)!(
                                         put[i].base + 4, 72, at, stride, w, h, mx, my, depth)
@@ -125,8 +127,8 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: avx2 != nil)) func weighting() {
-        guard let avx2 else { return }
+    @Test(.enabled(if: simd != nil, "this processor has no SIMD path")) func weighting() throws {
+        let simd = try #require(simd)
         var random = Random(3)
         for depth in depths {
             for content in [Content.noise, .extremes] {
@@ -140,7 +142,7 @@ import Testing
                         let o0 = random.in32(-128...127) << (depth - 8), o1 = random.in32(-128...127) << (depth - 8)
                         for kind in 0..<4 {
                             let out = [Samples(72 * 72, 7777), Samples(72 * 72, 7777)]
-                            for (i, k) in [plain.pointee, avx2.pointee].enumerated() {
+                            for (i, k) in [plain.pointee, simd.pointee].enumerated() {
                                 let to = out[i].base + 4
                                 switch kind {
                                 case 0: k.pred_put(to, 72, p0.base, w, h, depth)

@@ -96,8 +96,8 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: avx2 != nil)) func prediction() {
-        guard let avx2 else { return }
+    @Test(.enabled(if: simd != nil, "this processor has no SIMD path")) func prediction() throws {
+        let simd = try #require(simd)
         var random = Random(21)
         for depth in depths {
             for content in Content.allCases {
@@ -106,7 +106,7 @@ import Testing
                         for edge: Int32 in 0...1 {
                             let (left, top) = Self.neighbours(depth: depth, content, &random)
                             let out = [Samples(40 * 40, 7777), Samples(40 * 40, 7777)]
-                            for (i, k) in [plain.pointee, avx2.pointee].enumerated() {
+                            for (i, k) in [plain.pointee, simd.pointee].enumerated() {
                                 let to = out[i].base + 4
                                 switch mode {
                                 case 0: k.intra_planar(to, 40, left.base + 32, top.base + 32, log2)
@@ -152,7 +152,7 @@ import Testing
                                 return ((64 - distance) * corner + distance * (i < 2 * n ? line[0] : line[4 * n]) + 32)
                                     >> 6
                             }
-                            for k in [plain, avx2].compactMap({ $0 }) {
+                            for k in [plain, simd].compactMap({ $0 }) {
                                 let l = Samples(160), t = Samples(160)
                                 k.pointee.intra_filter(
                                     l.base + 32, t.base + 32, left.base + 32, top.base + 32, log2, strong, depth)

@@ -6,7 +6,7 @@ import Testing
 
 /// Times of the kernels: prints ns a call of the plain and of the AVX2 path and their ratio. Runs with VEIL_BENCH=1
 /// only.
-@Suite(.serialized, .enabled(if: ProcessInfo.processInfo.environment["VEIL_BENCH"] == "1" && avx2 != nil))
+@Suite(.serialized, .enabled(if: ProcessInfo.processInfo.environment["VEIL_BENCH"] == "1" && simd != nil))
 struct KernelTimes {
     /// The best of some batches, in ns a call.
     static func time(_ body: () -> Void) -> Double {
@@ -21,8 +21,8 @@ struct KernelTimes {
     }
 
     static func report(_ name: String, _ body: (veil_kernels) -> Void) {
-        guard let avx2 else { return }
-        let (a, b) = (plain.pointee, avx2.pointee)
+        guard let simd else { return }
+        let (a, b) = (plain.pointee, simd.pointee)
         let slow = time { body(a) }
         let fast = time { body(b) }
         print(String(format: "%-36@ %10.1f %10.1f %7.2fx", name as NSString, slow, fast, slow / fast))

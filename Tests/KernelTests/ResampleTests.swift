@@ -62,7 +62,7 @@ import Testing
                         v[y * width + x] = min((1 << Int(depth)) - 1, max(0, sum >> shift))
                     }
                 }
-                for k in [plain, avx2].compactMap({ $0 }) {
+                for k in [plain, simd].compactMap({ $0 }) {
                     let hs = 192
                     let out = Residuals(rows * hs, 77)
                     (luma ? k.pointee.resample_h_luma : k.pointee.resample_h_chroma)!(
@@ -132,7 +132,7 @@ import Testing
             (memory + k * (width + 16)).initialize(from: rows[k], count: width + 16)
             return UnsafePointer(memory + k * (width + 16))
         }
-        for k in [plain, avx2].compactMap({ $0 }) {
+        for k in [plain, simd].compactMap({ $0 }) {
             var v = [Int16](repeating: 0, count: width)
             var h = [UInt16](repeating: 0, count: width)
             pointers.withUnsafeBufferPointer {

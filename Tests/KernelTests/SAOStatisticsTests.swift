@@ -35,7 +35,7 @@ import Testing
             let source = samples(n, depth: depth, content, &random)
             let rec = samples(n, depth: depth, content, &random)
             for (w, h) in [(64, 64), (63, 63), (32, 30), (31, 8), (16, 1), (7, 5), (1, 1)] {
-                for k in [plain, avx2].compactMap({ $0 }) {
+                for k in [plain, simd].compactMap({ $0 }) {
                     for eoClass in 0..<4 {
                         // What is there already stays: statistics add up.
                         let sum = Buffer<Int32>(4, 3), count = Buffer<Int32>(4, 5)

@@ -16,7 +16,7 @@ typealias Table = UnsafePointer<veil_kernels>
 /// The plain path, against which all others are held.
 nonisolated(unsafe) let plain: Table = veil_kernels_of(VEIL_SIMD_PLAIN)!
 /// The processor's SIMD path: AVX2, NEON, or none.
-nonisolated(unsafe) let avx2: Table? = veil_kernels_of(VEIL_SIMD_AVX2) ?? veil_kernels_of(VEIL_SIMD_NEON)
+nonisolated(unsafe) let simd: Table? = veil_kernels_of(VEIL_SIMD_AVX2) ?? veil_kernels_of(VEIL_SIMD_NEON)
 
 let depths: [Int32] = [8, 9, 10, 12]
 

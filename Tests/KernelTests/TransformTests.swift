@@ -147,11 +147,12 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: avx2 != nil), arguments: kinds) func inverse(kind: Int) {
-        guard let avx2 else { return }
+    @Test(.enabled(if: simd != nil, "this processor has no SIMD path"), arguments: kinds) func inverse(kind: Int) throws
+    {
+        let simd = try #require(simd)
         var random = Random(12)
         let n = Self.size(kind)
-        let (p, v) = (Self.kernel(plain, kind), Self.kernel(avx2, kind))
+        let (p, v) = (Self.kernel(plain, kind), Self.kernel(simd, kind))
         for depth in depths {
             for content in Content.allCases {
                 for maxX in Self.ends(n) {
@@ -173,8 +174,9 @@ import Testing
         }
     }
 
-    @Test(.enabled(if: avx2 != nil), arguments: kinds) func forward(kind: Int) {
-        guard let avx2 else { return }
+    @Test(.enabled(if: simd != nil, "this processor has no SIMD path"), arguments: kinds) func forward(kind: Int) throws
+    {
+        let simd = try #require(simd)
         var random = Random(13)
         let n = Self.size(kind)
         for depth in depths {
@@ -184,15 +186,15 @@ import Testing
                     r.fill(1 - (1 << Int(depth)), (1 << Int(depth)) - 1, content, &random)
                     let c = [Residuals(n * n + 8, 77), Residuals(n * n + 8, 77)]
                     Self.kernel(plain, kind).forward(c[0].base, r.base + 4, 40, depth)
-                    Self.kernel(avx2, kind).forward(c[1].base, r.base + 4, 40, depth)
+                    Self.kernel(simd, kind).forward(c[1].base, r.base + 4, 40, depth)
                     #expect(c[0].difference(c[1]) == nil, "size \(n), \(depth) bits, \(content)")
                 }
             }
         }
     }
 
-    @Test(.enabled(if: avx2 != nil)) func directCurrentSkipAndAdd() {
-        guard let avx2 else { return }
+    @Test(.enabled(if: simd != nil, "this processor has no SIMD path")) func directCurrentSkipAndAdd() throws {
+        let simd = try #require(simd)
         var random = Random(14)
         for depth in depths {
             for size: Int32 in [4, 8, 16, 32] {
@@ -205,7 +207,7 @@ import Testing
                     c.fill(content == .noise ? -2000 : -32768, content == .noise ? 2000 : 32767, content, &random)
                     var out: [[Samples]] = []
                     var residuals: [[Residuals]] = []
-                    for k in [plain.pointee, avx2.pointee] {
+                    for k in [plain.pointee, simd.pointee] {
                         let a = Samples(copy: dst[0]), b = Samples(copy: dst[0])
                         let r = Residuals(40 * 40, 77), f = Residuals(32 * 32, 77), small = Residuals(32 * 32)
                         for i in 0..<small.count {
@@ -274,7 +276,7 @@ import Testing
                     let level = min(32767, (abs(Int(c.base[i])) * scale + offset) >> shift)
                     return c.base[i] < 0 ? -level : level
                 }
-                for k in [plain, avx2].compactMap({ $0 }) {
+                for k in [plain, simd].compactMap({ $0 }) {
                     let levels = Residuals(n), again = Residuals(n), back = Residuals(n)
                     let rest = Buffer<Int32>(n)
                     let count = k.pointee.quant(

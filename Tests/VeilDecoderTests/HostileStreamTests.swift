@@ -124,14 +124,14 @@ import VeilBitstream
         units.insert(NALUnit(header: units[at].header, rbsp: pps.rbsp()), at: at)
         let second = try #require(
             units.firstIndex { $0.header.nalUnitType.isSlice && $0.bytes[2] & 0x80 == 0 })
-        let sets = ParameterSetStore()
-        for unit in units where !unit.header.nalUnitType.isVCL { try? sets.take(unit) }
+        let sets = ParameterSetCollection()
+        for unit in units where !unit.header.nalUnitType.isVCL { try? sets.insert(unit) }
         var header = try SliceSegmentHeader(
             nal: units[second].header, rbsp: units[second].rbsp, sets: sets, previous: nil)
         let data = Array(units[second].rbsp[header.byteCount...])
         header.slicePicParameterSetId = 1
         var w = BitWriter()
-        let active = try sets.activeSets(ppsId: 1, layerId: 0)
+        let active = try ActiveParameterSets(sets, ppsId: 1, layerId: 0)
         header.write(to: &w, pps: active.pps, sps: active.sps, vps: nil)
         w.append(bytes: data)
         units[second] = NALUnit(header: units[second].header, rbsp: w.bytes)

@@ -2,6 +2,7 @@
 import TestSupport
 import Testing
 import VeilBitstream
+import VeilEntropy
 
 @testable import VeilDecoder
 
@@ -60,28 +61,30 @@ import VeilBitstream
 
     /// How many jobs each picture of a stream is divided into.
     private func jobs(of bytes: [UInt8]) throws -> [Int] {
-        let sets = ParameterSetStore()
+        let sets = ParameterSetCollection()
         var pictures: [[SliceSegmentJob]] = []
-        var active: [ActiveSets] = []
+        var active: [ActiveParameterSets] = []
         var previous: SliceSegmentHeader?
         for nal in try AnnexBReader.units(of: bytes) {
-            try sets.take(nal)
+            try sets.insert(nal)
             guard nal.header.nalUnitType.isSlice else { continue }
             let (rbsp, removed) = nal.payload()
             let header = try SliceSegmentHeader(nal: nal.header, rbsp: rbsp, sets: sets, previous: previous)
             previous = header
-            let own = try sets.activeSets(ppsId: header.slicePicParameterSetId, layerId: nal.header.nuhLayerId)
+            let own = try ActiveParameterSets(
+                sets, ppsId: header.slicePicParameterSetId, layerId: nal.header.nuhLayerId)
             if header.firstSliceSegmentInPicFlag {
                 pictures.append([])
                 active.append(own)
             }
+            let parameters = SliceParameters(header: header, sps: own.sps, pps: own.pps, grid: own.grid)
             pictures[pictures.count - 1].append(
                 SliceSegmentJob(
-                    header: header, parameters: .init(header: header, sps: own.sps, pps: own.pps, grid: own.grid),
-                    context: .init(constants: .init(), grid: own.grid), rbsp: rbsp, removedBytes: removed,
+                    header: header, parameters: parameters, context: .init(constants: .init(parameters)), rbsp: rbsp,
+                    removedBytes: removed,
                     beginsSlice: !header.dependentSliceSegmentFlag))
         }
-        return zip(pictures, active).map { SubstreamPlan(segments: $0, grid: $1.grid).jobs.count }
+        return zip(pictures, active).map { SubstreamPlan($0.map(\.substreams), grid: $1.grid).jobs.count }
     }
 }
 

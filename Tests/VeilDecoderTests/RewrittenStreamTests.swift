@@ -51,7 +51,7 @@ private struct Rewriter {
                 result = NALUnit(header: nal.header, rbsp: pps.rbsp())
             }
             originals.take(nal)
-            try sets.take(result)
+            try sets.insert(result)
             return result
         default:
             guard type.isSlice else { return nal }
@@ -113,7 +113,7 @@ private struct Rewriter {
     /// The sets as they were, to read headers with.
     private final class Originals {
         let sets = ParameterSetCollection()
-        func take(_ nal: NALUnit) { try? sets.take(nal) }
+        func take(_ nal: NALUnit) { try? sets.insert(nal) }
     }
 }
 

@@ -68,9 +68,7 @@ private struct Block {
     @Test(arguments: 2...5) func optimizedLevels(log2: Int) {
         var random = Random(state: UInt64(log2))
         let grid = CTBGrid(width: 64, height: 64, log2CtbSize: 6)
-        var parameters = SliceParameters(grid: grid)
-        parameters.picWidthInLumaSamples = 64
-        parameters.picHeightInLumaSamples = 64
+        let parameters = SliceParameters(grid: grid)
         let rate = RateEstimator(parameters: parameters)
         rate.begin(contexts: Context.initialStates(initType: 1, sliceQpY: 30), parameters: parameters)
         let optimizer = LevelOptimizer()

@@ -64,7 +64,7 @@ private struct Tools {
     }
 
     func write(seed: UInt64, hook: (any BinHook)?) -> [UInt8] {
-        let writer = Substream.writer(
+        let writer = SliceData.writer(
             parameters: p, store: store, lines: lines, scratch: SyntaxScratch(), contexts: ContextSet(),
             hook: hook.map { HookBox($0) },
             unit: unit)
@@ -77,7 +77,7 @@ private struct Tools {
 
     func recode(_ bytes: [UInt8], _ hook: any BinHook) -> [UInt8] {
         bytes.withUnsafeBufferPointer { data in
-            let recoder = Substream.recoder(
+            let recoder = SliceData.recoder(
                 parameters: p, data: data, store: store, lines: lines, scratch: SyntaxScratch(), contexts: ContextSet(),
                 hook: HookBox(hook), unit: unit)
             let isComplete = code(recoder, p)
@@ -89,7 +89,7 @@ private struct Tools {
     func parse(_ bytes: [UInt8]) -> ParseTrace {
         let trace = ParseTrace()
         bytes.withUnsafeBufferPointer { data in
-            let reader = Substream.reader(
+            let reader = SliceData.reader(
                 parameters: p, data: data, store: store, lines: lines, scratch: SyntaxScratch(), contexts: ContextSet(),
                 hook: HookBox(trace), unit: unit)
             let isComplete = code(reader, p, after: { trace.record($0) })

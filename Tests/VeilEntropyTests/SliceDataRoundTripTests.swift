@@ -53,7 +53,7 @@ private func lines(_ p: SliceParameters) -> AboveContext {
 
 private func write(_ p: SliceParameters, seed: UInt64, hook: HookBox?) -> [UInt8] {
     let store = ContextStore(picHeightInCtbs: p.picHeightInCtbsY)
-    let writer = Substream.writer(
+    let writer = SliceData.writer(
         parameters: p, store: store, lines: lines(p), scratch: SyntaxScratch(), contexts: ContextSet(), hook: hook,
         unit: BinUnit(layer: 0, period: 0, pocDelta: 0, ctuAddress: 0))
     var generator = RandomCTU(seed: seed, parameters: p)
@@ -63,7 +63,7 @@ private func write(_ p: SliceParameters, seed: UInt64, hook: HookBox?) -> [UInt8
 
 private func recode(_ p: SliceParameters, _ bytes: [UInt8], hook: HookBox?) -> [UInt8] {
     bytes.withUnsafeBufferPointer { data in
-        let recoder = Substream.recoder(
+        let recoder = SliceData.recoder(
             parameters: p, data: data, store: ContextStore(picHeightInCtbs: p.picHeightInCtbsY), lines: lines(p),
             scratch: SyntaxScratch(), contexts: ContextSet(), hook: hook,
             unit: BinUnit(layer: 0, period: 0, pocDelta: 0, ctuAddress: 0))
@@ -81,7 +81,7 @@ func writtenCTUsReadBack(variant: Int) {
     var generator = RandomCTU(seed: seed, parameters: p)
     let expected = CodingTreeUnit()
     bytes.withUnsafeBufferPointer { data in
-        let reader = Substream.reader(
+        let reader = SliceData.reader(
             parameters: p, data: data, store: ContextStore(picHeightInCtbs: p.picHeightInCtbsY), lines: lines(p),
             scratch: SyntaxScratch(), contexts: ContextSet())
         let ok = code(
@@ -126,7 +126,7 @@ func signDataHidingIsStable(variant: Int) {
     let bytes = write(p, seed: 5, hook: nil)
     for length in stride(from: 0, to: bytes.count - 2, by: max(1, bytes.count / 50)) {
         bytes.prefix(length).withUnsafeBufferPointer { data in
-            let reader = Substream.reader(
+            let reader = SliceData.reader(
                 parameters: p, data: UnsafeBufferPointer(rebasing: data[...]),
                 store: ContextStore(picHeightInCtbs: p.picHeightInCtbsY),
                 lines: lines(p), scratch: SyntaxScratch(), contexts: ContextSet())
@@ -143,7 +143,7 @@ func noiseIsSurvived(variant: Int) {
     let noise = (0..<3000).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     noise.withUnsafeBufferPointer { data in
         for hook in [nil, HookBox(FlippingHook())] {
-            let reader = Substream.reader(
+            let reader = SliceData.reader(
                 parameters: p, data: data, store: ContextStore(picHeightInCtbs: p.picHeightInCtbsY), lines: lines(p),
                 scratch: SyntaxScratch(), contexts: ContextSet(), hook: hook)
             _ = code(reader, p)

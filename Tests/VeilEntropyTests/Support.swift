@@ -14,11 +14,6 @@ func pictureParameters(width: Int, height: Int, ctbLog2: Int, firstTile: (width:
         columnWidths: firstTile.map { [$0.width, w - $0.width] } ?? [],
         rowHeights: firstTile.map { [$0.height, h - $0.height] } ?? [])
     var p = SliceParameters(grid: grid)
-    p.picWidthInLumaSamples = width
-    p.picHeightInLumaSamples = height
-    p.picWidthInCtbsY = w
-    p.picHeightInCtbsY = h
-    p.ctbLog2SizeY = ctbLog2
     p.maxTbLog2SizeY = min(5, ctbLog2)
     p.log2MaxIpcmCbSizeY = min(5, ctbLog2)
     p.sliceSaoLumaFlag = true
@@ -31,7 +26,7 @@ func pictureParameters(width: Int, height: Int, ctbLog2: Int, firstTile: (width:
 /// Codes all CTUs of a picture with `substream`, preparing each record with `before`. Whether the picture was coded
 /// to its end.
 func code(
-    _ substream: Substream, _ p: SliceParameters, _ ctu: CodingTreeUnit = CodingTreeUnit(),
+    _ substream: any SliceDataCoding, _ p: SliceParameters, _ ctu: CodingTreeUnit = CodingTreeUnit(),
     before: (Int, CodingTreeUnit) -> Void = { _, _ in }, after: (CodingTreeUnit) -> Void = { _ in }
 ) -> Bool {
     var begins = true

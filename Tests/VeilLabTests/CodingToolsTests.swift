@@ -151,7 +151,7 @@ private struct Usage {
         let sets = ParameterSetCollection()
         for nal in coded.nals {
             switch nal.header.nalUnitType {
-            case .vps, .sps, .pps: try sets.take(nal)
+            case .vps, .sps, .pps: try sets.insert(nal)
             case let type where type.isSlice && nal.header.nuhLayerId == 1:
                 let header = try SliceSegmentHeader(nal: nal.header, rbsp: nal.rbsp, sets: sets, previous: nil)
                 earlier.append(

@@ -144,11 +144,22 @@ struct MeasureTests {
         let bytes = JPEGEncoder.encode(image, quality: 90)
         #expect(bytes.starts(with: [0xFF, 0xD8, 0xFF, 0xE0]) && bytes.suffix(2) == [0xFF, 0xD9])
         #expect(bytes.count < 3000)
-        guard FFmpeg.program != nil else { return }
+    }
+
+    /// What another program makes of the file is the picture, but for what JPEG loses.
+    @Test(.enabled(if: FFmpeg.program != nil, "ffmpeg is not installed")) func jpegDecodesToThePicture() throws {
+        let source = frame(40, 24) { x, y in 50 + 3 * x + 2 * y }
+        let bytes = JPEGEncoder.encode(RGBImage(source), quality: 90)
         let path = NSTemporaryDirectory() + "/veil-jpeg-\(UInt32.random(in: 0 ... .max)).jpg"
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         defer { unlink(path) }
         let decoded = try #require(try VideoSource.open(path: path).nextFrame())
         #expect(decoded.format.width == 40 && decoded.format.height == 24)
+        // JPEG's luma has the full range, which a reader may give as it is.
+        func worst(_ value: (Double) -> Double) -> Double {
+            zip(source.planes[0], decoded.planes[0]).map { abs(Double($1) - value(Double($0))) }.max() ?? 255
+        }
+        let error = min(worst { $0 }, worst { ($0 - 16) * 255 / 219 })
+        #expect(error < 6)
     }
 }

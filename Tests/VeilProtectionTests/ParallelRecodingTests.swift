@@ -99,12 +99,17 @@ struct ParallelRecodingTests {
             var previous: SliceSegmentHeader?
             func finish() {
                 if let grid, !segments.isEmpty {
-                    result.append(SubstreamPlan(segments, grid: grid, isParallel: true).tasks.count)
+                    let parts = segments.map {
+                        SubstreamPlan.Segment($0.header, $0.parameters, starts: $0.substreamStarts ?? [])
+                    }
+                    let plan = SubstreamPlan(parts, grid: grid)
+                    #expect(plan.isRegular)
+                    result.append(plan.jobs.count)
                 }
                 segments = []
             }
             for nal in try AnnexBReader.units(of: bytes) {
-                try sets.take(nal)
+                try sets.insert(nal)
                 guard nal.header.nalUnitType.isSlice else { continue }
                 let payload = nal.parts
                 let header = try SliceSegmentHeader(nal: nal.header, rbsp: payload.rbsp, sets: sets, previous: previous)

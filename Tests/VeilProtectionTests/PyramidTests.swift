@@ -56,7 +56,7 @@ struct PyramidTests: LayeredClips {
         let sets = ParameterSetCollection()
         var pictures = 0
         for nal in coded.nals {
-            if [.vps, .sps, .pps].contains(nal.header.nalUnitType) { try sets.take(nal) }
+            if [.vps, .sps, .pps].contains(nal.header.nalUnitType) { try sets.insert(nal) }
             guard nal.header.nalUnitType.isSlice else { continue }
             let set = try SliceSegmentHeader(nal: nal.header, rbsp: nal.rbsp, sets: sets, previous: nil)
                 .shortTermRefPicSet

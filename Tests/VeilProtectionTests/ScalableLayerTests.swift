@@ -165,7 +165,7 @@ struct BaseMotionTests {
         var order = StreamPosition()
         var blocks = 0
         func take(_ coded: BaseLayerPicture) throws {
-            for nal in coded.nals where !nal.header.nalUnitType.isSlice { try sets.take(nal) }
+            for nal in coded.nals where !nal.header.nalUnitType.isSlice { try sets.insert(nal) }
             let slices = coded.nals.filter(\.header.nalUnitType.isSlice)
             let first = try #require(slices.first)
             let header = try SliceSegmentHeader(nal: first.header, rbsp: first.rbsp, sets: sets, previous: nil)

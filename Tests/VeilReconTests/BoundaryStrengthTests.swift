@@ -72,12 +72,12 @@ import VeilEntropy
         let picture = PictureReconstruction(grid: grid)
         let starts = [0, 3, 4]
         let slices = starts.enumerated().map { i, ts in
-            var k = SliceConstants()
-            k.sliceAddrRs = Int(grid.ctbAddrTsToRs[ts])
+            var k = SliceConstants(SliceParameters(grid: grid))
+            k.parameters.sliceAddrRs = Int(grid.ctbAddrTsToRs[ts])
             // The first slice's flag never counts: its left and upper borders are the picture's.
             k.sliceLoopFilterAcrossSlicesEnabledFlag = i == 0 ? !acrossSlices : acrossSlices
             k.loopFilterAcrossTilesEnabledFlag = acrossTiles
-            return SliceContext(constants: k, grid: grid, sliceIndex: i)
+            return SliceContext(constants: k, sliceIndex: i)
         }
         picture.assign(slices)
         let slice = (0..<8).map { rs in starts.lastIndex { $0 <= Int(grid.ctbAddrRsToTs[rs]) }! }

@@ -118,13 +118,13 @@ private struct ReferenceDeblocking {
         let picture = PictureReconstruction(grid: grid, bitDepth: bitDepth)
         picture.randomize(&random)
         let slices = [0, 5].enumerated().map { i, rs in
-            var k = SliceConstants()
-            k.sliceAddrRs = rs
+            var k = SliceConstants(SliceParameters(grid: grid))
+            k.parameters.sliceAddrRs = rs
             k.sliceBetaOffsetDiv2 = i == 0 ? -1 : 3
             k.sliceTcOffsetDiv2 = i == 0 ? 2 : -2
             k.ppsCbQpOffset = 4
             k.ppsCrQpOffset = -3
-            return SliceContext(constants: k, grid: grid, sliceIndex: i)
+            return SliceContext(constants: k, sliceIndex: i)
         }
         picture.assign(slices)
         let maps = picture.maps
@@ -156,7 +156,7 @@ private struct ReferenceDeblocking {
             var random = Random(77)
             let picture = PictureReconstruction(grid: grid)
             picture.randomize(&random)
-            picture.assign([SliceContext(constants: SliceConstants(), grid: grid)])
+            picture.assign([SliceContext(constants: SliceConstants(SliceParameters(grid: grid)))])
             for y8 in 0..<9 {
                 for x8 in 0..<11 {
                     let i = y8 * 11 + x8

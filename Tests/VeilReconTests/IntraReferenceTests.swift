@@ -43,11 +43,11 @@ private struct ReferenceNeighbours {
         let picture = PictureReconstruction(grid: grid)
         picture.randomize(&random, noise: true)
         let slices = [0, 3, 5, 10].enumerated().map { i, ts in
-            var k = SliceConstants()
-            k.sliceAddrRs = Int(grid.ctbAddrTsToRs[ts])
-            k.sliceType = .p
+            var k = SliceConstants(SliceParameters(grid: grid))
+            k.parameters.sliceAddrRs = Int(grid.ctbAddrTsToRs[ts])
+            k.parameters.sliceType = .p
             k.constrainedIntraPredFlag = constrained
-            return SliceContext(constants: k, grid: grid, sliceIndex: i)
+            return SliceContext(constants: k, sliceIndex: i)
         }
         let reference = ReferenceNeighbours(grid: grid, slices: slices)
         for i in 0..<picture.maps.width8 * picture.maps.height8 {

@@ -27,11 +27,11 @@ import VeilEntropy
     }
 
     private func slice(_ grid: CTBGrid, address: Int, qp: Int, wpp: Bool = false) -> SliceContext {
-        var k = SliceConstants()
-        k.sliceAddrRs = address
-        k.sliceQpY = qp
-        k.entropyCodingSyncEnabledFlag = wpp
-        return SliceContext(constants: k, grid: grid)
+        var k = SliceConstants(SliceParameters(grid: grid))
+        k.parameters.sliceAddrRs = address
+        k.parameters.sliceQpY = qp
+        k.parameters.entropyCodingSyncEnabledFlag = wpp
+        return SliceContext(constants: k)
     }
 
     @Test func previousAtTheStartOfACTU() {

@@ -79,11 +79,11 @@ private enum ReferenceResidual {
             let isIntra = random.bool()
             let kind: ResidualKind =
                 random.below(6) == 0 ? .bypass : log2 == 2 && random.below(3) == 0 ? .transformSkip : .transform
-            var k = SliceConstants()
-            k.bitDepthLuma = bitDepth
-            k.bitDepthChroma = bitDepth
+            var k = SliceConstants(SliceParameters(grid: grid))
+            k.parameters.bitDepthY = bitDepth
+            k.parameters.bitDepthC = bitDepth
             if lists { k.scalingFactors = ScalingFactors { factors[$0][$1] } }
-            let slice = SliceContext(constants: k, grid: grid)
+            let slice = SliceContext(constants: k)
             let qpY = random.below(52 + 6 * (bitDepth - 8)) - 6 * (bitDepth - 8)
             let p = ResidualParameters(slice: slice, qpY: qpY, isIntra: isIntra)
             let qp =

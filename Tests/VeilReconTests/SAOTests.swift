@@ -77,13 +77,13 @@ private func referenceSAO(_ picture: PictureReconstruction, cIdx: Int, bitDepth:
         picture.randomize(&random, noise: false)
         var slices: [SliceContext] = []
         for (i, ts) in [0, 4, 11, 13].enumerated() {
-            var k = SliceConstants()
-            k.bitDepthLuma = bitDepth
-            k.bitDepthChroma = bitDepth
-            k.sliceAddrRs = Int(grid.ctbAddrTsToRs[ts])
+            var k = SliceConstants(SliceParameters(grid: grid))
+            k.parameters.bitDepthY = bitDepth
+            k.parameters.bitDepthC = bitDepth
+            k.parameters.sliceAddrRs = Int(grid.ctbAddrTsToRs[ts])
             k.sliceLoopFilterAcrossSlicesEnabledFlag = i % 2 == 0
             k.loopFilterAcrossTilesEnabledFlag = across
-            slices.append(SliceContext(constants: k, grid: grid, sliceIndex: i))
+            slices.append(SliceContext(constants: k, sliceIndex: i))
         }
         picture.assign(slices)
         for rs in 0..<grid.count {

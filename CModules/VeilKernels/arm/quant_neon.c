@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Quantisation, flat scaling and offset statistics, NEON.
+// Quantization, flat scaling and offset statistics, NEON.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_NEON

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Horizontal resampling (H.8.1.4), NEON. The vertical pass is the plain one, which compilers vectorise.
+// Horizontal resampling (H.8.1.4), NEON. The vertical pass is the plain one, which compilers vectorize.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_NEON

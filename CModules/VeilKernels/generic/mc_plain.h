@@ -56,7 +56,7 @@ VEIL_INLINE void interpolate(destination to, int16_t *pred, uint16_t *dst, ptrdi
         }
         return;
     }
-    // One loop for each case, so that compilers vectorise them.
+    // One loop for each case, so that compilers vectorize them.
     if (mx) {
         src -= BEFORE;
         for (int y = 0; y < h; y++, src += srcStride) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Quantisation, and scaling (8.6.3) with a flat matrix; plain path.
+// Quantization, and scaling (8.6.3) with a flat matrix; plain path.
 #include "../kernels_internal.h"
 
 static int quant(int16_t *levels, int32_t *remainder, const int16_t *coeffs, int n, int scale, int offset, int shift) {

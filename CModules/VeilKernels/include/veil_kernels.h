@@ -65,7 +65,7 @@ typedef struct veil_kernels {
     void (*skip_residual)(int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int size, int bitDepth);
     void (*add_residual)(
         uint16_t *dst, ptrdiff_t dstStride, const int16_t *residual, ptrdiff_t stride, int w, int h, int bitDepth);
-    // Forward transforms and quantisation
+    // Forward transforms and quantization
     veil_forward_fn *fdct[4], *fdst4;
     void (*forward_skip)(int16_t *coeffs, const int16_t *residual, ptrdiff_t stride, int size, int bitDepth);
     int (*quant)(int16_t *levels, int32_t *remainder, const int16_t *coeffs, int n, int scale, int offset, int shift);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Scaling, transformation and quantisation (8.6). Include veil_kernels.h.
+// Scaling, transformation and quantization (8.6). Include veil_kernels.h.
 #ifndef VEIL_KERNELS_RESIDUAL_H
 #define VEIL_KERNELS_RESIDUAL_H
 #include "veil_kernels.h"
@@ -65,10 +65,10 @@ static inline void veil_forward_skip(
     veil_kernels_active.forward_skip(coeffs, residual, stride, size, bitDepth);
 }
 
-/// Quantisation of n coefficients (n a multiple of 16): levels[i] = sign(c) * ((|c| * scale + offset) >> shift),
+/// Quantization of n coefficients (n a multiple of 16): levels[i] = sign(c) * ((|c| * scale + offset) >> shift),
 /// clipped to 16 bits. `scale` at most 26214, `offset` < 1 << shift, shift 9...29. Returns the number of levels that
 /// are not 0. `remainder` may be NULL; else remainder[i] = (|c| * scale - (|level| << shift)) >> (shift - 8), how much
-/// of the coefficient the level leaves, in 1/256 of a quantisation step (negative when rounded up).
+/// of the coefficient the level leaves, in 1/256 of a quantization step (negative when rounded up).
 static inline int veil_quant(
     int16_t *levels, int32_t *remainder, const int16_t *coeffs, int n, int scale, int offset, int shift) {
     return veil_kernels_active.quant(levels, remainder, coeffs, n, scale, offset, shift);

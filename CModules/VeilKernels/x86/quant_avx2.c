@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Quantisation and flat scaling, AVX2.
+// Quantization and flat scaling, AVX2.
 #include "../kernels_internal.h"
 
 #ifdef VEIL_X86

@@ -49,7 +49,7 @@ public final class LayerExtractor {
     }
 
     private func extract(_ nal: NALUnit, _ deliver: (StreamUnit) throws -> Void) throws {
-        if let unit = try extraction.take(nal) { try deliver(StreamUnit(nal: unit)) }
+        if let unit = try extraction.extract(nal) { try deliver(StreamUnit(nal: unit)) }
     }
 }
 

@@ -55,7 +55,7 @@ private struct HeaderSummary {
         summary.bytes += nal.bytes.count + nal.startCodeLength + nal.trailingZeros
         do {
             switch nal.header.nalUnitType {
-            case .vps, .sps, .pps: try sets.take(nal)
+            case .vps, .sps, .pps: try sets.insert(nal)
             case .prefixSEI:
                 if let message = try ProtectionSEI.message(in: nal) { update(message.layer) { $0.add(message) } }
             default:

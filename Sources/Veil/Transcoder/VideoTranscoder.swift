@@ -55,8 +55,8 @@ public final class VideoTranscoder {
 
     /// - Parameters:
     ///   - threads: worker threads, 1 or more; output does not depend on it. At most that many pictures are held.
-    ///   - damaged: encrypting or exchanging keys, what becomes of slices that cannot be encrypted; by default ``ProtectionError`` is
-    ///     thrown.
+    ///   - damaged: encrypting or exchanging keys, what becomes of slices that cannot be encrypted; by default
+    ///     ``ProtectionError`` is thrown.
     public init(_ operation: Operation, threads: Int = 1, damaged: DamagePolicy = .error) {
         let mode: StreamTranscoder.Mode
         switch operation {

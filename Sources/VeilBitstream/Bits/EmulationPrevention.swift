@@ -4,11 +4,11 @@
 package enum EmulationPrevention {
     /// The RBSP of a NAL unit's payload, and where (in RBSP bytes) each removed byte stood.
     package static func remove(_ payload: UnsafeBufferPointer<UInt8>) -> (rbsp: [UInt8], removed: [Int]) {
-        let parts = take(payload)
+        let parts = parts(of: payload)
         return (parts.rbsp, parts.removed)
     }
 
-    /// What `take` finds in a payload.
+    /// What `parts` finds in a payload.
     package struct Parts {
         package var rbsp: [UInt8]
         /// RBSP positions before which a byte was removed.
@@ -18,7 +18,7 @@ package enum EmulationPrevention {
     }
 
     /// The RBSP of a NAL unit's payload, which does not end in zero.
-    package static func take(_ payload: UnsafeBufferPointer<UInt8>) -> Parts {
+    package static func parts(of payload: UnsafeBufferPointer<UInt8>) -> Parts {
         var removed: [Int] = []
         var isCanonical = true
         let count = payload.count

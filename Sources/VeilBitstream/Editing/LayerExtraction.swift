@@ -24,7 +24,7 @@ package struct LayerExtraction {
     }
 
     /// What of a NAL unit goes on: itself, a changed VPS, or nothing.
-    package mutating func take(_ nal: NALUnit) throws -> NALUnit? {
+    package mutating func extract(_ nal: NALUnit) throws -> NALUnit? {
         var unit = nal
         if nal.header.nalUnitType == .vps, nal.header.nuhLayerId == 0 {
             let vps = try VideoParameterSet(rbsp: nal.rbsp)

@@ -44,7 +44,7 @@ package struct StreamSplitting {
             }
             iraps += 1
         }
-        for nal in unit { try sets.take(nal) }
+        for nal in unit { try sets.insert(nal) }
         return result
     }
 }
@@ -82,7 +82,7 @@ package struct StreamJoining {
     private mutating func place(_ unit: [NALUnit]) throws -> [NALUnit] {
         defer { isFirst = false }
         guard isFirst, parts > 1 else {
-            for nal in unit { try sets.take(nal) }
+            for nal in unit { try sets.insert(nal) }
             return unit
         }
         var result: [NALUnit] = []
@@ -96,7 +96,7 @@ package struct StreamJoining {
                     bytes: NALUnitHeader(nalUnitType: .endOfSequence).bytes))
         }
         // What is in force need not be said again; the reference decoder does not even survive it.
-        for nal in unit where try !sets.take(nal) { result.append(nal) }
+        for nal in unit where try !sets.insert(nal) { result.append(nal) }
         return result
     }
 }

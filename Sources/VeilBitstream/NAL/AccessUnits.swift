@@ -115,9 +115,9 @@ package struct ParameterSetUnits {
         }
     }
 
-    /// Takes a parameter set; others are ignored. Returns whether the same one was in force already.
+    /// Keeps a parameter set; others are ignored. Returns whether the same one was in force already.
     @discardableResult
-    package mutating func take(_ nal: NALUnit) throws -> Bool {
+    package mutating func insert(_ nal: NALUnit) throws -> Bool {
         guard let key = try Self.key(nal) else { return false }
         defer { sets[key] = nal }
         return sets[key].map { $0.bytes == nal.bytes } ?? false

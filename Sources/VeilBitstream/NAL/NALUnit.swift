@@ -136,7 +136,7 @@ package struct NALUnit: Sendable {
     package var rbsp: [UInt8] { payload().rbsp }
 
     package var parts: EmulationPrevention.Parts {
-        bytes.withUnsafeBufferPointer { EmulationPrevention.take(UnsafeBufferPointer(rebasing: $0.dropFirst(2))) }
+        bytes.withUnsafeBufferPointer { EmulationPrevention.parts(of: UnsafeBufferPointer(rebasing: $0.dropFirst(2))) }
     }
 
     /// Whether emulation prevention stands where it must and nowhere else: then header and RBSP make the same bytes.

@@ -7,48 +7,65 @@ package final class ParameterSetCollection: ParameterSetSource {
     private var spss: [Int: SequenceParameterSet] = [:]
     private var ppss: [Int: PictureParameterSet] = [:]
     private var resolved: [Int: SequenceParameterSet] = [:]
-    /// Counts the sets taken: what was derived from them holds while it stays.
+    /// Counts the sets kept: what was derived from them holds while it stays.
     package private(set) var generation = 0
 
     package init() {}
 
-    /// Takes in a VPS, SPS or PPS; others are ignored.
-    package func take(_ nal: NALUnit) throws {
+    /// Keeps a VPS, SPS or PPS, in the place of the one with its identifier, which it returns; others are ignored.
+    @discardableResult
+    package func insert(_ nal: NALUnit) throws -> Int? {
+        let id: Int
         switch nal.header.nalUnitType {
         case .vps:
             let vps = try VideoParameterSet(rbsp: nal.rbsp)
-            vpss[vps.vpsVideoParameterSetId] = vps
+            id = vps.vpsVideoParameterSetId
+            vpss[id] = vps
         case .sps:
             let sps = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: nal.header.nuhLayerId)
-            spss[sps.spsSeqParameterSetId] = sps
+            id = sps.spsSeqParameterSetId
+            spss[id] = sps
         case .pps:
             let pps = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: nal.header.nuhLayerId)
-            ppss[pps.ppsPicParameterSetId] = pps
-        default: return
+            id = pps.ppsPicParameterSetId
+            ppss[id] = pps
+        default: return nil
         }
         resolved.removeAll()
         generation += 1
+        return id
     }
 
-    /// Takes in a set like `take`; one that cannot be read replaces that of its identifier all the same, so that
+    /// Keeps a set like `insert`; one that cannot be read takes that of its identifier away all the same, so that
     /// nothing is read with what was in force before.
-    package func takeOrForget(_ nal: NALUnit) throws {
-        do { try take(nal) } catch {
-            let rbsp = nal.rbsp
-            switch nal.header.nalUnitType {
-            case .vps: if let first = rbsp.first { vpss[Int(first >> 4)] = nil }
-            case .sps:
-                if let id = SequenceParameterSet.identifier(rbsp: rbsp, nuhLayerId: nal.header.nuhLayerId) {
-                    spss[id] = nil
+    package func insertOrRemove(_ nal: NALUnit) throws {
+        do { try insert(nal) } catch {
+            if let id = Self.identifier(of: nal) {
+                switch nal.header.nalUnitType {
+                case .vps: vpss[id] = nil
+                case .sps: spss[id] = nil
+                default: ppss[id] = nil
                 }
-            default:
-                var r = BitReader(rbsp)
-                if let id = try? r.ue("pps_pic_parameter_set_id", in: 0...63) { ppss[id] = nil }
             }
             resolved.removeAll()
             generation += 1
             throw error
         }
+    }
+
+    /// The identifier of a parameter set that cannot be read whole, where it comes first in it.
+    package static func identifier(of nal: NALUnit) -> Int? {
+        var r = BitReader(nal.rbsp)
+        switch nal.header.nalUnitType {
+        case .vps: return try? r.u(4, "vps_video_parameter_set_id")
+        case .pps: return try? r.ue("pps_pic_parameter_set_id", in: 0...63)
+        default: return SequenceParameterSet.identifier(rbsp: nal.rbsp, nuhLayerId: nal.header.nuhLayerId)
+        }
+    }
+
+    /// Whether there is a VPS, SPS or PPS of an identifier.
+    package func has(_ type: NALUnitType, id: Int) -> Bool {
+        type == .vps ? vpss[id] != nil : type == .sps ? spss[id] != nil : ppss[id] != nil
     }
 
     package func pictureParameterSet(id: Int) throws -> PictureParameterSet {
@@ -68,4 +85,9 @@ package final class ParameterSetCollection: ParameterSetSource {
 
     /// The VPS of the lowest id.
     package var anyVps: VideoParameterSet? { vpss.min { $0.key < $1.key }?.value }
+
+    /// The scaling list that a layer's own SPS carries, for layers that infer theirs.
+    package func scalingList(ofLayer layer: Int) -> ScalingList? {
+        spss.values.first { $0.nuhLayerId == layer && $0.scalingList != nil }?.scalingList
+    }
 }

@@ -118,6 +118,11 @@ package struct SliceSegmentHeader: Sendable {
             default: return false
             }
         }
+
+        package var isInterLayer: Bool {
+            if case .interLayer = self { return true }
+            return false
+        }
     }
 
     /// RefPicList0 or 1 (8.3.4, F.8.3.4), by source.

@@ -82,7 +82,7 @@ package final class FrameBuffer: @unchecked Sendable {
         let total = (luma.samples + 2 * chroma.samples) * 2
         byteCount = total
         self.isPooled = isPooled
-        memory = isPooled ? MemoryPool.shared.take(byteCount: total) : MemoryPool.allocate(total)
+        memory = isPooled ? MemoryPool.shared.borrow(byteCount: total) : MemoryPool.allocate(total)
         let base = memory.bindMemory(to: UInt16.self, capacity: total / 2)
         func plane(_ start: Int, _ l: (stride: Int, samples: Int), _ w: Int, _ h: Int, _ margin: Int) -> Plane {
             Plane(

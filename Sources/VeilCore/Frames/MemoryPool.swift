@@ -16,7 +16,7 @@ package final class MemoryPool: @unchecked Sendable {
     private var bytes = 0
 
     /// Uninitialized memory on a 64-byte boundary.
-    package func take(byteCount: Int) -> UnsafeMutableRawPointer {
+    package func borrow(byteCount: Int) -> UnsafeMutableRawPointer {
         let kept: UnsafeMutableRawPointer? = lock.withLock {
             guard let i = blocks.lastIndex(where: { $0.byteCount == byteCount }) else { return nil }
             bytes -= byteCount
@@ -45,7 +45,7 @@ package final class MemoryPool: @unchecked Sendable {
         return memory
     }
 
-    /// Takes back what `take` gave.
+    /// Takes back what `borrow` gave.
     package func giveBack(_ memory: UnsafeMutableRawPointer, byteCount: Int) {
         let dropped: [UnsafeMutableRawPointer] = lock.withLock {
             blocks.append((byteCount, memory))

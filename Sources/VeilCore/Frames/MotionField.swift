@@ -51,7 +51,7 @@ package final class MotionField: @unchecked Sendable {
         let ctb = 1 << ctbLog2Size
         widthInCtbs = (width + ctb - 1) / ctb
         ctbCount = widthInCtbs * ((height + ctb - 1) / ctb)
-        blocks = MemoryPool.shared.take(byteCount: width4 * height4 * MemoryLayout<MotionInfo>.stride)
+        blocks = MemoryPool.shared.borrow(byteCount: width4 * height4 * MemoryLayout<MotionInfo>.stride)
             .bindMemory(to: MotionInfo.self, capacity: width4 * height4)
         sliceIndex = .allocate(capacity: ctbCount)
         sliceIndex.initialize(repeating: 0, count: ctbCount)

@@ -20,7 +20,7 @@ package final class PackedPicture: @unchecked Sendable {
         isNarrow = bitDepthLuma == 8 && bitDepthChroma == 8
         let samples = (0..<3).reduce(0) { $0 + frame.plane($1).width * frame.plane($1).height }
         byteCount = samples * (isNarrow ? 1 : 2)
-        memory = MemoryPool.shared.take(byteCount: byteCount)
+        memory = MemoryPool.shared.borrow(byteCount: byteCount)
         forEachPlane(of: frame) { plane, at in
             let width = Int32(plane.width)
             let height = Int32(plane.height)

@@ -65,7 +65,7 @@
                 },
                 motion: { user, ctu, blocks, motion in
                     guard let ctu, let motion else { return }
-                    BaseLayerHooks.at(user)?.take(motion, blocks: Int(blocks), of: ctu.pointee)
+                    BaseLayerHooks.at(user)?.store(motion, blocks: Int(blocks), of: ctu.pointee)
                 },
                 replace: { lane, run in
                     guard let lane, let run else { return 0 }
@@ -98,7 +98,7 @@
             return unit
         }
 
-        private func take(_ motion: UnsafePointer<veil_x265_motion>, blocks: Int, of ctu: veil_x265_ctu) {
+        private func store(_ motion: UnsafePointer<veil_x265_motion>, blocks: Int, of ctu: veil_x265_ctu) {
             let field: MotionField? = lock.withLock {
                 let picture = begun(ctu)
                 if let field = picture.motion { return field }

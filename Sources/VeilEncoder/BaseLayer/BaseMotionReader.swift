@@ -11,7 +11,6 @@ package final class BaseMotionReader {
 
     /// A slice of the base layer, and what it refers to.
     private struct Slice: @unchecked Sendable {
-        let parameters: SliceParameters
         let context: SliceContext
         let rbsp: [UInt8]
         let headerBytes: Int
@@ -40,17 +39,16 @@ package final class BaseMotionReader {
             previous = header
             let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
             let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: 0)
+            let parameters = SliceParameters(
+                header: header, sps: sps, pps: pps, grid: try CTBGrid(sps: sps, pps: pps))
             let context = context(
-                header, poc: poc, sps: sps, pps: pps,
-                grid: try CTBGrid(sps: sps, pps: pps),
+                header, SliceConstants(parameters, sps: sps, pps: pps, header: header, scalingFactors: nil), poc: poc,
                 index: picture.motion.slices.count - (header.dependentSliceSegmentFlag ? 1 : 0))
             if !header.dependentSliceSegmentFlag { picture.motion.slices.append(context.motionReferences) }
             // All slices of a picture of libx265 refer to the same pictures.
             if hasMotion { break }
             parsed.append(
                 Slice(
-                    parameters: SliceParameters(
-                        header: header, sps: sps, pps: pps, grid: context.grid),
                     context: context, rbsp: rbsp, headerBytes: header.byteCount, address: header.sliceSegmentAddress))
         }
         pictures[poc] = picture
@@ -59,26 +57,17 @@ package final class BaseMotionReader {
     }
 
     private func context(
-        _ h: SliceSegmentHeader, poc: Int32, sps: SequenceParameterSet, pps: PictureParameterSet, grid: CTBGrid,
-        index: Int
+        _ h: SliceSegmentHeader, _ constants: SliceConstants, poc: Int32, index: Int
     ) -> SliceContext {
         let before = h.shortTermRefPicSet.s0.filter(\.used).map { poc &+ Int32($0.deltaPoc) }
         let after = h.shortTermRefPicSet.s1.filter(\.used).map { poc &+ Int32($0.deltaPoc) }
-        let lists = (0..<2).map { list in
-            h.sliceType == .i
-                ? []
-                : h.refPicList(list).map { source -> CodedPicture? in
-                    switch source {
-                    case .stCurrBefore(let i): return pictures[before[i]]
-                    case .stCurrAfter(let i): return pictures[after[i]]
-                    default: return nil
-                    }
-                }
+        return SliceContext(h, constants: constants, sliceIndex: max(index, 0), currPoc: poc) {
+            switch $0 {
+            case .stCurrBefore(let i): return pictures[before[i]]
+            case .stCurrAfter(let i): return pictures[after[i]]
+            case .ltCurr, .interLayer: return nil
+            }
         }
-        return SliceContext(
-            constants: SliceConstants(sps: sps, pps: pps, header: h, scalingFactors: nil),
-            grid: grid,
-            sliceIndex: max(index, 0), currPoc: poc, refPicList: (lists[0], lists[1]))
     }
 
     private static func read(_ slices: [Slice], into picture: CodedPicture) {
@@ -88,11 +77,11 @@ package final class BaseMotionReader {
         guard let first = slices.first else { return }
         let grid = first.context.grid
         let store = ContextStore(picHeightInCtbs: grid.heightInCtbs)
-        let lines = AboveContext(picWidthInMinCbs: grid.width >> first.parameters.minCbLog2SizeY)
-        for slice in slices where slice.parameters.sliceType != .i {
+        let lines = AboveContext(picWidthInMinCbs: grid.width >> first.context.parameters.minCbLog2SizeY)
+        for slice in slices where slice.context.sliceType != .i {
             slice.rbsp.withUnsafeBufferPointer { rbsp in
-                let reader = Substream.reader(
-                    parameters: slice.parameters,
+                let reader = SliceData.reader(
+                    parameters: slice.context.parameters,
                     data: UnsafeBufferPointer(rebasing: rbsp[min(slice.headerBytes, rbsp.count)...]),
                     store: store, lines: lines, scratch: scratch, contexts: contexts, hook: nil, unit: nil)
                 var begin = true

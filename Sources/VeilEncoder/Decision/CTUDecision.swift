@@ -72,8 +72,8 @@ final class CTUDecision {
         self.offsets = offsets
         quantizations = offsets == nil ? [] : Array(repeating: nil, count: 52 + 6 * (slice.bitDepthLuma - 8))
         sliceQuantization = Quantization(
-            qp: slice.constants.sliceQpY, slice: slice,
-            lambda: lambdaFactor * Self.lambda(qp: slice.constants.sliceQpY), memory: memory)
+            qp: slice.sliceQpY, slice: slice,
+            lambda: lambdaFactor * Self.lambda(qp: slice.sliceQpY), memory: memory)
         quantization = sliceQuantization
         references = slice.references.map { table in
             let own = UnsafeMutablePointer<ReferenceEntry>.allocate(capacity: 32)
@@ -132,7 +132,7 @@ final class CTUDecision {
         }
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: record.ctbAddrRs)
         awaitReferences(record.xCtb, record.yCtb)
-        _ = quadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0, most: .infinity)
+        _ = quadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0, costLimit: .infinity)
         if offsets != nil {
             QuantizationGroups.assign(record, qps: memory.qps, parameters: p, slice: slice, maps: picture.maps)
         }
@@ -144,7 +144,7 @@ final class CTUDecision {
         guard let offsets else { return }
         let size = 1 &<< max(log2, p.log2MinCuQpDeltaSize)
         let qp = min(
-            max(slice.constants.sliceQpY + offsets.offset(x: x & ~(size &- 1), y: y & ~(size &- 1), size: size), 0), 51)
+            max(slice.sliceQpY + offsets.offset(x: x & ~(size &- 1), y: y & ~(size &- 1), size: size), 0), 51)
         if quantization.qp == qp { return }
         if let known = quantizations[qp] {
             quantization = known
@@ -179,15 +179,15 @@ final class CTUDecision {
 
     // MARK: Quadtree
 
-    /// Decides a block and returns its cost; infinity, leaving the block unfinished, where that would be `most` or
+    /// Decides a block and returns its cost; infinity, leaving the block unfinished, where that would be `costLimit` or
     /// more.
-    private func quadtree(x: Int, y: Int, log2: Int, depth: Int, most: Double) -> Double {
+    private func quadtree(x: Int, y: Int, log2: Int, depth: Int, costLimit: Double) -> Double {
         let size = 1 << log2
         let fits = x + size <= p.picWidthInLumaSamples && y + size <= p.picHeightInLumaSamples
-        if !fits { return children(x: x, y: y, log2: log2, depth: depth, most: most) }
+        if !fits { return children(x: x, y: y, log2: log2, depth: depth, costLimit: costLimit) }
         let canSplit = log2 > max(p.minCbLog2SizeY, effort.minCbLog2)
         if canSplit && log2 > effort.maxCbLog2 {
-            return children(x: x, y: y, log2: log2, depth: depth, most: most)
+            return children(x: x, y: y, log2: log2, depth: depth, costLimit: costLimit)
         }
         let w = workspaces[depth]
         setQp(x: x, y: y, log2: log2)
@@ -208,12 +208,12 @@ final class CTUDecision {
                 rate.save(to: memory.contexts[depth])
                 rate.adapt(1, Context.splitCuFlag + splitContext)
             }
-            let split = children(x: x, y: y, log2: log2, depth: depth, most: min(whole, most) - flag) + flag
+            let split = children(x: x, y: y, log2: log2, depth: depth, costLimit: min(whole, costLimit) - flag) + flag
             if split < whole { return split }
             if effort.adaptsRates { rate.restore(from: memory.contexts[depth]) }
             (ctu.cuCount, ctu.puCount, ctu.tuCount, ctu.levelCount) = (cuCount, puCount, tuCount, levelCount)
         }
-        if whole >= most && most < .infinity { return .infinity }
+        if whole >= costLimit && costLimit < .infinity { return .infinity }
         if effort.adaptsRates {
             if log2 > p.minCbLog2SizeY { rate.adapt(0, Context.splitCuFlag + splitContext) }
             rate.adapt(
@@ -225,16 +225,16 @@ final class CTUDecision {
         return whole
     }
 
-    /// Decides the four parts of a block. Infinity, as soon as they cost `most` or more together.
-    private func children(x: Int, y: Int, log2: Int, depth: Int, most: Double) -> Double {
+    /// Decides the four parts of a block. Infinity, as soon as they cost `costLimit` or more together.
+    private func children(x: Int, y: Int, log2: Int, depth: Int, costLimit: Double) -> Double {
         let half = 1 << (log2 - 1)
         var cost = 0.0
         for i in 0..<4 {
             let xi = x + (i & 1) * half
             let yi = y + (i >> 1) * half
             if xi < p.picWidthInLumaSamples && yi < p.picHeightInLumaSamples {
-                cost += quadtree(x: xi, y: yi, log2: log2 - 1, depth: depth + 1, most: most - cost)
-                if cost >= most { return .infinity }
+                cost += quadtree(x: xi, y: yi, log2: log2 - 1, depth: depth + 1, costLimit: costLimit - cost)
+                if cost >= costLimit { return .infinity }
             }
         }
         return cost
@@ -384,7 +384,7 @@ final class CTUDecision {
         let cu = w.bestRecord.cus[0]
         if w.bestCost == .infinity || cu.predMode != .inter || cu.rqtRootCbf { return false }
         if limit == .infinity { return true }
-        let most = UInt64(lambda * limit)
+        let worst = UInt64(lambda * limit)
         let plane = source.planes.0
         let samples = w.best.plane(0)
         let pitch = BlockSamples.stride(0)
@@ -393,7 +393,7 @@ final class CTUDecision {
         while v < size {
             var u = 0
             while u < size {
-                if veil_sse(plane.at(x &+ u, y &+ v), plane.stride, samples + (v &* pitch &+ u), pitch, 8, 8) > most {
+                if veil_sse(plane.at(x &+ u, y &+ v), plane.stride, samples + (v &* pitch &+ u), pitch, 8, 8) > worst {
                     return false
                 }
                 u &+= 8

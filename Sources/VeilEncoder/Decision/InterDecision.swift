@@ -226,8 +226,8 @@ extension CTUDecision {
         let tree = interTree(
             w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0,
             forcesSplit: partMode != .part2Nx2N && p.maxTransformHierarchyDepthInter == 0,
-            most: w.bestCost - lambda * header,
-            mostZero: w.bestCost)
+            costLimit: w.bestCost - lambda * header,
+            zeroCostLimit: w.bestCost)
         var cu = CodingUnit()
         cu.x0 = Int32(truncatingIfNeeded: x)
         cu.y0 = Int32(truncatingIfNeeded: y)
@@ -288,7 +288,7 @@ extension CTUDecision {
         let record = w.workRecord
         record.levelCount = 0
         record.tuCount = 0
-        let tree = splitWhole(w, x: x, y: y, log2: log2, most: w.bestTreeCost)
+        let tree = splitWhole(w, x: x, y: y, log2: log2, costLimit: w.bestTreeCost)
         if tree.cbf == 0 { return }
         let splitContext = Context.splitTransformFlag &+ 5 &- log2
         let change = tree.distortion + lambda * (tree.bits + bits(rate.bin(1, splitContext))) - w.bestTreeCost

@@ -31,7 +31,7 @@ extension CTUDecision {
         intra.gather(context, cIdx: 0, x: x, y: y, log2Size: log2)
         let mpm = maps.candidateModes(x, y, yCtb: context.yCtb)
         let choices = memory.intraChoices
-        let most = effort.intraChecks
+        let limit = effort.intraChecks
         var count = 0
         @inline(__always)
         func consider(_ mode: Int) {
@@ -42,7 +42,7 @@ extension CTUDecision {
                 Double(
                     veil_satd(at, stride, modeBlock, n, Int32(truncatingIfNeeded: n), Int32(truncatingIfNeeded: n)))
                 + lambdaSatd * modeBits(mode, mpm)
-            if count == most {
+            if count == limit {
                 if cost >= choices[count &- 1].cost { return }
                 count &-= 1
             }

@@ -68,7 +68,7 @@ final class LevelOptimizer {
         var rice = 0
 
         @inline(__always)
-        mutating func take(_ level: Int) {
+        mutating func advance(past level: Int) {
             if level > 3 &<< rice && level >= base { rice = min(rice &+ 1, 4) }
             if coded < 8 {
                 if level > 1 {
@@ -213,7 +213,7 @@ final class LevelOptimizer {
                     here[offset] = Int16(truncatingIfNeeded: signed < 0 ? 0 &- bestLevel : bestLevel)
                     remainders[at &+ offset] &+= Int32(truncatingIfNeeded: (nearest &- bestLevel) &<< 8)
                 }
-                if bestLevel > 0 { state.take(bestLevel) }
+                if bestLevel > 0 { state.advance(past: bestLevel) }
                 costs[n] = best
                 sigCosts[n] = bestSig
                 coded += best
@@ -347,15 +347,15 @@ final class LevelOptimizer {
     private func prepareLast(log2: Int, cIdx: Int) {
         let offset = cIdx == 0 ? 3 &* (log2 &- 2) &+ ((log2 &- 1) &>> 2) : 15
         let shift = cIdx == 0 ? (log2 &+ 1) &>> 2 : log2 &- 2
-        let most = (log2 &<< 1) &- 1
+        let last = (log2 &<< 1) &- 1
         var x: Float = 0
         var y: Float = 0
-        for n in 0...most {
+        for n in 0...last {
             let cx = Context.lastSigCoeffXPrefix &+ offset &+ (n &>> shift)
             let cy = Context.lastSigCoeffYPrefix &+ offset &+ (n &>> shift)
-            lastX[n] = x + (n < most ? bin(0, cx) : 0)
-            lastY[n] = y + (n < most ? bin(0, cy) : 0)
-            if n < most {
+            lastX[n] = x + (n < last ? bin(0, cx) : 0)
+            lastY[n] = y + (n < last ? bin(0, cy) : 0)
+            if n < last {
                 x += bin(1, cx)
                 y += bin(1, cy)
             }

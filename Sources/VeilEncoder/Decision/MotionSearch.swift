@@ -122,7 +122,7 @@ final class MotionSearch {
 
     /// Four neighbours at once; returns whether one is better.
     @inline(__always)
-    private func four(
+    private func evaluateFour(
         _ t: Target, _ best: inout Best, _ cx: Int, _ cy: Int, _ a: (Int, Int), _ b: (Int, Int), _ c: (Int, Int),
         _ d: (Int, Int)
     ) -> Bool {
@@ -183,21 +183,21 @@ final class MotionSearch {
         if best.cost > enough {
             if effort.pattern == .diamond {
                 while steps < effort.steps,
-                    four(t, &best, best.x, best.y, (0, -1), (-1, 0), (1, 0), (0, 1))
+                    evaluateFour(t, &best, best.x, best.y, (0, -1), (-1, 0), (1, 0), (0, 1))
                 { steps &+= 1 }
             } else {
                 while steps < effort.steps {
                     let cx = best.x
                     let cy = best.y
-                    let a = four(t, &best, cx, cy, (-2, 0), (2, 0), (-1, -2), (1, 2))
-                    let b = four(t, &best, cx, cy, (1, -2), (-1, 2), (0, -3), (0, 3))
+                    let a = evaluateFour(t, &best, cx, cy, (-2, 0), (2, 0), (-1, -2), (1, 2))
+                    let b = evaluateFour(t, &best, cx, cy, (1, -2), (-1, 2), (0, -3), (0, 3))
                     if !a && !b { break }
                     steps &+= 1
                 }
                 let cx = best.x
                 let cy = best.y
-                _ = four(t, &best, cx, cy, (0, -1), (-1, 0), (1, 0), (0, 1))
-                _ = four(t, &best, cx, cy, (-1, -1), (1, -1), (-1, 1), (1, 1))
+                _ = evaluateFour(t, &best, cx, cy, (0, -1), (-1, 0), (1, 0), (0, 1))
+                _ = evaluateFour(t, &best, cx, cy, (-1, -1), (1, -1), (-1, 1), (1, 1))
             }
         }
         var result = Result()

@@ -20,7 +20,8 @@ enum QuantizationGroups {
 
     /// Sets the differences again where the CTU before, in decoding order, did not have the QpY that was assumed.
     /// Returns whether the CTU's last QpY is another now, which the next CTU begins with.
-    static func settle(_ ctu: CodingTreeUnit, parameters p: SliceParameters, maps: PictureMaps, grid: CTBGrid) -> Bool {
+    static func reassign(_ ctu: CodingTreeUnit, parameters p: SliceParameters, maps: PictureMaps, grid: CTBGrid) -> Bool
+    {
         let before = QuantizationParameters.lastQpY(ctbAddrRs: ctu.ctbAddrRs, grid: grid, maps: maps)
         let previous = QuantizationParameters.lastQpY(ctbAddrRs: ctu.ctbAddrRs - 1, grid: grid, maps: maps)
         // What has levels was quantized with its QpY, which stays.

@@ -116,11 +116,11 @@ struct Quantizer {
             veil_idst4_add(to, stride, coefficients, x, y, depth32)
         case .none:
             let down = 13 &- depth
-            let most = (1 &<< depth) &- 1
+            let maximum = (1 &<< depth) &- 1
             for i in 0..<16 {
                 let sample = to + ((i &>> 2) &* stride &+ (i & 3))
                 let value = Int(sample.pointee) &+ (Int(coefficients[i]) &+ (1 &<< (down &- 1))) &>> down
-                sample.pointee = UInt16(truncatingIfNeeded: min(most, max(0, value)))
+                sample.pointee = UInt16(truncatingIfNeeded: min(maximum, max(0, value)))
             }
         }
     }

@@ -108,7 +108,7 @@ final class SAODecision {
     }
 
     /// Greatest magnitude of an offset.
-    private func most(_ cIdx: Int) -> Int { (1 << (min(depth(cIdx), 10) - 5)) - 1 }
+    private func maxOffset(_ cIdx: Int) -> Int { (1 << (min(depth(cIdx), 10) - 5)) - 1 }
 
     // MARK: Costs
 
@@ -130,17 +130,17 @@ final class SAODecision {
     }
 
     /// The offset of one kind of sample that costs least. `sign`: 1 and -1 for kinds of edges, 0 for bands.
-    private func offset(_ at: Int, most: Int, sign: Int) -> (offset: Int, cost: Double) {
+    private func offset(_ at: Int, limit: Int, sign: Int) -> (offset: Int, cost: Double) {
         let sum = sums[at]
         let count = counts[at]
         if count == 0 { return (0, lambda) }
         var wanted = Int((Double(sum) / Double(count)).rounded())
-        wanted = min(max(wanted, -most), most)
+        wanted = min(max(wanted, -limit), limit)
         if sign > 0 { wanted = max(wanted, 0) }
         if sign < 0 { wanted = min(wanted, 0) }
         var best = (0, lambda)
         while wanted != 0 {
-            let bits = Double(min(abs(wanted) + 1, most) + (sign == 0 ? 1 : 0))
+            let bits = Double(min(abs(wanted) + 1, limit) + (sign == 0 ? 1 : 0))
             let cost = change(sum, count, wanted) + lambda * bits
             if cost < best.1 { best = (wanted, cost) }
             wanted += wanted > 0 ? -1 : 1
@@ -150,11 +150,11 @@ final class SAODecision {
 
     private func edge(_ cIdx: Int, _ eoClass: Int) -> (SAOParameters.Component, Double) {
         let first = cIdx * Self.perComponent + 4 * eoClass
-        let limit = most(cIdx)
-        let a = offset(first, most: limit, sign: 1)
-        let b = offset(first + 1, most: limit, sign: 1)
-        let c = offset(first + 2, most: limit, sign: -1)
-        let d = offset(first + 3, most: limit, sign: -1)
+        let limit = maxOffset(cIdx)
+        let a = offset(first, limit: limit, sign: 1)
+        let b = offset(first + 1, limit: limit, sign: 1)
+        let c = offset(first + 2, limit: limit, sign: -1)
+        let d = offset(first + 3, limit: limit, sign: -1)
         var result = SAOParameters.Component()
         result.saoTypeIdx = 2
         result.saoEoClass = UInt8(eoClass)
@@ -164,9 +164,9 @@ final class SAODecision {
 
     private func band(_ cIdx: Int) -> (SAOParameters.Component, Double) {
         let first = cIdx * Self.perComponent + 16
-        let limit = most(cIdx)
+        let limit = maxOffset(cIdx)
         return withUnsafeTemporaryAllocation(of: (offset: Int, cost: Double).self, capacity: 32) { bands in
-            for i in 0..<32 { bands[i] = offset(first + i, most: limit, sign: 0) }
+            for i in 0..<32 { bands[i] = offset(first + i, limit: limit, sign: 0) }
             var position = 0
             var best = Double.infinity
             for i in 0...28 {

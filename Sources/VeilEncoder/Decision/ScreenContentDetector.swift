@@ -17,16 +17,16 @@ enum ScreenContentDetector {
             for x in stride(from: 0, to: plane.width - 7, by: 24) {
                 let at = plane.at(x, y)
                 seen += 1
-                var least = UInt16.max
-                var most = UInt16(0)
+                var minimum = UInt16.max
+                var maximum = UInt16(0)
                 for row in 0..<8 {
                     for column in 0..<8 {
                         let v = at[row &* plane.stride &+ column]
-                        least = min(least, v)
-                        most = max(most, v)
+                        minimum = min(minimum, v)
+                        maximum = max(maximum, v)
                     }
                 }
-                if most - least < contrast { continue }
+                if maximum - minimum < contrast { continue }
                 busy += 1
                 var across = 0
                 var down = 0

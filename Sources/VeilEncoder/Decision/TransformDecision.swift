@@ -138,16 +138,17 @@ extension CTUDecision {
     }
 
     /// Codes the residual of an inter unit (or a part of it of at least 8x8, at (dx, dy) of its buffers) into the
-    /// work buffers and record of a workspace. Where its cost is `most` or more, and the distortion without any
-    /// residual `mostZero` or more, both may be infinite.
+    /// work buffers and record of a workspace. Where its cost is `costLimit` or more, and the distortion without any
+    /// residual `zeroCostLimit` or more, both may be infinite.
     func interTree(
         _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, forcesSplit: Bool,
-        most: Double = .infinity, mostZero: Double = .infinity
+        costLimit: Double = .infinity, zeroCostLimit: Double = .infinity
     ) -> TreeOutcome {
         let forced = forcesSplit && trafoDepth == 0
         if log2 > p.maxTbLog2SizeY || (forced && log2 > 3) {
             return splitTree(
-                w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth, most: most, mostZero: mostZero)
+                w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth, costLimit: costLimit,
+                zeroCostLimit: zeroCostLimit)
         }
         let record = w.workRecord
         let size = 1 << log2
@@ -193,8 +194,8 @@ extension CTUDecision {
         } else {
             split = splitTree(
                 w, x: x, y: y, dx: dx, dy: dy, log2: log2, trafoDepth: trafoDepth,
-                most: outcome.distortion + lambda * outcome.bits,
-                mostZero: 0)
+                costLimit: outcome.distortion + lambda * outcome.bits,
+                zeroCostLimit: 0)
         }
         split.bits += bits(rate.bin(1, splitContext))
         if split.cbf != 0 && split.distortion + lambda * split.bits < outcome.distortion + lambda * outcome.bits {
@@ -236,11 +237,12 @@ extension CTUDecision {
             outStride: stride, log2: log2 &- s, cIdx: cIdx, transform: .cosine, scanIdx: 0, trafoDepth: trafoDepth)
     }
 
-    /// The tree of an inter unit of at most the largest transform size, split in four. Where its cost is `most` or
+    /// The tree of an inter unit of at most the largest transform size, split in four. Where its cost is `costLimit` or
     /// more it may be infinite.
-    func splitWhole(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, most: Double) -> TreeOutcome {
+    func splitWhole(_ w: DecisionWorkspace, x: Int, y: Int, log2: Int, costLimit: Double) -> TreeOutcome {
         if log2 > 3 {
-            return splitTree(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0, most: most, mostZero: 0)
+            return splitTree(
+                w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0, costLimit: costLimit, zeroCostLimit: 0)
         }
         var tu = transformUnit(x, y, log2)
         let chroma = interChroma(w, &tu, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0)
@@ -272,8 +274,8 @@ extension CTUDecision {
     }
 
     private func splitTree(
-        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, most: Double,
-        mostZero: Double
+        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, costLimit: Double,
+        zeroCostLimit: Double
     ) -> TreeOutcome {
         let half = 1 << (log2 - 1)
         var total = TreeOutcome()
@@ -286,7 +288,7 @@ extension CTUDecision {
             total.bits += part.bits
             total.zero += part.zero
             total.cbf |= part.cbf
-            if i < 3 && total.distortion + lambda * total.bits >= most && total.zero >= mostZero {
+            if i < 3 && total.distortion + lambda * total.bits >= costLimit && total.zero >= zeroCostLimit {
                 total.distortion = .infinity
                 total.zero = .infinity
                 return total

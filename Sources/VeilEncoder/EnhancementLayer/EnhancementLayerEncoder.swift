@@ -7,7 +7,7 @@ import VeilRecon
 /// Codes the pictures of one enhancement layer in the decoding order of the base layer, with the same picture types
 /// and reference picture sets, and keeps its decoded picture buffer.
 package final class EnhancementLayerEncoder {
-    package let settings: LayerSettings
+    package let settings: LayerConfiguration
     private let resamplers: [InterLayerReference]
     private let options: EnhancementSettings
     private var references: [Int32: CodedPicture] = [:]
@@ -22,7 +22,7 @@ package final class EnhancementLayerEncoder {
     /// - Parameters:
     ///   - sizes: coded luma sizes of the direct reference layers, in the order of `options.references`.
     package init(
-        settings: LayerSettings, options: EnhancementSettings, sizes: [(width: Int, height: Int)],
+        settings: LayerConfiguration, options: EnhancementSettings, sizes: [(width: Int, height: Int)],
         hooks: (any BinHookProvider)?
     ) {
         self.settings = settings
@@ -144,8 +144,14 @@ package final class EnhancementLayerEncoder {
             own.firstSliceSegmentInPicFlag = i == 0
             own.sliceSegmentAddress = rows.lowerBound * settings.grid.widthInCtbs
             own.sliceAddrRs = own.sliceSegmentAddress
-            let context = makeContext(own, index: i, poc: poc, before: before, after: after, interLayer: interLayer)
-            return LayerSlice(header: own, context: context, rows: rows, settings: settings, pps: pps)
+            return LayerSlice(header: own, rows: rows, settings: settings, pps: pps, index: i, poc: poc) {
+                switch $0 {
+                case .stCurrBefore(let i): return references[before[i]]
+                case .stCurrAfter(let i): return references[after[i]]
+                case .ltCurr: return nil
+                case .interLayer(let i): return interLayer[i]
+                }
+            }
         }
         var unit = BinUnit(
             layer: settings.layerId, period: position.period, pocDelta: position.pocDelta, ctuAddress: 0,
@@ -197,33 +203,5 @@ package final class EnhancementLayerEncoder {
         } else if header.temporalId == 0 {
             motionBarrier = pictureCount
         }
-    }
-
-    private func makeContext(
-        _ h: SliceSegmentHeader, index: Int, poc: Int32, before: [Int32], after: [Int32], interLayer: [CodedPicture]
-    ) -> SliceContext {
-        var lists: [[CodedPicture?]] = [[], []]
-        var long: [[Bool]] = [[], []]
-        var inter: [[Bool]] = [[], []]
-        if h.sliceType != .i {
-            for list in 0..<2 {
-                for source in h.refPicList(list) {
-                    switch source {
-                    case .stCurrBefore(let i): lists[list].append(references[before[i]])
-                    case .stCurrAfter(let i): lists[list].append(references[after[i]])
-                    case .ltCurr: lists[list].append(nil)
-                    case .interLayer(let i): lists[list].append(interLayer[i])
-                    }
-                    long[list].append(source.isLongTerm)
-                    if case .interLayer = source { inter[list].append(true) } else { inter[list].append(false) }
-                }
-            }
-        }
-        var constants = SliceConstants(sps: settings.sps, pps: settings.pps, header: h, scalingFactors: nil)
-        constants.entropyCodingSyncEnabledFlag = settings.decidesInRows
-        return SliceContext(
-            constants: constants,
-            grid: settings.grid, sliceIndex: index, currPoc: poc, refPicList: (lists[0], lists[1]),
-            isLongTerm: (long[0], long[1]), isInterLayer: (inter[0], inter[1]))
     }
 }

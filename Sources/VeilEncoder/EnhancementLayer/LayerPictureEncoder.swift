@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import Synchronization
 import VeilBitstream
 import VeilCore
 import VeilEntropy
 import VeilRecon
 
 /// Everything that stays the same over the pictures of one enhancement layer.
-package final class LayerSettings: @unchecked Sendable {
+package final class LayerConfiguration: @unchecked Sendable {
     package let layerId: Int
     package let sps: SequenceParameterSet
     package let pps: PictureParameterSet
@@ -20,18 +21,10 @@ package final class LayerSettings: @unchecked Sendable {
     var decidesInRows: Bool { pps.entropyCodingSyncEnabledFlag || joinsRows }
     /// Whether rows are decided side by side and then written into one substream.
     var joinsRows: Bool { sps.sampleAdaptiveOffsetEnabledFlag && !pps.entropyCodingSyncEnabledFlag }
-    private let lock = NSLock()
-    private nonisolated(unsafe) var memories: [DecisionMemory] = []
-
-    private nonisolated(unsafe) var records: [CodingTreeUnit] = []
-
-    /// Records of CTUs that wait for being written; to be given back.
-    func takeRecord() -> CodingTreeUnit { lock.withLock { records.popLast() } ?? CodingTreeUnit() }
-    func giveBack(_ record: CodingTreeUnit) { lock.withLock { records.append(record) } }
-
-    /// Working memory for one worker; to be given back.
-    func takeMemory() -> DecisionMemory { lock.withLock { memories.popLast() } ?? DecisionMemory() }
-    func giveBack(_ memory: DecisionMemory) { lock.withLock { memories.append(memory) } }
+    /// Records of CTUs that wait for being written.
+    let records = ObjectPool { CodingTreeUnit() }
+    /// Working memory, for one worker each.
+    let memories = ObjectPool { DecisionMemory() }
 
     /// `sps` must be resolved for the layer.
     package init(
@@ -56,7 +49,7 @@ package final class LayerSettings: @unchecked Sendable {
 /// entropy_coding_sync_enabled_flag has it. Without that flag decisions still do where they can, and only writing
 /// goes from one end of a slice to the other.
 package final class LayerPictureEncoder: @unchecked Sendable {
-    private let settings: LayerSettings
+    private let settings: LayerConfiguration
     private let slices: [LayerSlice]
     private let source: FrameBuffer
     private let reconstruction: PictureReconstruction
@@ -69,7 +62,9 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private let unit: BinUnit
     private let lambdaFactor: Double
 
-    private let progress: RowProgress
+    /// CTUs decided, by CTB row.
+    private let progress: ProgressCounters
+    private let nextRow = Atomic<Int>(0)
     private let lock = NSLock()
     private let completion: RowCompletion
     private var rows: [[UInt8]]
@@ -87,12 +82,12 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     private let isTentative: Bool
     private var saoDecision: SAODecision?
     /// The writer of a whole slice where rows are no substreams.
-    private var wholeWriter: Substream?
+    private var wholeWriter: (any SliceDataCoding)?
 
     /// `slices` in order, of whole CTB rows; `picture` receives the reconstruction. `isTentative`: the picture may be
     /// given up.
     init(
-        settings: LayerSettings, slices: [LayerSlice], source: FrameBuffer, picture: CodedPicture,
+        settings: LayerConfiguration, slices: [LayerSlice], source: FrameBuffer, picture: CodedPicture,
         hooks: (any BinHookProvider)?,
         unit: BinUnit, lambdaFactor: Double, isTentative: Bool
     ) {
@@ -116,7 +111,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         offsets =
             settings.pps.cuQpDeltaEnabledFlag
             ? settings.effort.adaptiveQuantization.map { QuantizationOffsets(source: source, settings: $0) } : nil
-        progress = RowProgress(rows: settings.grid.heightInCtbs)
+        progress = ProgressCounters(count: settings.grid.heightInCtbs)
         rows = Array(repeating: [], count: settings.grid.heightInCtbs)
         let hasSAO = slices[0].parameters.sliceSaoLumaFlag
         isDeferred = hasSAO || settings.joinsRows
@@ -127,12 +122,12 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         waiting = .allocate(capacity: settings.grid.count)
         waiting.initialize(repeating: nil, count: settings.grid.count)
         if settings.joinsRows && settings.pps.cuQpDeltaEnabledFlag {
-            filter.beforeDeblocking = { [unowned self] row in settleQps(row: row) }
+            filter.beforeDeblocking = { [unowned self] row in reassignQps(row: row) }
         }
         if hasSAO {
             saoDecision = SAODecision(
                 source: source, picture: reconstruction,
-                lambda: CTUDecision.lambda(qp: slices[0].context.constants.sliceQpY))
+                lambda: CTUDecision.lambda(qp: slices[0].context.sliceQpY))
         }
         if isDeferred { filter.beforeSAO = { [unowned self] row in writeRow(row) } }
     }
@@ -176,15 +171,15 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     /// The slice that a row belongs to.
     private func slice(row: Int) -> LayerSlice { slices.last { $0.rows.lowerBound <= row } ?? slices[0] }
 
-    private func makeWriter(_ slice: LayerSlice, _ contexts: ContextSet) -> Substream {
+    private func makeWriter(_ slice: LayerSlice, _ contexts: ContextSet) -> any SliceDataCoding {
         makeWriter(slice, contexts, isTentative ? nil : hooks, store, lines)
     }
 
     private func makeWriter(
         _ slice: LayerSlice, _ contexts: ContextSet, _ hooks: (any BinHookProvider)?, _ store: ContextStore,
         _ lines: AboveContext
-    ) -> Substream {
-        Substream.writer(
+    ) -> any SliceDataCoding {
+        SliceData.writer(
             parameters: slice.parameters, store: store, lines: lines, scratch: SyntaxScratch(), contexts: contexts,
             hook: hooks?.makeHook(layer: settings.layerId).map { HookBox($0) }, unit: unit)
     }
@@ -206,7 +201,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
                     guard let ctu = waiting[rs] else { continue }
                     _ = writer.code(ctu, last: isLast(rs, of: slice))
                     waiting[rs] = nil
-                    settings.giveBack(ctu)
+                    settings.records.giveBack(ctu)
                 }
                 if isRow || row == slice.rows.upperBound - 1 {
                     lock.withLock { rows[isRow ? row : slice.rows.lowerBound] = writer.outputBytes() }
@@ -217,9 +212,9 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     }
 
     /// What decisions take their contexts from: the writer itself, or one that only follows.
-    private func makeFollower(_ slice: LayerSlice, _ contexts: ContextSet) -> Substream {
+    private func makeFollower(_ slice: LayerSlice, _ contexts: ContextSet) -> any SliceDataCoding {
         if !isDeferred { return makeWriter(slice, contexts) }
-        return Substream.writer(
+        return SliceData.writer(
             parameters: slice.ofFollowers, store: estimates.store, lines: estimates.lines, scratch: SyntaxScratch(),
             contexts: contexts)
     }
@@ -231,11 +226,11 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     }
 
     private func workOnRows() {
-        let memory = settings.takeMemory()
+        let memory = settings.memories.borrow()
         var slice = slices[0]
         var decision: CTUDecision?
         let width = settings.grid.widthInCtbs
-        while let row = progress.take() {
+        while case let row = nextRow.wrappingAdd(1, ordering: .relaxed).oldValue, row < settings.grid.heightInCtbs {
             let own = self.slice(row: row)
             if own !== slice { decision = nil }
             slice = own
@@ -244,21 +239,22 @@ package final class LayerPictureEncoder: @unchecked Sendable {
             let contexts = ContextSet()
             let writer = makeFollower(slice, contexts)
             for column in 0..<width {
-                if row > 0 { progress.wait(row: row - 1, count: min(column + 2, width)) }
+                if row > 0 { progress.wait(row - 1, for: min(column + 2, width)) }
                 let rs = row * width + column
                 if column == 0 { writer.begin(ctbAddrRs: rs, first: row == slice.rows.lowerBound) }
                 code(rs, slice, memory, contexts, writer, deciding)
-                progress.advance(row: row)
+                progress.advance(row, to: column + 1)
             }
+            progress.end(row, at: width)
             if !isDeferred { lock.withLock { rows[row] = writer.outputBytes() } }
             completion.finish(row: row)
         }
-        settings.giveBack(memory)
+        settings.memories.giveBack(memory)
     }
 
     /// Without wavefronts: one substream a slice, one worker.
     private func encodeWhole() {
-        let memory = settings.takeMemory()
+        let memory = settings.memories.borrow()
         let width = settings.grid.widthInCtbs
         for slice in slices {
             let decision = makeDecision(slice, memory)
@@ -273,17 +269,17 @@ package final class LayerPictureEncoder: @unchecked Sendable {
                 filter.advance(reconstructedRows: row + 1)
             }
         }
-        settings.giveBack(memory)
+        settings.memories.giveBack(memory)
     }
 
     /// Rows decided side by side begin with SliceQpY as the QP before, which decoders take from the row above.
-    private func settleQps(row: Int) {
+    private func reassignQps(row: Int) {
         let slice = slice(row: row)
         guard row > slice.rows.lowerBound else { return }
         let width = settings.grid.widthInCtbs
         for rs in row * width..<(row + 1) * width {
             guard let ctu = waiting[rs] else { return }
-            if !QuantizationGroups.settle(
+            if !QuantizationGroups.reassign(
                 ctu, parameters: slice.parameters, maps: reconstruction.maps, grid: settings.grid)
             {
                 return
@@ -292,12 +288,12 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     }
 
     private func code(
-        _ rs: Int, _ slice: LayerSlice, _ memory: DecisionMemory, _ contexts: ContextSet, _ writer: Substream,
+        _ rs: Int, _ slice: LayerSlice, _ memory: DecisionMemory, _ contexts: ContextSet, _ writer: any SliceDataCoding,
         _ decision: CTUDecision
     ) {
         let grid = settings.grid
         let isKept = isDeferred || isTentative
-        let ctu = isKept ? settings.takeRecord() : memory.record
+        let ctu = isKept ? settings.records.borrow() : memory.record
         ctu.reset(
             ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize,
             yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
@@ -330,7 +326,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
             _ = writer.code(ctu, last: isLast(rs, of: slice))
             if !isTentative {
                 waiting[rs] = nil
-                settings.giveBack(ctu)
+                settings.records.giveBack(ctu)
             }
         }
         if isRow {

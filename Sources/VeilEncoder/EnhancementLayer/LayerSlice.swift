@@ -14,12 +14,16 @@ final class LayerSlice: Sendable {
     /// CTB rows.
     let rows: Range<Int>
 
+    /// - Parameters:
+    ///   - pps: what the slice is written with.
+    ///   - index: of the slice in its picture, which `poc` is the order count of.
+    ///   - reference: the picture behind an entry of the reference picture lists.
     init(
-        header: SliceSegmentHeader, context: SliceContext, rows: Range<Int>, settings: LayerSettings,
-        pps: PictureParameterSet
+        header: SliceSegmentHeader, rows: Range<Int>, settings: LayerConfiguration, pps: PictureParameterSet,
+        index: Int,
+        poc: Int32, reference: (SliceSegmentHeader.ReferenceSource) -> CodedPicture?
     ) {
         self.header = header
-        self.context = context
         self.rows = rows
         parameters = SliceParameters(header: header, sps: settings.sps, pps: pps, grid: settings.grid)
         var plain = parameters
@@ -27,6 +31,14 @@ final class LayerSlice: Sendable {
         plain.sliceSaoChromaFlag = false
         plain.entropyCodingSyncEnabledFlag = settings.decidesInRows
         ofFollowers = plain
+        // Decisions begin the rows that they make side by side with SliceQpY.
+        var deciding = parameters
+        deciding.entropyCodingSyncEnabledFlag = settings.decidesInRows
+        context = SliceContext(
+            header,
+            constants: SliceConstants(
+                deciding, sps: settings.sps, pps: settings.pps, header: header, scalingFactors: nil),
+            sliceIndex: index, currPoc: poc, reference: reference)
     }
 
     /// CTB rows of each slice of a picture with `rows` of them, as even as can be.

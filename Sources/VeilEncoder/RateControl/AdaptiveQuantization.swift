@@ -35,7 +35,7 @@ final class QuantizationOffsets: @unchecked Sendable {
     private let lock = NSLock()
     private nonisolated(unsafe) var offsets: [Float] = []
     /// Offsets stay far from what CuQpDeltaVal can say.
-    private static let most: Float = 10
+    private static let maxOffset: Float = 10
 
     init(source: FrameBuffer, settings: AdaptiveQuantization) {
         self.source = source
@@ -83,7 +83,7 @@ final class QuantizationOffsets: @unchecked Sendable {
             let centre = mean - 0.5 * (square - 11) / mean
             for i in result.indices { result[i] = strength * mean * (result[i] - centre) }
         }
-        for i in result.indices { result[i] = min(max(result[i], -Self.most), Self.most) }
+        for i in result.indices { result[i] = min(max(result[i], -Self.maxOffset), Self.maxOffset) }
         return result
     }
 

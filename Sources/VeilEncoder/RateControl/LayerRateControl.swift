@@ -209,10 +209,10 @@ package struct LayerRateControl {
             likely = refilled(likely, buffer, isFirst: pictures.isEmpty)
             plan.lowestFill = refilled(plan.lowestFill, buffer, isFirst: pictures.isEmpty)
             // Where every picture may be coded again there is less need for care.
-            let most = max(likely * (delay == 1 ? 0.7 : 0.5), buffer.maxRate / framesPerSecond * 0.25)
+            let allowed = max(likely * (delay == 1 ? 0.7 : 0.5), buffer.maxRate / framesPerSecond * 0.25)
             let usual = (own[picture.type] ?? 0) / max(seenWeight[picture.type] ?? 0, 1)
             let safe = max(complexity, usual * 0.7, 1)
-            qp = max(qp, 6 * log2(safe / most))
+            qp = max(qp, 6 * log2(safe / allowed))
             plan.expected = safe * exp2(-qp / 6)
         }
         plan.qp = clip(qp)

@@ -281,7 +281,7 @@ package struct CABACDecoder: BinCoder {
         _ samples: UnsafeMutablePointer<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
     ) {
         var bit = bytePosition &* 8
-        func take(_ bits: Int) -> UInt16 {
+        func read(_ bits: Int) -> UInt16 {
             var v: UInt16 = 0
             for _ in 0..<bits {
                 let byte = bit >> 3
@@ -291,8 +291,8 @@ package struct CABACDecoder: BinCoder {
             }
             return v
         }
-        for i in 0..<lumaCount { samples[i] = take(lumaBits) }
-        for i in lumaCount..<(lumaCount + chromaCount) { samples[i] = take(chromaBits) }
+        for i in 0..<lumaCount { samples[i] = read(lumaBits) }
+        for i in lumaCount..<(lumaCount + chromaCount) { samples[i] = read(chromaBits) }
         start(at: (bit &+ 7) >> 3)
     }
 }

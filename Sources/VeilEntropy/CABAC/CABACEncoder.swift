@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// A growing byte buffer that hot loops can append to without checks or reference counting.
 package struct ByteSink {
+    /// Keeps `bytes`.
+    private var memory: SharedBuffer<UInt8>
     package private(set) var bytes: UnsafeMutablePointer<UInt8>
     package private(set) var count = 0
     private var capacity: Int
 
     package init(capacity: Int = 4096) {
         self.capacity = capacity
-        bytes = .allocate(capacity: capacity)
+        memory = SharedBuffer(Buffer(repeating: 0, count: capacity))
+        bytes = memory.buffer.base
     }
-
-    /// Frees the memory; the sink must not be used afterwards.
-    package func deallocate() { bytes.deallocate() }
 
     package mutating func removeAll() { count = 0 }
 
@@ -24,10 +25,10 @@ package struct ByteSink {
     @inline(never)
     private mutating func grow(_ extra: Int) {
         let larger = max(capacity * 2, count + extra)
-        let moved = UnsafeMutablePointer<UInt8>.allocate(capacity: larger)
-        moved.update(from: bytes, count: count)
-        bytes.deallocate()
-        bytes = moved
+        let moved = SharedBuffer(Buffer<UInt8>(repeating: 0, count: larger))
+        moved.buffer.base.update(from: bytes, count: count)
+        memory = moved
+        bytes = moved.buffer.base
         capacity = larger
     }
 

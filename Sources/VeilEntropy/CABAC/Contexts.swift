@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// Where each syntax element's context variables stand in a context array, and their initial values (9.3.2.2, Tables
 /// 9-5 to 9-37).
@@ -124,14 +125,10 @@ package enum Context {
 
 /// A copy of all context variables: what WPP and dependent slice segments store and synchronize (9.3.2.4).
 package final class ContextSet: @unchecked Sendable {
-    package let states: UnsafeMutablePointer<UInt8>
+    private let memory = Buffer<UInt8>(repeating: 0, count: Context.count)
+    package var states: UnsafeMutablePointer<UInt8> { memory.base }
 
-    package init() {
-        states = .allocate(capacity: Context.count)
-        states.initialize(repeating: 0, count: Context.count)
-    }
-
-    deinit { states.deallocate() }
+    package init() {}
 
     package func copy(from other: UnsafePointer<UInt8>) { states.update(from: other, count: Context.count) }
 }

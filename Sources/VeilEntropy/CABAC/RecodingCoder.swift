@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// A copy of a byte string to whose binary number small multiples of powers of two are added.
 package struct CodeString {
+    private let owner: SharedBuffer<UInt8>
     private let memory: UnsafeMutablePointer<UInt8>
     package let count: Int
     /// Zero bytes in front, so that whole words can be loaded.
@@ -9,12 +11,10 @@ package struct CodeString {
 
     package init(_ data: UnsafePointer<UInt8>, count: Int) {
         self.count = count
-        memory = .allocate(capacity: count + Self.margin)
-        memory.initialize(repeating: 0, count: Self.margin)
-        (memory + Self.margin).initialize(from: data, count: count)
+        owner = SharedBuffer(Buffer(repeating: 0, count: count + Self.margin))
+        memory = owner.buffer.base
+        (memory + Self.margin).update(from: data, count: count)
     }
-
-    package func deallocate() { memory.deallocate() }
 
     package var bytes: UnsafeMutablePointer<UInt8> { memory + Self.margin }
 

@@ -109,7 +109,7 @@ extension SliceDataSyntax {
             if !C.reads {
                 var rest = significant
                 for k in 0..<count {
-                    let level = Self.level(sbLevels, Int(positions[Self.takeHighest(&rest)]), log2)
+                    let level = Self.level(sbLevels, Int(positions[Self.removeHighest(&rest)]), log2)
                     magnitude[k] = abs(level)
                     signs = signs << 1 | (level < 0 ? 1 : 0)
                 }
@@ -158,7 +158,7 @@ extension SliceDataSyntax {
                 var mask: UInt32 = signCount > 0 ? 1 << UInt32(truncatingIfNeeded: signCount &- 1) : 0
                 var rest = significant
                 for k in 0..<count {
-                    let pos = Int(positions[Self.takeHighest(&rest)])
+                    let pos = Int(positions[Self.removeHighest(&rest)])
                     var level = magnitude[k]
                     sum &+= level
                     if k < signCount {
@@ -259,7 +259,7 @@ extension SliceDataSyntax {
 
     /// The index of the highest bit, which is taken away.
     @inline(__always)
-    private static func takeHighest(_ mask: inout Int) -> Int {
+    private static func removeHighest(_ mask: inout Int) -> Int {
         let index = Int.bitWidth &- 1 &- mask.leadingZeroBitCount
         mask ^= 1 &<< index
         return index
@@ -267,7 +267,7 @@ extension SliceDataSyntax {
 
     /// The index of the lowest bit, which is taken away.
     @inline(__always)
-    private static func takeLowest(_ mask: inout UInt32) -> Int {
+    private static func removeLowest(_ mask: inout UInt32) -> Int {
         let index = mask.trailingZeroBitCount
         mask &= mask &- 1
         return index
@@ -280,7 +280,7 @@ extension SliceDataSyntax {
         var rice = 0
         var rest = more
         while rest != 0 {
-            let k = Self.takeLowest(&rest)
+            let k = Self.removeLowest(&rest)
             let base = baseLevel(k, firstGreater1)
             if C.reads {
                 let level = Int(base) &+ remaining(&c, 0, rice: rice)
@@ -362,7 +362,7 @@ extension SliceDataSyntax {
         var frozen: UInt32 = 0
         var rest = more
         while rest != 0 {
-            let k = Self.takeLowest(&rest)
+            let k = Self.removeLowest(&rest)
             let base = Int(baseLevel(k, firstGreater1))
             let value = C.reads ? 0 : Int(magnitude[k]) &- base
             var prefix = C.reads ? -1 : Self.prefixOf(value, rice: rice)

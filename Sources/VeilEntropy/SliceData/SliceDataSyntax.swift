@@ -40,10 +40,10 @@ package struct SliceDataSyntax<C: BinCoder> {
     package init(coder: C, parameters: SliceParameters, lines: AboveContext, scratch: SyntaxScratch) {
         self.coder = coder
         p = parameters
-        aboveSkip = lines.skip
-        aboveDepth = lines.depth
-        firstSkip = lines.skip
-        firstDepth = lines.depth
+        firstSkip = lines.skip.base
+        firstDepth = lines.depth.base
+        aboveSkip = firstSkip
+        aboveDepth = firstDepth
         lineStride = lines.stride
         self.scratch = scratch.pointers
     }
@@ -56,7 +56,8 @@ package struct SliceDataSyntax<C: BinCoder> {
 
     /// coding_tree_unit() (7.3.8.2). The record must have been reset to the CTU's address.
     ///
-    /// `Substream`'s kinds reach this through a class's method table, which the compiler does not specialize by itself.
+    /// The kinds of `SliceDataCoding` reach this through a witness table, which the compiler does not specialize by
+    /// itself.
     @_specialize(where C == CABACDecoder)
     @_specialize(where C == HookedCoder<CABACDecoder>)
     @_specialize(where C == CABACEncoder)
@@ -236,26 +237,19 @@ package final class SyntaxScratch {
         var mark: Int
     }
 
-    let pointers: Pointers
+    private let modes = Buffer<UInt8>(repeating: 1, count: 16 * SyntaxScratch.modeStride)
+    private let leftSkip = Buffer<UInt8>(repeating: 0, count: 8)
+    private let leftDepth = Buffer<UInt8>(repeating: 0, count: 8)
+    private let magnitude = Buffer<Int32>(repeating: 0, count: 16)
+    private let pending = Buffer(
+        repeating: PendingLevel(
+            index: 0, prefix: 0, riceParam: 0, baseLevel: 0, suffixCount: 0, suffix: 0, mark: 0), count: 16)
 
-    package init() {
-        func make<T>(_ value: T, _ count: Int) -> UnsafeMutablePointer<T> {
-            let memory = UnsafeMutablePointer<T>.allocate(capacity: count)
-            memory.initialize(repeating: value, count: count)
-            return memory
-        }
-        pointers = Pointers(
-            modes: make(1, 16 * Self.modeStride), leftSkip: make(0, 8), leftDepth: make(0, 8),
-            magnitude: make(0, 16),
-            pending: make(
-                PendingLevel(index: 0, prefix: 0, riceParam: 0, baseLevel: 0, suffixCount: 0, suffix: 0, mark: 0), 16))
+    var pointers: Pointers {
+        Pointers(
+            modes: modes.base, leftSkip: leftSkip.base, leftDepth: leftDepth.base, magnitude: magnitude.base,
+            pending: pending.base)
     }
 
-    deinit {
-        pointers.modes.deallocate()
-        pointers.leftSkip.deallocate()
-        pointers.leftDepth.deallocate()
-        pointers.magnitude.deallocate()
-        pointers.pending.deallocate()
-    }
+    package init() {}
 }

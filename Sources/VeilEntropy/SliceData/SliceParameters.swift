@@ -8,11 +8,6 @@ package struct SliceParameters: Sendable {
     package var sliceQpY = 26
     /// 0, 1 or 2 (9.3.2.2): from slice_type and cabac_init_flag.
     package var initType = 0
-    package var picWidthInLumaSamples = 0
-    package var picHeightInLumaSamples = 0
-    package var picWidthInCtbsY = 0
-    package var picHeightInCtbsY = 0
-    package var ctbLog2SizeY = 4
     package var minCbLog2SizeY = 3
     package var minTbLog2SizeY = 2
     package var maxTbLog2SizeY = 5
@@ -52,6 +47,12 @@ package struct SliceParameters: Sendable {
 
     package init(grid: CTBGrid) { self.grid = grid }
 
+    package var picWidthInLumaSamples: Int { grid.width }
+    package var picHeightInLumaSamples: Int { grid.height }
+    package var picWidthInCtbsY: Int { grid.widthInCtbs }
+    package var picHeightInCtbsY: Int { grid.heightInCtbs }
+    package var ctbLog2SizeY: Int { grid.log2CtbSize }
+
     package var qpBdOffsetY: Int { 6 * (bitDepthY - 8) }
 
     /// Luma blocks are of 16x16 and more, chroma blocks of 8x8 and more: scanIdx is always 0 (7.4.9.11).
@@ -62,8 +63,8 @@ package struct SliceParameters: Sendable {
 /// minimum CB column. Shared by the WPP rows of a slice. What is coded in parallel otherwise (tiles, slices) needs
 /// one each, or a line for every row.
 package final class AboveContext: @unchecked Sendable {
-    let skip: UnsafeMutablePointer<UInt8>
-    let depth: UnsafeMutablePointer<UInt8>
+    let skip: Buffer<UInt8>
+    let depth: Buffer<UInt8>
     /// From one CTU row's line to the next; 0 where all rows share one.
     let stride: Int
 
@@ -75,14 +76,7 @@ package final class AboveContext: @unchecked Sendable {
         // A CTB at the right edge may reach beyond the picture.
         let width = picWidthInMinCbs + 8
         stride = rows > 1 ? width : 0
-        skip = .allocate(capacity: width * rows)
-        skip.initialize(repeating: 0, count: width * rows)
-        depth = .allocate(capacity: width * rows)
-        depth.initialize(repeating: 0, count: width * rows)
-    }
-
-    deinit {
-        skip.deallocate()
-        depth.deallocate()
+        skip = Buffer(repeating: 0, count: width * rows)
+        depth = Buffer(repeating: 0, count: width * rows)
     }
 }

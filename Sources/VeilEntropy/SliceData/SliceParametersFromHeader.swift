@@ -24,11 +24,6 @@ extension SliceParameters {
         case .p: initType = h.cabacInitFlag ? 2 : 1
         case .b: initType = h.cabacInitFlag ? 1 : 2
         }
-        picWidthInLumaSamples = sps.picWidthInLumaSamples
-        picHeightInLumaSamples = sps.picHeightInLumaSamples
-        picWidthInCtbsY = sps.picWidthInCtbsY
-        picHeightInCtbsY = sps.picHeightInCtbsY
-        ctbLog2SizeY = sps.ctbLog2SizeY
         minCbLog2SizeY = sps.minCbLog2SizeY
         minTbLog2SizeY = sps.minTbLog2SizeY
         maxTbLog2SizeY = sps.maxTbLog2SizeY

@@ -64,7 +64,7 @@ final class SliceWalk {
         let type = nal.header.nalUnitType
         switch type {
         case .vps, .sps, .pps:
-            try sets.take(nal)
+            try sets.insert(nal)
         case .accessUnitDelimiter: if nal.header.nuhLayerId == 0 { order.boundary() }
         case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: nal.header.nuhLayerId)
         default:
@@ -108,14 +108,14 @@ final class SliceWalk {
         let width = sps.picWidthInCtbsY
         var ends: [Int] = []
         let data: [UInt8]? = rbsp.withUnsafeBufferPointer { bytes in
-            let reader = Substream.reader(
+            let reader = SliceData.reader(
                 parameters: parameters, data: UnsafeBufferPointer(rebasing: bytes[h.byteCount..<end]),
                 store: picture.read.store,
                 lines: picture.read.lines, scratch: readScratch, contexts: readContexts)
             let writer =
                 change == nil
                 ? nil
-                : Substream.writer(
+                : SliceData.writer(
                     parameters: parameters, store: picture.write.store, lines: picture.write.lines,
                     scratch: writeScratch,
                     contexts: writeContexts)

@@ -80,7 +80,7 @@ package struct FuzzCase {
                 do {
                     let type = nal.header.nalUnitType
                     switch type {
-                    case .vps, .sps, .pps: try sets.take(nal)
+                    case .vps, .sps, .pps: try sets.insert(nal)
                     case .prefixSEI, .suffixSEI:
                         _ = try ProtectionSEI.message(in: nal)
                         for message in try SEIMessage.messages(rbsp: nal.rbsp)

@@ -62,7 +62,7 @@ package struct StructureMutator {
                 (try? SliceSegmentHeader(nal: unit.header, rbsp: unit.rbsp, sets: sets, previous: previous))
                 ?? previous
         } else {
-            try? sets.take(unit)
+            try? sets.insert(unit)
         }
     }
 

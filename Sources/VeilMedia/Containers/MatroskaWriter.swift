@@ -23,8 +23,8 @@ package struct MatroskaWriter {
         for nal in unit {
             switch nal.header.nalUnitType {
             case .vps, .sps, .pps:
-                try sets.take(nal)
-                try setUnits.take(nal)
+                try sets.insert(nal)
+                try setUnits.insert(nal)
             case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: nal.header.nuhLayerId)
             default: break
             }

@@ -100,7 +100,8 @@ extension AuthenticationMessage {
     /// message in force, and the SHA-256 of each NAL unit that the picture is decoded from, from its header on,
     /// emulation prevention included: VPS (above layer 0; else 32 zero bytes, as extraction may change it), SPS, PPS
     /// (a unit not there counts as empty), slice segments in order, then sealed units under the layer's key since its
-    /// last tag. Of the end: "Veil end 2", the number of pictures, such sealed units. Version 1: "Veil picture 1", period, count, then VPS, SPS, PPS and slices.
+    /// last tag. Of the end: "Veil end 2", the number of pictures, such sealed units. Version 1: "Veil picture 1",
+    /// period, count, then VPS, SPS, PPS and slices.
     private func expectedTag(
         _ picture: PictureFollower.Picture?, _ sealed: [[UInt8]], key: SecretBytes
     ) -> [UInt8] {

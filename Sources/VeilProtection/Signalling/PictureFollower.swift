@@ -75,7 +75,7 @@ struct PictureFollower {
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps:
-            try sets.take(nal)
+            try sets.insert(nal)
             let id: Int
             switch nal.header.nalUnitType {
             case .vps: id = try VideoParameterSet(rbsp: nal.rbsp).vpsVideoParameterSetId

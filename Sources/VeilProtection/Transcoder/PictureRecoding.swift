@@ -13,16 +13,20 @@ import VeilEntropy
 /// a slice whose headers told something else than its data, or whose data cannot be parsed, is recoded again from its
 /// beginning, as one thread would have done it.
 final class PictureRecoding: @unchecked Sendable {
-    private let hooks: HookPool
+    private let hooks: ObjectPool<HookBox?>
     private let unit: BinUnit
     private let grid: CTBGrid
     private let sps: SequenceParameterSet
     private let picWidthInCtbs: Int
     private let ctbLog2Size: Int
     private var segments: [RecodingSegment] = []
+    /// Indices of segments: an independent one and the dependent ones after it.
+    private var slices: [Range<Int>] = []
+    /// Its jobs are the tasks; nil where there are none to be had or nothing is gained.
     private var plan: SubstreamPlan?
+    private var isPlanned = false
     private let unfinished = Atomic<Int>(0)
-    private var progress: RecodingProgress?
+    private var progress: ProgressCounters?
     private let store: ContextStore
     private var lines: AboveContext?
     /// By task, then by piece; nil where a piece was not what the headers announced.
@@ -35,7 +39,7 @@ final class PictureRecoding: @unchecked Sendable {
     private let restores: Bool
 
     /// - Parameter restores: recode only what recoding with the opposite hooks gives back byte for byte.
-    init(hooks: HookPool, unit: BinUnit, grid: CTBGrid, sps: SequenceParameterSet, restores: Bool) {
+    init(hooks: ObjectPool<HookBox?>, unit: BinUnit, grid: CTBGrid, sps: SequenceParameterSet, restores: Bool) {
         self.hooks = hooks
         self.restores = restores
         self.unit = unit
@@ -73,60 +77,80 @@ final class PictureRecoding: @unchecked Sendable {
     func original(_ index: Int) -> NALUnit { segments[index].nal }
 
     /// Once all segments are there: how many tasks there are.
+    /// - Parameter isParallel: look for more than one.
     func plan(isParallel: Bool) -> Int {
-        if let plan { return max(plan.tasks.count, 1) }
-        let made = SubstreamPlan(segments, grid: grid, isParallel: isParallel)
-        plan = made
-        let count = made.tasks.count
-        if count > 0 {
-            outcomes = Array(repeating: nil, count: count)
-            progress = RecodingProgress(ctbCount: grid.count)
+        if isPlanned { return max(outcomes.count, 1) }
+        isPlanned = true
+        for (i, segment) in segments.enumerated() {
+            if segment.header.dependentSliceSegmentFlag, let last = slices.last {
+                slices[slices.count - 1] = last.lowerBound..<(i + 1)
+            } else {
+                slices.append(i..<(i + 1))
+            }
+        }
+        if isParallel, let made = parallelPlan() {
+            plan = made
+            outcomes = Array(repeating: nil, count: made.jobs.count)
+            progress = ProgressCounters(count: made.jobs.count)
             lines = AboveContext(picWidthInMinCbs: sps.picWidthInMinCbsY, rows: max(sps.picHeightInCtbsY, 2))
         }
-        unfinished.store(max(count, 1), ordering: .sequentiallyConsistent)
-        return max(count, 1)
+        unfinished.store(max(outcomes.count, 1), ordering: .sequentiallyConsistent)
+        return max(outcomes.count, 1)
+    }
+
+    /// Nil where headers are not as they should be, or nothing can be recoded side by side.
+    private func parallelPlan() -> SubstreamPlan? {
+        var parts: [SubstreamPlan.Segment] = []
+        for segment in segments {
+            guard segment.failure == nil, segment.header.sliceSegmentAddress < grid.count,
+                let starts = segment.substreamStarts
+            else { return nil }
+            parts.append(SubstreamPlan.Segment(segment.header, segment.parameters, starts: starts))
+        }
+        let plan = SubstreamPlan(parts, grid: grid)
+        return plan.isRegular && plan.jobs.count > 1 ? plan : nil
     }
 
     /// Works on a task. Whoever finishes the last one puts the segments together.
-    func run(task: Int, _ workspaces: RecodingWorkspacePool) {
-        guard let plan else { return }
-        let workspace = workspaces.take()
+    func run(task: Int, _ workspaces: ObjectPool<SyntaxWorkspace>) {
+        let workspace = workspaces.borrow()
         defer { workspaces.giveBack(workspace) }
-        if !plan.tasks.isEmpty, let progress, let lines {
-            let outcome = hooks.take().flatMap { hook in
-                defer { hooks.giveBack(hook) }
-                return recode(plan.tasks[task], of: plan.ranges[task], hook, progress, lines, workspace)
+        if let plan, let progress, let lines {
+            var done = 0
+            if let hook = hooks.borrow() {
+                let outcome = recode(plan, task, &done, hook, progress, lines, workspace)
+                hooks.giveBack(hook)
+                lock.withLock { outcomes[task] = outcome }
             }
-            lock.withLock { outcomes[task] = outcome }
-            // Whatever came of it, nobody needs to wait any longer.
-            progress.finish(plan.ranges[task].lazy.map { [grid] in Int(grid.ctbAddrTsToRs[$0]) })
+            progress.end(task, at: done)
         }
-        if unfinished.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0 { finish(plan, workspace) }
+        if unfinished.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue == 0 { finish(workspace) }
     }
 
     // MARK: Substreams
 
     private func recode(
-        _ pieces: [SubstreamPiece], of range: Range<Int>, _ hook: HookBox, _ progress: RecodingProgress,
-        _ lines: AboveContext,
-        _ workspace: RecodingWorkspace
+        _ plan: SubstreamPlan, _ task: Int, _ done: inout Int, _ hook: HookBox, _ progress: ProgressCounters,
+        _ lines: AboveContext, _ workspace: SyntaxWorkspace
     ) -> [[UInt8]]? {
         let store = ContextStore(sharingRowsOf: self.store)
         var result: [[UInt8]] = []
-        for (i, piece) in pieces.enumerated() {
-            let end = i + 1 < pieces.count ? pieces[i + 1].start : range.upperBound
+        for piece in plan.jobs[task] {
             let segment = segments[piece.segment]
             let data = segment.rbsp.withUnsafeBufferPointer { rbsp -> [UInt8]? in
-                let bytes = UnsafeBufferPointer(rebasing: UnsafeBufferPointer(rebasing: rbsp[segment.data])[piece.data])
+                let whole = UnsafeBufferPointer(rebasing: rbsp[segment.data])
+                let bytes = UnsafeBufferPointer(rebasing: whole[piece.firstByte..<(piece.endByte ?? whole.count)])
                 let substream = makeSubstream(segment, bytes, store, lines, hook, workspace)
-                var ts = piece.start
-                while ts < end {
-                    waitForNeighbours(of: ts, begins: ts == piece.start, in: range, segment.parameters, progress)
+                var ts = piece.firstTs
+                while ts < piece.endTs {
+                    let begins = ts == piece.firstTs
+                    if !isReady(ts, begins: begins, segment.parameters, plan, task, progress) { return nil }
                     let rs = enter(ts, workspace)
-                    if ts == piece.start { substream.begin(ctbAddrRs: rs, first: piece.beginsSegment) }
+                    if begins { substream.begin(ctbAddrRs: rs, first: piece.beginsSegment) }
                     let step = substream.code(workspace.ctu)
                     ts += 1
-                    progress.finish(CollectionOfOne(rs))
+                    done += 1
+                    progress.advance(task, to: done)
                     switch step {
                     case .failed: return nil
                     case .more: continue
@@ -136,7 +160,7 @@ final class PictureRecoding: @unchecked Sendable {
                         guard isLast == piece.endsSegment, isLast || substream.outputCount == bytes.count else {
                             return nil
                         }
-                        guard ts == end || (isLast && end == grid.count) else { return nil }
+                        guard ts == piece.endTs || (isLast && piece.endTs == grid.count) else { return nil }
                         // Recoding in order tells what is wrong.
                         if restores && !substream.isRegular { return nil }
                         return substream.outputBytes()
@@ -150,39 +174,41 @@ final class PictureRecoding: @unchecked Sendable {
         return result
     }
 
-    /// A row waits for the contexts that the row above leaves behind its second CTB, and each CTB for the one above.
-    private func waitForNeighbours(
-        of ts: Int, begins: Bool, in range: Range<Int>, _ p: SliceParameters, _ progress: RecodingProgress
-    ) {
+    /// Waits for what a CTB is parsed with: a row for the contexts that the row above leaves behind its second CTB,
+    /// each CTB for the one above. False where that will not come.
+    private func isReady(
+        _ ts: Int, begins: Bool, _ p: SliceParameters, _ plan: SubstreamPlan, _ task: Int,
+        _ progress: ProgressCounters
+    ) -> Bool {
         let width = picWidthInCtbs
         let rs = Int(grid.ctbAddrTsToRs[ts])
-        func waits(for other: Int) -> Bool {
-            let at = Int(grid.ctbAddrRsToTs[other])
-            return at < range.lowerBound && at >= Int(grid.ctbAddrRsToTs[p.sliceAddrRs])
-                && grid.areInSameTile(other, rs)
-        }
-        if rs < width { return }
-        let above = rs - width
-        if begins && p.entropyCodingSyncEnabledFlag && rs % width + 1 < width && waits(for: above + 1) {
-            progress.wait(for: above + 1)
-        }
-        if !waits(for: above) || progress.isDone(above) { return }
-        // Whoever has to wait lets the row above get ahead a little: waiting costs as much as several CTBs.
-        let ahead = above + min(4, width - 1 - rs % width)
-        progress.wait(for: waits(for: ahead) ? ahead : above)
+        if rs < width { return true }
+        let isSynchronized = begins && p.entropyCodingSyncEnabledFlag && rs % width + 1 < width
+        return isDone(rs - width, for: rs, p, plan, task, progress)
+            && (!isSynchronized || isDone(rs - width + 1, for: rs, p, plan, task, progress))
+    }
+
+    private func isDone(
+        _ other: Int, for rs: Int, _ p: SliceParameters, _ plan: SubstreamPlan, _ task: Int,
+        _ progress: ProgressCounters
+    ) -> Bool {
+        let at = Int(grid.ctbAddrRsToTs[other])
+        guard at >= Int(grid.ctbAddrRsToTs[p.sliceAddrRs]), grid.areInSameTile(other, rs) else { return true }
+        let job = Int(plan.jobOf[at])
+        return job == task || job >= 0 && progress.wait(job, for: at - plan.firstTs[job] + 1)
     }
 
     private func makeSubstream(
         _ segment: RecodingSegment, _ data: UnsafeBufferPointer<UInt8>, _ store: ContextStore, _ lines: AboveContext,
         _ hook: HookBox,
-        _ workspace: RecodingWorkspace
-    ) -> Substream {
-        Substream.recoder(
+        _ workspace: SyntaxWorkspace
+    ) -> any SliceDataCoding {
+        SliceData.recoder(
             parameters: segment.parameters, data: data, store: store, lines: lines, scratch: workspace.scratch,
             contexts: workspace.contexts, hook: hook, unit: unit)
     }
 
-    private func enter(_ ts: Int, _ workspace: RecodingWorkspace) -> Int {
+    private func enter(_ ts: Int, _ workspace: SyntaxWorkspace) -> Int {
         let rs = Int(grid.ctbAddrTsToRs[ts])
         workspace.ctu.reset(
             ctbAddrRs: rs, xCtb: (rs % picWidthInCtbs) << ctbLog2Size, yCtb: (rs / picWidthInCtbs) << ctbLog2Size)
@@ -191,21 +217,20 @@ final class PictureRecoding: @unchecked Sendable {
 
     // MARK: Slices
 
-    private func finish(_ plan: SubstreamPlan, _ workspace: RecodingWorkspace) {
+    private func finish(_ workspace: SyntaxWorkspace) {
         results = segments.map { .failed($0.failure ?? .sliceData) }
         var pieces: [[[UInt8]]] = Array(repeating: [], count: segments.count)
-        var isWhole = Array(repeating: !plan.tasks.isEmpty, count: plan.slices.count)
+        var isWhole = Array(repeating: plan != nil, count: segments.count)
         for (task, outcome) in outcomes.enumerated() {
-            guard let outcome else {
-                isWhole[plan.sliceOfTask[task]] = false
-                continue
+            guard let planned = plan?.jobs[task] else { continue }
+            for (i, piece) in planned.enumerated() {
+                if let outcome { pieces[piece.segment].append(outcome[i]) } else { isWhole[piece.segment] = false }
+                ends[piece.segment] = piece.endTs
             }
-            for (piece, data) in zip(plan.tasks[task], outcome) { pieces[piece.segment].append(data) }
         }
-        for (slice, members) in plan.slices.enumerated() {
-            if isWhole[slice] {
+        for members in slices {
+            if members.allSatisfy({ isWhole[$0] }) {
                 for index in members {
-                    ends[index] = plan.end(of: index)
                     var end = 0
                     let pieceEnds = pieces[index].map { piece in
                         end += piece.count
@@ -214,17 +239,18 @@ final class PictureRecoding: @unchecked Sendable {
                     results[index] = assembled(segments[index], Array(pieces[index].joined()), ends: pieceEnds)
                 }
             } else {
+                for index in members { ends[index] = nil }
                 recodeInOrder(members, workspace)
             }
         }
-        refuseOverlaps(plan)
+        refuseOverlaps()
         outcomes = []
         lines = nil
         progress = nil
     }
 
     /// No CTU is coded twice in a picture: of slices that overlap, the first ones count.
-    private func refuseOverlaps(_ plan: SubstreamPlan) {
+    private func refuseOverlaps() {
         if !restores { return }
         var covered = 0
         for (index, segment) in segments.enumerated() {
@@ -235,8 +261,8 @@ final class PictureRecoding: @unchecked Sendable {
     }
 
     /// A slice's segments one after the other, whatever their entry points say.
-    private func recodeInOrder(_ members: Range<Int>, _ workspace: RecodingWorkspace) {
-        guard let hook = hooks.take() else { return }
+    private func recodeInOrder(_ members: Range<Int>, _ workspace: SyntaxWorkspace) {
+        guard let hook = hooks.borrow() else { return }
         defer { hooks.giveBack(hook) }
         let lines = AboveContext(picWidthInMinCbs: sps.picWidthInMinCbsY)
         // Where the next dependent segment must begin.
@@ -261,7 +287,7 @@ final class PictureRecoding: @unchecked Sendable {
 
     private func recodeInOrder(
         _ segment: RecodingSegment, from start: Int, _ hook: HookBox, _ lines: AboveContext,
-        _ workspace: RecodingWorkspace
+        _ workspace: SyntaxWorkspace
     ) -> (data: [UInt8], ends: [Int], next: Int, isRegular: Bool)? {
         if segment.data.isEmpty { return nil }
         var ends: [Int] = []

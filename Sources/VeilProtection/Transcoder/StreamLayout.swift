@@ -18,7 +18,7 @@ package final class StreamLayout {
         let layer = nal.header.nuhLayerId
         // What cannot be read is told of where it is used.
         do {
-            try sets.take(nal)
+            try sets.insert(nal)
             switch nal.header.nalUnitType {
             case .vps: layers = Self.layers(try VideoParameterSet(rbsp: nal.rbsp))
             case .pps:

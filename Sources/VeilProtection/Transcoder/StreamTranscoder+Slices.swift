@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
-import Synchronization
 import VeilBitstream
 import VeilCore
 import VeilEntropy
@@ -136,7 +135,7 @@ extension StreamTranscoder {
             (hooks as? Rekeying)?.pictureHooks(layer: h.nuhLayerId, old: stream)
             ?? hooks.pictureHooks(layer: h.nuhLayerId)
         guard try touches(unit), let hook = make() else { return }
-        let pool = HookPool(hook, make: make)
+        let pool = ObjectPool<HookBox?>([HookBox(hook)]) { make().map(HookBox.init) }
         let picture = PictureRecoding(
             hooks: pool, unit: unit, grid: segment.grid, sps: segment.sps, restores: !hasOwnHooks)
         following.current = (h.nuhLayerId, picture)
@@ -207,15 +206,13 @@ extension StreamTranscoder {
         let work = pictures.flatMap { picture in (0..<picture.plan(isParallel: isDivided)).map { (picture, $0) } }
         let workspaces = self.workspaces
         if isParallel && work.count > 1 {
-            // Tasks are taken in order: what one waits for, somebody is working on already.
-            let next = Atomic<Int>(0)
-            DispatchQueue.concurrentPerform(iterations: min(threads, work.count)) { _ in
-                while true {
-                    let i = next.wrappingAdd(1, ordering: .relaxed).oldValue
-                    if i >= work.count { return }
-                    work[i].0.run(task: work[i].1, workspaces)
-                }
-            }
+            let pool = self.pool ?? WorkerPool(threads: threads)
+            self.pool = pool
+            // Jobs begin in order: what one waits for, somebody is working on already.
+            pool.submit(
+                WorkerPool.Group(
+                    count: work.count, run: { work[$0].0.run(task: work[$0].1, workspaces) }, finish: {}))
+            pool.wait(unfinishedAtMost: 0)
         } else {
             for (picture, task) in work { picture.run(task: task, workspaces) }
         }

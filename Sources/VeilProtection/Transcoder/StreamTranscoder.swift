@@ -65,7 +65,9 @@ package final class StreamTranscoder {
     private var verified: VerifiedStream?
     let sets = ParameterSetCollection()
     var grids: [Int: (generation: Int, grid: CTBGrid)] = [:]
-    let workspaces = RecodingWorkspacePool()
+    let workspaces = ObjectPool { SyntaxWorkspace() }
+    /// Made with the first pictures that are recoded in parallel.
+    var pool: WorkerPool?
     var queue: [Slot] = []
     var pictures: [PictureRecoding] = []
     var following = Following()
@@ -76,6 +78,8 @@ package final class StreamTranscoder {
 
     /// Nonces of the runs that were decrypted.
     private var oldRuns: Set<[UInt8]> = []
+
+    deinit { pool?.stop() }
 
     /// - Parameters:
     ///   - signals: encrypting, put the encryption messages into the stream.
@@ -220,7 +224,7 @@ package final class StreamTranscoder {
             switch type {
             case .vps, .sps, .pps:
                 plan?.layout.take(nal)
-                try sets.takeOrForget(nal)
+                try sets.insertOrRemove(nal)
             case .accessUnitDelimiter: following.positions.boundary()
             case .endOfSequence, .endOfBitstream: following.positions.endOfSequence(layer: nal.header.nuhLayerId)
             default: break

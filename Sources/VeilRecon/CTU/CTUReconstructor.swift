@@ -232,8 +232,8 @@ package final class CTUReconstructor {
             let size = (1 << Int(cu.pointee.log2CbSize)) >> shift
             let up =
                 cIdx == 0
-                ? slice.bitDepthLuma - slice.constants.pcmBitDepthLuma
-                : slice.bitDepthChroma - slice.constants.pcmBitDepthChroma
+                ? slice.bitDepthLuma - slice.constants.parameters.pcmBitDepthLuma
+                : slice.bitDepthChroma - slice.constants.parameters.pcmBitDepthChroma
             let plane = c.plane(cIdx)
             var to = plane.at(Int(cu.pointee.x0) >> shift, Int(cu.pointee.y0) >> shift)
             for _ in 0..<size {

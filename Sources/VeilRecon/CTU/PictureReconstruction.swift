@@ -78,7 +78,7 @@ package final class PictureReconstruction: @unchecked Sendable {
         self.grid = grid
         let w8 = (grid.width + 7) / 8
         let h8 = (grid.height + 7) / 8
-        memory = MemoryPool.shared.take(byteCount: Self.byteCount(grid))
+        memory = MemoryPool.shared.borrow(byteCount: Self.byteCount(grid))
         // Bytes first filled with zero, then the records of the CTBs.
         let cells = w8 * h8
         _ = memory.initializeMemory(as: UInt8.self, repeating: 0, count: cells * 10)

@@ -43,11 +43,13 @@ package enum QuantizationParameters {
         let grid = slice.grid
         let ts = Int(grid.ctbAddrRsToTs[rs])
         let column = rs % grid.widthInCtbs
-        if rs == slice.sliceAddrRs || ts == 0 { return slice.constants.sliceQpY }
+        if rs == slice.sliceAddrRs || ts == 0 { return slice.sliceQpY }
         let previous = Int(grid.ctbAddrTsToRs[ts - 1])
-        if grid.tileIdRs[previous] != grid.tileIdRs[rs] { return slice.constants.sliceQpY }
-        if slice.constants.entropyCodingSyncEnabledFlag && column << grid.log2CtbSize == Int(grid.tileX0[column]) {
-            return slice.constants.sliceQpY
+        if grid.tileIdRs[previous] != grid.tileIdRs[rs] { return slice.sliceQpY }
+        if slice.constants.parameters.entropyCodingSyncEnabledFlag
+            && column << grid.log2CtbSize == Int(grid.tileX0[column])
+        {
+            return slice.sliceQpY
         }
         return lastQpY(ctbAddrRs: previous, grid: grid, maps: maps)
     }

@@ -147,7 +147,7 @@ package final class InterLayerProducer: @unchecked Sendable {
     }
 
     /// Whether decoders disagree about this picture's motion (``InterLayerReference/MotionMapping``).
-    package var hasDisputedMotion: Bool { hasMotion && !isAlias && reference.hasOffsets }
+    package var hasAmbiguousMotion: Bool { hasMotion && !isAlias && reference.hasOffsets }
 
     /// Has the motion made again, by a mapping. Not while the current picture is being decoded.
     package func remakeMotion(_ mapping: InterLayerReference.MotionMapping) {

@@ -26,47 +26,46 @@ package enum SubstreamStep: Sendable {
     case failed
 }
 
-/// Slice segment data (7.3.8.1) of consecutive substreams, CTU by CTU. The concrete kinds are made by the functions
-/// below.
-package class Substream {
-    package let parameters: SliceParameters
-    let store: ContextStore
-
-    init(parameters: SliceParameters, store: ContextStore) {
-        self.parameters = parameters
-        self.store = store
-    }
-
+/// Slice segment data (7.3.8.1) of consecutive substreams, read, written or recoded CTU by CTU.
+package protocol SliceDataCoding: AnyObject {
     /// Prepares for the CTU that a substream (or a slice segment) begins with. `first` says that it begins the slice
     /// segment.
-    package func begin(ctbAddrRs: Int, first: Bool) { fatalError("abstract") }
+    func begin(ctbAddrRs: Int, first: Bool)
 
     /// Codes one CTU (whose record was reset to its address) and the end flags after it.
     /// `last` is what a writer says: the slice segment ends here.
-    package func code(_ ctu: CodingTreeUnit, last: Bool = false) -> SubstreamStep { fatalError("abstract") }
+    func code(_ ctu: CodingTreeUnit, last: Bool) -> SubstreamStep
 
     /// A copy of the bytes written so far over all substreams; once the segment has ended, for a recoder.
-    package func outputBytes() -> [UInt8] { fatalError("abstract") }
+    func outputBytes() -> [UInt8]
 
     /// How many bytes have been written: after `endOfSubstream`, where the next substream begins.
-    package var outputCount: Int { fatalError("abstract") }
+    var outputCount: Int { get }
 
     /// Of a recoder, once the segment has ended: whether recoding its output gives back its input.
-    package var isRegular: Bool { fatalError("abstract") }
+    var isRegular: Bool { get }
+}
 
+extension SliceDataCoding {
+    /// Codes one CTU for a reader or recoder, which learns from the stream where the segment ends.
+    package func code(_ ctu: CodingTreeUnit) -> SubstreamStep { code(ctu, last: false) }
+}
+
+/// Makes the kinds of ``SliceDataCoding``.
+package enum SliceData {
     /// Reads slice segment data. `data` must outlive the substream; `hook` decrypts.
     package static func reader(
         parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: AboveContext,
         scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox? = nil, unit: BinUnit? = nil
-    ) -> Substream {
+    ) -> any SliceDataCoding {
         let decoder = CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count)
         if let hook {
-            return TypedSubstream(
+            return SliceDataCoder(
                 coder: HookedCoder(decoder, box: hook), parameters: parameters, store: store, lines: lines,
                 scratch: scratch,
                 owned: [contexts, hook], unit: unit)
         }
-        return TypedSubstream(
+        return SliceDataCoder(
             coder: decoder, parameters: parameters, store: store, lines: lines, scratch: scratch, owned: [contexts],
             unit: unit)
     }
@@ -76,18 +75,17 @@ package class Substream {
         parameters: SliceParameters, store: ContextStore, lines: AboveContext, scratch: SyntaxScratch,
         contexts: ContextSet,
         hook: HookBox? = nil, unit: BinUnit? = nil
-    ) -> Substream {
+    ) -> any SliceDataCoding {
         let encoder = CABACEncoder(contexts: contexts.states, sink: ByteSink())
         if let hook {
-            return TypedSubstream(
+            return SliceDataCoder(
                 coder: HookedCoder(encoder, box: hook), parameters: parameters, store: store, lines: lines,
                 scratch: scratch,
-                owned: [contexts, hook], unit: unit, ownedSink: { $0.base.sink.deallocate() })
+                owned: [contexts, hook], unit: unit)
         }
-        return TypedSubstream(
+        return SliceDataCoder(
             coder: encoder, parameters: parameters, store: store, lines: lines, scratch: scratch, owned: [contexts],
-            unit: unit,
-            ownedSink: { $0.sink.deallocate() })
+            unit: unit)
     }
 
     /// Reads slice segment data and makes it again, with the runs that `hook` replaces. CTU records are left without
@@ -95,45 +93,43 @@ package class Substream {
     package static func recoder(
         parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: AboveContext,
         scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox?, unit: BinUnit?
-    ) -> Substream {
+    ) -> any SliceDataCoding {
         let decoder = CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count)
         let code = CodeString(data.baseAddress ?? Self.noData, count: data.count)
-        return TypedSubstream(
+        return SliceDataCoder(
             coder: RecodingCoder(decoder: decoder, code: code, box: hook), parameters: parameters, store: store,
-            lines: lines, scratch: scratch, owned: hook.map { [contexts, $0] } ?? [contexts], unit: unit,
-            ownedSink: { $0.code.deallocate() })
+            lines: lines, scratch: scratch, owned: hook.map { [contexts, $0] } ?? [contexts], unit: unit)
     }
 
     private nonisolated(unsafe) static let noData = UnsafePointer(UnsafeMutablePointer<UInt8>.allocate(capacity: 1))
 }
 
-/// A `Substream` with its coder known, so that the compiler specializes the syntax.
-final class TypedSubstream<C: BinCoder>: Substream {
+/// The one implementation, generic over the bin coder.
+final class SliceDataCoder<C: BinCoder>: SliceDataCoding {
+    private let parameters: SliceParameters
+    private let store: ContextStore
     @exclusivity(unchecked) private var syntax: SliceDataSyntax<C>
     private let unit: BinUnit?
     private let lines: AboveContext
     private let scratch: SyntaxScratch
     /// Keeps alive what the coder points to.
     private let owned: [AnyObject]
-    private let freeSink: ((inout C) -> Void)?
 
     init(
         coder: C, parameters: SliceParameters, store: ContextStore, lines: AboveContext, scratch: SyntaxScratch,
         owned: [AnyObject],
-        unit: BinUnit?, ownedSink: ((inout C) -> Void)? = nil
+        unit: BinUnit?
     ) {
         syntax = SliceDataSyntax(coder: coder, parameters: parameters, lines: lines, scratch: scratch)
         self.unit = unit
         self.lines = lines
         self.scratch = scratch
         self.owned = owned
-        freeSink = ownedSink
-        super.init(parameters: parameters, store: store)
+        self.parameters = parameters
+        self.store = store
     }
 
-    deinit { freeSink?(&syntax.coder) }
-
-    override func begin(ctbAddrRs rs: Int, first: Bool) {
+    func begin(ctbAddrRs rs: Int, first: Bool) {
         let grid = parameters.grid
         let width = parameters.picWidthInCtbsY
         let column = rs % width
@@ -169,7 +165,7 @@ final class TypedSubstream<C: BinCoder>: Substream {
     @_specialize(where C == CABACEncoder)
     @_specialize(where C == HookedCoder<CABACEncoder>)
     @_specialize(where C == RecodingCoder)
-    override func code(_ ctu: CodingTreeUnit, last: Bool) -> SubstreamStep {
+    func code(_ ctu: CodingTreeUnit, last: Bool) -> SubstreamStep {
         syntax.codingTreeUnit(ctu)
         if syntax.failed || syntax.coder.overrun { return .failed }
         let grid = parameters.grid
@@ -195,9 +191,9 @@ final class TypedSubstream<C: BinCoder>: Substream {
         return .more
     }
 
-    override func outputBytes() -> [UInt8] { Array(syntax.coder.output) }
+    func outputBytes() -> [UInt8] { Array(syntax.coder.output) }
 
-    override var outputCount: Int { syntax.coder.outputEnd }
+    var outputCount: Int { syntax.coder.outputEnd }
 
-    override var isRegular: Bool { syntax.coder.isRegular }
+    var isRegular: Bool { syntax.coder.isRegular }
 }
