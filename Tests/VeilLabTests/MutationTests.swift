@@ -59,6 +59,18 @@ func smallStream(frames: Int = 5) throws -> [NALUnit] {
             #expect(outcome.violations.isEmpty, "seed \(seed): \(outcome.violations)")
             sum.add(outcome)
         }
+        // What is whole is always accepted, whatever is selected, tagged or not.
+        var clean: [UInt8] = []
+        for unit in units { clean.append(annexB: unit) }
+        for _ in 0..<100 {
+            var random = CaseRandom(seed: UInt64(sum.encryptions))
+            let variant = random.next()
+            let outcome = ProtectionCase(stream: clean, variant: variant).run()
+            #expect(
+                outcome.violations.isEmpty && outcome.accepted == outcome.encryptions && outcome.sealed == 0,
+                "variant \(variant): \(outcome)")
+            sum.add(outcome)
+        }
         // All that can happen did.
         #expect(sum.accepted > 300 && sum.sealed > 100 && sum.dropped > 20 && sum.passed > 20, "\(sum)")
     }

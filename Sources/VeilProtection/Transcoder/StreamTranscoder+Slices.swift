@@ -29,12 +29,19 @@ extension StreamTranscoder {
             guard nal.header.nalUnitType.isSlice else {
                 throw SyntaxError.unsupported(element: "nal_unit_type", value: Int(nal.header.nalUnitType.rawValue))
             }
-            segment = try read(nal)
+            var read = try read(nal)
+            if leavesOut && isNewPicture(read.header) && !queue.isEmpty {
+                // Slices of the last one may be left out: whoever decrypts decides without them.
+                try drain()
+                read = try self.read(nal)
+            }
+            segment = read
         } catch let error as SyntaxError {
             try putDamaged(nal, "\(error)", isSealed: isSealed)
             return
         }
         let header = segment.header
+        let before = following
         if isNewPicture(header) {
             plan?.layout.activate(pps: header.slicePicParameterSetId, layer: layer)
             try follow(layers: StreamLayout.layers(sets.videoParameterSet(id: segment.sps.spsVideoParameterSetId)))
@@ -51,7 +58,8 @@ extension StreamTranscoder {
         }
         following.previousHeader = header
         guard let picture = following.current?.picture else {
-            if isSelected(nal.header) {
+            if isSelected(nal.header, isReadable: !following.isUnknown) {
+                if leavesOut { following = before }
                 try putDamaged(nal, "it belongs to no picture that is known", isSealed: isSealed)
             } else {
                 try put(isSealed ? .damaged(nal, reason: "", isSealed: true) : .ready(nal))
@@ -63,6 +71,9 @@ extension StreamTranscoder {
             nal, header: header, payload: segment.payload, pps: segment.pps, isSealed: isSealed)
         try put(.segment(picture, index))
     }
+
+    /// Whether whoever decrypts will not see what cannot be encrypted.
+    private var leavesOut: Bool { damaged == .drop && encrypts }
 
     private func read(_ nal: NALUnit) throws -> ReadSegment {
         let layer = nal.header.nuhLayerId
@@ -105,13 +116,13 @@ extension StreamTranscoder {
         if let last = pictures.last, !isParallel || pictures.count >= threads || last.byteCount >= Self.dividedPicture {
             try drain()
         }
-        if damaged == .drop && encrypts { checkpoint = following }
+        if leavesOut { checkpoint = following }
         following.current = (h.nuhLayerId, nil)
         following.isClosed = false
-        report.pictures += 1
-        guard let hooks else { return }
         // A dependent segment whose slice is lost does not tell its picture.
-        guard h.firstSliceSegmentInPicFlag || !h.dependentSliceSegmentFlag else { return }
+        following.isUnknown = h.dependentSliceSegmentFlag && !h.firstSliceSegmentInPicFlag
+        report.pictures += 1
+        guard let hooks, !following.isUnknown else { return }
         let isIRAP = h.nalUnitType.isIRAP
         let stream = following.positions.next(h, log2MaxPicOrderCntLsb: segment.sps.log2MaxPicOrderCntLsb) {
             hooks.periodStart(layer: $0, isIRAP: $1)
@@ -188,7 +199,7 @@ extension StreamTranscoder {
     /// Recodes the pictures held and delivers all that waits.
     func drain() throws {
         recode()
-        if damaged == .drop, encrypts, queue.contains(where: \.hasFailed), let checkpoint {
+        if leavesOut, queue.contains(where: \.hasFailed), let checkpoint {
             try leaveOut(since: checkpoint)
             return
         }
@@ -317,7 +328,10 @@ extension StreamTranscoder {
             try announce(before: nal)
             try deliver(nal)
         case .seal:
-            guard let encryption, let lowest = encryption.encryptedLayers.first else { return }
+            guard let encryption, let lowest = encryption.encryptedLayers.first else {
+                throw ProtectionError.damaged(
+                    layer: nal.header.nuhLayerId, offset: nal.offset, type: type, reason: "there is no key to seal it")
+            }
             let own = nal.header.nuhLayerId
             let layer = encryption.encryptedLayers.contains(own) ? own : lowest
             // Whoever opens it must know the run.

@@ -39,6 +39,8 @@ package final class StreamTranscoder {
         var current: (layer: Int, picture: PictureRecoding?)?
         /// No more slices can be added to it.
         var isClosed = false
+        /// It began with a segment that does not tell which picture it is of.
+        var isUnknown = false
     }
 
     enum Slot {
@@ -241,6 +243,7 @@ package final class StreamTranscoder {
             if SealedUnit.isOne(nal) {
                 guard let opened = try decryption.open(nal) else { return false }
                 report.openedSlices += 1
+                if encrypts { try follow(layers: nil) }
                 try take(opened, isSealed: true)
                 return true
             }
@@ -289,7 +292,8 @@ package final class StreamTranscoder {
     }
 
     /// Whether pictures of a unit's layer and kind are to be encrypted, as far as its NAL unit header tells.
-    func isSelected(_ h: NALUnitHeader) -> Bool {
+    /// - Parameter isReadable: it is a slice of a known picture, which can be tagged.
+    func isSelected(_ h: NALUnitHeader, isReadable: Bool = false) -> Bool {
         guard let encryption else { return false }
         let selection: EncryptionScope
         if let message = encryption.message(layer: h.nuhLayerId, period: 0) {
@@ -301,7 +305,7 @@ package final class StreamTranscoder {
             return false
         }
         // What has no tag cannot stand in an authenticated layer.
-        if encryption.options.authenticates && signals { return true }
+        if encryption.options.authenticates && signals && !isReadable { return true }
         return (!selection.irapOnly || h.nalUnitType.isIRAP) && h.temporalId >= selection.minTemporalId
     }
 
