@@ -90,7 +90,8 @@ let package = Package(
         .testTarget(name: "VeilTests", dependencies: ["Veil", "VeilC", "CVeil", "VeilTool", "veil-examples"]),
         .testTarget(name: "VeilLabTests", dependencies: ["VeilLab"]),
         .testTarget(
-            name: "VeilToolTests", dependencies: ["VeilTool", "Veil", "VeilC", "veil-examples", "TestSupport"]),
+            name: "VeilToolTests",
+            dependencies: ["VeilTool", "Veil", "VeilBitstream", "VeilMedia", "VeilC", "veil-examples", "TestSupport"]),
     ],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .gnucxx17

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What settings, hooks and errors of the library are made of. The modules behind have more, which is not for export.
 
-// Errors that the library's functions throw.
+// What samples mean.
 @_exported import struct VeilBitstream.ColourDescription
+@_exported import enum VeilBitstream.ColourNames
+// Errors that the library's functions throw.
 @_exported import enum VeilBitstream.CutError
 @_exported import enum VeilBitstream.StreamError
 @_exported import enum VeilBitstream.SyntaxError

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilRecon
 
 /// A picture in output order.
@@ -7,6 +8,10 @@ package struct DecodedFrame: @unchecked Sendable {
     package let info: OutputInfo
     /// Nominal frames per second from the VUI or VPS, as (time scale, units in tick), when given.
     package let timing: (timeScale: Int, numUnitsInTick: Int)?
+    /// What its samples mean.
+    package let colour: ColourDescription
+    /// Whether it is one field of two (field_seq_flag).
+    package let isField: Bool
 
     /// Cropped size in luma samples.
     package var width: Int { picture.frame.width - info.window.left - info.window.right }

@@ -48,6 +48,8 @@ package struct OutputInfo: Sendable {
     package var window = (left: 0, right: 0, top: 0, bottom: 0)
     /// How many access units came before in decoding order.
     package var accessUnit = 0
+    /// Payloads of its registered user data messages (D.2.6).
+    package var userData: [[UInt8]] = []
     package init() {}
 }
 

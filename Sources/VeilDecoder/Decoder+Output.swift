@@ -79,8 +79,16 @@ extension Decoder {
             outputQueue.append(
                 DecodedFrame(
                     picture: entry.picture, info: entry.output,
-                    timing: timing.map { (timeScale: $0.timeScale, numUnitsInTick: $0.numUnitsInTick) }))
+                    timing: timing.map { (timeScale: $0.timeScale, numUnitsInTick: $0.numUnitsInTick) },
+                    colour: colour(ofLayer: entry.output.nuhLayerId), isField: sps?.vui?.fieldSeqFlag ?? false))
         }
+    }
+
+    /// What the samples of a layer mean. One that does not tell shows what the base layer shows.
+    private func colour(ofLayer id: Int) -> ColourDescription {
+        let own = (layers[id]?.sps?.vui?.colour ?? ColourDescription()).completed(by: messages.colour(ofLayer: id))
+        guard id > 0, own.isEmpty, let from = layers[0]?.sps, let to = layers[id]?.sps else { return own }
+        return colour(ofLayer: 0).scaled(from: from.shownSize, to: to.shownSize)
     }
 
     /// Layers that are put out, as far as the VPS at hand tells: nil for as many as there are.

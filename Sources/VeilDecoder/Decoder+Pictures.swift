@@ -75,6 +75,7 @@ extension Decoder {
             options.hooks?.periodStart(layer: $0, isIRAP: $1)
         }
         if position.beginsAccessUnit { beginAccessUnit() }
+        let userData = messages.begin(layer: layerId, beginsAccessUnit: position.beginsAccessUnit)
         if position.precedesIRAP {
             // Decoding can only begin at an IRAP picture.
             report.noteOnce("layer \(layerId): \(type) before any IRAP picture, skipped")
@@ -136,6 +137,7 @@ extension Decoder {
         info.poc = poc
         info.window = sps.window
         info.accessUnit = accessUnitCount
+        info.userData = userData
         let output = try h.picOutputFlag && selection().isOutput(layerId)
         let entry = DPBEntry(
             picture: picture, poc: poc, neededForOutput: output, isGenerated: false, temporalId: h.temporalId,

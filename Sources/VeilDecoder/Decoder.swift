@@ -56,6 +56,7 @@ package final class Decoder {
     var currentReferences = LayerState.ReferenceSets()
     /// Pictures of the access unit by layer.
     var accessUnit: [Int: CodedPicture] = [:]
+    var messages = PictureMessages()
     var positions = StreamPosition()
     var accessUnitCount = 0
     var selectionStorage: LayerSelection?
@@ -90,12 +91,14 @@ package final class Decoder {
             case .endOfSequence, .endOfBitstream:
                 try finishPicture()
                 positions.endOfSequence(layer: nal.header.nuhLayerId)
+                messages.endOfSequence()
             case .accessUnitDelimiter:
                 try finishPicture()
                 positions.boundary()
             case .prefixSEI:
                 try finishPicture()
                 try options.prefixSEI?(nal)
+                messages.take(nal)
             case .suffixSEI:
                 // Without --verify a hash only serves where decoders disagree about motion between layers.
                 if options.verify || nal.header.nuhLayerId > 0 { try readHash(nal) }

@@ -42,6 +42,8 @@ package final class ScalableEncoder {
     /// Sources that wait for their base layer picture, as many as libx265 looks ahead.
     private var waiting: [Int: [any WaitingPicture]] = [:]
     private var pushed = 0
+    /// Of the pictures under way, by display index.
+    private var userData: [Int: [[UInt8]]] = [:]
     private var sentSets: Set<[UInt8]> = []
     private var positions = StreamPosition()
     /// Periods of all layers: each has a picture in every access unit.
@@ -80,9 +82,13 @@ package final class ScalableEncoder {
     }
 
     /// The same where the sources of the enhancement layers are kept somehow else until they are needed.
-    package func push(base: FrameBuffer, enhancements: [any WaitingPicture]) throws -> CodedAccessUnit? {
+    /// - Parameter userData: payloads of registered user data messages, which go before the picture of each layer.
+    package func push(
+        base: FrameBuffer, enhancements: [any WaitingPicture], userData: [[UInt8]] = []
+    ) throws -> CodedAccessUnit? {
         precondition(enhancements.count == settings.enhancements.count, "one source a layer")
         if !enhancements.isEmpty { waiting[pushed] = enhancements }
+        if !userData.isEmpty { self.userData[pushed] = userData }
         pushed += 1
         if let coded = try baseEncoder.encode(base) { inFlight.append(try begin(coded)) }
         return try next(limit: maxInFlight)
@@ -264,11 +270,12 @@ package final class ScalableEncoder {
 
     private func finish(_ unit: AccessUnitInFlight) -> CodedAccessUnit {
         var nals = unit.before
-        if unit.isIRAP { nals += masteringMessages(layer: 0) }
+        let userData = self.userData.removeValue(forKey: unit.displayIndex) ?? []
+        nals += describingMessages(unit, layer: 0, userData)
         nals += (unit.messages[0].map { [$0] } ?? []) + unit.baseUnits
         var bytes = [unit.baseBytes]
         for (i, picture) in unit.pictures.enumerated() {
-            if unit.isIRAP { nals += masteringMessages(layer: i + 1) }
+            nals += describingMessages(unit, layer: i + 1, userData)
             if let message = unit.messages[i + 1] { nals.append(message) }
             let slices = picture.finish()
             nals += slices
@@ -281,14 +288,16 @@ package final class ScalableEncoder {
             pictures: [unit.basePicture] + unit.pictures.map(\.picture), layerBytes: bytes, layerQps: unit.qps)
     }
 
-    /// Before every IRAP picture, so that a stream can be cut there.
-    private func masteringMessages(layer: Int) -> [NALUnit] {
-        let messages = SEIMessage.messages(of: settings.colour)
-        guard !messages.isEmpty else { return [] }
-        return [
-            NALUnit(
-                header: NALUnitHeader(nalUnitType: .prefixSEI, nuhLayerId: layer), rbsp: SEIMessage.rbsp(messages))
-        ]
+    /// What is said of a layer's picture: of the whole stream before every IRAP picture, so that it can be cut there.
+    private func describingMessages(
+        _ unit: AccessUnitInFlight, layer: Int, _ userData: [[UInt8]]
+    ) -> [NALUnit] {
+        let header = NALUnitHeader(
+            nalUnitType: .prefixSEI, nuhLayerId: layer,
+            nuhTemporalIdPlus1: unit.baseUnits.first?.header.nuhTemporalIdPlus1 ?? 1)
+        let whole = unit.isIRAP ? SEIMessage.messages(of: settings.colour) : []
+        let own = userData.map { SEIMessage(payloadType: SEIMessage.userDataRegistered, payload: $0) }
+        return [whole, own].filter { !$0.isEmpty }.map { NALUnit(header: header, rbsp: SEIMessage.rbsp($0)) }
     }
 
     private static func bytes(_ nals: [NALUnit]) -> Int { nals.reduce(0) { $0 + $1.bytes.count } }

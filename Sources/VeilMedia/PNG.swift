@@ -13,17 +13,34 @@ public struct RGBImage: Sendable {
         self.samples = samples ?? Array(repeating: 255, count: width * height * 3)
     }
 
-    /// A frame as RGB: limited range, BT.709 from 720 lines up and BT.601 below, chroma repeated.
+    /// Red from Cr, green from Cb and Cr, blue from Cb in 1/65536, of samples of limited range, by matrix_coeffs;
+    /// without one BT.709 from 720 lines up and BT.601 below.
+    private static func weights(_ matrix: Int?, height: Int) -> (rv: Int, gu: Int, gv: Int, bu: Int) {
+        switch matrix {
+        case 1: (117489, 13975, 34925, 138438)
+        case 4: (104448, 24759, 53109, 132798)
+        case 5, 6: (104597, 25675, 53279, 132201)
+        case 7: (117579, 16907, 35559, 136230)
+        case 9, 10: (110013, 12277, 42626, 140363)
+        default: weights(height >= 720 ? 1 : 6, height: height)
+        }
+    }
+
+    /// A frame as RGB, by its matrix and range, chroma repeated. Other primaries and transfer characteristics than
+    /// those of screens stay as they are.
     public init(_ frame: VideoFrame) {
         let f = frame.format
         self.init(width: f.width, height: f.height)
         let shift = f.bitDepth - 8
         let chroma = f.size(ofComponent: 1)
-        // Coefficients in 1/65536.
-        let (rv, gu, gv, bu) = f.height >= 720 ? (117489, 13975, 34925, 138438) : (104597, 25675, 53279, 132201)
+        let isFull = f.colour.isFullRange == true
+        var (rv, gu, gv, bu) = Self.weights(f.colour.matrix, height: f.height)
+        // Chroma of full range spans 255 steps where that of limited range spans 224.
+        if isFull { (rv, gu, gv, bu) = (rv * 224 / 255, gu * 224 / 255, gv * 224 / 255, bu * 224 / 255) }
+        let (black, scale) = isFull ? (0, 65536) : (16, 76309)
         for y in 0..<f.height {
             for x in 0..<f.width {
-                let luma = (Int(frame.planes[0][y * f.width + x] >> UInt16(shift)) - 16) * 76309
+                let luma = (Int(frame.planes[0][y * f.width + x] >> UInt16(shift)) - black) * scale
                 let at = (y / 2) * chroma.width + x / 2
                 let u = Int(frame.planes[1][at] >> UInt16(shift)) - 128
                 let v = Int(frame.planes[2][at] >> UInt16(shift)) - 128

@@ -3,25 +3,13 @@ import Foundation
 import VeilBitstream
 import VeilMedia
 
-/// Puts a single-layer stream into MP4, QuickTime, Matroska or MPEG-TS by way of ffmpeg, which copies it. Encryption
-/// messages stay in.
+/// Puts a single-layer stream into Matroska or MPEG-TS by way of ffmpeg, which copies it. Encryption messages stay in.
 final class ContainerOutput {
     /// ffmpeg's names of the formats by file name extension.
-    private static let formats = [
-        "mp4": "mp4", "m4v": "mp4", "mov": "mov", "mkv": "matroska", "ts": "mpegts", "mts": "mpegts",
-    ]
+    private static let formats = ["mkv": "matroska", "ts": "mpegts", "mts": "mpegts"]
 
-    /// Whether a file's name asks for a container.
+    /// Whether a file's name asks for such a container.
     static func isContainer(_ path: String) -> Bool { formats[(path as NSString).pathExtension.lowercased()] != nil }
-
-    /// For commands whose output is a bare stream.
-    static func refuse(_ path: String) throws {
-        if isContainer(path) {
-            throw MediaError.writeFailed(
-                path: path, reason: "a bare stream is made here: name it .hevc (extract puts one layer into containers)"
-            )
-        }
-    }
 
     private let path: String
     private let temporary: TemporaryFile
@@ -42,12 +30,10 @@ final class ContainerOutput {
         temporary = try TemporaryFile(replacing: path)
         writer = MatroskaWriter(fps: fps.map { ($0.numerator, $0.denominator) })
         signal(SIGPIPE, SIG_IGN)
-        // Apple's players open a track that is named hvc1 only.
-        let tag = format == "mp4" || format == "mov" ? ["-tag:v", "hvc1"] : []
         do {
             process = try ChildProcess(
                 ffmpeg,
-                ["-nostdin", "-v", "error", "-y", "-f", "matroska", "-i", "pipe:0", "-map", "0:v:0", "-c", "copy"] + tag
+                ["-nostdin", "-v", "error", "-y", "-f", "matroska", "-i", "pipe:0", "-map", "0:v:0", "-c", "copy"]
                     + ["-f", format, "file:" + temporary.path], input: .pipe)
         } catch let error as ChildError {
             throw MediaError.ffmpegFailed(path: path, reason: error.description)
@@ -60,7 +46,10 @@ final class ContainerOutput {
     func write(_ nal: NALUnit) throws {
         if nal.header.nuhLayerId > 0 && nal.header.nalUnitType.isSlice {
             throw MediaError.writeFailed(
-                path: path, reason: "containers hold one layer, the stream has more: name it .hevc for a bare stream")
+                path: path,
+                reason:
+                    "Matroska and MPEG-TS hold one layer, the stream has more: name it .mp4, or .hevc for a bare stream"
+            )
         }
         bytesWritten += nal.bytes.count + 4
         if let unit = grouping.push(nal) { try write(unit) }

@@ -46,6 +46,10 @@ struct DecodeCommand: ParsableCommand {
     }
 
     func run() throws {
+        if MovieOutput.isMovie(output) || ContainerOutput.isContainer(output) {
+            throw MediaError.writeFailed(
+                path: output, reason: "decode writes y4m and yuv; decrypt and extract write streams in containers")
+        }
         try CommandFiles.check(reads: [input], keys: [keys], writes: [output])
         var options = VideoDecoder.Options()
         options.output = outputLayerSet.map { .outputLayerSet($0) } ?? layer.map { .layer($0) } ?? .highestLayer
@@ -108,7 +112,8 @@ private final class LayerFiles {
                 path: output, what: "several layers are put out: %d in the name stands for the layer")
         }
         let format = VideoFormat(
-            width: picture.width, height: picture.height, fps: picture.frameRate ?? (25, 1), bitDepth: picture.bitDepth)
+            width: picture.width, height: picture.height, fps: picture.frameRate ?? (25, 1),
+            bitDepth: picture.bitDepth, colour: picture.colour)
         let path = isByLayer ? output.replacingOccurrences(of: "%d", with: "\(picture.layer)") : output
         let index = isByLayer ? picture.layer : 0
         let known = try writers[index] ?? open(path, format)

@@ -69,10 +69,14 @@ enum SourceInput {
             throw MediaError.notSupported(
                 path: input.name, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
         }
+        if first.isField {
+            throw MediaError.notSupported(path: input.name, what: "its pictures are fields of interlaced video")
+        }
         let rate =
             fps ?? (chunks.frameRate ?? first.frameRate.flatMap { FrameRate($0.0, $0.1) })
             .map { ($0.numerator, $0.denominator) } ?? (25, 1)
-        let format = VideoFormat(width: first.width, height: first.height, fps: rate, bitDepth: first.bitDepth)
+        let format = VideoFormat(
+            width: first.width, height: first.height, fps: rate, bitDepth: first.bitDepth, colour: first.colour)
         var pending: VideoPicture? = first
         return VideoSource(path: input.name, format: format) {
             guard let picture = try pending ?? next() else {

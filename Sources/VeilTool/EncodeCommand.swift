@@ -48,10 +48,11 @@ struct EncodeCommand: ParsableCommand {
         help:
             """
             Bits per sample of each layer (8 or 10), comma separated: 8,10 puts a 10-bit layer upon an 8-bit base \
-            layer.
+            layer. As many as the source has without it.
             """
     )
     var depth: String?
+    @OptionGroup var colour: ColourOptions
     @OptionGroup var protection: ProtectionOptions
     @Option(help: "Code at most this many frames.")
     var frames: Int?
@@ -92,12 +93,14 @@ struct EncodeCommand: ParsableCommand {
     private func settings(_ plan: LayerPlan, _ format: VideoFormat) throws -> VideoEncoder.Settings {
         var settings = VideoEncoder.Settings(width: format.width, height: format.height)
         settings.bitDepth = format.bitDepth
+        settings.colour = try colour.description(of: format)
         settings.frameRate = input.fps.map { ($0.numerator, $0.denominator) } ?? format.fps
         settings.layers = try plan.settings()
         settings.threads = max(threads, 1)
         settings.pass = rate.encoderPass
         settings.keepsReconstructions = recon != nil
         coding.apply(to: &settings)
+        try colour.check(depths: settings.layers.map { $0.bitDepth ?? format.bitDepth })
         let sizes = try settings.layerSizes()
         settings.scheme = protection.scheme
         if let scheme = protection.scheme, scheme != .none, protection.keys == nil,
@@ -138,6 +141,7 @@ struct EncodeCommand: ParsableCommand {
         let plan = try plan()
         try checkFiles(plan)
         let source = try SourceInput.open(input, threads: threads)
+        for note in source.notes { warn("\(input.input): \(note)") }
         let settings = try settings(plan, source.format)
         let sizes = try settings.layerSizes()
         let sources = try LayerSources(
@@ -151,7 +155,12 @@ struct EncodeCommand: ParsableCommand {
         if let reason = encoder.baseEncryptionNote {
             warn("\(reason): the base layer is encrypted after it, not inside it (the bytes are the same)")
         }
-        let movie = try MovieOutput(path: output, frameRate: settings.frameRate)
+        if ContainerOutput.isContainer(output) {
+            throw MediaError.writeFailed(
+                path: output, reason: "encode writes .hevc and .mp4; extract puts a single layer into .mkv and .ts")
+        }
+        let movie =
+            MovieOutput.isMovie(output) ? try MovieOutput(path: output, frameRate: settings.frameRate) : nil
         let file = try movie == nil ? OutputFile(path: output) : nil
         let recons = try recon.map { try ReconstructionWriters(folder: $0, frameRate: settings.frameRate) }
         if let encryption = encoder.encryption { try protection.writeSidecar(encryption) }
@@ -160,7 +169,7 @@ struct EncodeCommand: ParsableCommand {
         var progress = Progress(total: expected, framesPerSecond: Double(fps.numerator) / Double(fps.denominator))
         var latency = Latency()
         func write(_ unit: AccessUnit) throws {
-            try movie?.write(unit, at: progress.frames)
+            try movie?.write(unit.units, displayIndex: unit.displayIndex ?? progress.frames)
             try file?.write(unit.bytes)
             try file?.endUnit()
             progress.add(sizes.indices.map { unit.sliceBytes(layer: $0) })
@@ -229,7 +238,8 @@ private final class ReconstructionWriters {
             for (i, picture) in pictures.enumerated() {
                 if i == writers.count {
                     let format = VideoFormat(
-                        width: picture.width, height: picture.height, fps: frameRate, bitDepth: picture.bitDepth)
+                        width: picture.width, height: picture.height, fps: frameRate, bitDepth: picture.bitDepth,
+                        colour: picture.colour)
                     writers.append(try VideoWriter(path: "\(folder)/layer\(i).y4m", format: format))
                 }
                 try writers[i].write(picture)

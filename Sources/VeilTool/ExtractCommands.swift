@@ -10,7 +10,8 @@ struct ExtractCommand: ParsableCommand {
         discussion: """
             EXAMPLES
               veil extract out.hevc -o base.hevc --layer 0   # plays in any HEVC decoder
-              veil extract out.hevc -o base.mp4 --layer 0    # or .mov, .mkv, .ts
+              veil extract out.mp4 -o base.mp4 --layer 0     # with its sound; or .mov
+              veil extract out.hevc -o base.mkv --layer 0    # or .ts
               veil extract out.hevc -o half.hevc --max-temporal-id 1
               veil extract out.hevc -o - --layer 0 | ffplay -
             """)
@@ -18,7 +19,8 @@ struct ExtractCommand: ParsableCommand {
     @Argument(help: "Annex B stream, '-' for standard input.")
     var input: String
     @Option(
-        name: .shortAndLong, help: "Stream to write, '-' for standard output; .mp4, .mov, .mkv and .ts through ffmpeg.")
+        name: .shortAndLong,
+        help: "Stream to write, '-' for standard output; .mp4 and .mov for MP4; .mkv and .ts through ffmpeg.")
     var output: String
     @Option(help: "Keep this layer and those it is predicted from.")
     var layer: Int?
@@ -32,27 +34,26 @@ struct ExtractCommand: ParsableCommand {
         guard (0...6).contains(maxTemporalId) else { throw ValidationError("--max-temporal-id takes 0 to 6") }
         guard layer.map({ (0...62).contains($0) }) ?? true else { throw ValidationError("--layer takes 0 to 62") }
         try CommandFiles.check(reads: [input], writes: [output])
-        let isContainer = ContainerOutput.isContainer(output)
-        if isContainer && layer != 0 {
-            throw ValidationError("containers hold one layer: add --layer 0, or write to a .hevc file")
+        if ContainerOutput.isContainer(output) && layer != 0 {
+            throw ValidationError(
+                "Matroska and MPEG-TS hold one layer: add --layer 0, or write to an .mp4 or .hevc file")
         }
-        let container = isContainer ? try ContainerOutput(path: output, fps: fps) : nil
-        let file = isContainer ? nil : try OutputFile(path: output)
+        let file = try StreamOutput(path: output, fps: fps)
         let extractor = LayerExtractor(layer: layer, maxTemporalId: maxTemporalId)
         var slices = 0
         func write(_ unit: StreamUnit) throws {
             if unit.isSlice, layer == nil || unit.layer == layer { slices += 1 }
-            try container?.write(unit.nal)
-            try file?.write(unit.bytes)
+            try file.write(unit.nal)
         }
-        try StreamInput.chunks(input) { try extractor.push($0, deliver: write) }
+        try StreamInput.chunks(input, opened: { file.begin(from: $0, maxTemporalId: maxTemporalId) }) {
+            try extractor.push($0, deliver: write)
+        }
         try StreamInput.named(input) { try extractor.finish(deliver: write) }
         if slices == 0 {
             throw MediaError.notSupported(
                 path: input, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
         }
-        try container?.finish()
-        try file?.finish()
+        try file.finish()
         if let layer, layer > 0, layer != extractor.streamLayers.last {
             warn("\(output): the VPS still names higher layers: decode with --layer \(layer)")
         }
@@ -70,6 +71,7 @@ struct SplitCommand: ParsableCommand {
             EXAMPLES
               veil split out.hevc -o part-%03d.hevc           # one part an IRAP picture
               veil split out.hevc -o part-%d.hevc --every 4   # four of them a part
+              veil split movie.mp4 -o part-%d.mp4             # without the sound
             """)
 
     @Argument(help: "Annex B stream, '-' for standard input.")
@@ -86,17 +88,22 @@ struct SplitCommand: ParsableCommand {
             throw ValidationError("-o needs %d (or %03d) once, for the number of the part")
         }
         let splitter = StreamSplitter(every: every)
-        var current: (part: Int, file: OutputFile)?
+        var current: (part: Int, file: StreamOutput)?
+        var source: StreamChunks?
+        var units = 0
         func write(_ unit: AccessUnit, _ part: Int) throws {
             if current?.part != part {
                 try current?.file.finish()
                 let path = pattern.name(part)
                 try CommandFiles.check(reads: [input], writes: [path])
-                current = (part, try OutputFile(path: path))
+                let file = try StreamOutput(path: path)
+                if let source { file.begin(from: source, first: units) }
+                current = (part, file)
             }
-            try current?.file.write(unit.bytes)
+            for nal in unit.units { try current?.file.write(nal) }
+            units += 1
         }
-        try StreamInput.chunks(input) { try splitter.push($0, deliver: write) }
+        try StreamInput.chunks(input, opened: { source = $0 }) { try splitter.push($0, deliver: write) }
         try StreamInput.named(input) { try splitter.finish(deliver: write) }
         guard let current else { throw MediaError.notSupported(path: input, what: "no pictures") }
         try current.file.finish()
@@ -131,15 +138,19 @@ struct JoinCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
-        try ContainerOutput.refuse(output)
         try CommandFiles.check(reads: inputs, writes: [output])
-        let file = try OutputFile(path: output)
+        let file = try StreamOutput(path: output)
         let joiner = StreamJoiner(continuous: continuous)
-        func write(_ unit: StreamUnit) throws { try file.write(unit.bytes) }
+        func write(_ unit: StreamUnit) throws { try file.write(unit.nal) }
+        func tell(_ chunks: StreamChunks) {
+            if let kinds = chunks.movie?.otherTracks, !kinds.isEmpty {
+                warn("\(output): is of video only, shown at a constant rate; sound and other tracks are left out")
+            }
+        }
         for input in inputs {
             joiner.begin()
             do {
-                try StreamInput.chunks(input) { try joiner.push($0, deliver: write) }
+                try StreamInput.chunks(input, opened: tell) { try joiner.push($0, deliver: write) }
                 try StreamInput.named(input) { try joiner.end(deliver: write) }
             } catch let error as CutError {
                 throw MediaError.notSupported(path: input, what: error.description)

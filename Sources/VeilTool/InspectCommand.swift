@@ -45,6 +45,8 @@ struct InspectCommand: ParsableCommand {
                 "layer \(layer.layer): \(layer.width)x\(layer.height), \(layer.bitDepth) bit, \(layer.pictures) "
                     + "pictures "
                     + "(\(layer.irapPictures) IRAP), \(layer.slices) slices, \(layer.bytes) bytes")
+            let told = [layer.frameRate.map { "\($0) frames a second" }, layer.colour?.line].compactMap { $0 }
+            if !told.isEmpty { print("  " + told.joined(separator: ", ")) }
             if let e = layer.encryption {
                 print(
                     "  encrypted: scheme \(e.scheme), \(e.cipher), \(e.profile) profile, elements "

@@ -7,11 +7,15 @@ import VeilMedia
 /// QuickTime), and what ffmpeg takes out of other containers (MPEG-TS, Matroska) without touching it.
 enum StreamInput {
     /// Gives the NAL units of a stream.
-    /// - Parameter purpose: `passingOn` gives every byte of the stream, what is no NAL unit too.
+    /// - Parameters:
+    ///   - purpose: `passingOn` gives every byte of the stream, what is no NAL unit too.
+    ///   - output: where what is made of it goes, which may want to know where it comes from.
     static func read(
-        _ path: String, for purpose: SplittingPurpose = .reading, _ body: (NALUnit) throws -> Void
+        _ path: String, for purpose: SplittingPurpose = .reading, to output: StreamOutput? = nil,
+        _ body: (NALUnit) throws -> Void
     ) throws {
         let chunks = try StreamChunks(InputFile(path: path))
+        output?.begin(from: chunks)
         try named(path) {
             var reader = AnnexBReader(purpose) { try chunks.next() }
             while let nal = try reader.nextUnit() {
@@ -23,8 +27,11 @@ enum StreamInput {
     }
 
     /// Gives the bytes of a stream as they come.
-    static func chunks(_ path: String, _ body: ([UInt8]) throws -> Void) throws {
+    static func chunks(
+        _ path: String, opened: (StreamChunks) -> Void = { _ in }, _ body: ([UInt8]) throws -> Void
+    ) throws {
         let chunks = try StreamChunks(InputFile(path: path))
+        opened(chunks)
         try named(path) { while let chunk = try chunks.next() { try body(chunk) } }
     }
 
@@ -47,6 +54,10 @@ final class StreamChunks {
     private let process: ChildProcess?
     /// Pictures a second, where the container tells.
     let frameRate: FrameRate?
+    /// Of an MP4 or QuickTime file: what it says beside the stream.
+    let movie: SourceMovie?
+    /// Whether ffmpeg takes the stream out of a container.
+    var isOtherContainer: Bool { process != nil }
 
     init(_ input: InputFile) throws {
         name = input.path
@@ -57,6 +68,7 @@ final class StreamChunks {
             let file = try input.seekable()
             var reader = try StreamInput.named(input.name) { try IsoMediaReader(file: file) }
             frameRate = reader.frameRate.flatMap { FrameRate($0.timeScale, $0.duration) }
+            movie = reader.movie
             process = nil
             nextChunk = {
                 guard !Interruption.isRequested, let nal = try reader.nextUnit() else { return nil }
@@ -71,6 +83,7 @@ final class StreamChunks {
                     path: input.name, what: "is a container, and ffmpeg, which would open it, is not installed"))
             process = child
             frameRate = nil
+            movie = nil
             nextChunk = {
                 let bytes = try [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
                     count = try child.output?.readAvailable(into: UnsafeMutableRawBufferPointer(buffer)) ?? 0
@@ -80,6 +93,7 @@ final class StreamChunks {
         case .byteStream, .other:
             process = nil
             frameRate = nil
+            movie = nil
             nextChunk = { try input.read(upTo: 1 << 20) }
         }
     }

@@ -40,7 +40,7 @@ struct DecryptCommand: ParsableCommand {
         if let sidecar { try decryption.take(try Self.sidecar(sidecar)) }
         let writer = try StreamWriter(path: output)
         let transcoder = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { try writer.write($0) }
-        try StreamInput.read(input, for: .passingOn) { try transcoder.push($0) }
+        try StreamInput.read(input, for: .passingOn, to: writer.output) { try transcoder.push($0) }
         try transcoder.finish()
         if decryption.signalledLayers.isEmpty { throw KeyError.notEncrypted(stream: input) }
         try writer.finish()
@@ -78,7 +78,7 @@ extension ProtectionOptions {
             damaged: damaged
         ) { try writer.write($0) }
         do {
-            try StreamInput.read(input, for: .passingOn) { try transcoder.push($0) }
+            try StreamInput.read(input, for: .passingOn, to: writer.output) { try transcoder.push($0) }
             try transcoder.finish()
             if plan.encryption == nil { throw MediaError.notSupported(path: input, what: "no pictures") }
             if let old, old.signalledLayers.isEmpty { throw KeyError.notEncrypted(stream: input) }
@@ -143,7 +143,7 @@ struct EncryptCommand: ParsableCommand {
         discussion: """
             EXAMPLES
               veil encrypt clear.hevc -o secret.hevc --keys keys.json --scheme all
-              veil encrypt movie.mp4 -o secret.hevc --keys keys.json --cipher chacha20
+              veil encrypt movie.mp4 -o secret.mp4 --keys keys.json --cipher chacha20
               veil encrypt clear.hevc -o secret.hevc --keys keys.json --roi 200,100,320,240
               veil encrypt cut.hevc -o secret.hevc --keys keys.json --damaged seal
 
@@ -233,43 +233,30 @@ extension TranscodeReport {
 /// Writes NAL units to a file, complete or not at all, or to standard output. Nothing is written before the second
 /// access unit begins, so that what is wrong with the keys of any layer shows first.
 final class StreamWriter {
-    private let file: OutputFile?
-    private let container: ContainerOutput?
-    private var held: [UInt8]? = []
+    let output: StreamOutput
+    private var held: [NALUnit]? = []
     private var basePictures = 0
 
-    init(path: String) throws {
-        let isContainer = ContainerOutput.isContainer(path)
-        container = isContainer ? try ContainerOutput(path: path, fps: nil) : nil
-        file = isContainer ? nil : try OutputFile(path: path)
-    }
+    init(path: String) throws { output = try StreamOutput(path: path) }
 
-    var bytesWritten: Int { file?.bytesWritten ?? container?.bytesWritten ?? 0 }
+    var bytesWritten: Int { output.bytesWritten }
 
     func write(_ nal: NALUnit) throws {
-        if let container { return try container.write(nal) }
-        guard var bytes = held else {
-            var out: [UInt8] = []
-            out.append(annexB: nal)
-            try file?.write(out)
-            return
-        }
+        guard held != nil else { return try output.write(nal) }
         if nal.header.nalUnitType.isSlice, nal.header.nuhLayerId == 0, nal.bytes.count > 2, nal.bytes[2] & 0x80 != 0 {
             basePictures += 1
         }
+        held?.append(nal)
+        if basePictures == 2 { try release() }
+    }
+
+    private func release() throws {
+        for nal in held ?? [] { try output.write(nal) }
         held = nil
-        bytes.append(annexB: nal)
-        if basePictures < 2 {
-            held = bytes
-        } else {
-            try file?.write(bytes)
-        }
     }
 
     func finish() throws {
-        if let held { try file?.write(held) }
-        held = nil
-        try file?.finish()
-        try container?.finish()
+        try release()
+        try output.finish()
     }
 }

@@ -18,7 +18,7 @@ struct VeilProgram: ParsableCommand {
             KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, RekeyCommand.self,
             DecodeCommand.self, InspectCommand.self,
             ViewCommand.self,
-            ExtractCommand.self, SplitCommand.self, JoinCommand.self,
+            ExtractCommand.self, SplitCommand.self, JoinCommand.self, PackageCommand.self,
             MeasureCommand.self, EvaluateCommand.self, RandomnessCommand.self, CompareCommand.self, AttackCommand.self,
             NALCipherCommand.self,
             DemoCommand.self, ManualCommand.self,

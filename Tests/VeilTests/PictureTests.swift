@@ -36,7 +36,7 @@ struct PictureTests {
             }
         }
         let coded = CodedPicture(frame: frame, motion: MotionField(width: 8, height: 8, ctbLog2Size: 4))
-        let picture = VideoPicture(coded, width: 7, height: 5, layer: 1)
+        let picture = VideoPicture(coded, width: 7, height: 5, layer: 1, colour: .init())
         #expect(picture.bitDepth == 10 && picture.bitDepthLuma == 8 && picture.bitDepthChroma == 10)
         let luma = (0..<5).flatMap { y in (0..<7).map { UInt16(y * 8 + $0) } }
         let chroma = [300, 600].map { first in (0..<3).flatMap { y in (0..<4).map { UInt16(first + y * 8 + $0) } } }

@@ -19,7 +19,9 @@ extension ScalableSettings {
         let wavefront = Wavefronts(settings).isOn
         base.options = Self.codingOptions(settings, threads: threads, wavefront: wavefront)
         enhancements = plan.layers.dropFirst().map { Self.enhancement(settings, $0, wavefront: wavefront) }
-        colour = settings.colour
+        if let top = plan.layers.last {
+            colour = settings.colour.scaled(from: (settings.width, settings.height), to: (top.width, top.height))
+        }
         base.options += Self.rateOptions(plan.layers[0]) + Self.passOptions(settings.pass) + colourOptions
         base.options += settings.x265Options
         try setRates(settings, plan)
@@ -41,6 +43,7 @@ extension ScalableSettings {
         if let strength = settings.adaptiveQuantizationStrength, !(0...3).contains(strength) {
             throw SettingsError("a strength of adaptive quantization is 0 to 3")
         }
+        if let problem = settings.colour.problem { throw SettingsError(problem) }
         let wavefronts = Wavefronts(settings)
         if wavefronts.areNeeded && !wavefronts.isOn {
             throw SettingsError(

@@ -20,6 +20,7 @@ public final class VideoEncoder {
     public let baseEncryptionNote: String?
     private let encoder: ScalableEncoder
     private let sources: LayerSources
+    private let colours: [ColourDescription]
     private let statistics: PassStatistics?
     /// Of an authenticated stream, the access unit that may be the last.
     private var waiting: CodedAccessUnit?
@@ -37,6 +38,7 @@ public final class VideoEncoder {
             $0.options.authenticates && settings.signalsEncryption ? AccessUnitTags($0) : nil
         }
         encoder = try ScalableEncoder(settings: inner)
+        colours = plan.layers.indices.map { inner.colour(ofLayer: $0) }
         if case .first(let path)? = settings.pass {
             statistics = try PassStatistics(path: path)
         } else {
@@ -57,7 +59,9 @@ public final class VideoEncoder {
     /// The same with frames of files.
     package func push(_ frame: SourceFrame, own: [Int: SourceFrame] = [:]) throws -> [AccessUnit] {
         let pictures = try sources.pictures(frame, own: own)
-        guard let coded = try encoder.push(base: pictures.base, enhancements: pictures.enhancements) else { return [] }
+        let coded = try encoder.push(
+            base: pictures.base, enhancements: pictures.enhancements, userData: frame.frame.userData)
+        guard let coded else { return [] }
         guard tags != nil else { return [try accessUnit(coded)] }
         // The last access unit ends the run: which one that is shows later.
         defer { waiting = coded }
@@ -94,7 +98,8 @@ public final class VideoEncoder {
         unit.displayIndex = coded.displayIndex
         if settings.keepsReconstructions {
             unit.reconstructions = zip(coded.pictures, sources.layerSizes).enumerated().map { i, layer in
-                VideoPicture(layer.0, width: layer.1.width, height: layer.1.height, layer: i)
+                VideoPicture(
+                    layer.0, width: layer.1.width, height: layer.1.height, layer: i, colour: colours[i])
             }
         }
         return unit

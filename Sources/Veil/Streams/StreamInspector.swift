@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
+import VeilMedia
 import VeilProtection
 
 /// Finds out what a stream holds: layers, pictures, sizes, how it is encrypted; no keys needed.
@@ -49,6 +50,8 @@ public final class StreamInspector {
 private struct HeaderSummary {
     private(set) var summary = StreamSummary()
     private let sets = ParameterSetCollection()
+    /// What messages say of each layer.
+    private var described: [Int: ColourDescription] = [:]
 
     mutating func add(_ nal: NALUnit) throws {
         summary.nalUnits += 1
@@ -57,6 +60,7 @@ private struct HeaderSummary {
             switch nal.header.nalUnitType {
             case .vps, .sps, .pps: try sets.insert(nal)
             case .prefixSEI:
+                SEIMessage.describe(nal, &described[nal.header.nuhLayerId, default: ColourDescription()])
                 if let message = try ProtectionSEI.message(in: nal) { update(message.layer) { $0.add(message) } }
             default:
                 if nal.header.nalUnitType.isSlice { try addSlice(nal) }
@@ -92,9 +96,15 @@ private struct HeaderSummary {
         let ppsId = try r.ue("slice_pic_parameter_set_id", in: 0...63)
         let pps = try sets.pictureParameterSet(id: ppsId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: nal.header.nuhLayerId)
+        let colour = (sps.vui?.colour ?? ColourDescription()).completed(
+            by: described[nal.header.nuhLayerId] ?? ColourDescription())
+        let timing = sps.vui?.timing ?? sets.anyVps?.timing
         update(nal.header.nuhLayerId) { layer in
-            layer.width = sps.picWidthInLumaSamples - sps.window.left - sps.window.right
-            layer.height = sps.picHeightInLumaSamples - sps.window.top - sps.window.bottom
+            (layer.width, layer.height) = sps.shownSize
+            if !colour.isEmpty { layer.colour = StreamSummary.Colour(colour) }
+            if let timing, let rate = FrameRate(timing.timeScale, timing.numUnitsInTick) {
+                layer.frameRate = "\(rate.numerator)/\(rate.denominator)"
+            }
             layer.bitDepth = sps.bitDepthY
             layer.slices += 1
             layer.bytes += nal.bytes.count

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 
 /// What a stream holds, as ``StreamInspector`` finds it.
 public struct StreamSummary: Codable, Sendable {
@@ -12,11 +13,53 @@ public struct StreamSummary: Codable, Sendable {
         public internal(set) var keyId: String
         public internal(set) var messages: Int
     }
+    /// What the samples of a layer mean, as VUI and SEI messages tell it, by the names that x265 and ffmpeg have; nil
+    /// where nothing is told.
+    public struct Colour: Codable, Sendable, Equatable {
+        public internal(set) var primaries: String?
+        public internal(set) var transfer: String?
+        public internal(set) var alternativeTransfer: String?
+        public internal(set) var matrix: String?
+        public internal(set) var range: String?
+        public internal(set) var chromaLocation: String?
+        /// As 4:3.
+        public internal(set) var sampleAspect: String?
+        /// As x265 has it.
+        public internal(set) var masteringDisplay: String?
+        /// As 1000,400.
+        public internal(set) var contentLight: String?
+
+        init(_ colour: ColourDescription) {
+            primaries = colour.primaries.map { ColourNames.primaries.name(of: $0) }
+            transfer = colour.transfer.map { ColourNames.transfer.name(of: $0) }
+            alternativeTransfer = colour.alternativeTransfer.map { ColourNames.transfer.name(of: $0) }
+            matrix = colour.matrix.map { ColourNames.matrix.name(of: $0) }
+            range = colour.isFullRange.map { $0 ? "full" : "limited" }
+            chromaLocation = colour.chromaLocation.map { ColourNames.chromaLocation.name(of: $0) }
+            sampleAspect = colour.sampleAspect.map { "\($0.width):\($0.height)" }
+            masteringDisplay = colour.masteringDisplay?.text
+            contentLight = colour.contentLight.map { "\($0.maximum),\($0.average)" }
+        }
+
+        /// One line, empty where nothing is told.
+        public var line: String {
+            [
+                primaries.map { "primaries \($0)" }, transfer.map { "transfer \($0)" },
+                alternativeTransfer.map { "or \($0)" }, matrix.map { "matrix \($0)" }, range.map { "\($0) range" },
+                chromaLocation.map { "chroma \($0)" }, sampleAspect.map { "sample aspect \($0)" },
+                masteringDisplay.map { "mastering display \($0)" }, contentLight.map { "content light \($0)" },
+            ].compactMap { $0 }.joined(separator: ", ")
+        }
+    }
+
     public struct Layer: Codable, Sendable {
         public internal(set) var layer: Int
         public internal(set) var width = 0
         public internal(set) var height = 0
         public internal(set) var bitDepth = 8
+        /// Frames a second by VUI or VPS, as 30000/1001.
+        public internal(set) var frameRate: String?
+        public internal(set) var colour: Colour?
         public internal(set) var pictures = 0
         public internal(set) var irapPictures = 0
         public internal(set) var slices = 0

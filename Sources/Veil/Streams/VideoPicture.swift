@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilCore
 import VeilDecoder
 import VeilMedia
@@ -18,6 +19,13 @@ public struct VideoPicture: Sendable {
     public let pictureOrderCount: Int
     /// Frames a second as the stream tells them (VUI or VPS timing), as a fraction.
     public let frameRate: (numerator: Int, denominator: Int)?
+    /// What the samples of a decoded picture mean, as its layer tells it.
+    public let colour: ColourDescription
+    /// Payloads of registered user data messages (H.265, D.2.6; ITU-T T.35): captions, dynamic metadata as HDR10+. An
+    /// encoder puts them into each layer.
+    public var userData: [[UInt8]] = []
+    /// Whether the picture is one field of two, of interlaced video.
+    public let isField: Bool
     private let storage: Storage
 
     private enum Storage: Sendable {
@@ -69,6 +77,8 @@ public struct VideoPicture: Sendable {
         layer = 0
         pictureOrderCount = 0
         frameRate = nil
+        colour = ColourDescription()
+        isField = false
         storage = .planes(planes)
     }
 
@@ -190,11 +200,14 @@ extension VideoPicture {
         } else {
             frameRate = nil
         }
+        colour = frame.colour
+        isField = frame.isField
+        userData = frame.info.userData
         storage = .window(buffer, left: frame.info.window.left, top: frame.info.window.top)
     }
 
     /// What an encoder reconstructed, as decoders will see it.
-    init(_ picture: CodedPicture, width: Int, height: Int, layer: Int) {
+    init(_ picture: CodedPicture, width: Int, height: Int, layer: Int, colour: ColourDescription) {
         self.width = width
         self.height = height
         bitDepthLuma = picture.frame.bitDepthLuma
@@ -202,6 +215,8 @@ extension VideoPicture {
         self.layer = layer
         pictureOrderCount = Int(picture.poc)
         frameRate = nil
+        self.colour = colour
+        isField = false
         storage = .window(picture.frame, left: 0, top: 0)
     }
 }
@@ -212,7 +227,9 @@ extension VideoFrame {
         let fps = picture.frameRate ?? (25, 1)
         self.init(
             format: VideoFormat(
-                width: picture.width, height: picture.height, fps: fps, bitDepth: picture.bitDepth),
+                width: picture.width, height: picture.height, fps: fps, bitDepth: picture.bitDepth,
+                colour: picture.colour),
             planes: (0..<3).map { picture.samples(ofComponent: $0, bitDepth: picture.bitDepth) })
+        userData = picture.userData
     }
 }

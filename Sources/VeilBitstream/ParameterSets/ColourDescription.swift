@@ -6,6 +6,8 @@ public struct ColourDescription: Equatable, Sendable {
     /// colour_primaries, transfer_characteristics and matrix_coeffs (H.273); 2 is "unspecified".
     public var primaries: Int?
     public var transfer: Int?
+    /// preferred_transfer_characteristics: what displays that know it take in place of `transfer` (D.2.38).
+    public var alternativeTransfer: Int?
     public var matrix: Int?
     /// video_full_range_flag.
     public var isFullRange: Bool?
@@ -56,7 +58,9 @@ public struct ColourDescription: Equatable, Sendable {
         public init?(text: String) {
             let parts = text.split(whereSeparator: { !$0.isNumber }).compactMap { Int($0) }
             let letters = text.filter { $0.isLetter }
-            guard letters == "GBRWPL", parts.count == 10, parts.allSatisfy({ $0 <= 0xFFFF_FFFF }) else { return nil }
+            guard letters == "GBRWPL", parts.count == 10, parts[..<8].allSatisfy({ $0 <= 0xFFFF }),
+                parts[8...].allSatisfy({ $0 <= 0xFFFF_FFFF })
+            else { return nil }
             green = (parts[0], parts[1])
             blue = (parts[2], parts[3])
             red = (parts[4], parts[5])
@@ -83,6 +87,7 @@ public struct ColourDescription: Equatable, Sendable {
 
     public static func == (a: Self, b: Self) -> Bool {
         a.primaries == b.primaries && a.transfer == b.transfer && a.matrix == b.matrix
+            && a.alternativeTransfer == b.alternativeTransfer
             && a.isFullRange == b.isFullRange && a.chromaLocation == b.chromaLocation
             && a.sampleAspect.map { [$0.width, $0.height] } == b.sampleAspect.map { [$0.width, $0.height] }
             && a.masteringDisplay == b.masteringDisplay && a.contentLight == b.contentLight
@@ -96,12 +101,37 @@ extension ColourDescription {
         result.primaries = primaries ?? other.primaries
         result.transfer = transfer ?? other.transfer
         result.matrix = matrix ?? other.matrix
+        result.alternativeTransfer = alternativeTransfer ?? other.alternativeTransfer
         result.isFullRange = isFullRange ?? other.isFullRange
         result.chromaLocation = chromaLocation ?? other.chromaLocation
         result.sampleAspect = sampleAspect ?? other.sampleAspect
         result.masteringDisplay = masteringDisplay ?? other.masteringDisplay
         result.contentLight = contentLight ?? other.contentLight
         return result
+    }
+
+    /// What cannot be written, or is no description of 4:2:0 pictures; nil where all is well.
+    package var problem: String? {
+        for (name, value) in [
+            ("colour primaries", primaries), ("transfer characteristics", transfer), ("matrix coefficients", matrix),
+            ("alternative transfer characteristics", alternativeTransfer),
+        ] { if let value, !(0...255).contains(value) { return "\(name) are 0 to 255, not \(value)" } }
+        if matrix == 0 { return "matrix coefficients 0 (gbr) are for 4:4:4 pictures" }
+        if let chromaLocation, !(0...5).contains(chromaLocation) {
+            return "the chroma location is 0 to 5, not \(chromaLocation)"
+        }
+        if let (width, height) = sampleAspect, !(1...65535).contains(width) || !(1...65535).contains(height) {
+            return "a sample aspect of \(width):\(height) cannot be told (1 to 65535)"
+        }
+        if let numbers = masteringDisplay?.numbers,
+            numbers.enumerated().contains(where: { !(0...($0.offset < 8 ? 0xFFFF : 0xFFFF_FFFF)).contains($0.element) })
+        {
+            return "a number of the mastering display is out of range"
+        }
+        if let light = contentLight, !(0...65535).contains(light.maximum) || !(0...65535).contains(light.average) {
+            return "content light levels are 0 to 65535"
+        }
+        return nil
     }
 
     /// The same pictures scaled: the aspect of samples follows from the sizes, in lowest terms.

@@ -302,6 +302,14 @@ package final class SequenceParameterSet: @unchecked Sendable {
     package var picWidthInMinCbsY: Int { picWidthInLumaSamples >> minCbLog2SizeY }
     package var log2MinIpcmCbSizeY: Int { log2MinPcmLumaCodingBlockSizeMinus3 + 3 }
     package var log2MaxIpcmCbSizeY: Int { log2MinIpcmCbSizeY + log2DiffMaxMinPcmLumaCodingBlockSize }
+    /// Luma samples within the conformance window.
+    package var shownSize: (width: Int, height: Int) {
+        let window = self.window
+        return (
+            picWidthInLumaSamples - window.left - window.right, picHeightInLumaSamples - window.top - window.bottom
+        )
+    }
+
     /// Conformance window in luma samples.
     package var window: (left: Int, right: Int, top: Int, bottom: Int) {
         guard let w = conformanceWindow else { return (0, 0, 0, 0) }

@@ -11,6 +11,7 @@ package struct VUIParameters: Sendable {
     package var hasSignalType = false
     /// chroma_sample_loc_type_top_field.
     package var chromaSampleLocType: Int?
+    package private(set) var fieldSeqFlag = false
     private var bits: (bytes: [UInt8], start: Int, count: Int)?
 
     /// For writers: timing only.
@@ -73,7 +74,9 @@ package struct VUIParameters: Sendable {
             chromaSampleLocType = (0...5).contains(type) ? type : nil
             _ = try r.ue("chroma_sample_loc_type_bottom_field")
         }
-        try r.skip(3, "neutral_chroma_indication_flag")
+        try r.skip(1, "neutral_chroma_indication_flag")
+        fieldSeqFlag = try r.flag("field_seq_flag")
+        try r.skip(1, "frame_field_info_present_flag")
         if try r.flag("default_display_window_flag") { for _ in 0..<4 { _ = try r.ue("def_disp_win_offset") } }
         if try r.flag("vui_timing_info_present_flag") {
             timing = (try r.u(32, "vui_num_units_in_tick"), try r.u(32, "vui_time_scale"))

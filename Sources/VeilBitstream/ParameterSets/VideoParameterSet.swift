@@ -146,6 +146,32 @@ package final class VideoParameterSet: @unchecked Sendable {
     /// LayerIdxInVps.
     package func layerIndex(ofLayer id: Int) -> Int? { layerIds.firstIndex(of: id) }
 
+    /// Profile and level of a layer, as the last output layer set with it tells them.
+    package func profileTierLevel(ofLayer id: Int) -> ProfileTierLevel {
+        guard let ext, let set = ext.outputLayerSets.last(where: { $0.layers.contains(id) }),
+            let place = set.layers.firstIndex(of: id), set.profileTierLevelIdx.indices.contains(place),
+            let index = set.profileTierLevelIdx[place]
+        else { return profileTierLevel }
+        let all = allProfileTierLevels
+        return all.indices.contains(index) ? all[index] : profileTierLevel
+    }
+
+    /// By profile_tier_level_idx: the VPS's own, then those of the extension. What has no profile of its own has that
+    /// of the one before (F.7.4.3.1.1).
+    package var allProfileTierLevels: [ProfileTierLevel] {
+        var result = [profileTierLevel]
+        guard let ext else { return result }
+        let more =
+            (ext.firstProfileTierLevel.map { [(false, $0)] } ?? [])
+            + ext.furtherProfileTierLevels.map { ($0.profilePresent, $0.1) }
+        for (hasProfile, own) in more {
+            var whole = hasProfile ? own : result[result.count - 1]
+            whole.generalLevelIdc = own.generalLevelIdc
+            result.append(whole)
+        }
+        return result
+    }
+
     /// AuxId of a layer (F.7.4.3.1.1): 0 for the pictures themselves, 1 alpha, 2 depth.
     package func auxId(ofLayer id: Int) -> Int {
         guard let ext, ext.scalabilityMask >> 3 & 1 != 0, let i = layerIndex(ofLayer: id) else { return 0 }

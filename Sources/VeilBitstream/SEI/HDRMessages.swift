@@ -3,8 +3,9 @@
 extension SEIMessage {
     package static let masteringDisplayColourVolume = 137
     package static let contentLightLevelInfo = 144
+    package static let alternativeTransferCharacteristics = 147
 
-    /// The messages that say what a picture was mastered for (D.2.28, D.2.35).
+    /// The messages that say what a picture was mastered for (D.2.28, D.2.35, D.2.38).
     package static func messages(of colour: ColourDescription) -> [SEIMessage] {
         var result: [SEIMessage] = []
         if let display = colour.masteringDisplay {
@@ -18,7 +19,18 @@ extension SEIMessage {
             w.u(light.average, 16)
             result.append(SEIMessage(payloadType: contentLightLevelInfo, payload: w.bytes))
         }
+        if let transfer = colour.alternativeTransfer {
+            result.append(
+                SEIMessage(
+                    payloadType: alternativeTransferCharacteristics, payload: [UInt8(truncatingIfNeeded: transfer)]))
+        }
         return result
+    }
+
+    /// What an SEI unit adds to what is known of its layer's pictures.
+    package static func describe(_ nal: NALUnit, _ colour: inout ColourDescription) {
+        guard let messages = try? messages(rbsp: nal.rbsp) else { return }
+        for message in messages { message.describe(&colour) }
     }
 
     /// Adds what such a message says; others and those that are cut short say nothing.
@@ -31,6 +43,8 @@ extension SEIMessage {
         case Self.contentLightLevelInfo where payload.count >= 4:
             let numbers = (0..<2).map { _ in (try? r.u(16, "content_light_level_info")) ?? 0 }
             colour.contentLight = ColourDescription.ContentLight(maximum: numbers[0], average: numbers[1])
+        case Self.alternativeTransferCharacteristics where !payload.isEmpty:
+            colour.alternativeTransfer = Int(payload[0])
         default: break
         }
     }

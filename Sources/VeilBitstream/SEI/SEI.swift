@@ -10,6 +10,7 @@ package struct SEIMessage: Equatable, Sendable {
         self.payload = payload
     }
 
+    package static let userDataRegistered = 4
     package static let userDataUnregistered = 5
     package static let activeParameterSets = 129
     package static let decodedPictureHash = 132

@@ -3,7 +3,7 @@ import VeilBitstream
 
 extension ScalableSettings {
     /// What the samples of a layer mean: as in the highest layer, with an aspect that suits the layer's size.
-    func colour(ofLayer layer: Int) -> ColourDescription {
+    package func colour(ofLayer layer: Int) -> ColourDescription {
         guard !colour.isEmpty || !enhancements.isEmpty else { return colour }
         let sizes =
             [(width: base.width, height: base.height)] + enhancements.map { ($0.format.width, $0.format.height) }

@@ -126,7 +126,7 @@ extension VideoFrame {
         let fps = decoded.timing.map { ($0.timeScale, $0.numUnitsInTick) } ?? (25, 1)
         let format = VideoFormat(
             width: decoded.width, height: decoded.height, fps: fps.0 > 0 && fps.1 > 0 ? fps : (25, 1),
-            bitDepth: buffer.bitDepthLuma)
+            bitDepth: buffer.bitDepthLuma, colour: decoded.colour)
         self.init(
             format: format,
             planes: (0..<3).map { c in

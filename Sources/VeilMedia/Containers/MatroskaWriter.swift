@@ -2,13 +2,12 @@
 import VeilBitstream
 
 /// Wraps the access units of a single-layer HEVC stream in Matroska (RFC 9559), which carries what a byte stream
-/// lacks: when each picture is shown. Written to a pipe, it lets other programs put the stream into MP4 or MPEG-TS
-/// without decoding it.
+/// lacks: when each picture is shown, and what it means. Written to a pipe, it lets other programs put the stream into
+/// MPEG-TS without decoding it.
 package struct MatroskaWriter {
     private let fps: (numerator: Int, denominator: Int)?
-    private let sets = ParameterSetCollection()
     private var setUnits = ParameterSetUnits()
-    private var order = StreamPosition()
+    private var order = DisplayOrder()
     private var begun = false
     /// What is added to picture order counts, which begin again at IDR pictures.
     private var base = 0
@@ -20,29 +19,17 @@ package struct MatroskaWriter {
 
     /// The bytes of an access unit, with what goes before the first. Empty for one without a picture.
     package mutating func write(_ unit: [NALUnit]) throws -> [UInt8] {
-        for nal in unit {
-            switch nal.header.nalUnitType {
-            case .vps, .sps, .pps:
-                try sets.insert(nal)
-                try setUnits.insert(nal)
-            case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: nal.header.nuhLayerId)
-            default: break
-            }
-        }
-        guard let slice = unit.first(where: { $0.header.nalUnitType.isSlice }) else { return [] }
-        let header = try SliceSegmentHeader(nal: slice.header, rbsp: slice.rbsp, sets: sets, previous: nil)
-        let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
-        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: slice.header.nuhLayerId)
-        let position = order.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb)
-        if position.precedesIRAP { return [] }
+        for nal in unit { try setUnits.insert(nal) }
+        guard let place = try order.take(unit), let sps = order.sps,
+            let slice = unit.first(where: { $0.header.nalUnitType.isSlice })
+        else { return [] }
         var out: [UInt8] = []
         if !begun {
             begun = true
             out = try beginning(sps)
         }
-        let poc = Int(position.poc)
-        if slice.header.nalUnitType.isIDR || slice.header.nalUnitType.isBLA { base = nextBase - min(poc, 0) }
-        let shown = max(base + poc, 0)
+        if place.begins, place.sequence > 0 { base = nextBase - place.poc }
+        let shown = max(base + place.poc, 0)
         nextBase = max(nextBase, shown + 1)
         var data: [UInt8] = [0x81, 0, 0, slice.header.nalUnitType.isIRAP ? 0x80 : 0]
         for nal in unit where nal.header.nalUnitType != .accessUnitDelimiter {
@@ -55,11 +42,8 @@ package struct MatroskaWriter {
     }
 
     private mutating func beginning(_ sps: SequenceParameterSet) throws -> [UInt8] {
-        let told = sps.vui?.timing ?? sets.anyVps?.timing
-        if let fps {
+        if let fps = fps ?? order.frameRate.map({ ($0.numerator, $0.denominator) }) {
             frameNanoseconds = 1e9 * Double(fps.denominator) / Double(fps.numerator)
-        } else if let told, told.timeScale > 0, told.numUnitsInTick > 0 {
-            frameNanoseconds = 1e9 * Double(told.numUnitsInTick) / Double(told.timeScale)
         }
         func text(_ t: String) -> [UInt8] { Array(t.utf8) }
         let ebml =
@@ -73,7 +57,7 @@ package struct MatroskaWriter {
         let w = sps.window
         let video =
             Self.element([0xB0], Self.number(sps.picWidthInLumaSamples - w.left - w.right))
-            + Self.element([0xBA], Self.number(sps.picHeightInLumaSamples - w.top - w.bottom))
+            + Self.element([0xBA], Self.number(sps.picHeightInLumaSamples - w.top - w.bottom)) + Self.meaning(sps)
         let track =
             Self.element([0xD7], [1]) + Self.element([0x73, 0xC5], [1]) + Self.element([0x83], [1])
             + Self.element([0x86], text("V_MPEGH/ISO/HEVC"))
@@ -107,6 +91,23 @@ package struct MatroskaWriter {
             for unit in same { c += Self.word(unit.bytes.count, 2) + unit.bytes }
         }
         return c
+    }
+
+    /// The size that is shown, where samples are no squares, and the colour.
+    private static func meaning(_ sps: SequenceParameterSet) -> [UInt8] {
+        let colour = sps.vui?.colour ?? ColourDescription()
+        let (width, height) = sps.shownSize
+        var out: [UInt8] = []
+        if let aspect = colour.sampleAspect, aspect.width != aspect.height {
+            out += element([0x54, 0xB0], number(max(width * aspect.width / aspect.height, 1)))
+            out += element([0x54, 0xBA], number(height))
+        }
+        var told: [UInt8] = []
+        for (id, value) in [
+            (0xB1, colour.matrix), (0xB9, colour.isFullRange.map { $0 ? 2 : 1 }), (0xBA, colour.transfer),
+            (0xBB, colour.primaries),
+        ] { if let value { told += element([0x55, UInt8(id)], number(value)) } }
+        return told.isEmpty ? out : out + element([0x55, 0xB0], told)
     }
 
     private static func word(_ value: Int, _ count: Int) -> [UInt8] {

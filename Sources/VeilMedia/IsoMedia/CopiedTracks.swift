@@ -3,17 +3,31 @@ import Foundation
 
 /// The tracks of an ISO base media file that are no video, to be written into another as they are.
 enum CopiedTracks {
-    static func read(_ file: FileHandle) throws -> [OutputTrack] {
+    /// - Returns: the tracks, `udta` of the movie, and the kinds of tracks that are neither copied nor video.
+    static func read(_ file: FileHandle) throws -> (tracks: [OutputTrack], userData: [UInt8]?, left: [FourCC]) {
         let size = Int(truncatingIfNeeded: try file.seekToEnd())
         guard let moov = try IsoMediaReader.movie(of: file, fileSize: size) else {
             throw IsoMediaError.missing(box: "moov", in: "file")
         }
+        let movieScale = try Self.movieScale(moov)
+        var tracks: [OutputTrack] = []
+        var left: [FourCC] = []
+        for trak in try moov.children() where trak.type == "trak" {
+            if let copy = try track(trak, file: file, fileSize: size, movieScale: movieScale) {
+                tracks.append(copy)
+            } else {
+                let handler = try trak.required("mdia").handler()
+                if handler != "vide" && handler != "auxv" { left.append(handler) }
+            }
+        }
+        return (tracks, try moov.child("udta")?.whole, left)
+    }
+
+    /// Ticks a second of the movie.
+    static func movieScale(_ moov: Box) throws -> Int {
         var mvhd = try moov.required("mvhd")
         try mvhd.skip(try mvhd.versionAndFlags().version == 1 ? 16 : 8)
-        let movieScale = max(try mvhd.u32(), 1)
-        return try moov.children().filter { $0.type == "trak" }.compactMap {
-            try track($0, file: file, fileSize: size, movieScale: movieScale)
-        }
+        return max(try mvhd.u32(), 1)
     }
 
     private static func track(
@@ -45,26 +59,47 @@ enum CopiedTracks {
                     duration: next.map { $0 - sample.decodeTime } ?? last,
                     compositionOffset: sample.compositionOffset, isSync: sample.isSync))
         }
-        try readEdits(trak, movieScale: movieScale, into: &result)
+        let edits = try Self.edits(trak, movieScale: movieScale, timeScale: result.timeScale)
+        (result.mediaStart, result.emptyStart) = (min(edits.mediaStart, result.duration), edits.emptyStart)
+        result.shown = edits.shown
+        let tkhd = try trackHeader(trak)
+        (result.sourceId, result.isEnabled) = (tkhd.id, tkhd.isEnabled)
         return result
     }
 
+    /// track_ID, track_enabled and the matrix.
+    static func trackHeader(_ trak: Box) throws -> (id: Int, isEnabled: Bool, matrix: [UInt8]?) {
+        var tkhd = try trak.required("tkhd")
+        let (version, flags) = try tkhd.versionAndFlags()
+        try tkhd.skip(version == 1 ? 16 : 8)
+        let id = try tkhd.u32()
+        try? tkhd.skip(version == 1 ? 28 : 24)
+        return (id, flags & 1 != 0, try? tkhd.bytes(36))
+    }
+
     /// The first edit, behind an empty one if there is one; further ones are not kept.
-    private static func readEdits(_ trak: Box, movieScale: Int, into track: inout OutputTrack) throws {
-        guard var elst = try trak.child("edts")?.child("elst") else { return }
+    /// - Returns: ticks of the track before and without a presentation, and how many are shown, where it says so.
+    static func edits(
+        _ trak: Box, movieScale: Int, timeScale: Int
+    ) throws -> (mediaStart: Int, emptyStart: Int, shown: Int?) {
+        var result = (mediaStart: 0, emptyStart: 0, shown: Int?.none)
+        guard var elst = try trak.child("edts")?.child("elst") else { return result }
         let isLong = try elst.versionAndFlags().version == 1
         for _ in 0..<min(try elst.u32(), 2) {
             let duration = isLong ? try elst.u64() : try elst.u32()
             let raw =
                 isLong ? Int(truncatingIfNeeded: try elst.read(8)) : Int(Int32(truncatingIfNeeded: try elst.u32()))
             try elst.skip(4)
+            let ticks = OutputTrack.scaled(duration, timeScale, movieScale)
             if raw < 0 {
-                let (ticks, overflows) = duration.multipliedReportingOverflow(by: track.timeScale)
-                if !overflows { track.emptyStart = ticks / movieScale }
+                result.emptyStart = ticks
             } else {
-                track.mediaStart = min(raw, track.duration)
-                return
+                result.mediaStart = raw
+                // 0 of a fragmented file is all there is.
+                result.shown = ticks > 0 ? ticks : nil
+                return result
             }
         }
+        return result
     }
 }

@@ -16,6 +16,8 @@ package struct IsoMediaReader {
     private var next: [Int]
     private var entry: [Int]
     private var pending: [NALUnit] = []
+    /// What the file says beside the stream.
+    package let movie: SourceMovie
     private var pendingAt = 0
 
     /// What is read into memory of the movie's tables at most.
@@ -28,6 +30,7 @@ package struct IsoMediaReader {
         fileSize = Int(truncatingIfNeeded: try file.seekToEnd())
         let size = fileSize
         var tracks: [MediaTrack] = []
+        var moov: Box?
         var fragments: MovieFragments?
         var at = 0
         while let (type, header, end) = try Self.boxHeader(file, at: at, fileSize: size) {
@@ -38,6 +41,7 @@ package struct IsoMediaReader {
                 let payload = try Self.read(file, from: at + header, count: end - at - header, in: type)
                 let box = Box(type: type, bytes: payload[...], offset: at)
                 if type == "moov", fragments == nil {
+                    moov = box
                     tracks = try box.children().filter { $0.type == "trak" }
                         .compactMap { try MediaTrack(trak: $0, fileSize: size) }
                     fragments = try MovieFragments(moov: box, fileSize: size)
@@ -48,7 +52,7 @@ package struct IsoMediaReader {
             }
             at = end
         }
-        guard let base = tracks.first(where: { !$0.isEnhancement }) ?? tracks.first else {
+        guard let moov, let base = tracks.first(where: { !$0.isEnhancement }) ?? tracks.first else {
             throw IsoMediaError.notSupported(what: "no track holds HEVC video")
         }
         // Tracks of upper layers lead to the base layer's by their references, directly or through others.
@@ -60,6 +64,12 @@ package struct IsoMediaReader {
         self.tracks = chosen
         next = chosen.map { _ in 0 }
         entry = chosen.map { _ in 0 }
+        guard
+            let trak = try moov.children().first(where: {
+                $0.type == "trak" && (try? CopiedTracks.trackHeader($0).id) == base.id
+            })
+        else { throw IsoMediaError.missing(box: "tkhd", in: "trak") }
+        movie = try SourceMovie(file: file, moov: moov, trak: trak, track: base, tracks: chosen)
     }
 
     /// Whether there are layers above the base layer, in tracks of their own or in its.
@@ -101,6 +111,7 @@ package struct IsoMediaReader {
                 if own == wanted { try append(track: i) } else if own < wanted { next[i] += 1 } else { break }
             }
         }
+        movie.read(temporalId: pending.first { $0.header.nalUnitType.isSlice }?.header.temporalId ?? 0)
         return true
     }
 

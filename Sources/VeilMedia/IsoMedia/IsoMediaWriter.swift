@@ -8,38 +8,50 @@ import VeilBitstream
 package final class IsoMediaWriter {
     private let path: String
     private let output: OutputFile
+    private let frameRate: (numerator: Int, denominator: Int)?
     private var track: OutputTrack
     private var others: [OutputTrack] = []
-    /// Parameter sets as they go into the sample entry, by type, layer and identifier.
-    private var parameterSets: [ParameterSetKey: NALUnit] = [:]
-    private var setOrder: [ParameterSetKey] = []
+    private var entries = SampleEntries()
+    private var order = DisplayOrder()
+    private var layers: Set<Int> = []
+    private var places: [DisplayOrder.Place] = []
+    /// As the caller gave them.
     private var displayIndices: [Int] = []
     private var written = 0
+    private var waiting: [NALUnit] = []
+    private var source: SourceMovie?
+    private var userData: [UInt8]?
+    /// Access units before the first that can be decoded.
+    private var leadingUnits = 0
+    /// Which sub-layers of the source's are written.
+    package var maxTemporalId = 6
+    /// The source's access unit that this file, one of several parts, begins with.
+    package var firstSourceUnit: Int?
 
-    private struct ParameterSetKey: Hashable {
-        let type: UInt8
-        let layer: Int
-        let id: Int
-    }
-
-    /// - Parameter frameRate: frames per second.
-    package init(path: String, frameRate: (numerator: Int, denominator: Int)) throws {
+    /// - Parameter frameRate: frames per second; nil: what the stream says, or 25.
+    package init(path: String, frameRate: (numerator: Int, denominator: Int)?) throws {
         self.path = path
+        self.frameRate = frameRate
         output = try OutputFile(path: path)
-        // Fine enough for whole ticks a frame.
-        let scale = max(1, (12800 + frameRate.numerator - 1) / max(frameRate.numerator, 1))
         var header = BoxWriter()
         header.fullBox("vmhd", flags: 1) { $0.zeros(8) }
         track = OutputTrack(
-            handler: "vide", timeScale: frameRate.numerator * scale, descriptions: [], mediaHeader: header.bytes,
+            handler: "vide", timeScale: 1, descriptions: [], mediaHeader: header.bytes,
             file: try Self.scratch(beside: path))
-        frameDuration = frameRate.denominator * scale
     }
 
-    private let frameDuration: Int
+    /// The stream was taken out of another file, whose forms and times it is to keep.
+    package func keep(_ movie: SourceMovie) {
+        source = movie
+        entries.inBand = movie.inBand
+        entries.outOfBand = movie.outOfBand
+        track.matrix = movie.matrix
+        track.chapters = movie.chapters
+        track.language = movie.language
+    }
 
     /// A file without a name for what must wait until the tables are known.
-    private static func scratch(beside path: String) throws -> FileHandle {
+    static func scratch(beside path: String) throws -> FileHandle {
         let folder = (path as NSString).deletingLastPathComponent
         var name = Array(((folder.isEmpty ? "." : folder) + "/.veil-XXXXXX").utf8CString)
         let descriptor = mkstemp(&name)
@@ -50,77 +62,93 @@ package final class IsoMediaWriter {
         return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
-    /// Adds an access unit, in decoding order.
-    /// - Parameter displayIndex: its place in display order, in frames.
-    package func write(_ unit: [NALUnit], displayIndex: Int) throws {
+    /// Adds an access unit, in decoding order. One without a picture goes to the next one.
+    /// - Parameter displayIndex: its place in display order, in frames; nil: as picture order counts tell.
+    package func write(_ unit: [NALUnit], displayIndex: Int? = nil) throws {
+        guard unit.contains(where: { $0.header.nalUnitType.isSlice }) else {
+            waiting += unit
+            return
+        }
+        let unit = waiting + unit
+        waiting = []
+        guard let shown = try order.take(unit) else {
+            leadingUnits += 1
+            return
+        }
+        for nal in unit where nal.header.nalUnitType.isSlice { layers.insert(nal.header.nuhLayerId) }
         var sample: [UInt8] = []
-        var isSync = false
-        for nal in unit {
-            if let key = try key(of: nal) {
-                if let known = parameterSets[key] {
-                    guard known.bytes == nal.bytes else {
-                        throw MediaError.notSupported(
-                            path: path,
-                            what: "\(nal.header.nalUnitType) changes within the stream, which hvc1 cannot hold")
-                    }
-                } else {
-                    parameterSets[key] = nal
-                    setOrder.append(key)
-                }
-                continue
-            }
-            if nal.header.nalUnitType.isIRAP, nal.header.nuhLayerId == 0 { isSync = true }
+        let isSync = unit.contains { $0.header.nalUnitType.isIRAP && $0.header.nuhLayerId == 0 }
+        for nal in try entries.take(unit, beginsAnew: isSync, path: path) {
             sample += (0..<4).map { UInt8(truncatingIfNeeded: nal.bytes.count >> (24 - 8 * $0)) }
             sample += nal.bytes
         }
-        guard !sample.isEmpty else { return }
         do { try track.file.write(contentsOf: sample) } catch {
             throw MediaError.writeFailed(path: path, reason: "\(error.localizedDescription)")
         }
         track.samples.append(
             OutputTrack.Sample(
-                offset: written, size: sample.count, duration: frameDuration, compositionOffset: 0, isSync: isSync))
-        displayIndices.append(displayIndex)
+                offset: written, size: sample.count, duration: 0, compositionOffset: 0, isSync: isSync,
+                description: entries.count))
+        places.append(shown)
+        if let displayIndex { displayIndices.append(displayIndex) }
         written += sample.count
     }
 
-    private func key(of nal: NALUnit) throws -> ParameterSetKey? {
-        let layer = nal.header.nuhLayerId
-        let id: Int
-        switch nal.header.nalUnitType {
-        case .vps: id = try VideoParameterSet(rbsp: nal.rbsp).vpsVideoParameterSetId
-        case .sps: id = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).spsSeqParameterSetId
-        case .pps: id = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).ppsPicParameterSetId
-        default: return nil
-        }
-        return ParameterSetKey(type: nal.header.nalUnitType.rawValue, layer: layer, id: id)
-    }
-
-    /// Copies the tracks of another ISO base media file that are no video: sound and subtitles.
-    /// Returns what they are.
+    /// Copies the tracks of another ISO base media file that are no video, sound and subtitles, and what it says of the
+    /// whole (`udta`). Returns what other tracks it has.
     @discardableResult
     package func copyTracks(from file: FileHandle) throws -> [FourCC] {
-        let more = try CopiedTracks.read(file)
-        others += more
-        return more.map(\.handler)
+        let copied = try CopiedTracks.read(file)
+        others += copied.tracks
+        userData = copied.userData
+        return copied.left
     }
 
-    /// Puts the file together and gives it its name.
-    package func finish() throws {
-        guard let first = displayIndices.min() else {
+    /// Puts the file together and gives it its name. Returns what could not be kept, a line each.
+    @discardableResult
+    package func finish() throws -> [String] {
+        guard !places.isEmpty else {
             throw MediaError.writeFailed(path: path, reason: "there are no pictures")
         }
-        // Composition times count from the first decoding time; as much of the track lies before the presentation.
-        let delay = displayIndices.enumerated().map { $0.offset - ($0.element - first) }.max() ?? 0
+        var notes: [String] = []
+        if leadingUnits > 0 { notes.append("\(leadingUnits) pictures before the first IRAP picture are left out") }
+        let timeline = self.timeline(&notes)
+        track.timeScale = timeline.timeScale
+        (track.mediaStart, track.emptyStart) = (timeline.mediaStart, timeline.emptyStart)
         for i in track.samples.indices {
-            track.samples[i].compositionOffset = (displayIndices[i] - first + delay - i) * frameDuration
+            track.samples[i].duration = timeline.duration(i)
+            track.samples[i].compositionOffset = timeline.compositionOffset(i)
         }
-        track.mediaStart = delay * frameDuration
-        let description = try HEVCSampleDescription(
-            units: setOrder.compactMap { parameterSets[$0] })
-        track.descriptions = description.stsd
-        track.size = description.shownSize
+        let descriptions = try entries.descriptions()
+        track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
+        track.size = descriptions[0].shownSize
+        track.sampleGroups = order.sampleGroups(layers: layers.sorted(), samples: track.samples.count)
         try write(tracks: [track] + others)
+        return notes
+    }
+
+    /// As in the file that the stream was taken out of, or at a constant rate.
+    private func timeline(_ notes: inout [String]) -> SampleTimeline {
+        if let source {
+            var times = source.times(maxTemporalId: maxTemporalId)
+            if let firstSourceUnit { times = Array(times.dropFirst(firstSourceUnit)) }
+            // Parts end before the source does, and so does what was interrupted.
+            if firstSourceUnit != nil || Interruption.isRequested {
+                times = Array(times.prefix(track.samples.count))
+            }
+            if times.count == track.samples.count {
+                guard firstSourceUnit != nil else {
+                    track.shown = Interruption.isRequested ? nil : source.shown
+                    return SampleTimeline(times, of: source)
+                }
+                return SampleTimeline(
+                    shown: times.map(\.shown), lastDuration: times.last?.duration ?? 1, timeScale: source.timeScale)
+            }
+            notes.append("its pictures are not those of the source: they are shown at a constant rate")
+        }
+        let indices = displayIndices.count == places.count ? displayIndices : DisplayOrder.indices(places)
+        return SampleTimeline(
+            indices: indices, rate: frameRate ?? order.frameRate.map { ($0.numerator, $0.denominator) } ?? (25, 1))
     }
 
     private func write(tracks: [OutputTrack]) throws {
@@ -131,10 +159,10 @@ package final class IsoMediaWriter {
         order.sort { ($0.start, $0.track) < ($1.start, $1.track) }
         let fileType = Self.fileType
         // Once to know how large it is, once with the places that follow from it.
-        let draft = Self.movie(tracks, order, dataStart: 0)
+        let draft = Self.movie(tracks, order, userData: userData, dataStart: 0)
         let start = fileType.count + draft.count + 16
         try output.write(fileType)
-        try output.write(Self.movie(tracks, order, dataStart: start))
+        try output.write(Self.movie(tracks, order, userData: userData, dataStart: start))
         let total = tracks.reduce(0) { $0 + $1.samples.reduce(0) { $0 + $1.size } }
         var header = BoxWriter()
         header.u32(1)
@@ -166,7 +194,8 @@ package final class IsoMediaWriter {
     }()
 
     private static func movie(
-        _ tracks: [OutputTrack], _ order: [(track: Int, range: Range<Int>, start: Double)], dataStart: Int
+        _ tracks: [OutputTrack], _ order: [(track: Int, range: Range<Int>, start: Double)], userData: [UInt8]?,
+        dataStart: Int
     ) -> [UInt8] {
         var places: [[(range: Range<Int>, offset: Int)]] = tracks.map { _ in [] }
         var at = dataStart
@@ -175,7 +204,7 @@ package final class IsoMediaWriter {
             at += tracks[chunk.track].samples[chunk.range].reduce(0) { $0 + $1.size }
         }
         let scale = 1000
-        let longest = tracks.map { $0.duration * scale / $0.timeScale }.max() ?? 0
+        let longest = tracks.map { OutputTrack.scaled($0.duration, scale, $0.timeScale) }.max() ?? 0
         var w = BoxWriter()
         w.box("moov") {
             $0.fullBox("mvhd") {
@@ -190,8 +219,11 @@ package final class IsoMediaWriter {
                 $0.u32(tracks.count + 1)
             }
             for (i, track) in tracks.enumerated() {
-                track.box(id: i + 1, chunks: places[i], movieScale: scale, into: &$0)
+                let chapters = track.chapters.compactMap { id in tracks.firstIndex { $0.sourceId == id }.map { $0 + 1 }
+                }
+                track.box(id: i + 1, chunks: places[i], chapters: chapters, movieScale: scale, into: &$0)
             }
+            if let userData { $0.append(userData) }
         }
         return w.bytes
     }

@@ -11,6 +11,8 @@ struct OutputTrack {
         var duration: Int
         var compositionOffset: Int
         var isSync: Bool
+        /// Its sample entry, from 1.
+        var description = 1
     }
 
     var handler: FourCC
@@ -19,9 +21,19 @@ struct OutputTrack {
     var mediaStart = 0
     /// Ticks of the track that nothing is presented in at the beginning.
     var emptyStart = 0
-    /// Shown size, of video.
+    /// Ticks of the track that are presented; nil: all from `mediaStart` on.
+    var shown: Int?
+    /// Shown size of video in 1/65536.
     var size = (width: 0, height: 0)
+    /// The transformation of the track header, 36 bytes; nil: none.
+    var matrix: [UInt8]?
     var isEnabled = true
+    /// track_ID in the file that it is copied from.
+    var sourceId: Int?
+    /// track_IDs of the tracks that hold the layers below (`sbas`).
+    var bases: [Int] = []
+    /// track_IDs, in the file that is copied from, of the tracks that hold its chapters.
+    var chapters: [Int] = []
     /// `stsd`, whole.
     var descriptions: [UInt8]
     /// The media header box: `vmhd`, `smhd`, `sthd` or `nmhd`, whole.
@@ -29,6 +41,8 @@ struct OutputTrack {
     /// ISO 639-2/T code as `mdhd` packs it.
     var language = 0x55C4
     var samples: [Sample] = []
+    /// Further boxes of the sample tables.
+    var sampleGroups: [UInt8] = []
     var file: FileHandle
 
     var duration: Int { samples.reduce(0) { $0 + $1.duration } }
@@ -41,7 +55,8 @@ struct OutputTrack {
         var start = 0
         for i in samples.indices {
             time += samples[i].duration
-            if (time - start) * 2 >= timeScale || i == samples.count - 1 {
+            let ends = i == samples.count - 1 || samples[i + 1].description != samples[i].description
+            if ends || (time - start) * 2 >= timeScale {
                 result.append((first..<i + 1, Double(start) / Double(timeScale)))
                 first = i + 1
                 start = time
@@ -53,14 +68,16 @@ struct OutputTrack {
     /// The `trak` box.
     /// - Parameters:
     ///   - chunks: the samples of each chunk, and where it lies in the file.
+    ///   - chapters: track_IDs of the tracks that hold its chapters.
     ///   - movieScale: ticks a second of the movie.
     func box(
-        id: Int, chunks: [(range: Range<Int>, offset: Int)], movieScale: Int, into w: inout BoxWriter
+        id: Int, chunks: [(range: Range<Int>, offset: Int)], chapters: [Int], movieScale: Int, into w: inout BoxWriter
     ) {
         // Where decoding runs ahead of presentation the last pictures are shown as much later.
         let isReordered = samples.contains { $0.compositionOffset != 0 }
-        let shown = (isReordered ? duration : duration - mediaStart) * movieScale / timeScale
-        let empty = emptyStart * movieScale / timeScale
+        let all = isReordered ? duration : duration - mediaStart
+        let shown = Self.scaled(min(self.shown ?? all, max(all, 0)), movieScale, timeScale)
+        let empty = Self.scaled(emptyStart, movieScale, timeScale)
         w.box("trak") {
             $0.fullBox("tkhd", flags: isEnabled ? 3 : 2) {
                 $0.zeros(8)
@@ -72,11 +89,17 @@ struct OutputTrack {
                 $0.u16(0)
                 $0.u16(handler == "soun" ? 0x100 : 0)
                 $0.u16(0)
-                $0.unityMatrix()
-                $0.u32(size.width << 16)
-                $0.u32(size.height << 16)
+                if let matrix { $0.append(matrix) } else { $0.unityMatrix() }
+                $0.u32(size.width)
+                $0.u32(size.height)
             }
-            if mediaStart != 0 || empty != 0 {
+            if !chapters.isEmpty || !bases.isEmpty {
+                $0.box("tref") {
+                    if !bases.isEmpty { $0.box("sbas") { for id in bases { $0.u32(id) } } }
+                    if !chapters.isEmpty { $0.box("chap") { for id in chapters { $0.u32(id) } } }
+                }
+            }
+            if mediaStart != 0 || empty != 0 || self.shown != nil {
                 $0.box("edts") {
                     $0.fullBox("elst") {
                         $0.u32(empty > 0 ? 2 : 1)
@@ -119,6 +142,14 @@ struct OutputTrack {
         }
     }
 
+    /// Ticks of one scale in another.
+    static func scaled(_ ticks: Int, _ to: Int, _ from: Int) -> Int {
+        let product = ticks.multipliedFullWidth(by: to)
+        // What 64 bits cannot hold lasts for ages.
+        guard product.high >= 0, product.high < from / 2 else { return 0 }
+        return from.dividingFullWidth(product).quotient
+    }
+
     /// Sample tables (8.6 and 8.7).
     private func table(_ chunks: [(range: Range<Int>, offset: Int)], _ w: inout BoxWriter) {
         w.append(descriptions)
@@ -152,14 +183,14 @@ struct OutputTrack {
                 for i in sync { box.u32(i + 1) }
             }
         }
-        let counts = chunks.map(\.range.count)
+        let counts = chunks.map { [$0.range.count, samples[$0.range.lowerBound].description] }
         let firsts = counts.indices.filter { $0 == 0 || counts[$0] != counts[$0 - 1] }
         w.fullBox("stsc") { box in
             box.u32(firsts.count)
             for i in firsts {
                 box.u32(i + 1)
-                box.u32(counts[i])
-                box.u32(1)
+                box.u32(counts[i][0])
+                box.u32(counts[i][1])
             }
         }
         w.fullBox("stsz") { box in
@@ -172,5 +203,6 @@ struct OutputTrack {
             box.u32(chunks.count)
             for chunk in chunks { box.u64(chunk.offset) }
         }
+        w.append(sampleGroups)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 
-/// Size, rate and depth of 4:2:0 video.
+/// Size, rate and depth of 4:2:0 video, and what its samples mean. Formats are equal whose frames are stored alike.
 public struct VideoFormat: Equatable, Sendable {
     /// Luma samples; may be odd (chroma planes then have the half rounded up).
     public var width: Int
@@ -8,12 +9,17 @@ public struct VideoFormat: Equatable, Sendable {
     public var fps: (numerator: Int, denominator: Int)
     /// Bits per sample, 8 or 10.
     public var bitDepth: Int
+    public var colour: ColourDescription
 
-    public init(width: Int, height: Int, fps: (numerator: Int, denominator: Int) = (25, 1), bitDepth: Int = 8) {
+    public init(
+        width: Int, height: Int, fps: (numerator: Int, denominator: Int) = (25, 1), bitDepth: Int = 8,
+        colour: ColourDescription = ColourDescription()
+    ) {
         self.width = width
         self.height = height
         self.fps = fps
         self.bitDepth = bitDepth
+        self.colour = colour
     }
 
     public static func == (a: Self, b: Self) -> Bool {
@@ -41,6 +47,8 @@ public final class VideoFrame: @unchecked Sendable {
     public let format: VideoFormat
     /// Y, Cb, Cr.
     public var planes: [[UInt16]]
+    /// Payloads of registered user data messages that belong to the picture.
+    public var userData: [[UInt8]] = []
 
     public init(format: VideoFormat, planes: [[UInt16]]) {
         self.format = format

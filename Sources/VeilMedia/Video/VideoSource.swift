@@ -4,7 +4,9 @@ import Foundation
 /// Reads frames one after the other from y4m, raw yuv, a pipe, or (through ffmpeg) any container; or from whatever else
 /// makes them.
 public final class VideoSource {
-    public let format: VideoFormat
+    public private(set) var format: VideoFormat
+    /// What is not carried on, a line each.
+    public package(set) var notes: [String] = []
     private let path: String
     private let input: InputFile?
     /// Makes the frames, where they are not read here.
@@ -44,13 +46,22 @@ public final class VideoSource {
         }
         // Of standard input nothing tells what it is if it is neither y4m nor raw.
         if input.path == "-" && FFmpeg.program == nil { throw MediaError.needsSize(path: input.name) }
+        let probe = try SourceProbe(input)
+        if let order = probe.fieldOrder {
+            throw MediaError.notSupported(
+                path: input.name, what: "interlaced video (field order \(order)) is not supported: deinterlace it first"
+            )
+        }
         let process = try FFmpeg.read(
             input,
-            as: [
+            as: probe.conversion + [
                 "-f", "yuv4mpegpipe", "-strict", "-1", "-pix_fmt",
-                (bitDepth ?? 8) > 8 ? "yuv420p10le" : "yuv420p", "-",
+                (bitDepth ?? probe.bitDepth) > 8 ? "yuv420p10le" : "yuv420p", "-",
             ], missing: .noFFmpeg(path: input.path))
-        return try VideoSource(input: input, process: process, nil, nil, bitDepth)
+        let source = try VideoSource(input: input, process: process, nil, nil, bitDepth)
+        source.format.colour = probe.colour.completed(by: source.format.colour)
+        source.notes = probe.notes
+        return source
     }
 
     /// Whether a source is samples without a header: by a file's name, and of a pipe because its size is given.
@@ -150,9 +161,20 @@ public final class VideoSource {
                     throw MediaError.notSupported(
                         path: path, what: "interlaced video (y4m tag I\(value)) is not supported")
                 }
+            case "A":
+                let parts = value.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+                // What most programs write says nothing: 1:1, as 420jpeg below.
+                if parts.count == 2, parts.allSatisfy({ (1...65535).contains($0) }), parts[0] != parts[1] {
+                    format.colour.sampleAspect = (parts[0], parts[1])
+                }
+            case "X":
+                if value == "COLORRANGE=FULL" { format.colour.isFullRange = true }
+                if value == "COLORRANGE=LIMITED" { format.colour.isFullRange = false }
             case "C":
                 switch value {
-                case "420", "420jpeg", "420mpeg2", "420paldv": format.bitDepth = 8
+                case "420", "420jpeg": format.bitDepth = 8
+                case "420mpeg2": format.colour.chromaLocation = 0
+                case "420paldv": format.colour.chromaLocation = 2
                 case "420p10": format.bitDepth = 10
                 default:
                     throw MediaError.notSupported(

@@ -23,9 +23,7 @@ public final class VideoWriter {
     public func writeFrame(row: (Int, Int) -> UnsafePointer<UInt16>) throws {
         if isY4M {
             if !begun {
-                let colour = format.bitDepth > 8 ? "420p10 XYSCSS=420P10" : "420jpeg"
-                let rate = "\(format.fps.numerator):\(format.fps.denominator)"
-                try file.write("YUV4MPEG2 W\(format.width) H\(format.height) F\(rate) Ip A1:1 C\(colour)\n".utf8)
+                try file.write(header.utf8)
                 begun = true
             }
             try file.write("FRAME\n".utf8)
@@ -46,6 +44,20 @@ public final class VideoWriter {
         }
         try file.write(UnsafeRawBufferPointer(bytes))
         try file.endUnit()
+    }
+
+    /// Where chroma samples lie is told by the tag of 8-bit samples only, and of three places only; 420jpeg, which says
+    /// that they are in the middle, stands for places that are not known, too. So does an aspect of 1:1.
+    private var header: String {
+        let colour = format.colour
+        let sampling =
+            format.bitDepth > 8
+            ? "420p10 XYSCSS=420P10"
+            : colour.chromaLocation == 0 ? "420mpeg2" : colour.chromaLocation == 2 ? "420paldv" : "420jpeg"
+        let aspect = colour.sampleAspect ?? (1, 1)
+        let range = colour.isFullRange.map { $0 ? " XCOLORRANGE=FULL" : " XCOLORRANGE=LIMITED" } ?? ""
+        return "YUV4MPEG2 W\(format.width) H\(format.height) F\(format.fps.numerator):\(format.fps.denominator) Ip "
+            + "A\(aspect.width):\(aspect.height) C\(sampling)\(range)\n"
     }
 
     public func write(_ frame: VideoFrame) throws {

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
+
+/// The sample entries of a stream that is being written: which units go there, and which into samples. Where a
+/// parameter set is replaced by another of its identifier a new entry begins.
+struct SampleEntries {
+    private struct Key: Hashable {
+        let type: UInt8
+        let layer: Int
+        let id: Int
+    }
+
+    private struct Entry {
+        var order: [Key] = []
+        var sets: [Key: NALUnit] = [:]
+        var messages: [NALUnit] = []
+        /// The base layer's first SPS in samples.
+        var firstInBand: NALUnit?
+        var described = ColourDescription()
+        var isUsed = false
+
+        /// The same for the samples that follow.
+        var unused: Entry {
+            var copy = self
+            copy.isUsed = false
+            return copy
+        }
+    }
+
+    /// Parameter sets may be in samples (`hev1`).
+    var inBand = false
+    /// Units that lay in sample entries of the stream's source, which is where they go again.
+    var outOfBand: [NALUnit] = []
+    private var entries = [Entry()]
+    private var hadPicture = false
+
+    /// The number of the last sample's entry.
+    var count: Int { entries.count }
+
+    /// The units of an access unit that stay in its sample.
+    /// - Parameter beginsAnew: decoding can begin at it.
+    mutating func take(_ unit: [NALUnit], beginsAnew: Bool, path: String) throws -> [NALUnit] {
+        var result: [NALUnit] = []
+        var hadSlice = false
+        for nal in unit {
+            let type = nal.header.nalUnitType
+            if type.isSlice { hadSlice = true }
+            if type == .prefixSEI, !hadSlice, let index = outOfBand.firstIndex(where: { $0.bytes == nal.bytes }) {
+                if !entries[count - 1].messages.contains(where: { $0.bytes == nal.bytes }) {
+                    outOfBand.remove(at: index)
+                    entries[count - 1].messages.append(nal)
+                    SEIMessage.describe(nal, &entries[count - 1].described)
+                    continue
+                }
+            }
+            guard let key = try Self.key(of: nal) else {
+                if type == .prefixSEI, nal.header.nuhLayerId == 0, !hadPicture {
+                    SEIMessage.describe(nal, &entries[count - 1].described)
+                }
+                result.append(nal)
+                continue
+            }
+            if inBand {
+                // An entry's sets come first, some of them changed.
+                if !hadPicture, let index = outOfBand.firstIndex(where: { (try? Self.key(of: $0)) == key }),
+                    entries[0].sets[key] == nil
+                {
+                    outOfBand.remove(at: index)
+                    add(nal, key)
+                } else {
+                    if type == .sps, nal.header.nuhLayerId == 0, entries[0].firstInBand == nil {
+                        entries[0].firstInBand = nal
+                    }
+                    result.append(nal)
+                }
+                continue
+            }
+            guard let known = entries[count - 1].sets[key] else {
+                add(nal, key)
+                continue
+            }
+            if known.bytes == nal.bytes { continue }
+            guard beginsAnew else {
+                throw MediaError.notSupported(
+                    path: path, what: "\(type) changes between IRAP pictures, which hvc1 cannot hold")
+            }
+            if entries[count - 1].isUsed { entries.append(entries[count - 1].unused) }
+            entries[count - 1].sets[key] = nal
+        }
+        hadPicture = true
+        entries[count - 1].isUsed = true
+        return result
+    }
+
+    private mutating func add(_ nal: NALUnit, _ key: Key) {
+        entries[count - 1].sets[key] = nal
+        entries[count - 1].order.append(key)
+    }
+
+    func descriptions() throws -> [HEVCSampleDescription] {
+        try entries.map { entry in
+            try HEVCSampleDescription(
+                units: entry.order.compactMap { entry.sets[$0] } + entry.messages, inBand: inBand,
+                first: entry.firstInBand, described: entry.described)
+        }
+    }
+
+    /// The entries of a layer above the base layer, in a track of its own.
+    /// - Parameter sps: an SPS by identifier with what the VPS says of it.
+    func descriptions(
+        base: UInt8, sps: (Int) throws -> SequenceParameterSet
+    ) throws -> [HEVCSampleDescription] {
+        try entries.map { entry in
+            guard let key = entry.order.first(where: { $0.type == NALUnitType.sps.rawValue }) else {
+                throw SyntaxError.missing(set: "SPS", id: 0)
+            }
+            return HEVCSampleDescription(
+                layer: entry.order.compactMap { entry.sets[$0] } + entry.messages, sps: try sps(key.id),
+                described: entry.described, base: base)
+        }
+    }
+
+    /// The first SPS of a layer, with what the VPS says of it.
+    func firstSps(of layer: Int, in sets: ParameterSetCollection) throws -> SequenceParameterSet? {
+        try entries[0].order.first { $0.type == NALUnitType.sps.rawValue }.map {
+            try sets.sequenceParameterSet(id: $0.id, layerId: layer)
+        }
+    }
+
+    private static func key(of nal: NALUnit) throws -> Key? {
+        let layer = nal.header.nuhLayerId
+        let id: Int
+        switch nal.header.nalUnitType {
+        case .vps: id = try VideoParameterSet(rbsp: nal.rbsp).vpsVideoParameterSetId
+        case .sps: id = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).spsSeqParameterSetId
+        case .pps: id = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).ppsPicParameterSetId
+        default: return nil
+        }
+        return Key(type: nal.header.nalUnitType.rawValue, layer: layer, id: id)
+    }
+}

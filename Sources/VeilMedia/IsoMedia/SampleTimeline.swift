@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+/// When the access units of a stream are decoded and shown.
+struct SampleTimeline {
+    private(set) var timeScale: Int
+    private(set) var decoded: [Int]
+    private(set) var shown: [Int]
+    /// Of the last one.
+    private let lastDuration: Int
+    /// Ticks before the presentation begins, and such in which nothing is presented at its beginning.
+    private(set) var mediaStart = 0
+    private(set) var emptyStart = 0
+
+    func duration(_ index: Int) -> Int {
+        index + 1 < decoded.count ? decoded[index + 1] - decoded[index] : lastDuration
+    }
+
+    func compositionOffset(_ index: Int) -> Int { shown[index] - decoded[index] }
+
+    /// At a constant rate.
+    /// - Parameter indices: display order.
+    init(indices: [Int], rate: (numerator: Int, denominator: Int)) {
+        // Fine enough for whole ticks a frame.
+        let scale = max(1, (12800 + rate.numerator - 1) / max(rate.numerator, 1))
+        let duration = rate.denominator * scale
+        self.init(shown: indices.map { $0 * duration }, lastDuration: duration, timeScale: rate.numerator * scale)
+    }
+
+    /// As in another file. Access units that were left out make the ones before last longer.
+    init(_ times: [SourceMovie.Time], of source: SourceMovie) {
+        timeScale = source.timeScale
+        decoded = times.map(\.decode)
+        shown = times.map(\.shown)
+        lastDuration = times.last?.duration ?? 1
+        (mediaStart, emptyStart) = (source.mediaStart, source.emptyStart)
+    }
+
+    /// Pictures are decoded as far apart as they are shown, as much earlier as reordering takes: as much of the track
+    /// lies before the presentation.
+    init(shown times: [Int], lastDuration: Int, timeScale: Int) {
+        self.timeScale = timeScale
+        self.lastDuration = lastDuration
+        let sorted = times.sorted()
+        let delay = zip(sorted, times).map { $0 - $1 }.max() ?? 0
+        let first = sorted.first ?? 0
+        decoded = sorted.map { $0 - first }
+        shown = times.map { $0 - first + delay }
+        mediaStart = delay
+    }
+}

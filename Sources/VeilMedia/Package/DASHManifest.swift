@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+
+/// A DASH manifest (ISO/IEC 23009-1) whose representations are the layers of a stream.
+struct DASHManifest {
+    struct Representation {
+        var layer: Int
+        var codecs: String
+        var width: Int
+        var height: Int
+        var sampleAspect: (width: Int, height: Int)?
+        var bandwidth: Int
+        /// Layers it is predicted from, directly or not.
+        var dependencies: [Int]
+        /// Where its segments begin, and where the last one ends.
+        var starts: [Int]
+        var protection: LayerPackage.Protection?
+    }
+
+    struct Sound {
+        var number: Int
+        var codecs: String?
+        var timeScale: Int
+        var starts: [Int]
+        var bandwidth: Int
+    }
+
+    /// Ticks a second of the layers.
+    var timeScale: Int
+    var seconds: Double
+    var representations: [Representation] = []
+    var sounds: [Sound] = []
+
+    /// What `ContentProtection` names: selective encryption as Docs/Format.md has it.
+    static let scheme = "urn:veil:selective-encryption:2"
+
+    var text: String {
+        var lines = [
+            #"<?xml version="1.0" encoding="UTF-8"?>"#,
+            #"<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" xmlns:veil="urn:veil:selective-encryption:2""#
+                + #" profiles="urn:mpeg:dash:profile:isoff-live:2011" type="static""#
+                + #" mediaPresentationDuration="\#(Self.duration(seconds))" minBufferTime="PT2S">"#, "  <Period>",
+            #"    <AdaptationSet contentType="video" mimeType="video/mp4" segmentAlignment="true" startWithSAP="1">"#,
+        ]
+        for r in representations {
+            var attributes =
+                #"id="\#(r.layer)" codecs="\#(r.codecs)" width="\#(r.width)" height="\#(r.height)""#
+                + #" bandwidth="\#(r.bandwidth)""#
+            if let aspect = r.sampleAspect { attributes += #" sar="\#(aspect.width):\#(aspect.height)""# }
+            if !r.dependencies.isEmpty {
+                attributes += #" dependencyId="\#(r.dependencies.map(String.init).joined(separator: " "))""#
+            }
+            lines.append("      <Representation \(attributes)>")
+            if let p = r.protection {
+                lines.append(
+                    #"        <ContentProtection schemeIdUri="\#(Self.scheme)" value="\#(Self.escaped(p.cipher))""#
+                        + #" veil:keyId="\#(Self.escaped(p.keyId))" veil:scheme="\#(Self.escaped(p.scheme))"/>"#)
+            }
+            lines += Self.template(name: "layer\(r.layer)", timeScale: timeScale, starts: r.starts)
+            lines.append("      </Representation>")
+        }
+        lines.append("    </AdaptationSet>")
+        for s in sounds {
+            lines += [
+                #"    <AdaptationSet contentType="audio" mimeType="audio/mp4" segmentAlignment="true""#
+                    + #" startWithSAP="1">"#,
+                #"      <Representation id="sound\#(s.number)""#
+                    + (s.codecs.map { #" codecs="\#(Self.escaped($0))""# } ?? "") + #" bandwidth="\#(s.bandwidth)">"#,
+            ]
+            lines += Self.template(name: "sound\(s.number)", timeScale: s.timeScale, starts: s.starts)
+            lines += ["      </Representation>", "    </AdaptationSet>"]
+        }
+        lines += ["  </Period>", "</MPD>", ""]
+        return lines.joined(separator: "\n")
+    }
+
+    private static func template(name: String, timeScale: Int, starts: [Int]) -> [String] {
+        var lines = [
+            #"        <SegmentTemplate timescale="\#(timeScale)" startNumber="1" initialization="\#(name)-init.mp4""#
+                + #" media="\#(name)-$Number$.m4s">"#, "          <SegmentTimeline>",
+        ]
+        for (i, start) in starts.dropLast().enumerated() {
+            lines.append(#"            <S t="\#(start)" d="\#(starts[i + 1] - start)"/>"#)
+        }
+        return lines + ["          </SegmentTimeline>", "        </SegmentTemplate>"]
+    }
+
+    private static func duration(_ seconds: Double) -> String { String(format: "PT%.3fS", seconds) }
+
+    static func escaped(_ text: String) -> String {
+        text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
+            .replacingOccurrences(of: "\"", with: "&quot;")
+    }
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilBitstream
+
+/// Writes a stream as segments of its layers, each layer a representation of its own, with a DASH manifest (ISO/IEC
+/// 23009-1): whoever may see the base layer only fetches no other.
+package final class LayerPackage {
+    /// How a layer is encrypted, as a packager wants to know it.
+    package struct Protection: Sendable, Equatable {
+        package var keyId: String
+        package var cipher: String
+        package var scheme: String
+
+        package init(keyId: String, cipher: String, scheme: String) {
+            self.keyId = keyId
+            self.cipher = cipher
+            self.scheme = scheme
+        }
+    }
+
+    /// A layer's samples, which wait in a file without a name.
+    private struct Layer {
+        var track: OutputTrack
+        var entries = SampleEntries()
+        /// The access unit of each sample.
+        var units: [Int] = []
+        var written = 0
+    }
+
+    private let folder: String
+    private let seconds: Double
+    private let frameRate: (numerator: Int, denominator: Int)?
+    private var layers: [Int: Layer] = [:]
+    private var order = DisplayOrder()
+    private let sets = ParameterSetCollection()
+    private var places: [DisplayOrder.Place] = []
+    private var waiting: [NALUnit] = []
+    private var source: SourceMovie?
+    private var firstByte: UInt8 = 1
+    /// By nuh_layer_id; set before ``finish()``.
+    package var protection: [Int: Protection] = [:]
+
+    /// - Parameters:
+    ///   - seconds: of a segment, at least, but for the last.
+    ///   - frameRate: nil: what the stream says, or 25.
+    package init(folder: String, seconds: Double, frameRate: (numerator: Int, denominator: Int)?) throws {
+        self.folder = folder
+        self.seconds = seconds
+        self.frameRate = frameRate
+        do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
+            throw MediaError.writeFailed(path: folder, reason: "the folder cannot be made")
+        }
+    }
+
+    /// The stream was taken out of another file, whose times it is to keep.
+    package func keep(_ movie: SourceMovie) { source = movie }
+
+    /// Adds an access unit, in decoding order.
+    package func write(_ unit: [NALUnit]) throws {
+        guard unit.contains(where: { $0.header.nalUnitType.isSlice }) else {
+            waiting += unit
+            return
+        }
+        let unit = waiting + unit
+        waiting = []
+        for nal in unit {
+            try sets.insert(nal)
+            if nal.header.nalUnitType == .sps, nal.header.nuhLayerId == 0, let first = nal.rbsp.first {
+                firstByte = first
+            }
+        }
+        guard let place = try order.take(unit) else {
+            throw MediaError.notSupported(path: folder, what: "the stream does not begin with an IRAP picture")
+        }
+        for id in Set(unit.map(\.header.nuhLayerId)).sorted() {
+            try write(unit.filter { $0.header.nuhLayerId == id }, layer: id)
+        }
+        places.append(place)
+    }
+
+    private func write(_ unit: [NALUnit], layer id: Int) throws {
+        var layer: Layer
+        if let known = layers[id] {
+            layer = known
+        } else {
+            var header = BoxWriter()
+            header.fullBox("vmhd", flags: 1) { $0.zeros(8) }
+            layer = Layer(
+                track: OutputTrack(
+                    handler: "vide", timeScale: 1, descriptions: [], mediaHeader: header.bytes,
+                    file: try IsoMediaWriter.scratch(beside: folder + "/x")))
+        }
+        defer { layers[id] = layer }
+        let slices = unit.filter { $0.header.nalUnitType.isSlice }
+        let isSync = !slices.isEmpty && slices.allSatisfy { $0.header.nalUnitType.isIRAP }
+        var sample: [UInt8] = []
+        for nal in try layer.entries.take(unit, beginsAnew: isSync, path: folder) {
+            sample += (0..<4).map { UInt8(truncatingIfNeeded: nal.bytes.count >> (24 - 8 * $0)) } + nal.bytes
+        }
+        // A layer without a picture in the access unit leaves its messages out of segments.
+        guard !slices.isEmpty else { return }
+        do { try layer.track.file.write(contentsOf: sample) } catch {
+            throw MediaError.writeFailed(path: folder, reason: "\(error.localizedDescription)")
+        }
+        layer.track.samples.append(
+            OutputTrack.Sample(
+                offset: layer.written, size: sample.count, duration: 0, compositionOffset: 0, isSync: isSync,
+                description: layer.entries.count))
+        layer.units.append(places.count)
+        layer.written += sample.count
+    }
+
+    /// Writes segments, manifest and page. Returns what could not be kept, a line each.
+    package func finish() throws -> [String] {
+        guard !places.isEmpty, layers[0]?.track.samples.isEmpty == false else {
+            throw MediaError.writeFailed(path: folder, reason: "there are no pictures")
+        }
+        var notes: [String] = []
+        let timeline = self.timeline(&notes)
+        let ids = layers.keys.sorted().filter { layers[$0]?.track.samples.isEmpty == false }
+        let tracks = try ids.map { try track($0, ids, timeline) }
+        // All layers are cut where the base layer is, by access units.
+        let base = tracks[0].segments(seconds: seconds)
+        let firstUnits = base.map { layers[0]?.units[$0.lowerBound] ?? 0 } + [places.count]
+        var manifest = DASHManifest(
+            timeScale: timeline.timeScale,
+            seconds: Double(tracks[0].end) / Double(timeline.timeScale))
+        var bytes: [Int: Int] = [:]
+        for (i, id) in ids.enumerated() {
+            let units = layers[id]?.units ?? []
+            let cuts = firstUnits.map { unit in units.firstIndex { $0 >= unit } ?? units.count }
+            let segments = zip(cuts, cuts.dropFirst()).map { $0..<$1 }
+            let needed = neededLayers(id).compactMap { ids.firstIndex(of: $0) }
+            try write(
+                FragmentedTrack.initialization(needed.map { tracks[$0] }), name: "layer\(id)-init.mp4")
+            var sizes: [Int] = []
+            for (number, range) in segments.enumerated() {
+                let bytes = try tracks[i].segment(range, number: number + 1)
+                sizes.append(bytes.count)
+                try write(bytes, name: "layer\(id)-\(number + 1).m4s")
+            }
+            // Segments of all layers last as long as those of the base layer, whatever pictures a layer lacks.
+            let starts = base.map { tracks[0].start(of: $0) } + [tracks[0].end]
+            bytes[id] = sizes.reduce(0, +)
+            // The rate of a representation is that of all it takes (ISO/IEC 23009-1, 5.3.5.2).
+            let all = neededLayers(id).reduce(0) { $0 + (bytes[$1] ?? 0) }
+            manifest.representations.append(
+                try representation(
+                    id, needed: neededLayers(id).filter { $0 != id }, starts: starts, bytes: all,
+                    seconds: manifest.seconds))
+        }
+        if let source {
+            let copied = try CopiedTracks.read(source.file)
+            let starts = base.map { Double(tracks[0].start(of: $0)) / Double(timeline.timeScale) }
+            for (i, sound) in copied.tracks.filter({ $0.handler == "soun" }).enumerated() {
+                try write(sound, number: i, starts: starts, into: &manifest)
+            }
+            let left = copied.left + copied.tracks.map(\.handler).filter { $0 != "soun" }
+            if !left.isEmpty {
+                notes.append(
+                    "tracks of these kinds are left out: \(left.map(\.description).joined(separator: ", "))")
+            }
+        }
+        try write(Array(manifest.text.utf8), name: "manifest.mpd")
+        try write(Array(PackagePage.text(manifest).utf8), name: "index.html")
+        return notes
+    }
+
+    private func timeline(_ notes: inout [String]) -> SampleTimeline {
+        if let source {
+            let times = source.times(maxTemporalId: 6).prefix(places.count)
+            if times.count == places.count {
+                return SampleTimeline(
+                    shown: times.map(\.shown), lastDuration: times.last?.duration ?? 1, timeScale: source.timeScale)
+            }
+            notes.append("its pictures are not those of the source: they are shown at a constant rate")
+        }
+        return SampleTimeline(
+            indices: DisplayOrder.indices(places),
+            rate: frameRate ?? order.frameRate.map { ($0.numerator, $0.denominator) } ?? (25, 1))
+    }
+
+    private func neededLayers(_ id: Int) -> [Int] {
+        sets.anyVps.map { $0.layersNeeded(for: id).sorted() } ?? (id == 0 ? [0] : [0, id])
+    }
+
+    /// A layer's track with its times; presentation begins at 0, so that decoding runs ahead of it by negative offsets.
+    private func track(_ id: Int, _ ids: [Int], _ timeline: SampleTimeline) throws -> FragmentedTrack {
+        guard let layer = layers[id] else { throw SyntaxError.missing(set: "SPS", id: id) }
+        var track = layer.track
+        track.timeScale = timeline.timeScale
+        for i in track.samples.indices {
+            let unit = layer.units[i]
+            let next = i + 1 < layer.units.count ? layer.units[i + 1] : unit + 1
+            track.samples[i].duration = (unit..<next).reduce(0) { $0 + timeline.duration($1) }
+            track.samples[i].compositionOffset = timeline.compositionOffset(unit) - timeline.mediaStart
+        }
+        let descriptions =
+            id == 0
+            ? try layer.entries.descriptions()
+            : try layer.entries.descriptions(base: firstByte) { try sets.sequenceParameterSet(id: $0, layerId: id) }
+        track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
+        track.size = descriptions[0].shownSize
+        track.matrix = source?.matrix
+        track.bases = neededLayers(id).filter { $0 != id }.compactMap { ids.firstIndex(of: $0) }.map { $0 + 1 }
+        return FragmentedTrack(
+            track: track, id: (ids.firstIndex(of: id) ?? 0) + 1, decoded: layer.units.map { timeline.decoded[$0] })
+    }
+
+    private func representation(
+        _ id: Int, needed: [Int], starts: [Int], bytes: Int, seconds: Double
+    ) throws -> DASHManifest.Representation {
+        let profile = sets.anyVps?.profileTierLevel(ofLayer: id) ?? ProfileTierLevel()
+        guard let sps = try layers[id]?.entries.firstSps(of: id, in: sets) else {
+            throw SyntaxError.missing(set: "SPS", id: id)
+        }
+        return DASHManifest.Representation(
+            layer: id, codecs: profile.codecs(id == 0 ? "hvc1" : "lhv1"), width: sps.shownSize.width,
+            height: sps.shownSize.height, sampleAspect: sps.vui?.colour.sampleAspect,
+            bandwidth: max(Int(Double(bytes) * 8 / max(seconds, 0.001)), 1), dependencies: needed, starts: starts,
+            protection: protection[id])
+    }
+
+    private func write(
+        _ sound: OutputTrack, number: Int, starts: [Double], into manifest: inout DASHManifest
+    ) throws {
+        var decoded: [Int] = []
+        var time = 0
+        for sample in sound.samples {
+            decoded.append(time)
+            time += sample.duration
+        }
+        let track = FragmentedTrack(track: sound, id: 64 + number, decoded: decoded)
+        try write(FragmentedTrack.initialization([track]), name: "sound\(number)-init.mp4")
+        var bytes = 0
+        let segments = track.segments(startingAt: starts).filter { !$0.isEmpty }
+        for (i, range) in segments.enumerated() {
+            let segment = try track.segment(range, number: i + 1)
+            bytes += segment.count
+            try write(segment, name: "sound\(number)-\(i + 1).m4s")
+        }
+        manifest.sounds.append(
+            DASHManifest.Sound(
+                number: number, codecs: sound.soundCodecs, timeScale: sound.timeScale,
+                starts: segments.map { track.start(of: $0) } + [track.end],
+                bandwidth: max(Int(Double(bytes) * 8 / max(manifest.seconds, 0.001)), 1)))
+    }
+
+    private func write(_ bytes: [UInt8], name: String) throws {
+        let file = try OutputFile(path: folder + "/" + name)
+        try file.write(bytes)
+        try file.finish()
+    }
+}
+
+extension ProfileTierLevel {
+    /// The `codecs` parameter (ISO/IEC 14496-15, E.3).
+    func codecs(_ entry: String) -> String {
+        var reversed: UInt32 = 0
+        for bit in 0..<32 where generalProfileCompatibilityFlags >> bit & 1 != 0 { reversed |= 1 << (31 - bit) }
+        var constraints = (0..<6).map { UInt8(truncatingIfNeeded: generalConstraintFlags >> (40 - 8 * $0)) }
+        while constraints.last == 0 { constraints.removeLast() }
+        let space = ["", "A", "B", "C"][generalProfileSpace & 3]
+        let parts =
+            [
+                entry, "\(space)\(generalProfileIdc)", String(reversed, radix: 16, uppercase: true),
+                "\(generalTierFlag ? "H" : "L")\(generalLevelIdc)",
+            ] + constraints.map { String($0, radix: 16, uppercase: true) }
+        return parts.joined(separator: ".")
+    }
+}
+
+extension OutputTrack {
+    /// The `codecs` parameter of sound (RFC 6381): the sample entry's name; of MPEG-4 also what its descriptor says.
+    var soundCodecs: String? {
+        guard var stsd = try? Box(type: "file", bytes: descriptions[...], offset: 0).child("stsd"),
+            (try? stsd.skip(8)) != nil, let first = try? stsd.nextChild()
+        else { return nil }
+        guard first.type == "mp4a", var entry = Optional(first), (try? entry.skip(28)) != nil,
+            var esds = try? entry.child("esds"), let bytes = try? esds.bytes(esds.bytesLeft)
+        else { return first.type.description }
+        // ES_Descriptor (tag 3) has three bytes before DecoderConfigDescriptor (tag 4), which begins with the object
+        // type and has 13 before DecoderSpecificInfo (tag 5; ISO/IEC 14496-1, 7.2.6). Of AAC five bits name another.
+        func content(of tag: UInt8, at start: Int) -> Int? {
+            guard bytes.indices.contains(start), bytes[start] == tag else { return nil }
+            var at = start + 1
+            while bytes.indices.contains(at), bytes[at] & 0x80 != 0 { at += 1 }
+            return bytes.indices.contains(at + 1) ? at + 1 : nil
+        }
+        guard let stream = content(of: 3, at: 4), let decoder = content(of: 4, at: stream + 3) else { return "mp4a" }
+        let object = String(bytes[decoder], radix: 16)
+        guard object == "40", let info = content(of: 5, at: decoder + 13) else { return "mp4a.\(object)" }
+        return "mp4a.40.\(bytes[info] >> 3)"
+    }
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilBitstream
+
+/// What ffprobe tells of the video of a file that ffmpeg decodes, and how ffmpeg is to hand it over so that samples
+/// keep their meaning. Without ffprobe nothing is known.
+struct SourceProbe {
+    private(set) var colour = ColourDescription()
+    /// 8, or 10 for all that has more.
+    private(set) var bitDepth = 8
+    /// ffprobe's name of it, where pictures are interlaced.
+    private(set) var fieldOrder: String?
+    /// What is not carried on, a line each.
+    private(set) var notes: [String] = []
+    private var isRGB = false
+
+    /// ffprobe's answer; all of it may be missing.
+    private struct Answer: Decodable {
+        var streams: [Stream]?
+        var frames: [Frame]?
+    }
+
+    private struct Stream: Decodable {
+        var pixFmt: String?
+        var colorRange: String?
+        var colorSpace: String?
+        var colorTransfer: String?
+        var colorPrimaries: String?
+        var chromaLocation: String?
+        var sampleAspectRatio: String?
+        var fieldOrder: String?
+        var rFrameRate: String?
+        var avgFrameRate: String?
+        var sideDataList: [SideData]?
+    }
+
+    private struct Frame: Decodable {
+        var interlacedFrame: Int?
+        var sideDataList: [SideData]?
+    }
+
+    private struct SideData: Decodable {
+        var sideDataType: String?
+        var redX: String?
+        var redY: String?
+        var greenX: String?
+        var greenY: String?
+        var blueX: String?
+        var blueY: String?
+        var whitePointX: String?
+        var whitePointY: String?
+        var minLuminance: String?
+        var maxLuminance: String?
+        var maxContent: Int?
+        var maxAverage: Int?
+    }
+
+    /// Bytes of a pipe's beginning that ffprobe is shown.
+    private static let pipeBeginning = 1 << 16
+
+    init(_ input: InputFile) throws {
+        guard let program = ChildProcess.find("ffprobe") else {
+            notes.append("ffprobe is not installed: colour, range and aspect are not known")
+            return
+        }
+        let common = [
+            "-v", "error", "-protocol_whitelist", "file,pipe", "-select_streams", "v:0", "-show_streams",
+            "-show_frames",
+            "-read_intervals", "%+#1", "-of", "json",
+        ]
+        let process: ChildProcess
+        do {
+            if input.isRegular && input.path != "-" {
+                process = try ChildProcess(program, common + ["-i", "file:" + input.path], output: .pipe)
+            } else {
+                process = try ChildProcess(program, common + ["-i", "pipe:0"], input: .pipe, output: .pipe)
+                signal(SIGPIPE, SIG_IGN)
+                // It closes its end when it has seen enough.
+                try? process.write(input.beginning(Self.pipeBeginning))
+                process.endInput()
+            }
+        } catch is ChildError { return }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while let got = try chunk.withUnsafeMutableBytes({ try process.output?.readAvailable(into: $0) }), got > 0,
+            bytes.count < 1 << 20
+        { bytes += chunk[..<got] }
+        process.terminate()
+        try process.wait()
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        guard let answer = try? decoder.decode(Answer.self, from: Data(bytes)),
+            let stream = answer.streams?.first
+        else { return }
+        take(stream, answer.frames?.first)
+    }
+
+    private mutating func take(_ stream: Stream, _ frame: Frame?) {
+        let format = stream.pixFmt ?? ""
+        isRGB = ["rgb", "bgr", "gbr", "0rgb", "argb", "abgr", "pal8", "x2"].contains { format.hasPrefix($0) }
+        let depth = Self.depth(format)
+        bitDepth = depth > 8 ? 10 : 8
+        if depth > 10 { notes.append("samples of \(depth) bits are coded with 10") }
+        if !isRGB, !format.isEmpty, !format.contains("420"), format != "nv12", format != "nv21",
+            !format.hasPrefix("p01")
+        {
+            notes.append("\(format) is coded as 4:2:0")
+        }
+        colour.primaries = stream.colorPrimaries.flatMap { ColourNames.primaries.value(of: $0) }
+        colour.transfer = stream.colorTransfer.flatMap { ColourNames.transfer.value(of: $0) }
+        colour.matrix = stream.colorSpace.flatMap { ColourNames.matrix.value(of: $0) }
+        colour.chromaLocation = stream.chromaLocation.flatMap { ColourNames.chromaLocation.value(of: $0) }
+        switch stream.colorRange {
+        case "pc": colour.isFullRange = true
+        case "tv": colour.isFullRange = false
+        default: if format.hasPrefix("yuvj") { colour.isFullRange = true }
+        }
+        if isRGB {
+            // What ffmpeg makes of RGB unless it is told otherwise.
+            colour.matrix = 6
+            colour.isFullRange = false
+        }
+        if let aspect = stream.sampleAspectRatio?.split(separator: ":").compactMap({ Int($0) }), aspect.count == 2,
+            aspect.allSatisfy({ (1...65535).contains($0) })
+        {
+            colour.sampleAspect = (aspect[0], aspect[1])
+        }
+        if let order = stream.fieldOrder, ["tt", "bb", "tb", "bt"].contains(order) { fieldOrder = order }
+        if fieldOrder == nil, frame?.interlacedFrame == 1 { fieldOrder = "of its first picture" }
+        for data in (stream.sideDataList ?? []) + (frame?.sideDataList ?? []) { take(data) }
+        if let nominal = stream.rFrameRate.flatMap({ FrameRate($0) }),
+            let average = stream.avgFrameRate.flatMap({ FrameRate($0) })
+        {
+            let ratio =
+                Double(average.numerator) * Double(nominal.denominator)
+                / (Double(average.denominator) * Double(nominal.numerator))
+            if !(0.99...1.01).contains(ratio) {
+                notes.append(
+                    "its frame rate varies: it is resampled to \(nominal.numerator)/\(nominal.denominator) a second")
+            }
+        }
+    }
+
+    private mutating func take(_ data: SideData) {
+        switch data.sideDataType ?? "" {
+        case "Mastering display metadata":
+            var display = ColourDescription.MasteringDisplay()
+            func number(_ text: String?, _ unit: Double) -> Int {
+                let parts = (text ?? "").split(separator: "/").compactMap { Double($0) }
+                guard parts.count == 2, (parts[0] / parts[1]).isFinite else { return 0 }
+                return Int(min(max((parts[0] / parts[1] * unit).rounded(), 0), 0xFFFF_FFFF))
+            }
+            func point(_ x: String?, _ y: String?) -> (x: Int, y: Int) {
+                (min(number(x, 50000), 0xFFFF), min(number(y, 50000), 0xFFFF))
+            }
+            display.red = point(data.redX, data.redY)
+            display.green = point(data.greenX, data.greenY)
+            display.blue = point(data.blueX, data.blueY)
+            display.white = point(data.whitePointX, data.whitePointY)
+            display.maxLuminance = number(data.maxLuminance, 10000)
+            display.minLuminance = number(data.minLuminance, 10000)
+            colour.masteringDisplay = display
+        case "Content light level metadata":
+            guard let maximum = data.maxContent, let average = data.maxAverage, (0...65535).contains(maximum),
+                (0...65535).contains(average)
+            else { return }
+            colour.contentLight = .init(maximum: maximum, average: average)
+        case let type
+        where type.contains("2094-40") || type.contains("Closed Captions") || type.contains("DOVI")
+            || type.contains("Dolby Vision"):
+            let note = "\(type) is not carried on"
+            if !notes.contains(note) { notes.append(note) }
+        default: break
+        }
+    }
+
+    /// Bits a sample of one of ffmpeg's pixel formats.
+    private static func depth(_ format: String) -> Int {
+        guard format.hasSuffix("le") || format.hasSuffix("be") else { return 8 }
+        let digits = format.dropLast(2).reversed().prefix { $0.isNumber }
+        switch Int(String(digits.reversed())) ?? 8 {
+        case 9: return 9
+        case 10, 20, 30, 210, 410: return 10
+        case 12, 212, 412, 36: return 12
+        case 14: return 14
+        case 16, 48, 64, 216, 416: return 16
+        default: return format.contains("f32") ? 32 : 8
+        }
+    }
+
+    /// ffmpeg converts full range to limited unless both are named.
+    var conversion: [String] {
+        colour.isFullRange == true && !isRGB ? ["-vf", "scale=in_range=full:out_range=full"] : []
+    }
+}
