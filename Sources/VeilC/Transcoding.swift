@@ -102,6 +102,7 @@ extension veil_transcoder_settings {
         var options = VerificationOptions()
         options.allowsClear = try flag(allow_clear, "allow_clear")
         options.allowsJoined = try flag(allow_joined, "allow_joined")
+        options.requiresTags = try flag(require_authentication, "require_authentication")
         options.isStrict = try flag(strict, "strict")
         return options
     }

@@ -157,17 +157,17 @@ struct ProtectionOptions: ParsableArguments {
     ///   - sizes: luma size of each layer.
     ///   - tiles: regions of the tiles asked for, by layer.
     ///   - ring: the keys of `--keys`, where they were read already.
-    ///   - run: how many runs of encryption came before in the stream.
+    ///   - nonce: that the run must have; nil: it may choose.
     func encryption(
         layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:],
-        ring: KeyRing? = nil, run: Int = 0
+        ring: KeyRing? = nil, nonce: [UInt8]? = nil
     ) throws -> Encryption? {
         let scheme = self.scheme ?? (keys != nil ? .all : .none)
         if scheme == .none { return nil }
         guard let keys else { throw ValidationError("--scheme \(scheme.name) needs --keys") }
         var options = try options(sizes: sizes, tiles: tiles)
         options.scheme = scheme
-        options.nonce = ProtectionPlan.nonce(options.nonce, run: run)
+        options.nonce = nonce ?? options.nonce
         let ring = try ring ?? KeyRing(reference: keys)
         return try Encryption(
             options: options, layers: layers,

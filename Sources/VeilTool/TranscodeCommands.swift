@@ -69,7 +69,7 @@ extension ProtectionOptions {
             let made = try encryption(
                 layers: stream.layers, sizes: stream.layout.sizes(stream.layers),
                 tiles: try tiles.map { try stream.layout.regions(tiles: $0, layers: stream.layers) } ?? [:],
-                ring: ring, run: stream.run)
+                ring: ring, nonce: stream.nonce)
             guard let made else { throw ValidationError("\(command) needs --keys") }
             return made
         }

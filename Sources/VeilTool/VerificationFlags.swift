@@ -8,6 +8,8 @@ struct VerificationFlags: ParsableArguments {
     var allowClear = false
     @Flag(help: "Accept authenticated streams joined with others.")
     var allowJoined = false
+    @Flag(help: "Refuse streams that are not authenticated, of layers that there are keys for.")
+    var requireAuthentication = false
     @Flag(help: "Refuse an authenticated stream of which anything is missing, instead of reporting it (exit status 2).")
     var strict = false
 
@@ -15,6 +17,7 @@ struct VerificationFlags: ParsableArguments {
         var options = VerificationOptions()
         options.allowsClear = allowClear
         options.allowsJoined = allowJoined
+        options.requiresTags = requireAuthentication
         options.isStrict = strict
         return options
     }

@@ -106,14 +106,14 @@ extension Array where Element == NALUnit {
 
     /// What became of a stream, and what was given out of it.
     private func decrypt(
-        _ nals: [NALUnit], _ options: VerificationOptions = VerificationOptions()
+        _ nals: [NALUnit], _ options: VerificationOptions = VerificationOptions(), lenient: Bool = false
     ) -> (outcome: Outcome, given: [NALUnit], why: String) {
         var given: [NALUnit] = []
-        let decryption = Decryption(keys: keys, verification: options)
+        let decryption = Decryption(keys: keys, lenient: lenient, verification: options)
         let transcoder = StreamTranscoder(mode: .decrypt(decryption), threads: 1) { given.append($0) }
         do {
             // As from a file.
-            for nal in try AnnexBReader.units(of: bytes(nals)) { try transcoder.push(nal) }
+            for nal in try AnnexBReader.units(of: bytes(nals), for: .passingOn) { try transcoder.push(nal) }
             try transcoder.finish()
         } catch {
             return (.refused, given, "\(error)")
@@ -346,6 +346,121 @@ extension Array where Element == NALUnit {
         let result = decrypt(again)
         #expect(result.outcome == .accepted, "\(result.why)")
         #expect(bytes(result.given) == bytes(s.clear))
+    }
+
+    /// What no tag covers cannot be put in, and what one encryption wrote is no joined stream.
+    @Test func nothingIsPutIn() throws {
+        let s = try streams()
+        let units = accessUnits(s.whole)
+        func whole(with nal: NALUnit, before index: Int) -> [NALUnit] {
+            Array(units[..<index].joined()) + [nal] + Array(units[index...].joined())
+        }
+        let clear = try #require(s.clear.first { isSlice($0, 0) })
+        for layer in [2, 7, 62] {
+            var foreign = clear
+            foreign.header.nuhLayerId = layer
+            foreign.bytes.replaceSubrange(0..<2, with: foreign.header.bytes)
+            #expect(decrypt(whole(with: foreign, before: 2)).outcome == .refused, "layer \(layer)")
+        }
+        var forbidden = clear
+        forbidden.bytes[0] |= 0x80
+        #expect(decrypt(whole(with: forbidden, before: 3)).outcome == .refused)
+        for type in [NALUnitType.vps, .sps, .pps] {
+            var cut = try #require(s.whole.first { $0.header.nalUnitType == type })
+            cut.bytes.removeLast(cut.bytes.count - 3)
+            let result = decrypt(whole(with: cut, before: 3))
+            // That of the base layer's VPS no tag covers: extraction changes it.
+            #expect(result.outcome == .refused, "\(type): \(result.why)")
+        }
+        var demanding = VerificationOptions()
+        demanding.requiresTags = true
+        #expect(decrypt(s.whole, demanding).outcome == .accepted)
+        #expect(decrypt(s.untagged, demanding).outcome == .refused)
+        // An unknown key's message is no cover for slices of a layer whose key is held.
+        var message = try #require(try s.untagged.lazy.compactMap { try ProtectionSEI.message(in: $0) }.first)
+        message.keyId = "unknown"
+        #expect(decrypt([ProtectionSEI.unit(message)] + s.clear, lenient: true).outcome == .refused)
+        #expect(decrypt(whole(with: ProtectionSEI.unit(message), before: 4), lenient: true).outcome == .refused)
+    }
+
+    @Test func sealedUnitsKeepTheirPlaces() throws {
+        let s = try streams()
+        var damaged = s.clear
+        for (n, i) in damaged.indices.filter({ isSlice(damaged[$0], 1) }).enumerated() where n % 5 == 2 {
+            damaged[i].bytes.removeLast(3)
+        }
+        var options = Encryption.Options()
+        options.authenticates = true
+        var sealed: [NALUnit] = []
+        let plan = ProtectionPlan(options: options, keys: keys)
+        let transcoder = StreamTranscoder(mode: .plan(plan), threads: 1, damaged: .seal) { sealed.append($0) }
+        for nal in damaged { try transcoder.push(nal) }
+        try transcoder.finish()
+        let places = sealed.indices.filter { SealedUnit.isOne(sealed[$0]) }
+        try #require(places.count >= 3)
+        let result = decrypt(sealed)
+        #expect(result.outcome == .accepted && bytes(result.given) == bytes(damaged), "\(result.why)")
+        let unit = sealed[places[1]]
+        #expect(decrypt(sealed + [unit]).outcome == .refused)
+        for at in stride(from: places[1] + 1, to: sealed.count, by: 3) {
+            var copy = sealed
+            copy.insert(unit, at: at)
+            #expect(decrypt(copy).outcome == .refused, "repeated at \(at)")
+            copy.remove(at: places[1])
+            if at > places[1] + 1 { #expect(decrypt(copy).outcome == .refused, "moved to \(at)") }
+        }
+    }
+
+    /// One encryption's runs follow from each other.
+    @Test func runsOfOneEncryptionBelongTogether() throws {
+        let s = try streams()
+        let single = try encode(
+            [ClipLayer(width: 64, height: 48)], frames: 3, options: [("qp", "30"), ("bframes", "0")])
+        var options = Encryption.Options()
+        options.authenticates = true
+        var runs: [[NALUnit]] = [[]]
+        let plan = ProtectionPlan(options: options, keys: keys)
+        let transcoder = StreamTranscoder(mode: .plan(plan), threads: 1) { runs[runs.count - 1].append($0) }
+        let clear = [s.clear, single.nals, s.clear]
+        var parts: [Int] = []
+        for part in clear {
+            for nal in part { try transcoder.push(nal) }
+            parts.append(plan.runs.count)
+        }
+        try transcoder.finish()
+        #expect(parts == [1, 2, 3])
+        let whole = runs[0]
+        let result = decrypt(whole)
+        #expect(result.outcome == .accepted && bytes(result.given) == bytes(Array(clear.joined())), "\(result.why)")
+        // By run: the next one's parameter sets stand before the last one's end.
+        var parted: [[NALUnit]] = [[]]
+        var (ends, sets): ([NALUnit], [NALUnit]) = ([], [])
+        var nonce: [UInt8]?
+        for nal in whole {
+            if let message = try ProtectionSEI.message(in: nal), message.nonce != nonce {
+                if nonce != nil {
+                    parted[parted.count - 1] += ends
+                    parted.append(sets)
+                }
+                if nonce == nil { parted[0] = sets }
+                (nonce, ends, sets) = (message.nonce, [], [])
+            }
+            if isEnd(nal) {
+                ends.append(nal)
+            } else if (32...34).contains(nal.header.nalUnitType.rawValue) {
+                sets.append(nal)
+            } else {
+                parted[parted.count - 1] += sets + [nal]
+                sets = []
+            }
+        }
+        parted[parted.count - 1] += ends
+        try #require(parted.count == 3)
+        #expect(decrypt(Array(parted.joined())).outcome == .accepted)
+        let skipped = decrypt(parted[0] + parted[2])
+        #expect(skipped.outcome == .reported && skipped.why == "1 run is missing", "\(skipped.why)")
+        #expect(decrypt(parted[0] + parted[1] + parted[0]).outcome == .refused)
+        #expect(decrypt(parted[1] + parted[0] + parted[2]).outcome != .accepted)
     }
 
     /// The last pictures of a stream end where its last unit says, whatever follows them.

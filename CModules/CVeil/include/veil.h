@@ -260,7 +260,8 @@ typedef struct veil_transcoder_settings {
     int32_t allow_joined;
     /// Decrypting: 1 makes anything that is missing of an authenticated stream an error. Default 0: it is reported.
     int32_t strict;
-    int32_t reserved_flags;
+    /// Decrypting: 1 refuses streams that are not authenticated. Default 0.
+    int32_t require_authentication;
     uint64_t reserved[13];
 } veil_transcoder_settings;
 

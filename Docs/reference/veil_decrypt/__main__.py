@@ -16,7 +16,7 @@ from parameter_sets import ParameterSets
 from sealed import follow_sealed, is_sealed, open_sealed, vectors as seal_vectors
 from slice_data import Picture, SliceData
 from slice_header import Positions, parse_header, rewrite_header
-from tags import TaggedPicture, Tags, lower_digest, sha, vectors as tag_vectors
+from tags import TaggedPicture, Tags, all_references, lower_digest, sha, vectors as tag_vectors
 
 
 def decrypt(stream, keys):
@@ -87,9 +87,9 @@ def decrypt(stream, keys):
                 opens, period, delta = seen.next(h, nal_type, layer, tid, known)
                 if opens:
                     slices = {}
-                slices[layer] = []
+                slices[layer] = sets.in_use(h.pps)[1:3]
                 if known and known.message.version == 2 and known.message.tagged:
-                    lower = lower_digest(sets.references(h.pps, layer), slices)
+                    lower = lower_digest(all_references(sets, h.pps, layer, known.message.layers), slices)
                     tagged = TaggedPicture(layer, known.message, period, delta, sets.in_use(h.pps), lower)
             if tagged:
                 tagged.slices.append(sha(unit))

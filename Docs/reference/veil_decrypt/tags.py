@@ -28,8 +28,20 @@ class TaggedPicture:
         return hmac.new(key, text + b"".join([*self.slices, *sealed]), hashlib.sha256).digest()[:16]
 
 
+def all_references(sets, pps, layer, protected):
+    """The direct reference layers, and theirs where they are not protected, ascending."""
+    found, waiting = set(), list(sets.references(pps, layer))
+    while waiting:
+        i = waiting.pop()
+        if i not in found:
+            found.add(i)
+            if not protected >> i & 1:
+                waiting += sets.references(pps, i)
+    return sorted(found)
+
+
 def lower_digest(references, slices):
-    """Of the slices of the access unit in the layers that a layer refers to directly; zeros where there are none."""
+    """Of SPS, PPS and slices of the access unit in the layers that a layer refers to; zeros where there are none."""
     text = b"".join(bytes([i]) + b"".join(slices[i]) for i in references if i in slices)
     return sha(text)[:16] if text else bytes(16)
 

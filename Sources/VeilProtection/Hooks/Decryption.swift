@@ -89,7 +89,8 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     private func unlocked(_ message: ProtectionMessage) throws -> StreamKey? {
         guard wants(layer: message.layer) else { return nil }
         guard let key = keys.key(id: message.keyId) else {
-            if lenient { return nil }
+            // Another key for the layer is no reason to leave it: anybody could have named an unknown one.
+            if lenient && !holdsKey(layer: message.layer) { return nil }
             throw KeyError.missing(layer: message.layer, id: message.keyId, source: keys.source)
         }
         let known = layers[message.layer]

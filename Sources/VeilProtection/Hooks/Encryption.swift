@@ -37,6 +37,8 @@ public final class Encryption: BinHookProvider, Sendable {
     }
 
     public let options: Options
+    /// Of the run.
+    let nonce: [UInt8]
     private let layers: [Int: Layer]
     /// Hooks of layers whose chain never restarts.
     private let chains = ChainStore()
@@ -47,6 +49,7 @@ public final class Encryption: BinHookProvider, Sendable {
     public init(options: Options, layers ids: [Int], keys: KeyRing) throws {
         self.options = options
         let nonce = options.nonce ?? SecretBytes.random(16).bytes
+        self.nonce = nonce
         guard nonce.count == 16 else { throw KeyError.malformed(source: "nonce", reason: "is not 16 bytes") }
         let protected = ids.reduce(UInt64(0)) {
             options.scheme.covers($1, of: ids) ? $0 | 1 << UInt64($1 & 63) : $0

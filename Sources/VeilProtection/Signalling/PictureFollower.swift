@@ -30,6 +30,10 @@ struct PictureFollower {
     /// Periods that messages announced and no picture began yet; of version 1 they wait for an IRAP picture.
     private var starts: [Int: (start: PeriodStart, waitsForIRAP: Bool)] = [:]
     private var messageHashes: [Int: [UInt8]] = [:]
+    /// The layers that each layer's message says are protected.
+    private var protectedLayers: [Int: UInt64] = [:]
+    /// Of parameter sets that cannot be read, by type and nuh_layer_id: nobody knows which ones they replace.
+    private var unreadable: [NALUnitType: [Int: [UInt8]]] = [:]
     /// SHA-256 of sealed units by the layer of their key, since its last tag.
     private(set) var sealed: [Int: [[UInt8]]] = [:]
     /// Slices of the access unit by layer.
@@ -68,6 +72,7 @@ struct PictureFollower {
     mutating func take(_ message: ProtectionMessage) {
         starts[message.layer] = (message.periodStart, message.version == 1)
         messageHashes[message.layer] = Self.hash(message.payload)
+        protectedLayers[message.layer] = message.version > 1 ? message.protectedLayers : nil
     }
 
     /// Takes a unit that is no message. Throws where headers cannot be read.
@@ -75,7 +80,9 @@ struct PictureFollower {
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps:
+            unreadable[nal.header.nalUnitType, default: [:]][layer] = Self.hash(nal.bytes)
             try sets.insert(nal)
+            unreadable[nal.header.nalUnitType]?[layer] = nil
             let id: Int
             switch nal.header.nalUnitType {
             case .vps: id = try VideoParameterSet(rbsp: nal.rbsp).vpsVideoParameterSetId
@@ -120,21 +127,42 @@ struct PictureFollower {
         layers = vps?.layerIds ?? layers
         var lower = SHA256()
         var hasLower = false
-        for id in vps?.directReferenceLayers(of: layer) ?? [] {
+        for id in references(of: layer, vps) {
             guard let slices = accessUnit[id] else { continue }
             hasLower = true
             lower.update(data: [UInt8(truncatingIfNeeded: id)])
             for hash in slices { lower.update(data: hash) }
         }
+        let spsHash = hash(of: .sps, pps.ppsSeqParameterSetId, layer)
+        let ppsHash = hash(of: .pps, header.slicePicParameterSetId, layer)
+        if hashesSlices { accessUnit[layer] = [spsHash, ppsHash] }
         open = Picture(
             layer: layer, temporalId: nal.header.temporalId, offset: nal.offset, isIRAP: header.nalUnitType.isIRAP,
             position: position, messageHash: messageHashes[layer] ?? Self.emptyHash,
-            vpsHash: raw[Self.key(.vps, sps.spsVideoParameterSetId)] ?? Self.emptyHash,
-            spsHash: raw[Self.key(.sps, pps.ppsSeqParameterSetId)] ?? Self.emptyHash,
-            ppsHash: raw[Self.key(.pps, header.slicePicParameterSetId)] ?? Self.emptyHash,
+            vpsHash: hash(of: .vps, sps.spsVideoParameterSetId, layer), spsHash: spsHash, ppsHash: ppsHash,
             lowerDigest: hasLower
                 ? Array(lower.finalize().prefix(AuthenticationMessage.digestBytes))
                 : [UInt8](repeating: 0, count: AuthenticationMessage.digestBytes),
             hasLower: hasLower)
+    }
+
+    /// SHA-256 of the parameter set in use; where others came that could not be read, of both.
+    private func hash(of type: NALUnitType, _ id: Int, _ layer: Int) -> [UInt8] {
+        let own = raw[Self.key(type, id)] ?? Self.emptyHash
+        let others = (unreadable[type] ?? [:]).filter { $0.key <= layer }.sorted { $0.key < $1.key }
+        return others.isEmpty ? own : Self.hash(own + others.flatMap(\.value))
+    }
+
+    /// The layers that a layer refers to directly, and those that they refer to where they are not protected: nothing
+    /// else covers them. Ascending.
+    private func references(of layer: Int, _ vps: VideoParameterSet?) -> [Int] {
+        let mask = protectedLayers[layer]
+        var found: Set<Int> = []
+        var waiting = vps?.directReferenceLayers(of: layer) ?? []
+        while let next = waiting.popLast() {
+            guard found.insert(next).inserted, let mask, mask >> UInt64(next & 63) & 1 == 0 else { continue }
+            waiting += vps?.directReferenceLayers(of: next) ?? []
+        }
+        return found.sorted()
     }
 }

@@ -136,6 +136,12 @@ public struct ProtectionMessage: Hashable, Sendable {
         return other != layer && (scheme == .bl || scheme == .el)
     }
 
+    /// Whether a layer cannot have been in the stream when it was encrypted, as far as scheme and mask tell.
+    func isForeign(layer other: Int) -> Bool {
+        guard version > 1, protectedLayers >> UInt64(other & 63) & 1 == 0 else { return false }
+        return scheme == .all || scheme == .el && other & 63 > 63 - protectedLayers.leadingZeroBitCount
+    }
+
     /// Nil when the payload is some other user data.
     public init?(payload: [UInt8]) throws {
         guard payload.starts(with: Self.uuid) else { return nil }

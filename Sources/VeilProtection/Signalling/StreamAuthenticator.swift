@@ -73,6 +73,12 @@ package final class StreamAuthenticator {
     /// Tags the last picture and marks the end of the run.
     package func finish() throws {
         try finishPicture()
+        // Layers without any picture end too.
+        for layer in encryption.encryptedLayers where counts[layer] == nil && !counts.isEmpty {
+            guard let message = encryption.message(layer: layer, period: 0) else { continue }
+            counts[layer] = 0
+            try deliver(ProtectionSEI.unit(message))
+        }
         for (layer, count) in counts.sorted(by: { $0.key < $1.key }) {
             guard let key = encryption.authenticationKey(layer: layer) else { continue }
             var message = AuthenticationMessage(layer: layer, tag: [])

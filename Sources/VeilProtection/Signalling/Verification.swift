@@ -6,6 +6,8 @@ public struct VerificationOptions: Sendable, Equatable {
     public var allowsClear = false
     /// Streams joined one after the other where one of them is authenticated.
     public var allowsJoined = false
+    /// Refuse streams without tags.
+    public var requiresTags = false
     /// Refuse what was lost or left out on the way (pictures, sub-layers, layers, the end) as if it had been changed.
     public var isStrict = false
     public init() {}

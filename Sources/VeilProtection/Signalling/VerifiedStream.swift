@@ -37,6 +37,8 @@ package final class VerifiedStream {
     private var layers: [Int: Layer] = [:]
     private var progress: [RunLayer: Progress] = [:]
     private var currentNonce: [UInt8]?
+    /// Counters of sealed units by run and layer of their key: they ascend.
+    private var sealedCounters: [RunLayer: UInt64] = [:]
     /// Some run so far was authenticated, the last message of it.
     private var authenticated: ProtectionMessage?
     /// The last message whose key was right: it says which layers are protected.
@@ -75,6 +77,11 @@ package final class VerifiedStream {
                 try lose("layer \(run.layer): the end is missing; what follows picture \(state.next) was cut off")
             }
         }
+        for (run, state) in progress where state.hasEnded && currentNonce == run.nonce {
+            if follower.sealed[run.layer]?.isEmpty == false {
+                throw KeyError.tampered(layer: run.layer, offset: 0, reason: "has a sealed unit after its end")
+            }
+        }
         if let message = authenticated, message.version > 1 {
             for layer in 0..<63 where !message.leavesClear(layer: layer) && decryption.wants(layer: layer) {
                 if progress.keys.contains(where: { $0.nonce == message.nonce && $0.layer == layer }) { continue }
@@ -92,7 +99,9 @@ package final class VerifiedStream {
         }
         uncovered = [:]
         follower.hashesSlices = authenticated != nil || unit.contains(where: Self.announcesTags)
-        for nal in unit where !nal.isMalformed { try check(nal) }
+        for nal in unit {
+            if nal.isMalformed { try check(malformed: nal) } else { try check(nal) }
+        }
         try endPicture()
         try checkClear()
         for nal in unit { try deliver(nal) }
@@ -103,7 +112,38 @@ package final class VerifiedStream {
         return (try? ProtectionSEI.message(in: nal))?.isAuthenticated ?? false
     }
 
+    /// What is no NAL unit would be sealed, if it looked like a slice of an authenticated layer; players may show it.
+    private func check(malformed nal: NALUnit) throws {
+        guard nal.bytes.count >= 2, nal.bytes[0] >> 1 & 63 < 32 else { return }
+        let layer = Int(nal.bytes[0] & 1) << 5 | Int(nal.bytes[1] >> 3)
+        if layers[layer]?.isChecked == true {
+            throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "has a slice with a forbidden header")
+        }
+    }
+
+    /// Layers that an authenticated run did not know cannot have come from it.
+    private func checkKnown(_ nal: NALUnit) throws {
+        guard let statement, statement.isAuthenticated, !options.allowsClear,
+            statement.isForeign(layer: nal.header.nuhLayerId)
+        else { return }
+        throw KeyError.tampered(
+            layer: nal.header.nuhLayerId, offset: nal.offset, reason: "was put in: the encryption knew no such layer")
+    }
+
+    /// Sealed units come in the order in which they were sealed, each once.
+    private func checkSealed(_ nal: NALUnit) throws {
+        guard let layer = SealedUnit.keyLayer(nal), let known = layers[layer], known.isChecked,
+            let counter = SealedUnit.counter(nal)
+        else { return }
+        let run = RunLayer(nonce: known.message.nonce, layer: layer)
+        if let last = sealedCounters[run], counter <= last {
+            throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "a sealed unit was repeated or moved")
+        }
+        sealedCounters[run] = counter
+    }
+
     private func check(_ nal: NALUnit) throws {
+        if SealedUnit.isOne(nal) { try checkSealed(nal) }
         if follower.ends(before: nal) { try endPicture() }
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
@@ -120,6 +160,7 @@ package final class VerifiedStream {
             }
         }
         guard nal.header.nalUnitType.isVCL else { return }
+        try checkKnown(nal)
         if let known = layers[layer] {
             if known.isChecked && !(nal.header.nalUnitType.isSlice && follower.open?.layer == layer) {
                 throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "belongs to no picture with a tag")
@@ -157,6 +198,14 @@ package final class VerifiedStream {
     private func take(_ message: ProtectionMessage, offset: Int) throws {
         let keys = try decryption.unlock(message)
         let previous = layers[message.layer]
+        // What nobody can check does not take the place of what was.
+        if keys == nil, previous?.isChecked == true {
+            throw KeyError.tampered(
+                layer: message.layer, offset: offset, reason: "goes on under another key than it had before")
+        }
+        if options.requiresTags && !message.isAuthenticated && keys != nil {
+            throw KeyError.tampered(layer: message.layer, offset: offset, reason: "is not authenticated")
+        }
         layers[message.layer] = Layer(message: message, keys: keys)
         follower.take(message)
         guard keys != nil else { return }
@@ -177,10 +226,12 @@ package final class VerifiedStream {
                     throw KeyError.tampered(
                         layer: message.layer, offset: offset, reason: "goes on without tags, which it had before")
                 }
-                report.joins += 1
-                if options.isStrict && !options.allowsJoined {
-                    throw KeyError.tampered(
-                        layer: message.layer, offset: offset, reason: "another stream was joined here")
+                if try !continues(message) {
+                    report.joins += 1
+                    if options.isStrict && !options.allowsJoined {
+                        throw KeyError.tampered(
+                            layer: message.layer, offset: offset, reason: "another stream was joined here")
+                    }
                 }
             }
             currentNonce = message.nonce
@@ -193,6 +244,20 @@ package final class VerifiedStream {
             let run = RunLayer(nonce: message.nonce, layer: message.layer)
             if progress[run] == nil { progress[run] = Progress(version: message.version) }
         }
+    }
+
+    /// Whether a message begins the next run of the encryption at hand. Runs left out are reported; those that came
+    /// before have ended, so that their tags are refused.
+    private func continues(_ message: ProtectionMessage) throws -> Bool {
+        guard var nonce = currentNonce, message.version > 1 else { return false }
+        // More than anybody leaves out and goes on.
+        for missing in 0..<64 {
+            nonce = ProtectionPlan.nonce(after: nonce)
+            guard nonce == message.nonce else { continue }
+            if missing > 0 { try lose("\(missing) run\(missing == 1 ? " is" : "s are") missing") }
+            return true
+        }
+        return false
     }
 
     // MARK: Tags
@@ -219,7 +284,6 @@ package final class VerifiedStream {
         }
         // Of a picture that is lost the tag says nothing that could be checked; the next one's index tells.
         guard let open = follower.open, open.layer == tag.layer else {
-            _ = follower.takeSealed(layer: tag.layer)
             return
         }
         follower.close()

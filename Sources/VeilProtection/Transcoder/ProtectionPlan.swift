@@ -14,6 +14,8 @@ package final class ProtectionPlan {
         package let layout: StreamLayout
         /// How many runs came before.
         package let run: Int
+        /// The nonce that the run must have; nil of the first, which may choose.
+        package let nonce: [UInt8]?
     }
 
     private struct Basis: Equatable {
@@ -44,15 +46,15 @@ package final class ProtectionPlan {
     package convenience init(options: Encryption.Options, keys: KeyRing) {
         self.init { stream in
             var options = options
-            options.nonce = Self.nonce(options.nonce, run: stream.run)
+            options.nonce = stream.nonce ?? options.nonce
             return try Encryption(options: options, layers: stream.layers, keys: keys)
         }
     }
 
-    /// The nonce of a run where that of the first is given, for tests; nil: a random one.
-    package static func nonce(_ first: [UInt8]?, run: Int) -> [UInt8]? {
-        guard let first, run > 0 else { return first }
-        return Array(SHA256.hash(data: first + Array("run \(run)".utf8)).prefix(16))
+    /// The nonce of the run after another one of the same encryption: the first is random, the others follow from it,
+    /// so that runs left out or moved are noticed.
+    package static func nonce(after previous: [UInt8]) -> [UInt8] {
+        Array(SHA256.hash(data: Array("Veil run 2".utf8) + previous).prefix(16))
     }
 
     package var encryption: Encryption? { runs.last }
@@ -81,7 +83,10 @@ package final class ProtectionPlan {
             wanted.regions = try tiles.map { try layout.regions(tiles: $0, layers: layers) } ?? [:]
         }
         if wanted == basis { return nil }
-        let encryption = try make(Stream(layers: layers, layout: layout, run: runs.count))
+        let encryption = try make(
+            Stream(
+                layers: layers, layout: layout, run: runs.count,
+                nonce: runs.last.map { Self.nonce(after: $0.nonce) }))
         basis = wanted
         runs.append(encryption)
         return encryption

@@ -33,6 +33,13 @@ package enum SealedUnit {
         nal.bytes.count > 2 + mark.count ? Int(nal.bytes[2 + mark.count]) : nil
     }
 
+    /// The counter of a sealed unit, not verified.
+    static func counter(_ nal: NALUnit) -> UInt64? {
+        let head = nal.rbsp.prefix(headBytes)
+        guard head.count == headBytes else { return nil }
+        return head.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
     static func seal(_ nal: NALUnit, layer: Int, counter: UInt64, key: SymmetricKey) throws -> NALUnit {
         let header =
             nal.isMalformed

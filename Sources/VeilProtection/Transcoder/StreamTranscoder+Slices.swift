@@ -93,7 +93,7 @@ extension StreamTranscoder {
             try put(.damaged(nal, reason: reason, isSealed: isSealed))
         } else {
             let layer = nal.header.nuhLayerId
-            if !encrypts {
+            if hasOwnHooks || decryption?.selection(layer: layer) != nil && !encrypts {
                 report.failedSlices += 1
                 report.note("slice at byte \(nal.offset), layer \(layer): \(reason)")
             }
