@@ -18,6 +18,9 @@ let hasHook =
 /// sanitizer and traps on undefined behaviour.
 let sanitizes = ProcessInfo.processInfo.environment["VEIL_SANITIZE"] == "1"
 
+/// VEIL_FUZZER=1 in the environment adds veil-fuzz-cover, which libFuzzer drives (Docs/Coverage.md).
+let coversForFuzzing = ProcessInfo.processInfo.environment["VEIL_FUZZER"] == "1"
+
 let cKernels: [CSetting] =
     [.define("NDEBUG", .when(configuration: .release))]
     + (sanitizes ? [.unsafeFlags(["-fsanitize=address,undefined", "-fsanitize-trap=undefined"])] : [])
@@ -91,11 +94,21 @@ let package = Package(
         .testTarget(name: "VeilLabTests", dependencies: ["VeilLab"]),
         .testTarget(
             name: "VeilToolTests",
-            dependencies: ["VeilTool", "Veil", "VeilBitstream", "VeilMedia", "VeilC", "veil-examples", "TestSupport"]),
+            dependencies: [
+                "VeilTool", "VeilLab", "Veil", "VeilBitstream", "VeilMedia", "VeilC", "veil-examples", "TestSupport",
+            ]),
     ],
     cLanguageStandard: .gnu11,
     cxxLanguageStandard: .gnucxx17
 )
+
+if coversForFuzzing {
+    package.targets.append(
+        .executableTarget(
+            name: "veil-fuzz-cover", dependencies: ["VeilLab"], path: "Sources/VeilFuzzCover",
+            // libFuzzer brings the main function.
+            swiftSettings: [.unsafeFlags(["-parse-as-library"])], linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]))
+}
 
 if hasX265 {
     // libx265's archive needs what libx265.so brings along by itself.

@@ -22,7 +22,10 @@ extension Decoder {
         }
         let (rbsp, removed) = nal.payload()
         let isFirst = (rbsp.first ?? 0) & 0x80 != 0
-        if isFirst { try finishPicture() }
+        if isFirst {
+            try finishPicture()
+            skippedLayer = nil
+        }
         let previous = current != nil && current?.unit.layer == layerId ? currentHeader : nil
         let header = try SliceSegmentHeader(nal: nal.header, rbsp: rbsp, sets: sets, previous: previous)
         // All slices of a picture have one PPS, hence one size: addresses and references are of that.
@@ -37,6 +40,7 @@ extension Decoder {
         } else if current == nil || current?.unit.layer != layerId {
             // The picture's first slice was lost or skipped.
             if layers[layerId]?.skipsRasl == true && nal.header.nalUnitType.isRASL { return }
+            if skippedLayer == layerId { return }
             guard !header.dependentSliceSegmentFlag, layers[layerId] != nil else { return }
             try finishPicture()
             try beginPicture(header)
@@ -76,14 +80,15 @@ extension Decoder {
         }
         if position.beginsAccessUnit { beginAccessUnit() }
         let userData = messages.begin(layer: layerId, beginsAccessUnit: position.beginsAccessUnit)
-        if position.precedesIRAP {
-            // Decoding can only begin at an IRAP picture.
+        if position.precedesIRAP && !(beginsAnywhere && layerId == 0) {
+            // Decoding can only begin at an IRAP picture, or where pictures are refreshed step by step.
             report.noteOnce("layer \(layerId): \(type) before any IRAP picture, skipped")
             return
         }
         layers[layerId] = layer
         let noRaslOutput = position.restarts
-        if type.isIRAP { layer.skipsRasl = noRaslOutput }
+        // IDR pictures have no RASL pictures: where some follow, the CRA picture that they belong to was lost.
+        if type.isIRAP { layer.skipsRasl = noRaslOutput && !type.isIDR }
         if type.isRASL && layer.skipsRasl {
             report.skippedRasl += 1
             return
@@ -92,6 +97,11 @@ extension Decoder {
         layer.decrementPocs(by: position.decrement)
         if noRaslOutput {
             for entry in layer.dpb.entries { entry.marking = .unused }
+        }
+        if layer.dpb.entries.contains(where: { $0.poc == poc && $0.marking != .unused && !$0.isGenerated }) {
+            report.noteOnce("layer \(layerId): pictures that repeat the order count of one still at hand, skipped")
+            skippedLayer = layerId
+            return
         }
         currentReferences = layer.referenceSets(h, poc: poc, log2MaxLsb: sps.log2MaxPicOrderCntLsb)
         if noRaslOutput && !layer.isFirstPictureEver {

@@ -54,6 +54,10 @@ package final class Decoder {
     var currentHeader: SliceSegmentHeader?
     var currentEntry: DPBEntry?
     var currentReferences = LayerState.ReferenceSets()
+    /// A recovery point of the base layer (D.3.8) came: pictures get right from there on, without an IRAP picture.
+    var beginsAnywhere = false
+    /// The layer of the picture whose slices are being left out.
+    var skippedLayer: Int?
     /// Pictures of the access unit by layer.
     var accessUnit: [Int: CodedPicture] = [:]
     var messages = PictureMessages()
@@ -97,6 +101,10 @@ package final class Decoder {
                 positions.boundary()
             case .prefixSEI:
                 try finishPicture()
+                if !beginsAnywhere, nal.header.nuhLayerId == 0, let messages = try? SEIMessage.messages(rbsp: nal.rbsp)
+                {
+                    beginsAnywhere = messages.contains { $0.payloadType == SEIMessage.recoveryPoint }
+                }
                 try options.prefixSEI?(nal)
                 messages.take(nal)
             case .suffixSEI:

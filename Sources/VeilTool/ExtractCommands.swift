@@ -141,7 +141,11 @@ struct JoinCommand: ParsableCommand {
         try CommandFiles.check(reads: inputs, writes: [output])
         let file = try StreamOutput(path: output)
         let joiner = StreamJoiner(continuous: continuous)
-        func write(_ unit: StreamUnit) throws { try file.write(unit.nal) }
+        var slices = 0
+        func write(_ unit: StreamUnit) throws {
+            if unit.isSlice { slices += 1 }
+            try file.write(unit.nal)
+        }
         func tell(_ chunks: StreamChunks) {
             if let kinds = chunks.movie?.otherTracks, !kinds.isEmpty {
                 warn("\(output): is of video only, shown at a constant rate; sound and other tracks are left out")
@@ -149,12 +153,14 @@ struct JoinCommand: ParsableCommand {
         }
         for input in inputs {
             joiner.begin()
+            slices = 0
             do {
                 try StreamInput.chunks(input, opened: tell) { try joiner.push($0, deliver: write) }
                 try StreamInput.named(input) { try joiner.end(deliver: write) }
             } catch let error as CutError {
                 throw MediaError.notSupported(path: input, what: error.description)
             }
+            if slices == 0 { throw MediaError.notSupported(path: input, what: "no pictures") }
         }
         try file.finish()
     }

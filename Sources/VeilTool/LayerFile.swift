@@ -27,7 +27,8 @@ struct LayerFile {
 
     /// Reads and checks a file; errors name it and the line.
     init(path: String) throws {
-        try self.init(text: String(decoding: try InputFile(path: path).readAll(), as: UTF8.self), path: path)
+        try self.init(
+            text: String(decoding: try InputFile(path: path).readAll(limit: 1 << 18), as: UTF8.self), path: path)
     }
 
     init(text: String, path: String) throws {

@@ -30,7 +30,8 @@ struct DecryptCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     static func sidecar(_ path: String) throws -> Sidecar {
-        try Sidecar(text: String(decoding: try InputFile(path: path).readAll(), as: UTF8.self), source: path)
+        try Sidecar(
+            text: String(decoding: try InputFile(path: path).readAll(limit: 1 << 24), as: UTF8.self), source: path)
     }
 
     func run() throws {

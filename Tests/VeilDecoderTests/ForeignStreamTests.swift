@@ -87,4 +87,89 @@ import VeilBitstream
         #expect(result.md5 == (try decodeAllLayers(ParallelStreams.reordered)).md5)
         #expect(result.report.messages.filter { $0.contains("before any IRAP picture") }.count <= 3)
     }
+
+    private func units(_ change: (Int, NALUnit) -> [NALUnit]) throws -> [UInt8] {
+        var stream: [UInt8] = []
+        var slices = 0
+        for unit in try AnnexBReader.units(of: ParallelStreams.reordered) {
+            for made in change(slices, unit) { stream.append(annexB: made) }
+            if unit.header.nalUnitType.isSlice { slices += 1 }
+        }
+        return stream
+    }
+
+    private func unit(_ type: NALUnitType, _ payload: [UInt8]) -> NALUnit {
+        let header = NALUnitHeader(nalUnitType: type)
+        return NALUnit(header: header, bytes: header.bytes + payload)
+    }
+
+    /// What surrounds the syntax and means nothing: the pictures are those of the stream without it, and nothing is
+    /// said of it.
+    @Test func whatMeansNothing() throws {
+        let whole = try decodeAllLayers(ParallelStreams.reordered)
+        let streams: [String: [UInt8]] = [
+            "data behind SPS and PPS": try units { _, unit in
+                let type = unit.header.nalUnitType
+                return type == .sps || type == .pps
+                    ? [NALUnit(header: unit.header, bytes: unit.bytes + [0x11, 0x22, 0x80])] : [unit]
+            },
+            "cabac_zero_words": try units { _, unit in
+                unit.header.nalUnitType.isSlice
+                    ? [NALUnit(header: unit.header, bytes: unit.bytes + [0, 0, 3, 0, 0, 3])] : [unit]
+            },
+            "garbage behind slices": try units { _, unit in
+                unit.header.nalUnitType.isSlice
+                    ? [NALUnit(header: unit.header, bytes: unit.bytes + Array("garbage".utf8))] : [unit]
+            },
+            "empty units": try units { _, unit in [NALUnit(malformed: [], startCodeLength: 3, offset: 0), unit] },
+            "units of one byte": try units { _, unit in
+                [unit, NALUnit(malformed: [0x4E], startCodeLength: 4, offset: 0)]
+            },
+            "prefix SEI that overruns": try units { n, unit in
+                n == 1 && unit.header.nalUnitType.isSlice
+                    ? [self.unit(.prefixSEI, [5, 255, 255, 16, 97, 98, 0x80]), unit] : [unit]
+            },
+            "SEI without messages": try units { _, unit in
+                unit.header.nalUnitType.isSlice ? [self.unit(.prefixSEI, []), unit] : [unit]
+            },
+            "reserved and unspecified types": try units { _, unit in
+                unit.header.nalUnitType.isSlice
+                    ? [41, 47, 48, 55, 56, 63].map { self.unit(NALUnitType(rawValue: $0), [1, 2, 0x80]) } + [unit]
+                    : [unit]
+            },
+            "mixed start codes": try units { n, unit in
+                var unit = unit
+                unit.startCodeLength = 3 + n % 4
+                return [unit]
+            },
+            "zeros around it": [UInt8](repeating: 0, count: 99) + ParallelStreams.reordered
+                + [UInt8](repeating: 0, count: 99),
+        ]
+        for (what, stream) in streams {
+            let result = try decodeAllLayers(stream)
+            #expect(result.md5 == whole.md5 && result.frames == whole.frames, "\(what)")
+            #expect(result.report.isClean && result.report.messages.isEmpty, "\(what): \(result.report)")
+        }
+    }
+
+    /// A hash message that overruns is damage that is told of, and costs no picture.
+    @Test func hashThatOverruns() throws {
+        let whole = try decodeAllLayers(ParallelStreams.reordered)
+        let result = try decodeAllLayers(
+            try units { n, unit in n == 1 ? [unit, self.unit(.suffixSEI, [132, 255, 255, 7, 0x80])] : [unit] })
+        #expect(result.md5 == whole.md5)
+        #expect(result.report.messages.allSatisfy { $0.contains("sei_payload") })
+    }
+
+    /// A picture that comes twice is shown once; so do players.
+    @Test(arguments: [1, 3]) func repeatedOrderCounts(threads: Int) throws {
+        let whole = try decodeAllLayers(ParallelStreams.reordered)
+        let twice = try units { n, unit in
+            unit.header.nalUnitType.isSlice && !unit.header.nalUnitType.isIRAP ? [unit, unit] : [unit]
+        }
+        let result = try decodeAllLayers(twice, threads: threads)
+        #expect(result.md5 == whole.md5 && result.frames == whole.frames)
+        #expect(
+            result.report.messages == ["layer 0: pictures that repeat the order count of one still at hand, skipped"])
+    }
 }

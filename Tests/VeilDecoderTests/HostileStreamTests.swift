@@ -139,4 +139,70 @@ import VeilBitstream
         #expect(result.report.damagedUnits == 1 && result.report.concealedCTUs > 0, "\(result.report)")
         #expect(result.report.messages.first?.contains("slice_pic_parameter_set_id = 1") == true)
     }
+
+    /// Pictures smaller than a CTU, a transform block and every SIMD register, of random slice data with all tools on:
+    /// whatever comes of them, it is the same on any number of threads.
+    @Test func tinyPictures() throws {
+        var random = SplitMix(state: 7)
+        var decoded = 0
+        for width in stride(from: 8, through: 72, by: 8) {
+            for height in stride(from: 8, through: 72, by: 8) {
+                let sets = try parameterSets()
+                let sps = try SequenceParameterSet(rbsp: sets[1].rbsp, nuhLayerId: 0)
+                sps.picWidthInLumaSamples = width
+                sps.picHeightInLumaSamples = height
+                sps.conformanceWindow = [0, width / 2 - 1, 0, height / 2 - 1]
+                sps.log2MinLumaCodingBlockSizeMinus3 = 0
+                sps.log2DiffMaxMinLumaCodingBlockSize = 1 + Int(random.next() % 3)
+                sps.log2MinLumaTransformBlockSizeMinus2 = 0
+                sps.log2DiffMaxMinLumaTransformBlockSize = 2
+                sps.sampleAdaptiveOffsetEnabledFlag = true
+                sps.strongIntraSmoothingEnabledFlag = true
+                sps.ampEnabledFlag = true
+                sps.bitDepthLumaMinus8 = Int(random.next() % 2) * 2
+                sps.bitDepthChromaMinus8 = Int(random.next() % 2) * 2
+                var units = [sets[0], NALUnit(header: sets[1].header, rbsp: sps.rbsp()), sets[2]]
+                for _ in 0..<3 {
+                    let data = (0..<120).map { _ in UInt8(truncatingIfNeeded: random.next() >> 20) }
+                    units.append(NALUnit(header: NALUnitHeader(nalUnitType: .idrWRADL), rbsp: [0xAF] + data + [0x80]))
+                }
+                let one = try decode(units)
+                let three = try decode(units, threads: 3)
+                #expect(
+                    one.frames.count == three.frames.count && one.report.concealedCTUs == three.report.concealedCTUs)
+                for (a, b) in zip(one.frames, three.frames) {
+                    #expect(a.width == 2 && a.height == 2)
+                    for c in 0..<3 {
+                        let (p, q) = (a.picture.frame.plane(c), b.picture.frame.plane(c))
+                        for y in 0..<p.height {
+                            #expect(
+                                UnsafeBufferPointer(start: p.row(y), count: p.width)
+                                    .elementsEqual(UnsafeBufferPointer(start: q.row(y), count: q.width)))
+                        }
+                    }
+                }
+                decoded += one.report.picturesDecoded
+            }
+        }
+        #expect(decoded > 200)
+    }
+
+    /// The layers below one are lost, one at a time and all: it is decoded from what is left, and the others as ever.
+    @Test(arguments: [[0], [1], [0, 1]]) func lostReferenceLayers(lost: [Int]) throws {
+        let stream = try #require(ReferenceStream.own.first { $0.name.contains("three_layers") })
+        let all = try AnnexBReader.units(of: try stream.bytes())
+        let whole = try decode(all)
+        var first = Set(lost)
+        let left = all.filter { nal in
+            guard nal.header.nalUnitType.isSlice, lost.contains(nal.header.nuhLayerId) else { return true }
+            // The first picture of a layer stays.
+            return first.remove(nal.header.nuhLayerId) != nil
+        }
+        #expect(left.count < all.count)
+        let one = try decode(left)
+        #expect(one.frames.count == whole.frames.count, "\(one.report)")
+        #expect(one.report.messages.contains { $0.contains("no picture of layer") }, "\(one.report)")
+        let three = try decode(left, threads: 3)
+        #expect(three.frames.count == one.frames.count && three.report.messages == one.report.messages)
+    }
 }

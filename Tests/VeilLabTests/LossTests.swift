@@ -2,6 +2,7 @@
 import Testing
 import VeilBitstream
 import VeilDecoder
+import VeilEncoder
 import VeilRecon
 
 /// Lost and damaged units: what is missing is concealed, counted and reported, and decoding is exact again from the
@@ -112,5 +113,42 @@ import VeilRecon
         #expect(!damaged.pictures.isEmpty && damaged.pictures.count < clean.pictures.count)
         #expect(damaged.report.hashMismatches == 0)
         #expect(damaged.report.messages.contains { $0.contains("before any IRAP picture, skipped") })
+    }
+
+    /// A stream without IRAP pictures but the first, refreshed column by column, is joined at a recovery point: from
+    /// the end of the refresh on it is decoded exactly.
+    @Test func gradualRefreshIsJoined() throws {
+        var settings = ScalableSettings()
+        settings.base.width = 96
+        settings.base.height = 64
+        settings.base.preset = "medium"
+        settings.base.options = [
+            ("qp", "30"), ("pools", "1"), ("keyint", "8"), ("intra-refresh", "1"), ("bframes", "0"), ("ctu", "16"),
+            ("frame-threads", "1"),
+        ]
+        settings.base.pyramid = false
+        settings.threads = 1
+        let encoder = try ScalableEncoder(settings: settings)
+        var units: [NALUnit] = []
+        for n in 0..<32 { if let unit = try encoder.push([drawing(96, 64, frame: n)]) { units += unit.nals } }
+        while let unit = try encoder.flush() { units += unit.nals }
+        let whole = try decode(units, layer: 0)
+        #expect(whole.pictures.count == 32 && whole.report.isClean)
+        #expect(units.filter { $0.header.nalUnitType.isIRAP }.count == 1)
+        let sets = units.filter { [.vps, .sps, .pps].contains($0.header.nalUnitType) }
+        let recovery = try #require(
+            units.indices.first { i in
+                units[i].header.nalUnitType == .prefixSEI && i > slices(units, layer: 0)[4]
+                    && (try? SEIMessage.messages(rbsp: units[i].rbsp))?.contains {
+                        $0.payloadType == SEIMessage.recoveryPoint
+                    } == true
+            })
+        let before = slices(units, layer: 0).filter { $0 < recovery }.count
+        let joined = try decode(sets + units[recovery...], layer: 0)
+        #expect(joined.pictures.count >= 32 - before - 1, "\(joined.report)")
+        // The last pictures of both.
+        let last = try #require(whole.pictures.keys.max())
+        let lastJoined = try #require(joined.pictures.keys.max())
+        for back in 0..<4 { #expect(joined.pictures[lastJoined - back] == whole.pictures[last - back], "\(back)") }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
 import Testing
 import VeilBitstream
 import VeilCore
@@ -8,7 +9,7 @@ import VeilRecon
 @testable import VeilLab
 
 /// A small moving picture.
-private func drawing(_ width: Int, _ height: Int, frame n: Int) -> FrameBuffer {
+func drawing(_ width: Int, _ height: Int, frame n: Int) -> FrameBuffer {
     let buffer = FrameBuffer(width: width, height: height, bitDepthLuma: 8, bitDepthChroma: 8)
     for c in 0..<3 {
         let plane = buffer.plane(c)
@@ -90,6 +91,51 @@ func smallStream(frames: Int = 5) throws -> [NALUnit] {
         // The damage is of a kind that leaves most of each stream to be decoded, and some of it to be concealed.
         #expect(pictures > 3000)
         #expect(concealed > 100)
+    }
+
+    private static let seeds = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appendingPathComponent("Seeds")
+    private func seed(_ name: String) throws -> [UInt8] {
+        [UInt8](try Data(contentsOf: Self.seeds.appendingPathComponent(name)))
+    }
+    private static let files = [
+        "colour.y4m", "ten-bits.y4m", "keys.json", "master.json", "stream.sidecar", "movie.mp4",
+    ]
+
+    /// Files of other kinds are read whole, and damaged end in errors or are read all the same.
+    @Test(.timeLimit(.minutes(2)), arguments: files) func damagedFilesAreSurvived(name: String) throws {
+        let scratch = try FuzzScratch()
+        let bytes = try seed(name)
+        let target = FuzzTarget(bytes: bytes)
+        guard case .file(let kind) = target else {
+            Issue.record("\(name) is taken for a stream")
+            return
+        }
+        let whole = FileFuzzCase(kind: kind, bytes: bytes, scratch: scratch).run()
+        #expect(whole.errors == 0 && whole.pictures > 1 && whole.output > 1, "\(whole)")
+        let others = try Self.files.map { try seed($0) }
+        var total = FuzzCase.Outcome()
+        for number in 1...2500 as ClosedRange<UInt64> {
+            var random = CaseRandom(seed: number)
+            let damaged = ByteMutator.mutate(bytes, with: others, &random)
+            total.add(FileFuzzCase(kind: kind, bytes: damaged, scratch: scratch).run())
+        }
+        #expect(total.errors > 300 && total.pictures > 300, "\(total)")
+    }
+
+    /// Encrypted and authenticated, with other streams' parts in it.
+    @Test(.timeLimit(.minutes(2))) func damagedEncryptedStreamsAreSurvived() throws {
+        let encrypted = try AnnexBReader.units(of: try seed("authenticated.hevc"))
+        let others = [encrypted, try smallStream()]
+        var errors = 0
+        var outcome = ProtectionCase.Outcome()
+        for number in 1...400 as ClosedRange<UInt64> {
+            var random = CaseRandom(seed: number)
+            let stream = StreamMutator.mutate(encrypted, with: others, &random)
+            errors += FuzzCase(stream: stream).run().errors
+            if number % 4 == 0 { outcome.add(ProtectionCase(stream: stream, variant: random.next()).run()) }
+        }
+        #expect(errors > 400 && outcome.violations.isEmpty, "\(outcome.violations)")
     }
 
     /// An undamaged stream passes without a complaint.

@@ -50,14 +50,41 @@ private func bytes(_ count: Int, _ random: inout SplitMix) -> [UInt8] {
     }
 
     @Test func errorsComeAfterTheUnitsBeforeThem() throws {
-        let stream: [UInt8] = [0, 0, 1, 0x40, 1, 7, 0, 0, 1, 0xC0, 1, 7, 0, 0, 1, 0x42, 1]
-        var reader = AnnexBReader(bytes: stream)
-        #expect(try reader.nextUnit()?.bytes == [0x40, 1, 7])
-        #expect(throws: StreamError.self) { try reader.nextUnit() }
+        let stream: [UInt8] = [0, 0, 1, 0x40, 1, 7, 0, 0, 1, 0x42, 1] + [UInt8](repeating: 7, count: 40)
+        var splitter = ByteStreamSplitter(limit: 30)
+        #expect(try splitter.push(stream).map(\.bytes) == [[0x40, 1, 7]])
+        #expect(throws: StreamError.self) { try splitter.push([1]) }
         #expect(throws: StreamError.self) { try AnnexBReader.units(of: [1, 2, 3]) }
         #expect(throws: StreamError.self) { try AnnexBReader.units(of: [0, 0, 0]) }
-        #expect(throws: StreamError.self) { try AnnexBReader.units(of: [0, 9, 0, 0, 1, 0x40, 1]) }
+        #expect(throws: StreamError.self) { try AnnexBReader.units(of: [0, 9, 0, 0, 1, 0x40, 1], for: .passingOn) }
         #expect(try AnnexBReader.units(of: []).isEmpty)
+    }
+
+    /// Garbage before the first start code, and units whose header cannot be, are passed over and counted, however
+    /// the stream is cut; of what is no stream not everything is read.
+    @Test func readersSkipGarbage() throws {
+        let stream: [UInt8] = [
+            9, 0, 7, 0, 0, 0, 1, 0x40, 1, 7, 0, 0, 1, 0xC0, 1, 7, 0, 0, 1, 0x42, 0, 0, 0, 1, 0x42, 1,
+        ]
+        for size in 1...stream.count {
+            var splitter = ByteStreamSplitter()
+            var units: [NALUnit] = []
+            for from in stride(from: 0, to: stream.count, by: size) {
+                units += try splitter.push(stream[from..<min(from + size, stream.count)])
+            }
+            units += try splitter.finish().map { [$0] } ?? []
+            #expect(units.map(\.bytes) == [[0x40, 1, 7], [0x42, 1]] && units.map(\.offset) == [7, 24])
+            #expect(splitter.skipped.beforeFirstUnit == 3 && splitter.skipped.badHeaders == 1)
+            #expect(splitter.skipped.messages.count == 2)
+        }
+        let edited = try AnnexBReader.units(of: stream, for: .editing)
+        #expect(edited.map(\.isMalformed) == [false, true, true, false])
+        for byte in [UInt8(0), 9] {
+            var splitter = ByteStreamSplitter()
+            let chunk = [UInt8](repeating: byte, count: 1 << 19)
+            for _ in 0..<2 { #expect(try splitter.push(chunk).isEmpty) }
+            #expect(throws: StreamError.self) { try splitter.push(chunk) }
+        }
     }
 
     /// The quick look at emulation prevention says what taking it out and putting it in again shows.

@@ -182,6 +182,45 @@ final class InputOutputTests {
         #expect(odd.status == 2 && odd.errors.contains("34x16"), "\(odd.errors)")
     }
 
+    /// Inputs without an end or without anything in them.
+    @Test func endlessAndEmptyInputs() throws {
+        for (line, what) in [
+            ("encrypt clear.hevc --keys /dev/zero", "no key file"), ("encrypt clear.hevc --keys empty", "is empty"),
+            ("decrypt clear.hevc --keys keys.json --sidecar /dev/zero", "is larger than"),
+            ("encode clip.y4m --layer-file /dev/zero", "is larger than"), ("decode /dev/zero", "no start code"),
+            ("join clear.hevc empty", "no pictures"), ("join empty", "no pictures"), ("decode empty", "no pictures"),
+        ] {
+            let run = try run(": >empty; $V \(line) -o out")
+            #expect(run.status == 1 && run.errors.contains(what), "\(line): \(run.status) \(run.errors)")
+            #expect(run.errors.split(separator: "\n").count == 1 && !names.contains("out"), "\(line)")
+        }
+        let keys = try String(decoding: data("keys.json"), as: UTF8.self)
+        let id = try #require(keys.firstMatch(of: /"id" : "([0-9a-f]+)"/)?.1)
+        let twice = keys.replacing(/"id" : "[0-9a-f]+"/, with: "\"id\" : \"\(id)\"")
+        try Data(twice.utf8).write(to: folder.appendingPathComponent("twice.json"))
+        let run = try run("$V encrypt clear.hevc -o out --keys twice.json")
+        #expect(run.status == 1 && run.errors.contains("two keys have the id"), "\(run.errors)")
+    }
+
+    /// Garbage around a stream is said once and costs nothing; encryption, which cannot tell it from the rest of a
+    /// slice, refuses it.
+    @Test func garbageAroundStreams() throws {
+        try #require(run("$V decode clear.hevc -o clear.yuv").status == 0)
+        let before = try run("(printf 'some garbage'; cat clear.hevc) >g.hevc; $V decode g.hevc -o g.yuv")
+        #expect(
+            before.status == 0 && before.errors.contains("12 bytes before the first start code"), "\(before.errors)")
+        #expect(try data("g.yuv") == data("clear.yuv"))
+        let after = try run("(cat clear.hevc; printf '\\0\\0\\1\\377\\377garbage') >a.hevc; $V decode a.hevc -o a.yuv")
+        #expect(after.status == 2 && after.errors.contains("forbidden_zero_bit"), "\(after.errors)")
+        #expect(try data("a.yuv") == data("clear.yuv"))
+        for line in ["extract g.hevc -o out --layer 0", "split g.hevc -o out-%d", "inspect g.hevc", "join g.hevc -o j"]
+        {
+            #expect(try run("$V \(line)").status == 0, "\(line)")
+        }
+        let encrypt = try run("$V encrypt g.hevc -o e --keys keys.json")
+        #expect(encrypt.status == 1 && encrypt.errors.contains("no start code") && !names.contains("e"))
+    }
+
     @Test func anyNumberOfThreads() throws {
         try #require(run("$V decode clear.hevc -o one.y4m --threads 1").status == 0)
         for threads in ["20000", "9223372036854775807", "-5", "0"] {

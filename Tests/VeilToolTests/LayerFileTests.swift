@@ -1,6 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Testing
+import VeilLab
+
+@testable import VeilTool
+
+/// Damaged layer files end in an error, or are read all the same.
+@Suite struct DamagedLayerFileTests {
+    @Test func damageIsSurvived() throws {
+        let seed = Run.root.appendingPathComponent("Tests/Seeds/layers.yaml")
+        let bytes = [UInt8](try Data(contentsOf: seed))
+        #expect(try LayerFile(text: String(decoding: bytes, as: UTF8.self), path: "whole").plan().layers.count == 2)
+        let others = [Array("layers: &a\n - {ratio: 2x}\n - *a\n - {size: 64x48, crf: 30, vbv-maxrate: 1}\n".utf8)]
+        var read = 0
+        var refused = 0
+        for number in 1...3000 as ClosedRange<UInt64> {
+            var random = CaseRandom(seed: number)
+            let damaged = ByteMutator.mutate(bytes, with: others, &random)
+            do {
+                read += try LayerFile(text: String(decoding: damaged, as: UTF8.self), path: "damaged").plan().layers
+                    .count
+            } catch { refused += 1 }
+        }
+        #expect(read > 100 && refused > 500, "\(read) \(refused)")
+    }
+}
 
 /// `--layer-file`: the layers of a stream, one by one.
 @Suite(.enabled(if: Fixture.canEncode, "libx265 is not built in"))

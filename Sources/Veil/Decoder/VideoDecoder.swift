@@ -167,11 +167,11 @@ public final class VideoDecoder {
         report.concealedCTUs = r.concealedCTUs
         report.missingReferences = r.missingReferences
         report.concealedPictures = r.concealedPictures
-        report.damagedUnits = r.damagedUnits
+        report.damagedUnits = r.damagedUnits + splitter.skipped.badHeaders
         report.skippedRASL = r.skippedRasl
-        report.isClean = r.isClean
+        report.isClean = r.isClean && splitter.skipped.badHeaders == 0
         report.verification = decryption?.report
-        report.messages = r.messages
+        report.messages = splitter.skipped.messages + r.messages
         return report
     }
 

@@ -26,7 +26,7 @@ public struct StreamUnit: Sendable {
 /// one.
 public final class LayerExtractor {
     private var extraction: LayerExtraction
-    private var splitter = ByteStreamSplitter()
+    private var splitter = ByteStreamSplitter(.editing)
 
     /// - Parameters:
     ///   - layer: the nuh_layer_id to keep, with those it is predicted from; nil for all.
@@ -49,7 +49,7 @@ public final class LayerExtractor {
     }
 
     private func extract(_ nal: NALUnit, _ deliver: (StreamUnit) throws -> Void) throws {
-        if let unit = try extraction.extract(nal) { try deliver(StreamUnit(nal: unit)) }
+        if let unit = extraction.extract(nal) { try deliver(StreamUnit(nal: unit)) }
     }
 }
 
@@ -57,7 +57,7 @@ public final class LayerExtractor {
 /// force, so that it plays and decrypts alone.
 public final class StreamSplitter {
     private var splitting: StreamSplitting
-    private var splitter = ByteStreamSplitter()
+    private var splitter = ByteStreamSplitter(.editing)
     /// Whether the stream's keystream never restarts: parts after the first then decrypt only when joined again.
     public private(set) var isChained = false
 
@@ -73,21 +73,21 @@ public final class StreamSplitter {
     /// Ends the stream.
     public func finish(deliver: (AccessUnit, _ part: Int) throws -> Void) throws {
         if let nal = try splitter.finish() { try split(nal, deliver) }
-        if let unit = try splitting.finish() { try deliver(AccessUnit(unit), splitting.part) }
+        if let unit = splitting.finish() { try deliver(AccessUnit(unit), splitting.part) }
     }
 
     private func split(_ nal: NALUnit, _ deliver: (AccessUnit, _ part: Int) throws -> Void) throws {
         if nal.header.nalUnitType == .prefixSEI, try ProtectionSEI.message(in: nal)?.resynchronization == .stream {
             isChained = true
         }
-        if let unit = try splitting.push(nal) { try deliver(AccessUnit(unit), splitting.part) }
+        if let unit = splitting.push(nal) { try deliver(AccessUnit(unit), splitting.part) }
     }
 }
 
 /// Puts streams one after the other, without keys: parts of one, or different ones, encrypted or not, under any keys.
 public final class StreamJoiner {
     private var joining: StreamJoining
-    private var splitter = ByteStreamSplitter()
+    private var splitter = ByteStreamSplitter(.editing)
 
     /// - Parameter continuous: the streams are parts of one: leading pictures (RASL) refer across the joints, so that
     ///   no end of sequence is put there.
@@ -96,7 +96,7 @@ public final class StreamJoiner {
     /// A stream begins.
     public func begin() {
         joining.begin()
-        splitter = ByteStreamSplitter()
+        splitter = ByteStreamSplitter(.editing)
     }
 
     /// Takes the next bytes of the stream, however they are cut, and delivers what goes on. Throws ``CutError``.

@@ -24,10 +24,15 @@ package struct LayerExtraction {
     }
 
     /// What of a NAL unit goes on: itself, a changed VPS, or nothing.
-    package mutating func extract(_ nal: NALUnit) throws -> NALUnit? {
+    package mutating func extract(_ nal: NALUnit) -> NALUnit? {
         var unit = nal
         if nal.header.nalUnitType == .vps, nal.header.nuhLayerId == 0 {
-            let vps = try VideoParameterSet(rbsp: nal.rbsp)
+            // One that cannot be read stays as it is: layers are then told apart by their order.
+            guard let vps = try? VideoParameterSet(rbsp: nal.rbsp) else {
+                kept = nil
+                unitsKept += 1
+                return nal
+            }
             streamLayers = vps.layerIds
             if let layer { kept = Set(vps.layersNeeded(for: layer)) }
             if layer == 0, vps.vpsMaxLayersMinus1 > 0 || vps.ext != nil { unit = Self.singleLayer(vps, nal) }

@@ -30,21 +30,21 @@ package struct StreamSplitting {
     package init(every: Int) { self.every = max(every, 1) }
 
     /// Takes the next NAL unit. Returns an access unit that is complete, for part number ``part``.
-    package mutating func push(_ nal: NALUnit) throws -> [NALUnit]? { try grouping.push(nal).map { try place($0) } }
+    package mutating func push(_ nal: NALUnit) -> [NALUnit]? { grouping.push(nal).map { place($0) } }
 
-    package mutating func finish() throws -> [NALUnit]? { try grouping.finish().map { try place($0) } }
+    package mutating func finish() -> [NALUnit]? { grouping.finish().map { place($0) } }
 
-    private mutating func place(_ unit: [NALUnit]) throws -> [NALUnit] {
+    private mutating func place(_ unit: [NALUnit]) -> [NALUnit] {
         var result = unit
         if let slice = unit.firstSlice, slice.header.nuhLayerId == 0, slice.header.nalUnitType.isIRAP {
             if iraps > 0, iraps % every == 0 {
                 part += 1
                 let at = unit.first?.header.nalUnitType == .accessUnitDelimiter ? 1 : 0
-                result.insert(contentsOf: try sets.units(besides: unit), at: at)
+                result.insert(contentsOf: sets.units(besides: unit), at: at)
             }
             iraps += 1
         }
-        for nal in unit { try sets.insert(nal) }
+        for nal in unit { sets.insert(nal) }
         return result
     }
 }
@@ -82,7 +82,7 @@ package struct StreamJoining {
     private mutating func place(_ unit: [NALUnit]) throws -> [NALUnit] {
         defer { isFirst = false }
         guard isFirst, parts > 1 else {
-            for nal in unit { try sets.insert(nal) }
+            for nal in unit { sets.insert(nal) }
             return unit
         }
         var result: [NALUnit] = []
@@ -96,7 +96,7 @@ package struct StreamJoining {
                     bytes: NALUnitHeader(nalUnitType: .endOfSequence).bytes))
         }
         // What is in force need not be said again; the reference decoder does not even survive it.
-        for nal in unit where try !sets.insert(nal) { result.append(nal) }
+        for nal in unit where !sets.insert(nal) { result.append(nal) }
         return result
     }
 }

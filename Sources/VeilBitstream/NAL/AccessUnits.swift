@@ -100,32 +100,22 @@ package struct ParameterSetUnits {
 
     package init() {}
 
-    private static func key(_ nal: NALUnit) throws -> Key? {
-        let type = nal.header.nalUnitType
-        switch type {
-        case .vps: return Key(type: type.rawValue, id: Int((nal.bytes.count > 2 ? nal.bytes[2] : 0) >> 4))
-        case .sps:
-            return Key(
-                type: type.rawValue,
-                id: try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: nal.header.nuhLayerId).spsSeqParameterSetId)
-        case .pps:
-            var r = BitReader(nal.rbsp)
-            return Key(type: type.rawValue, id: try r.ue("pps_pic_parameter_set_id", in: 0...63))
-        default: return nil
-        }
+    /// Nil for units that are no parameter sets, or damaged ones, which nobody can refer to.
+    private static func key(_ nal: NALUnit) -> Key? {
+        ParameterSetCollection.identifier(of: nal).map { Key(type: nal.header.nalUnitType.rawValue, id: $0) }
     }
 
     /// Keeps a parameter set; others are ignored. Returns whether the same one was in force already.
     @discardableResult
-    package mutating func insert(_ nal: NALUnit) throws -> Bool {
-        guard let key = try Self.key(nal) else { return false }
+    package mutating func insert(_ nal: NALUnit) -> Bool {
+        guard let key = Self.key(nal) else { return false }
         defer { sets[key] = nal }
         return sets[key].map { $0.bytes == nal.bytes } ?? false
     }
 
     /// All of them, VPS first, leaving out those for which `units` hold a replacement.
-    package func units(besides units: [NALUnit]) throws -> [NALUnit] {
-        let replaced = Set(try units.compactMap { try Self.key($0) })
+    package func units(besides units: [NALUnit]) -> [NALUnit] {
+        let replaced = Set(units.compactMap { Self.key($0) })
         return sets.filter { !replaced.contains($0.key) }.sorted { ($0.key.type, $0.key.id) < ($1.key.type, $1.key.id) }
             .map(\.value)
     }

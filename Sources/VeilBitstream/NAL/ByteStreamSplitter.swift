@@ -4,23 +4,51 @@
 public enum StreamError: Error, Sendable, CustomStringConvertible {
     case notAByteStream
     case nalTooLarge(offset: Int, limit: Int)
-    case badHeader(offset: Int, SyntaxError)
 
     public var description: String {
         switch self {
         case .notAByteStream: return "no start code at the beginning: not an Annex B byte stream"
         case .nalTooLarge(let offset, let limit): return "NAL unit at byte \(offset) is longer than \(limit) bytes"
-        case .badHeader(let offset, let error): return "NAL unit at byte \(offset): \(error)"
         }
     }
 }
 
 /// What a byte stream is split for.
 package enum SplittingPurpose: Sendable {
-    /// Reading: units of fewer than two bytes are skipped, a header that cannot be is an error.
+    /// Reading: what holds no NAL unit is skipped, and so is what stands before the first start code.
     case reading
-    /// Passing on: no byte is lost. What holds no NAL unit comes as one that `isMalformed`.
+    /// Editing: what holds no NAL unit comes as one that `isMalformed`; what stands before the first start code is
+    /// skipped.
+    case editing
+    /// Passing on: no byte is lost. What stands before the first start code may be the rest of a slice, of which nobody
+    /// can tell what it is: it is an error.
     case passingOn
+}
+
+/// What a splitter passed over.
+package struct SkippedBytes: Equatable, Sendable {
+    /// Bytes before the first start code that are not zeros before it.
+    package var beforeFirstUnit = 0
+    /// Units with a header that cannot be (7.4.2.2), and where the first of them was. Units of fewer than two bytes are
+    /// none, and not counted.
+    package var badHeaders = 0
+    package var firstBadHeader: (offset: Int, error: SyntaxError)?
+
+    package static func == (a: Self, b: Self) -> Bool {
+        a.beforeFirstUnit == b.beforeFirstUnit && a.badHeaders == b.badHeaders
+            && a.firstBadHeader?.offset == b.firstBadHeader?.offset
+    }
+
+    /// A line for each kind.
+    package var messages: [String] {
+        var lines: [String] = []
+        if beforeFirstUnit > 0 { lines.append("\(beforeFirstUnit) bytes before the first start code, skipped") }
+        if let first = firstBadHeader {
+            let others = badHeaders > 1 ? ", and \(badHeaders - 1) more" : ""
+            lines.append("NAL unit at byte \(first.offset): \(first.error); skipped\(others)")
+        }
+        return lines
+    }
 }
 
 /// Splits chunks of a byte stream (Annex B) into NAL units. A unit is known to be complete when the next start code
@@ -37,6 +65,9 @@ package struct ByteStreamSplitter {
     private let purpose: SplittingPurpose
     /// Thrown once the units before it are out.
     private var failure: StreamError?
+    package private(set) var skipped = SkippedBytes()
+    /// Where no start code came by then, none will.
+    private static let longestBeginning = 1 << 20
 
     /// - Parameter limit: longest NAL unit in bytes.
     package init(_ purpose: SplittingPurpose = .reading, limit: Int = 256 << 20) {
@@ -63,7 +94,8 @@ package struct ByteStreamSplitter {
             if let start {
                 if let unit = try unit(from: start, to: zeros) { result.append(unit) }
             } else if zeros > 0 {
-                throw StreamError.notAByteStream
+                if purpose == .passingOn || zeros > Self.longestBeginning { throw StreamError.notAByteStream }
+                skipped.beforeFirstUnit = zeros
             }
             startCodeLength = at + 3 - zeros
             start = at + 3
@@ -74,8 +106,9 @@ package struct ByteStreamSplitter {
             base += start
             scan -= start
             self.start = 0
-        } else if start == nil, buffer.contains(where: { $0 != 0 }) {
-            throw StreamError.notAByteStream
+        } else if start == nil {
+            let isLost = purpose == .passingOn && buffer.contains { $0 != 0 }
+            if isLost || buffer.count > Self.longestBeginning { throw StreamError.notAByteStream }
         }
         if buffer.count > limit { throw StreamError.nalTooLarge(offset: base, limit: limit) }
     }
@@ -119,7 +152,7 @@ package struct ByteStreamSplitter {
         return found
     }
 
-    private func unit(from start: Int, to end: Int) throws -> NALUnit? {
+    private mutating func unit(from start: Int, to end: Int) throws -> NALUnit? {
         let offset = base + start
         if end - start >= 2 {
             do {
@@ -127,7 +160,9 @@ package struct ByteStreamSplitter {
                     header: try NALUnitHeader(buffer[start], buffer[start + 1]), bytes: Array(buffer[start..<end]),
                     startCodeLength: startCodeLength, offset: offset)
             } catch let error as SyntaxError {
-                if purpose == .reading { throw StreamError.badHeader(offset: offset, error) }
+                skipped.badHeaders += 1
+                if skipped.firstBadHeader == nil { skipped.firstBadHeader = (offset, error) }
+                if purpose == .reading { return nil }
             }
         } else if purpose == .reading {
             return nil

@@ -53,13 +53,14 @@ package final class ParameterSetCollection: ParameterSetSource {
         }
     }
 
-    /// The identifier of a parameter set that cannot be read whole, where it comes first in it.
+    /// The identifier of a parameter set, which may not be readable beyond it; nil for other units.
     package static func identifier(of nal: NALUnit) -> Int? {
         var r = BitReader(nal.rbsp)
         switch nal.header.nalUnitType {
         case .vps: return try? r.u(4, "vps_video_parameter_set_id")
         case .pps: return try? r.ue("pps_pic_parameter_set_id", in: 0...63)
-        default: return SequenceParameterSet.identifier(rbsp: nal.rbsp, nuhLayerId: nal.header.nuhLayerId)
+        case .sps: return SequenceParameterSet.identifier(rbsp: nal.rbsp, nuhLayerId: nal.header.nuhLayerId)
+        default: return nil
         }
     }
 

@@ -12,6 +12,7 @@ package struct SEIMessage: Equatable, Sendable {
 
     package static let userDataRegistered = 4
     package static let userDataUnregistered = 5
+    package static let recoveryPoint = 6
     package static let activeParameterSets = 129
     package static let decodedPictureHash = 132
 

@@ -15,6 +15,14 @@ package struct FuzzCase {
         package var hashMismatches = 0
         package var errors = 0
         package init() {}
+
+        package mutating func add(_ other: Outcome) {
+            pictures += other.pictures
+            output += other.output
+            concealedCTUs += other.concealedCTUs
+            hashMismatches += other.hashMismatches
+            errors += other.errors
+        }
     }
 
     package let stream: [UInt8]
@@ -37,6 +45,8 @@ package struct FuzzCase {
         inspect(&outcome)
         decrypt(&outcome)
         encrypt(&outcome)
+        rekey(&outcome)
+        edit(&outcome)
         return outcome
     }
 
@@ -112,6 +122,39 @@ package struct FuzzCase {
         options.cipher = .aes128
         guard let encryption = try? Encryption(options: options, layers: [0, 1, 2], keys: Self.keys) else { return }
         recode(&outcome, .encrypt(encryption))
+    }
+
+    private func rekey(_ outcome: inout Outcome) {
+        var options = Encryption.Options()
+        options.nonce = [UInt8](repeating: 8, count: 16)
+        options.cipher = .chacha20
+        var verification = VerificationOptions()
+        verification.allowsClear = true
+        let old = Decryption(keys: Self.keys, lenient: true, verification: verification)
+        recode(&outcome, .rekeyPlan(old, ProtectionPlan(options: options, keys: Self.keys)))
+    }
+
+    /// Leaves layers out, cuts, and joins to itself.
+    private func edit(_ outcome: inout Outcome) {
+        var bytes = 0
+        func count(_ units: [NALUnit]) { bytes += units.reduce(0) { $0 + $1.bytes.count } }
+        var extraction = LayerExtraction(layer: stream.count % 3, maxTemporalId: stream.count % 7)
+        var splitting = StreamSplitting(every: 1 + stream.count % 2)
+        var joining = StreamJoining(continuous: stream.count % 2 == 0)
+        attempt(&outcome) {
+            for unit in try AnnexBReader.units(of: stream, for: .editing) {
+                count(extraction.extract(unit).map { [$0] } ?? [])
+                count(splitting.push(unit) ?? [])
+            }
+            count(splitting.finish() ?? [])
+        }
+        attempt(&outcome) {
+            for _ in 0..<2 {
+                joining.begin()
+                for unit in try AnnexBReader.units(of: stream, for: .editing) { count(try joining.push(unit)) }
+                count(try joining.end())
+            }
+        }
     }
 
     private func recode(_ outcome: inout Outcome, _ mode: StreamTranscoder.Mode) {

@@ -19,7 +19,7 @@ package struct MatroskaWriter {
 
     /// The bytes of an access unit, with what goes before the first. Empty for one without a picture.
     package mutating func write(_ unit: [NALUnit]) throws -> [UInt8] {
-        for nal in unit { try setUnits.insert(nal) }
+        for nal in unit { setUnits.insert(nal) }
         guard let place = try order.take(unit), let sps = order.sps,
             let slice = unit.first(where: { $0.header.nalUnitType.isSlice })
         else { return [] }
@@ -45,6 +45,8 @@ package struct MatroskaWriter {
         if let fps = fps ?? order.frameRate.map({ ($0.numerator, $0.denominator) }) {
             frameNanoseconds = 1e9 * Double(fps.denominator) / Double(fps.numerator)
         }
+        // An hour a frame is no video's: what a stream claims must not leave the range of times.
+        frameNanoseconds = min(frameNanoseconds, 3.6e12)
         func text(_ t: String) -> [UInt8] { Array(t.utf8) }
         let ebml =
             Self.element([0x42, 0x86], [1]) + Self.element([0x42, 0xF7], [1]) + Self.element([0x42, 0xF2], [4])
@@ -83,7 +85,7 @@ package struct MatroskaWriter {
             0xF0, 0, 0xFC, 0xFC | 1, 0xF8 | UInt8(sps.bitDepthLumaMinus8), 0xF8 | UInt8(sps.bitDepthChromaMinus8), 0, 0,
         ]
         c.append(UInt8(sps.spsMaxSubLayersMinus1 + 1) << 3 | (sps.spsTemporalIdNestingFlag ? 4 : 0) | 3)
-        let units = try setUnits.units(besides: []).filter { $0.header.nuhLayerId == 0 }
+        let units = setUnits.units(besides: []).filter { $0.header.nuhLayerId == 0 }
         c.append(3)
         for type in [NALUnitType.vps, .sps, .pps] {
             let same = units.filter { $0.header.nalUnitType == type }

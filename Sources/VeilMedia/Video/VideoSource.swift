@@ -254,7 +254,11 @@ public final class VideoSource {
                     length = at - bufferAt + 1
                     break
                 }
-                if available > 4096 || ended {
+                if available > 4096 {
+                    throw MediaError.notSupported(
+                        path: path, what: "frame header at byte \(offset) is too long (frame \(frameIndex))")
+                }
+                if ended {
                     throw MediaError.truncated(path: path, frame: frameIndex, offset: offset + available)
                 }
                 try fill(available + 1)

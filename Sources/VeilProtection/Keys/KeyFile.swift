@@ -42,7 +42,7 @@ extension KeyRing {
             throw KeyError.malformed(source: source, reason: "key file version \(file.version) is unknown")
         }
         func secret(_ hex: String, _ what: String) throws -> SecretBytes {
-            guard let bytes = Hexadecimal.decode(hex), (16...32).contains(bytes.count) else {
+            guard hex.utf8.count <= 64, let bytes = Hexadecimal.decode(hex), (16...32).contains(bytes.count) else {
                 throw KeyError.malformed(
                     source: source, reason: "the key of \(what) is not 32 to 64 hexadecimal digits")
             }
@@ -102,6 +102,12 @@ extension KeyRing {
                     feedback: entry.feedback))
         }
         guard !keys.isEmpty else { throw KeyError.malformed(source: source, reason: "holds no keys") }
+        var byId: [String: SecretBytes] = [:]
+        for key in keys {
+            if let other = byId.updateValue(key.key, forKey: key.id), other != key.key {
+                throw KeyError.malformed(source: source, reason: "two keys have the id \(key.id)")
+            }
+        }
         self.init(layers: keys)
         self.source = source
     }
@@ -130,17 +136,34 @@ extension KeyRing {
                 throw KeyError.malformed(source: reference, reason: "not a file descriptor number")
             }
             let handle = FileHandle(fileDescriptor: number, closeOnDealloc: false)
-            guard let data = try? handle.readToEnd() else {
-                throw KeyError.malformed(source: reference, reason: "cannot be read")
-            }
-            try self.init(json: data, source: reference)
+            try self.init(json: try Self.contents(of: handle, source: reference), source: reference)
         } else {
-            guard let handle = FileHandle(forReadingAtPath: reference), let data = try? handle.readToEnd() else {
+            guard let handle = FileHandle(forReadingAtPath: reference) else {
                 let exists = FileManager.default.fileExists(atPath: reference)
                 throw KeyError.malformed(source: reference, reason: exists ? "cannot be read" : "no such key file")
             }
-            try self.init(json: data, source: reference)
+            try self.init(json: try Self.contents(of: handle, source: reference), source: reference)
         }
+    }
+
+    /// Several thousand keys.
+    private static let largestFile = 1 << 20
+
+    /// What a file or pipe holds; of an endless one no more than a key file can be long.
+    private static func contents(of handle: FileHandle, source: String) throws -> Data {
+        var data = Data()
+        do {
+            while data.count <= largestFile, let more = try handle.read(upToCount: 1 << 16), !more.isEmpty {
+                data += more
+            }
+        } catch {
+            throw KeyError.malformed(source: source, reason: "cannot be read")
+        }
+        if data.isEmpty { throw KeyError.malformed(source: source, reason: "is empty") }
+        if data.count > largestFile {
+            throw KeyError.malformed(source: source, reason: "is longer than \(largestFile) bytes: no key file")
+        }
+        return data
     }
 
     /// The keys as `keys.json`.

@@ -97,13 +97,25 @@ enum Hexadecimal {
     }
 
     static func decode(_ text: String) -> [UInt8]? {
-        let digits = text.utf8.map { Character(UnicodeScalar($0)).hexDigitValue }
-        guard digits.count % 2 == 0 else { return nil }
-        var bytes: [UInt8] = []
-        for i in stride(from: 0, to: digits.count, by: 2) {
-            guard let high = digits[i], let low = digits[i + 1] else { return nil }
-            bytes.append(UInt8(high << 4 | low))
+        func value(_ digit: UInt8) -> UInt8? {
+            switch digit {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"): return digit - UInt8(ascii: "0")
+            case UInt8(ascii: "a")...UInt8(ascii: "f"): return digit - UInt8(ascii: "a") + 10
+            case UInt8(ascii: "A")...UInt8(ascii: "F"): return digit - UInt8(ascii: "A") + 10
+            default: return nil
+            }
         }
-        return bytes
+        var bytes: [UInt8] = []
+        var high: UInt8?
+        for digit in text.utf8 {
+            guard let four = value(digit) else { return nil }
+            if let first = high {
+                bytes.append(first << 4 | four)
+                high = nil
+            } else {
+                high = four
+            }
+        }
+        return high == nil ? bytes : nil
     }
 }
