@@ -45,6 +45,7 @@ package final class IsoMediaWriter {
         source = movie
         entries.inBand = movie.inBand
         entries.outOfBand = movie.outOfBand
+        entries.keepsRepetitions = true
         track.matrix = movie.matrix
         track.chapters = movie.chapters
         track.language = movie.language

@@ -31,6 +31,8 @@ struct SampleEntries {
     var inBand = false
     /// Units that lay in sample entries of the stream's source, which is where they go again.
     var outOfBand: [NALUnit] = []
+    /// The stream has such a source, whose samples may repeat parameter sets, as some writers leave them.
+    var keepsRepetitions = false
     private var entries = [Entry()]
     private var hadPicture = false
 
@@ -75,11 +77,16 @@ struct SampleEntries {
                 }
                 continue
             }
+            let wasOutOfBand = takeOutOfBand(nal)
             guard let known = entries[count - 1].sets[key] else {
                 add(nal, key)
                 continue
             }
-            if known.bytes == nal.bytes { continue }
+            if known.bytes == nal.bytes {
+                // Said again. In a sample of the stream's source it stays, so that the sample is the same again.
+                if keepsRepetitions && !wasOutOfBand { result.append(nal) }
+                continue
+            }
             guard beginsAnew else {
                 throw MediaError.notSupported(
                     path: path, what: "\(type) changes between IRAP pictures, which hvc1 cannot hold")
@@ -90,6 +97,13 @@ struct SampleEntries {
         hadPicture = true
         entries[count - 1].isUsed = true
         return result
+    }
+
+    /// Whether a unit lay in a sample entry of the source, each once.
+    private mutating func takeOutOfBand(_ nal: NALUnit) -> Bool {
+        guard let index = outOfBand.firstIndex(where: { $0.bytes == nal.bytes }) else { return false }
+        outOfBand.remove(at: index)
+        return true
     }
 
     private mutating func add(_ nal: NALUnit, _ key: Key) {
