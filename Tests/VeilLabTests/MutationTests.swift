@@ -120,7 +120,8 @@ func smallStream(frames: Int = 5) throws -> [NALUnit] {
             let damaged = ByteMutator.mutate(bytes, with: others, &random)
             total.add(FileFuzzCase(kind: kind, bytes: damaged, scratch: scratch).run())
         }
-        #expect(total.errors > 300 && total.pictures > 300, "\(total)")
+        // One changed character of a sidecar is a wrong commitment at best.
+        #expect(total.errors > 300 && total.pictures > 40, "\(total)")
     }
 
     /// Encrypted and authenticated, with other streams' parts in it.
