@@ -30,19 +30,14 @@ public func veilTranscoderOpen(
         let operation: VideoTranscoder.Operation
         switch UInt32(bitPattern: s.operation) {
         case VEIL_ENCRYPT.rawValue:
-            var options = try s.protection.options()
-            options.scheme = try s.protection.schemeNamed() ?? .all
-            guard options.scheme != .none else { throw UsageError("scheme none encrypts nothing") }
-            operation = .encrypt(keys: keys, options: options)
+            operation = .encrypt(keys: keys, options: try s.encryptionOptions())
         case VEIL_DECRYPT.rawValue:
             operation = .decrypt(
                 keys: keys, partial: try flag(s.partial, "partial"), verification: try s.verification())
         case VEIL_REKEY.rawValue:
             guard let old = try ring(s.old_keys) else { throw UsageError("exchanging keys needs old_keys") }
-            var options = try s.protection.options()
-            options.scheme = try s.protection.schemeNamed() ?? .all
-            guard options.scheme != .none else { throw UsageError("scheme none encrypts nothing") }
-            operation = .rekey(from: old, verification: try s.verification(), keys: keys, options: options)
+            operation = .rekey(
+                from: old, verification: try s.verification(), keys: keys, options: try s.encryptionOptions())
         default: throw UsageError("operation is no veil_operation: \(s.operation)")
         }
         return TranscoderHandle(
@@ -98,6 +93,13 @@ public func veilTranscoderGetReport(
 public func veilTranscoderClose(_ transcoder: OpaquePointer?) { release(transcoder, TranscoderHandle.self) }
 
 extension veil_transcoder_settings {
+    fileprivate func encryptionOptions() throws -> Encryption.Options {
+        var options = try protection.options()
+        options.scheme = try protection.schemeNamed() ?? .all
+        guard options.scheme != .none else { throw UsageError("scheme none encrypts nothing") }
+        return options
+    }
+
     fileprivate func verification() throws -> VerificationOptions {
         var options = VerificationOptions()
         options.allowsClear = try flag(allow_clear, "allow_clear")

@@ -325,10 +325,8 @@ package final class ScalableEncoder {
         guard let baseVps = sets.videoParameterSet(id: baseSps.spsVideoParameterSetId) else {
             throw EncoderError.baseLayer("no VPS")
         }
-        let window = baseSps.window
-        var baseFormat = LayerFormat(
-            width: baseSps.picWidthInLumaSamples - window.left - window.right,
-            height: baseSps.picHeightInLumaSamples - window.top - window.bottom, bitDepth: baseSps.bitDepthY)
+        let size = baseSps.shownSize
+        var baseFormat = LayerFormat(width: size.width, height: size.height, bitDepth: baseSps.bitDepthY)
         baseFormat.codedWidth = baseSps.picWidthInLumaSamples
         baseFormat.codedHeight = baseSps.picHeightInLumaSamples
         let formats = [baseFormat] + settings.enhancements.map(\.format)

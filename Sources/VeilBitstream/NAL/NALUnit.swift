@@ -98,6 +98,12 @@ package struct NALUnit: Sendable {
     /// passes streams on keeps it; `header` is that of a type that everybody ignores.
     package var isMalformed: Bool { bytes.count < 2 || bytes[0] & 0x80 != 0 || bytes[1] & 7 == 0 }
 
+    /// Of what is no NAL unit, the layer of the VCL NAL unit that it may have been before it was damaged.
+    package var damagedSliceLayer: Int? {
+        guard isMalformed, bytes.count >= 2, bytes[0] >> 1 & 63 < 32 else { return nil }
+        return Int(bytes[0] & 1) << 5 | Int(bytes[1] >> 3)
+    }
+
     package init(header: NALUnitHeader, bytes: [UInt8], startCodeLength: Int = 4, offset: Int = 0) {
         self.header = header
         self.bytes = bytes

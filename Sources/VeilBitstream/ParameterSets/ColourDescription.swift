@@ -61,11 +61,7 @@ public struct ColourDescription: Equatable, Sendable {
             guard letters == "GBRWPL", parts.count == 10, parts[..<8].allSatisfy({ $0 <= 0xFFFF }),
                 parts[8...].allSatisfy({ $0 <= 0xFFFF_FFFF })
             else { return nil }
-            green = (parts[0], parts[1])
-            blue = (parts[2], parts[3])
-            red = (parts[4], parts[5])
-            white = (parts[6], parts[7])
-            (maxLuminance, minLuminance) = (parts[8], parts[9])
+            self.init(numbers: parts)
         }
     }
 

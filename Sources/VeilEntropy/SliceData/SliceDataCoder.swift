@@ -58,16 +58,9 @@ package enum SliceData {
         parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: AboveContext,
         scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox? = nil, unit: BinUnit? = nil
     ) -> any SliceDataCoding {
-        let decoder = CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count)
-        if let hook {
-            return SliceDataCoder(
-                coder: HookedCoder(decoder, box: hook), parameters: parameters, store: store, lines: lines,
-                scratch: scratch,
-                owned: [contexts, hook], unit: unit)
-        }
-        return SliceDataCoder(
-            coder: decoder, parameters: parameters, store: store, lines: lines, scratch: scratch, owned: [contexts],
-            unit: unit)
+        coding(
+            CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count),
+            parameters, store, lines, scratch, contexts, hook, unit)
     }
 
     /// Writes slice segment data from CTU records; `hook` encrypts.
@@ -76,15 +69,24 @@ package enum SliceData {
         contexts: ContextSet,
         hook: HookBox? = nil, unit: BinUnit? = nil
     ) -> any SliceDataCoding {
-        let encoder = CABACEncoder(contexts: contexts.states, sink: ByteSink())
+        coding(
+            CABACEncoder(contexts: contexts.states, sink: ByteSink()), parameters, store, lines, scratch, contexts,
+            hook,
+            unit)
+    }
+
+    /// With a hook or without.
+    private static func coding<Coder: BinCoder>(
+        _ coder: Coder, _ parameters: SliceParameters, _ store: ContextStore, _ lines: AboveContext,
+        _ scratch: SyntaxScratch, _ contexts: ContextSet, _ hook: HookBox?, _ unit: BinUnit?
+    ) -> any SliceDataCoding {
         if let hook {
             return SliceDataCoder(
-                coder: HookedCoder(encoder, box: hook), parameters: parameters, store: store, lines: lines,
-                scratch: scratch,
-                owned: [contexts, hook], unit: unit)
+                coder: HookedCoder(coder, box: hook), parameters: parameters, store: store, lines: lines,
+                scratch: scratch, owned: [contexts, hook], unit: unit)
         }
         return SliceDataCoder(
-            coder: encoder, parameters: parameters, store: store, lines: lines, scratch: scratch, owned: [contexts],
+            coder: coder, parameters: parameters, store: store, lines: lines, scratch: scratch, owned: [contexts],
             unit: unit)
     }
 

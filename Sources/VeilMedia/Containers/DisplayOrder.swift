@@ -46,6 +46,9 @@ struct DisplayOrder {
         (sps?.vui?.timing ?? sets.anyVps?.timing).flatMap { FrameRate($0.timeScale, $0.numUnitsInTick) }
     }
 
+    /// The same; 25 where nothing tells.
+    var rate: (numerator: Int, denominator: Int) { frameRate.map { ($0.numerator, $0.denominator) } ?? (25, 1) }
+
     /// What a track says of its layers, as the last parameter sets have them.
     func sampleGroups(layers: [Int], samples: Int) -> [UInt8] {
         guard layers.count > 1, let vps = sets.anyVps else { return [] }

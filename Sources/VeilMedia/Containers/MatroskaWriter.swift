@@ -56,10 +56,9 @@ package struct MatroskaWriter {
         let info =
             Self.element([0x2A, 0xD7, 0xB1], Self.number(1000)) + Self.element([0x4D, 0x80], text("veil"))
             + Self.element([0x57, 0x41], text("veil"))
-        let w = sps.window
+        let (width, height) = sps.shownSize
         let video =
-            Self.element([0xB0], Self.number(sps.picWidthInLumaSamples - w.left - w.right))
-            + Self.element([0xBA], Self.number(sps.picHeightInLumaSamples - w.top - w.bottom)) + Self.meaning(sps)
+            Self.element([0xB0], Self.number(width)) + Self.element([0xBA], Self.number(height)) + Self.meaning(sps)
         let track =
             Self.element([0xD7], [1]) + Self.element([0x73, 0xC5], [1]) + Self.element([0x83], [1])
             + Self.element([0x86], text("V_MPEGH/ISO/HEVC"))

@@ -17,7 +17,6 @@ package final class IsoMediaWriter {
     private var places: [DisplayOrder.Place] = []
     /// As the caller gave them.
     private var displayIndices: [Int] = []
-    private var written = 0
     private var waiting: [NALUnit] = []
     private var source: SourceMovie?
     private var userData: [UInt8]?
@@ -33,11 +32,7 @@ package final class IsoMediaWriter {
         self.path = path
         self.frameRate = frameRate
         output = try OutputFile(path: path)
-        var header = BoxWriter()
-        header.fullBox("vmhd", flags: 1) { $0.zeros(8) }
-        track = OutputTrack(
-            handler: "vide", timeScale: 1, descriptions: [], mediaHeader: header.bytes,
-            file: try Self.scratch(beside: path))
+        track = try OutputTrack.video(beside: path)
     }
 
     /// The stream was taken out of another file, whose forms and times it is to keep.
@@ -77,22 +72,11 @@ package final class IsoMediaWriter {
             return
         }
         for nal in unit where nal.header.nalUnitType.isSlice { layers.insert(nal.header.nuhLayerId) }
-        var sample: [UInt8] = []
         let isSync = unit.contains { $0.header.nalUnitType.isIRAP && $0.header.nuhLayerId == 0 }
-        for nal in try entries.take(unit, beginsAnew: isSync, path: path) {
-            sample += (0..<4).map { UInt8(truncatingIfNeeded: nal.bytes.count >> (24 - 8 * $0)) }
-            sample += nal.bytes
-        }
-        do { try track.file.write(contentsOf: sample) } catch {
-            throw MediaError.writeFailed(path: path, reason: "\(error.localizedDescription)")
-        }
-        track.samples.append(
-            OutputTrack.Sample(
-                offset: written, size: sample.count, duration: 0, compositionOffset: 0, isSync: isSync,
-                description: entries.count))
+        let sample = try entries.take(unit, beginsAnew: isSync, path: path)
+        try track.append(sample, isSync: isSync, description: entries.count, path: path)
         places.append(shown)
         if let displayIndex { displayIndices.append(displayIndex) }
-        written += sample.count
     }
 
     /// Copies the tracks of another ISO base media file that are no video, sound and subtitles, and what it says of the
@@ -149,7 +133,7 @@ package final class IsoMediaWriter {
         }
         let indices = displayIndices.count == places.count ? displayIndices : DisplayOrder.indices(places)
         return SampleTimeline(
-            indices: indices, rate: frameRate ?? order.frameRate.map { ($0.numerator, $0.denominator) } ?? (25, 1))
+            indices: indices, rate: frameRate ?? order.rate)
     }
 
     private func write(tracks: [OutputTrack]) throws {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilBitstream
 
 /// A track of a file that is being written: what its samples are, and where their bytes lie until then.
 struct OutputTrack {
@@ -44,6 +45,34 @@ struct OutputTrack {
     /// Further boxes of the sample tables.
     var sampleGroups: [UInt8] = []
     var file: FileHandle
+
+    /// A video track without samples, which will wait in a file without a name.
+    /// - Parameter path: of what is being written.
+    static func video(beside path: String) throws -> OutputTrack {
+        var header = BoxWriter()
+        header.fullBox("vmhd", flags: 1) { $0.zeros(8) }
+        return OutputTrack(
+            handler: "vide", timeScale: 1, descriptions: [], mediaHeader: header.bytes,
+            file: try IsoMediaWriter.scratch(beside: path))
+    }
+
+    /// Puts a sample of NAL units, each behind its length in four bytes (ISO/IEC 14496-15, 4.3.3), behind the others.
+    /// Its times come later.
+    /// - Parameter path: of what is being written, for messages.
+    mutating func append(_ units: [NALUnit], isSync: Bool, description: Int, path: String) throws {
+        var w = BoxWriter()
+        for nal in units {
+            w.u32(nal.bytes.count)
+            w.append(nal.bytes)
+        }
+        do { try file.write(contentsOf: w.bytes) } catch {
+            throw MediaError.writeFailed(path: path, reason: "\(error.localizedDescription)")
+        }
+        samples.append(
+            Sample(
+                offset: samples.last.map { $0.offset + $0.size } ?? 0, size: w.bytes.count, duration: 0,
+                compositionOffset: 0, isSync: isSync, description: description))
+    }
 
     var duration: Int { samples.reduce(0) { $0 + $1.duration } }
 

@@ -19,12 +19,13 @@ package final class LayerPackage {
     }
 
     /// A layer's samples, which wait in a file without a name.
-    private struct Layer {
+    private final class Layer {
         var track: OutputTrack
         var entries = SampleEntries()
         /// The access unit of each sample.
         var units: [Int] = []
-        var written = 0
+
+        init(_ track: OutputTrack) { self.track = track }
     }
 
     private let folder: String
@@ -79,35 +80,15 @@ package final class LayerPackage {
     }
 
     private func write(_ unit: [NALUnit], layer id: Int) throws {
-        var layer: Layer
-        if let known = layers[id] {
-            layer = known
-        } else {
-            var header = BoxWriter()
-            header.fullBox("vmhd", flags: 1) { $0.zeros(8) }
-            layer = Layer(
-                track: OutputTrack(
-                    handler: "vide", timeScale: 1, descriptions: [], mediaHeader: header.bytes,
-                    file: try IsoMediaWriter.scratch(beside: folder + "/x")))
-        }
-        defer { layers[id] = layer }
+        let layer = try layers[id] ?? Layer(OutputTrack.video(beside: folder + "/x"))
+        layers[id] = layer
         let slices = unit.filter { $0.header.nalUnitType.isSlice }
         let isSync = !slices.isEmpty && slices.allSatisfy { $0.header.nalUnitType.isIRAP }
-        var sample: [UInt8] = []
-        for nal in try layer.entries.take(unit, beginsAnew: isSync, path: folder) {
-            sample += (0..<4).map { UInt8(truncatingIfNeeded: nal.bytes.count >> (24 - 8 * $0)) } + nal.bytes
-        }
+        let sample = try layer.entries.take(unit, beginsAnew: isSync, path: folder)
         // A layer without a picture in the access unit leaves its messages out of segments.
         guard !slices.isEmpty else { return }
-        do { try layer.track.file.write(contentsOf: sample) } catch {
-            throw MediaError.writeFailed(path: folder, reason: "\(error.localizedDescription)")
-        }
-        layer.track.samples.append(
-            OutputTrack.Sample(
-                offset: layer.written, size: sample.count, duration: 0, compositionOffset: 0, isSync: isSync,
-                description: layer.entries.count))
+        try layer.track.append(sample, isSync: isSync, description: layer.entries.count, path: folder)
         layer.units.append(places.count)
-        layer.written += sample.count
     }
 
     /// Writes segments, manifest and page. Returns what could not be kept, a line each.
@@ -177,7 +158,7 @@ package final class LayerPackage {
         }
         return SampleTimeline(
             indices: DisplayOrder.indices(places),
-            rate: frameRate ?? order.frameRate.map { ($0.numerator, $0.denominator) } ?? (25, 1))
+            rate: frameRate ?? order.rate)
     }
 
     private func neededLayers(_ id: Int) -> [Int] {

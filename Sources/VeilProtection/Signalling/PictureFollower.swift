@@ -80,16 +80,11 @@ struct PictureFollower {
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps:
-            unreadable[nal.header.nalUnitType, default: [:]][layer] = Self.hash(nal.bytes)
-            try sets.insert(nal)
+            let hash = Self.hash(nal.bytes)
+            unreadable[nal.header.nalUnitType, default: [:]][layer] = hash
+            guard let id = try sets.insert(nal) else { return }
             unreadable[nal.header.nalUnitType]?[layer] = nil
-            let id: Int
-            switch nal.header.nalUnitType {
-            case .vps: id = try VideoParameterSet(rbsp: nal.rbsp).vpsVideoParameterSetId
-            case .sps: id = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).spsSeqParameterSetId
-            default: id = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).ppsPicParameterSetId
-            }
-            raw[Self.key(nal.header.nalUnitType, id)] = Self.hash(nal.bytes)
+            raw[Self.key(nal.header.nalUnitType, id)] = hash
         case .accessUnitDelimiter: positions.boundary()
         case .endOfSequence, .endOfBitstream: positions.endOfSequence(layer: layer)
         case let type where type.isSlice:

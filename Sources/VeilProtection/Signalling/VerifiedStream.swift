@@ -24,6 +24,8 @@ package final class VerifiedStream {
         /// Index of the next picture; of version 1, number of the next period.
         var next = 0
         var hasEnded = false
+        /// Counter of the last sealed unit under the layer's key: they ascend.
+        var lastSealed: UInt64?
         /// Picture order counts of the period, of version 1.
         var counts = IntervalSet()
     }
@@ -37,8 +39,6 @@ package final class VerifiedStream {
     private var layers: [Int: Layer] = [:]
     private var progress: [RunLayer: Progress] = [:]
     private var currentNonce: [UInt8]?
-    /// Counters of sealed units by run and layer of their key: they ascend.
-    private var sealedCounters: [RunLayer: UInt64] = [:]
     /// Some run so far was authenticated, the last message of it.
     private var authenticated: ProtectionMessage?
     /// The last message whose key was right: it says which layers are protected.
@@ -114,9 +114,7 @@ package final class VerifiedStream {
 
     /// What is no NAL unit would be sealed, if it looked like a slice of an authenticated layer; players may show it.
     private func check(malformed nal: NALUnit) throws {
-        guard nal.bytes.count >= 2, nal.bytes[0] >> 1 & 63 < 32 else { return }
-        let layer = Int(nal.bytes[0] & 1) << 5 | Int(nal.bytes[1] >> 3)
-        if layers[layer]?.isChecked == true {
+        if let layer = nal.damagedSliceLayer, layers[layer]?.isChecked == true {
             throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "has a slice with a forbidden header")
         }
     }
@@ -136,10 +134,10 @@ package final class VerifiedStream {
             let counter = SealedUnit.counter(nal)
         else { return }
         let run = RunLayer(nonce: known.message.nonce, layer: layer)
-        if let last = sealedCounters[run], counter <= last {
+        if let last = progress[run]?.lastSealed, counter <= last {
             throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "a sealed unit was repeated or moved")
         }
-        sealedCounters[run] = counter
+        progress[run]?.lastSealed = counter
     }
 
     private func check(_ nal: NALUnit) throws {

@@ -53,13 +53,7 @@ package final class StreamLayout {
 
     package func sizes(_ layers: [Int]) -> [Int: (width: Int, height: Int)] {
         layers.reduce(into: [:]) { result, layer in
-            if let (_, sps) = parameterSets(layer) {
-                let window = sps.window
-                result[layer] = (
-                    sps.picWidthInLumaSamples - window.left - window.right,
-                    sps.picHeightInLumaSamples - window.top - window.bottom
-                )
-            }
+            result[layer] = parameterSets(layer)?.1.shownSize
         }
     }
 

@@ -293,14 +293,16 @@ extension StreamTranscoder {
         let own = nal.header.nuhLayerId
         let encrypted = encryption.encryptedLayers
         if encrypted.contains(own) {
-            if !announced.contains(own) { try announce(own) }
+            try announce(own)
         } else if announced.isEmpty, let lowest = encrypted.first {
             try announce(lowest)
         }
     }
 
     private func announce(_ layer: Int) throws {
-        guard signals, let message = encryption?.message(layer: layer, period: 0) else { return }
+        guard signals, !announced.contains(layer), let message = encryption?.message(layer: layer, period: 0) else {
+            return
+        }
         try deliver(message: ProtectionSEI.unit(message), layer: layer)
     }
 
@@ -335,7 +337,7 @@ extension StreamTranscoder {
             let own = nal.header.nuhLayerId
             let layer = encryption.encryptedLayers.contains(own) ? own : lowest
             // Whoever opens it must know the run.
-            if !announced.contains(layer) { try announce(layer) }
+            try announce(layer)
             report.sealedSlices += 1
             if !isSealed { report.note("\(place): \(reason); sealed") }
             hasDelivered = true

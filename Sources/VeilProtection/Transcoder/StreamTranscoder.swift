@@ -281,9 +281,8 @@ package final class StreamTranscoder {
     /// What is no NAL unit, but may have been a slice before it was damaged.
     private func takeMalformed(_ nal: NALUnit, isSealed: Bool) throws {
         var isSelected = isSealed
-        if !isSealed, encrypts, nal.bytes.count >= 2, nal.bytes[0] >> 1 & 63 < 32 {
+        if !isSealed, encrypts, let layer = nal.damagedSliceLayer {
             try follow(layers: nil)
-            let layer = Int(nal.bytes[0] & 1) << 5 | Int(nal.bytes[1] >> 3)
             // Of any sub-layer, and an IRAP picture.
             isSelected = self.isSelected(
                 NALUnitHeader(nalUnitType: .idrNLP, nuhLayerId: layer, nuhTemporalIdPlus1: 7))
