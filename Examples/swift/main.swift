@@ -123,8 +123,8 @@ struct StirredCounter: Keystream {
 }
 
 func cipher() async throws {
-    let ring = KeyRing.generate(layers: 2, cipher: .custom)
-    CustomCipher.install(StirredCounter.self)
+    var ring = KeyRing.generate(layers: 2, cipher: .custom)
+    ring.generator = StirredCounter.self
     let stream = try await encode(keys: ring)
     let pictures = try await decode(stream, keys: ring)
     let clear = try await decode(try await encode(keys: nil), keys: nil)

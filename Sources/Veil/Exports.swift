@@ -19,8 +19,6 @@
 @_exported import enum VeilMedia.MediaError
 // Keys, and what is encrypted with them.
 @_exported import enum VeilProtection.CipherKind
-// Ciphers of a program's own.
-@_exported import enum VeilProtection.CustomCipher
 @_exported import enum VeilProtection.DamagePolicy
 @_exported import struct VeilProtection.ElementCounts
 @_exported import enum VeilProtection.ElementProfile

@@ -101,7 +101,6 @@ struct EncodeCommand: ParsableCommand {
         settings.keepsReconstructions = recon != nil
         coding.apply(to: &settings)
         try colour.check(depths: settings.layers.map { $0.bitDepth ?? format.bitDepth })
-        let sizes = try settings.layerSizes()
         settings.scheme = protection.scheme
         if let scheme = protection.scheme, scheme != .none, protection.keys == nil,
             plan.layers.allSatisfy({ $0.keys == nil })
@@ -111,8 +110,7 @@ struct EncodeCommand: ParsableCommand {
         if protection.scheme != Scheme.none {
             settings.keys = try protection.keys.map { try KeyRing(reference: $0) }
         }
-        settings.protection = try protection.options(
-            sizes: Dictionary(uniqueKeysWithValues: sizes.enumerated().map { ($0.offset, $0.element) }))
+        settings.protection = try protection.options()
         settings.signalsEncryption = protection.signal == .sei
         return settings
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
+import Veil
 import VeilMedia
-import VeilProtection
 
 extension Scheme: ExpressibleByArgument {
     public init?(argument: String) { self.init(name: argument) }
@@ -11,7 +11,10 @@ extension Scheme: ExpressibleByArgument {
 }
 
 extension CipherKind: ExpressibleByArgument {
-    public init?(argument: String) { self.init(name: argument) }
+    public init?(argument: String) {
+        self.init(name: argument)
+        if self == .custom { return nil }
+    }
     public static var allValueStrings: [String] { allCases.map(\.name) }
     public static var allValueDescriptions: [String: String] { [:] }
     public var defaultValueDescription: String { name }
@@ -115,35 +118,6 @@ struct ProtectionOptions: ParsableArguments {
         }
     }
 
-    /// What of each layer is encrypted. Regions are scaled to each layer's size, outwards.
-    private func selections(
-        _ sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]]
-    ) throws -> [Int: EncryptionScope] {
-        let wanted = try regions()
-        guard let (_, top) = sizes.max(by: { $0.key < $1.key }) else { return [:] }
-        for (text, region) in zip(roi, wanted) where region.x >= top.width || region.y >= top.height {
-            throw ValidationError(
-                "--roi \(text) lies outside the picture (\(top.width)x\(top.height)): nothing would be encrypted")
-        }
-        return sizes.reduce(into: [:]) { result, layer in
-            var selection = EncryptionScope()
-            selection.irapOnly = irapOnly
-            selection.minTemporalId = minTemporalId
-            let size = layer.value
-            selection.regions =
-                (tiles[layer.key] ?? [])
-                + wanted.map { r in
-                    let x = r.x * size.width / top.width
-                    let y = r.y * size.height / top.height
-                    let right = ((r.x + r.width) * size.width + top.width - 1) / top.width
-                    let bottom = ((r.y + r.height) * size.height + top.height - 1) / top.height
-                    return EncryptionScope.Region(
-                        x: x, y: y, width: min(right - x, 65535), height: min(bottom - y, 65535))
-                }
-            result[layer.key] = selection
-        }
-    }
-
     /// Writes the sidecar file, where one is wanted. It is no secret.
     func writeSidecar(_ encryption: Encryption) throws {
         guard let sidecar else { return }
@@ -152,35 +126,24 @@ struct ProtectionOptions: ParsableArguments {
         try file.finish()
     }
 
-    /// Nil when nothing is to be encrypted.
-    /// - Parameters:
-    ///   - sizes: luma size of each layer.
-    ///   - tiles: regions of the tiles asked for, by layer.
-    ///   - ring: the keys of `--keys`, where they were read already.
-    ///   - nonce: that the run must have; nil: it may choose.
-    func encryption(
-        layers: [Int], sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:],
-        ring: KeyRing? = nil, nonce: [UInt8]? = nil
-    ) throws -> Encryption? {
-        let scheme = self.scheme ?? (keys != nil ? .all : .none)
-        if scheme == .none { return nil }
-        guard let keys else { throw ValidationError("--scheme \(scheme.name) needs --keys") }
-        var options = try options(sizes: sizes, tiles: tiles)
-        options.scheme = scheme
-        options.nonce = nonce ?? options.nonce
-        let ring = try ring ?? KeyRing(reference: keys)
-        return try Encryption(
-            options: options, layers: layers,
-            keys: KeyRing(layers: layers.filter { scheme.covers($0, of: layers) }.map { try ring.key(layer: $0) }))
+    /// How finished streams are encrypted, and with which keys.
+    /// - Parameter command: whose options these are.
+    func transcoding(_ command: String) throws -> (keys: KeyRing, options: Encryption.Options) {
+        guard let keys, scheme != Scheme.none else {
+            throw ValidationError("\(command) needs --keys and a --scheme other than none")
+        }
+        var options = try options()
+        options.scheme = scheme ?? .all
+        return (try KeyRing(reference: keys), options)
     }
 
     /// All but the scheme.
-    func options(
-        sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:]
-    ) throws -> Encryption.Options {
+    func options() throws -> Encryption.Options {
         var options = Encryption.Options()
         options.resynchronization = resync.value
-        options.selections = try selections(sizes, tiles: tiles)
+        options.selection.irapOnly = irapOnly
+        options.selection.minTemporalId = minTemporalId
+        options.selection.regions = try regions()
         options.authenticates = authenticate
         options.cipher = cipher
         options.profile = profile

@@ -6,26 +6,6 @@ import VeilMedia
 /// Streams from files, pipes and standard input: byte streams as they are, all layers of ISO base media files (MP4,
 /// QuickTime), and what ffmpeg takes out of other containers (MPEG-TS, Matroska) without touching it.
 enum StreamInput {
-    /// Gives the NAL units of a stream.
-    /// - Parameters:
-    ///   - purpose: `passingOn` gives every byte of the stream, what is no NAL unit too.
-    ///   - output: where what is made of it goes, which may want to know where it comes from.
-    static func read(
-        _ path: String, for purpose: SplittingPurpose = .reading, to output: StreamOutput? = nil,
-        _ body: (NALUnit) throws -> Void
-    ) throws {
-        let chunks = try StreamChunks(InputFile(path: path))
-        output?.begin(from: chunks)
-        try named(path) {
-            var reader = AnnexBReader(purpose) { try chunks.next() }
-            while let nal = try reader.nextUnit() {
-                // A request to stop comes in the middle of the last unit.
-                if reader.hasEnded && Interruption.isRequested { break }
-                try body(nal)
-            }
-        }
-    }
-
     /// Gives the bytes of a stream as they come.
     static func chunks(
         _ path: String, opened: (StreamChunks) -> Void = { _ in }, _ body: ([UInt8]) throws -> Void

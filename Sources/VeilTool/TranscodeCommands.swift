@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Foundation
-import VeilBitstream
+import Veil
 import VeilMedia
-import VeilProtection
 
 struct DecryptCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -36,69 +35,18 @@ struct DecryptCommand: ParsableCommand {
 
     func run() throws {
         try CommandFiles.check(reads: [input, sidecar], keys: [keys], writes: [output])
-        let decryption = Decryption(
-            keys: try KeyRing(reference: keys), lenient: partial, verification: verification.options)
-        if let sidecar { try decryption.take(try Self.sidecar(sidecar)) }
-        let writer = try StreamWriter(path: output)
-        let transcoder = StreamTranscoder(mode: .decrypt(decryption), threads: threads) { try writer.write($0) }
-        try StreamInput.read(input, for: .passingOn, to: writer.output) { try transcoder.push($0) }
-        try transcoder.finish()
-        if decryption.signalledLayers.isEmpty { throw KeyError.notEncrypted(stream: input) }
-        try writer.finish()
-        transcoder.report.warn(input)
-        for layer in decryption.lockedLayers { warn("\(input): layer \(layer) stays encrypted") }
-        let isWhole = VerificationFlags.tell(decryption.report, of: input)
-        if transcoder.report.failedSlices > 0 || !isWhole { throw ExitCode(2) }
-    }
-}
-
-extension ProtectionOptions {
-    /// Pushes a stream through a transcoder that encrypts what there is of it, following its parameter sets, and
-    /// writes what it makes.
-    /// - Parameters:
-    ///   - tiles: the tiles to encrypt, in tile scan; nil: all.
-    ///   - old: decrypts what is encrypted already.
-    fileprivate func transcode(
-        _ input: String, command: String, tiles: [Int]? = nil, from old: Decryption? = nil, threads: Int,
-        damaged: DamagePolicy, to writer: StreamWriter
-    ) throws -> (StreamTranscoder, ProtectionPlan) {
-        guard let keys, scheme != Scheme.none else {
-            throw ValidationError("\(command) needs --keys and a --scheme other than none")
-        }
-        let ring = try KeyRing(reference: keys)
-        let plan = ProtectionPlan(tiles: tiles, followsSizes: !roi.isEmpty) { stream in
-            let made = try encryption(
-                layers: stream.layers, sizes: stream.layout.sizes(stream.layers),
-                tiles: try tiles.map { try stream.layout.regions(tiles: $0, layers: stream.layers) } ?? [:],
-                ring: ring, nonce: stream.nonce)
-            guard let made else { throw ValidationError("\(command) needs --keys") }
-            return made
-        }
-        let transcoder = StreamTranscoder(
-            mode: old.map { .rekeyPlan($0, plan) } ?? .plan(plan), threads: threads, signals: signal == .sei,
-            damaged: damaged
-        ) { try writer.write($0) }
-        do {
-            try StreamInput.read(input, for: .passingOn, to: writer.output) { try transcoder.push($0) }
-            try transcoder.finish()
-            if plan.encryption == nil { throw MediaError.notSupported(path: input, what: "no pictures") }
-            if let old, old.signalledLayers.isEmpty { throw KeyError.notEncrypted(stream: input) }
-            try transcoder.checkSelection()
-        } catch let error as ProtectionError {
-            // What was found on the way may tell more.
-            transcoder.report.warn(input)
-            throw NamedError(name: input, error: error)
-        }
-        if let encryption = plan.encryption { try writeSidecar(encryption) }
-        try writer.finish()
-        transcoder.report.warn(input)
+        let transcoder = VideoTranscoder(
+            .decrypt(
+                keys: try KeyRing(reference: keys), partial: partial, verification: verification.options,
+                sidecar: try sidecar.map(Self.sidecar)),
+            threads: max(threads, 1))
+        let file = try HeldOutput(path: output)
+        try file.transcode(input, transcoder)
         let report = transcoder.report
-        for (layer, count) in report.unchangedSlices.sorted(by: { $0.key < $1.key }) {
-            info("layer \(layer): \(count) slices have no bin that can be encrypted, or too few to change")
-        }
-        if report.droppedSlices > 0 { warn("\(input): \(report.droppedSlices) slices were left out") }
-        if report.sealedSlices > 0 { warn("\(input): \(report.sealedSlices) slices were sealed") }
-        return (transcoder, plan)
+        for message in report.messages { warn("\(input): \(message)") }
+        for layer in report.lockedLayers { warn("\(input): layer \(layer) stays encrypted") }
+        let isWhole = VerificationFlags.tell(report.verification, of: input)
+        if report.failedSlices > 0 || !isWhole { throw ExitCode(2) }
     }
 }
 
@@ -130,7 +78,24 @@ struct DamageOptions: ParsableArguments {
           3 slices were left in the clear, as --damaged pass allows
         """
 
-    func check(_ report: TranscodeReport, _ input: String) throws {
+    /// Encrypts a stream: all of it, or as far as the policy allows. Says what became of its slices.
+    func encrypt(_ input: String, _ transcoder: VideoTranscoder, _ protection: ProtectionOptions, to file: HeldOutput)
+        throws
+    {
+        try file.transcode(input, transcoder) {
+            if let encryption = transcoder.encryptions.last { try protection.writeSidecar(encryption) }
+        }
+        let report = transcoder.report
+        for message in report.messages { warn("\(input): \(message)") }
+        for (layer, count) in report.unchangedSlices.sorted(by: { $0.key < $1.key }) {
+            info("layer \(layer): \(count) slices have no bin that can be encrypted, or too few to change")
+        }
+        if report.droppedSlices > 0 { warn("\(input): \(report.droppedSlices) slices were left out") }
+        if report.sealedSlices > 0 { warn("\(input): \(report.sealedSlices) slices were sealed") }
+    }
+
+    /// Ends the program with a status of its own where something was left in the clear.
+    func check(_ report: VideoTranscoder.Report, _ input: String) throws {
         if report.failedSlices > 0 {
             warn("\(input): \(report.failedSlices) slices were left IN THE CLEAR")
             throw ExitCode(3)
@@ -172,16 +137,21 @@ struct EncryptCommand: ParsableCommand {
             }
             return list
         }
-        let writer = try StreamWriter(path: output)
-        let (transcoder, plan) = try protection.transcode(
-            input, command: "encrypt", tiles: wantedTiles, threads: threads, damaged: damage.damaged, to: writer)
+        var (keys, options) = try protection.transcoding("encrypt")
+        options.tiles = wantedTiles
+        let transcoder = VideoTranscoder(
+            .encrypt(keys: keys, options: options), threads: max(threads, 1), damaged: damage.damaged,
+            signals: protection.signal == .sei)
+        let file = try HeldOutput(path: output)
+        try damage.encrypt(input, transcoder, protection, to: file)
         let report = transcoder.report
         info(
-            "\(report.pictures) pictures, \(writer.bytesWritten) bytes, of which \(report.messageBytes) are "
+            "\(report.pictures) pictures, \(file.bytesWritten) bytes, of which \(report.messageBytes) are "
                 + "encryption messages"
         )
-        for (index, run) in plan.runs.enumerated() {
-            if plan.runs.count > 1 { info("run \(index + 1) of \(plan.runs.count), as the layers change:") }
+        let runs = transcoder.encryptions
+        for (index, run) in runs.enumerated() {
+            if runs.count > 1 { info("run \(index + 1) of \(runs.count), as the layers change:") }
             for line in EncryptionSpace.lines(run, layerBytes: report.layerBytes) { info(line) }
         }
         try damage.check(report, input)
@@ -216,48 +186,16 @@ struct RekeyCommand: ParsableCommand {
     func run() throws {
         try CommandFiles.check(
             reads: [input, oldSidecar], keys: [oldKeys, protection.keys], writes: [output, protection.sidecar])
-        let decryption = Decryption(keys: try KeyRing(reference: oldKeys), verification: verification.options)
-        if let oldSidecar { try decryption.take(try DecryptCommand.sidecar(oldSidecar)) }
-        let writer = try StreamWriter(path: output)
-        let (transcoder, _) = try protection.transcode(
-            input, command: "rekey", from: decryption, threads: threads, damaged: damage.damaged, to: writer)
-        let isWhole = VerificationFlags.tell(decryption.report, of: input)
+        let (keys, options) = try protection.transcoding("rekey")
+        let transcoder = VideoTranscoder(
+            .rekey(
+                from: try KeyRing(reference: oldKeys), verification: verification.options,
+                sidecar: try oldSidecar.map(DecryptCommand.sidecar), keys: keys, options: options),
+            threads: max(threads, 1), damaged: damage.damaged, signals: protection.signal == .sei)
+        try damage.encrypt(input, transcoder, protection, to: try HeldOutput(path: output))
+        let isWhole = VerificationFlags.tell(transcoder.report.verification, of: input)
         try damage.check(transcoder.report, input)
         if !isWhole { throw ExitCode(2) }
     }
 }
 
-extension TranscodeReport {
-    func warn(_ name: String) { for message in messages { VeilTool.warn("\(name): \(message)") } }
-}
-
-/// Writes NAL units to a file, complete or not at all, or to standard output. Nothing is written before the second
-/// access unit begins, so that what is wrong with the keys of any layer shows first.
-final class StreamWriter {
-    let output: StreamOutput
-    private var held: [NALUnit]? = []
-    private var basePictures = 0
-
-    init(path: String) throws { output = try StreamOutput(path: path) }
-
-    var bytesWritten: Int { output.bytesWritten }
-
-    func write(_ nal: NALUnit) throws {
-        guard held != nil else { return try output.write(nal) }
-        if nal.header.nalUnitType.isSlice, nal.header.nuhLayerId == 0, nal.bytes.count > 2, nal.bytes[2] & 0x80 != 0 {
-            basePictures += 1
-        }
-        held?.append(nal)
-        if basePictures == 2 { try release() }
-    }
-
-    private func release() throws {
-        for nal in held ?? [] { try output.write(nal) }
-        held = nil
-    }
-
-    func finish() throws {
-        try release()
-        try output.finish()
-    }
-}

@@ -17,9 +17,15 @@ extension VideoEncoder.Settings {
             }
             return try ring.key(layer: layer)
         }
+        if protection.tiles != nil { throw SettingsError("tiles are chosen in finished streams") }
         var options = protection
         options.scheme = chosen
-        return try Encryption(options: options, layers: ids, keys: KeyRing(layers: all))
+        var ring = KeyRing(layers: all)
+        ring.generator = keys?.generator ?? layers.lazy.compactMap { $0.keys?.generator }.first
+        let sizes = try layerSizes().map { (width: $0.width, height: $0.height) }
+        return try Encryption(
+            options: options, layers: ids, keys: ring,
+            sizes: Dictionary(uniqueKeysWithValues: zip(ids, sizes)))
     }
 
     /// The scheme that encrypts just the layers that have keys.

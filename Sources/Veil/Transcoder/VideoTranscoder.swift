@@ -14,13 +14,16 @@ public final class VideoTranscoder {
         /// Encrypt layers as the options say: scheme, cipher, profile, elements, resynchronization, nonce. Layers
         /// come from the VPS, which is followed to the end: where it tells of others, a new nonce is chosen.
         case encrypt(keys: KeyRing, options: Encryption.Options)
-        /// Decrypt. Layers for which the keys are not there throw ``KeyError``, or stay encrypted when `partial`.
-        case decrypt(keys: KeyRing, partial: Bool, verification: VerificationOptions = VerificationOptions())
+        /// Decrypt. Layers for which the keys are not there throw ``KeyError``, or stay encrypted when `partial`. A
+        /// stream without messages takes a sidecar.
+        case decrypt(
+            keys: KeyRing, partial: Bool, verification: VerificationOptions = VerificationOptions(),
+            sidecar: Sidecar? = nil)
         /// Decrypt with old keys and encrypt with new ones in one pass; each encryption that the stream is made of
         /// gets a nonce of its own.
         case rekey(
-            from: KeyRing, verification: VerificationOptions = VerificationOptions(), keys: KeyRing,
-            options: Encryption.Options)
+            from: KeyRing, verification: VerificationOptions = VerificationOptions(), sidecar: Sidecar? = nil,
+            keys: KeyRing, options: Encryption.Options)
         /// Show all bins to hooks of your own, which may replace them: a watermark, statistics, another cipher.
         ///
         /// A hook that changes bins is responsible for the stream staying decodable: see ``EncryptableBins`` for
@@ -40,6 +43,10 @@ public final class VideoTranscoder {
         public var unchangedSlices: [Int: Int] = [:]
         /// Bytes of encryption messages put in or taken out.
         public var messageBytes = 0
+        /// Bytes of slice NAL units, by layer.
+        public var layerBytes: [Int: Int] = [:]
+        /// Decrypting: layers that stay encrypted for want of a key.
+        public var lockedLayers: [Int] = []
         /// What was found about where a stream comes from that is decrypted.
         public var verification: VerificationReport?
         /// The first messages about damage, one line each.
@@ -50,50 +57,99 @@ public final class VideoTranscoder {
     private var grouping = AccessUnitGrouping()
     private let transcoder: StreamTranscoder
     private let sink = Sink()
+    /// Not taken yet.
+    private var sidecar: Sidecar?
 
     private final class Sink { var units: [NALUnit] = [] }
 
+    /// Encrypts with hooks that ``Encryption`` makes, decrypts with such of a ``KeyRing``, or shows bins to hooks.
     /// - Parameters:
     ///   - threads: worker threads, 1 or more; output does not depend on it. At most that many pictures are held.
     ///   - damaged: encrypting or exchanging keys, what becomes of slices that cannot be encrypted; by default
     ///     ``ProtectionError`` is thrown.
-    public init(_ operation: Operation, threads: Int = 1, damaged: DamagePolicy = .error) {
+    ///   - signals: encrypting, put messages into the stream that tell decryptors; else they need a ``Sidecar``.
+    public init(_ operation: Operation, threads: Int = 1, damaged: DamagePolicy = .error, signals: Bool = true) {
         let mode: StreamTranscoder.Mode
         switch operation {
         case .encrypt(let keys, let options): mode = .plan(ProtectionPlan(options: options, keys: keys))
-        case .decrypt(let keys, let partial, let verification):
+        case .decrypt(let keys, let partial, let verification, let given):
+            sidecar = given
             mode = .decrypt(Decryption(keys: keys, lenient: partial, verification: verification))
-        case .rekey(let old, let verification, let keys, let options):
+        case .rekey(let old, let verification, let given, let keys, let options):
+            sidecar = given
             mode = .rekeyPlan(
                 Decryption(keys: old, verification: verification), ProtectionPlan(options: options, keys: keys))
         case .hooks(let provider): mode = .hooks(provider)
         }
         let sink = sink
-        transcoder = StreamTranscoder(mode: mode, threads: threads, damaged: damaged) { sink.units.append($0) }
+        transcoder = StreamTranscoder(mode: mode, threads: threads, signals: signals, damaged: damaged) {
+            sink.units.append($0)
+        }
     }
 
     /// Takes the next bytes of the stream, however they are cut. Returns the access units that became ready.
     public func push(_ bytes: some Sequence<UInt8>) throws -> [AccessUnit] {
-        for unit in try splitter.push(bytes) { try transcoder.push(unit) }
+        try transcode(bytes)
         return group()
     }
 
-    /// Ends the stream and returns the access units left.
+    /// Ends the stream and returns the access units left. Throws ``ProtectionError`` where nothing was encrypted, and
+    /// ``KeyError/notEncrypted(stream:)`` where nothing was decrypted since nothing says that it is encrypted.
     public func finish() throws -> [AccessUnit] {
-        if let unit = try splitter.finish() { try transcoder.push(unit) }
-        try transcoder.finish()
-        try transcoder.checkSelection()
+        try end()
         var result = group()
         if let last = grouping.finish() { result.append(AccessUnit(last)) }
         return result
     }
+
+    /// Takes the next bytes of the stream, however they are cut, and delivers NAL units as soon as they are ready.
+    public func push(_ bytes: some Sequence<UInt8>, deliver: (StreamUnit) throws -> Void) throws {
+        try transcode(bytes)
+        try handOn(deliver)
+    }
+
+    /// Ends the stream and delivers the NAL units left. Throws as ``finish()`` does.
+    /// - Parameter isCut: what came last may be half a NAL unit, and is left out.
+    public func finish(isCut: Bool = false, deliver: (StreamUnit) throws -> Void) throws {
+        try end(isCut: isCut)
+        try handOn(deliver)
+    }
+
+    private func transcode(_ bytes: some Sequence<UInt8>) throws {
+        try takeSidecar()
+        for unit in try splitter.push(bytes) { try transcoder.push(unit) }
+    }
+
+    private func end(isCut: Bool = false) throws {
+        try takeSidecar()
+        if let unit = try splitter.finish(), !isCut { try transcoder.push(unit) }
+        try transcoder.finish()
+        if let decryption = transcoder.decryption, decryption.signalledLayers.isEmpty {
+            throw KeyError.notEncrypted(stream: "the stream")
+        }
+        try transcoder.checkSelection()
+    }
+
+    private func takeSidecar() throws {
+        guard let given = sidecar else { return }
+        sidecar = nil
+        try transcoder.decryption?.take(given)
+    }
+
+    private func handOn(_ deliver: (StreamUnit) throws -> Void) throws {
+        defer { sink.units = [] }
+        for unit in sink.units { try deliver(StreamUnit(nal: unit)) }
+    }
+
+    /// Encrypting, the encryption of each run of the stream so far: one, unless the stream's layers change.
+    public var encryptions: [Encryption] { transcoder.plan?.runs ?? [] }
 
     public var report: Report {
         let r = transcoder.report
         var report = Report(
             pictures: r.pictures, failedSlices: r.failedSlices, droppedSlices: r.droppedSlices,
             sealedSlices: r.sealedSlices, unchangedSlices: r.unchangedSlices, messageBytes: r.messageBytes,
-            messages: r.messages)
+            layerBytes: r.layerBytes, lockedLayers: transcoder.decryption?.lockedLayers ?? [], messages: r.messages)
         report.verification = transcoder.decryption?.report
         return report
     }

@@ -45,14 +45,11 @@ public enum CipherKind: UInt8, Sendable, CaseIterable {
     case aes128 = 2
     case aes256 = 3
     case chacha20 = 4
-    /// A generator of the program's own (``CustomCipher``).
+    /// A generator of the program's own (``KeyRing/generator``).
     case custom = 255
 
     /// Those that every program has.
     public static let allCases: [CipherKind] = [.chaotic, .aes128, .aes256, .chacha20]
-
-    /// Whether this program has it.
-    public var isAvailable: Bool { self != .custom || CustomCipher.isInstalled }
 
     /// As `keys.json` and the command line write it.
     public var name: String {
@@ -66,26 +63,29 @@ public enum CipherKind: UInt8, Sendable, CaseIterable {
     }
 
     public init?(name: String) {
-        guard let kind = (Self.allCases + [.custom]).first(where: { $0.name == name && $0.isAvailable }) else {
-            return nil
-        }
+        guard let kind = (Self.allCases + [.custom]).first(where: { $0.name == name }) else { return nil }
         self = kind
     }
 
-    func makeKeystream(key: SecretBytes) -> any Keystream {
-        var bytes = key.bytes
-        defer { bytes.wipe() }
-        return makeKeystream(key: bytes)
-    }
-
-    /// A generator keyed with 32 bytes.
-    public func makeKeystream(key: [UInt8]) -> any Keystream {
+    /// What makes keystreams of 32 bytes of key; nil of a generator of the program's own that is not there.
+    func maker(_ generator: (any Keystream.Type)?) -> (@Sendable (SecretBytes) -> any Keystream)? {
+        let make: @Sendable ([UInt8]) -> any Keystream
         switch self {
-        case .chaotic: return ChaoticKeystream(key: key)
-        case .aes128: return AESCounterKeystream(key: Array(key.prefix(16)))
-        case .aes256: return AESCounterKeystream(key: key)
-        case .chacha20: return ChaCha20Keystream(key: key)
-        case .custom: return CustomCipher.make(key: key)
+        case .chaotic: make = { ChaoticKeystream(key: $0) }
+        case .aes128: make = { AESCounterKeystream(key: Array($0.prefix(16))) }
+        case .aes256: make = { AESCounterKeystream(key: $0) }
+        case .chacha20: make = { ChaCha20Keystream(key: $0) }
+        case .custom:
+            guard let generator else { return nil }
+            make = { generator.init(key: $0) }
+        }
+        return { key in
+            var bytes = key.bytes
+            defer { bytes.wipe() }
+            return make(bytes)
         }
     }
+
+    /// A generator keyed with 32 bytes; nil of ``custom``, which is ``KeyRing/generator``'s to make.
+    public func makeKeystream(key: [UInt8]) -> (any Keystream)? { maker(nil)?(SecretBytes(key)) }
 }

@@ -7,8 +7,8 @@ import VeilEntropy
 public enum KeystreamSample {
     /// The first words of the first unit's keystream under a key made from a seed and an index (SHA-256 of both, big
     /// endian). `count` is rounded up to what the generator makes at once.
-    public static func words(_ cipher: CipherKind, seed: UInt64, index: Int, count: Int) -> [UInt32] {
-        var stream = cipher.makeKeystream(key: key(seed: seed, index: index))
+    public static func words(_ cipher: CipherKind, seed: UInt64, index: Int, count: Int) throws -> [UInt32] {
+        var stream = try keystream(cipher, seed: seed, index: index)
         stream.start(UnitNonce(period: 0, pocDelta: 0, ctuAddress: 0))
         var words = [UInt32](repeating: 0, count: (count + 511) / 512 * 512)
         words.withUnsafeMutableBufferPointer { all in
@@ -19,6 +19,13 @@ public enum KeystreamSample {
         return words
     }
 
+    private static func keystream(_ cipher: CipherKind, seed: UInt64, index: Int) throws -> any Keystream {
+        guard let stream = cipher.makeKeystream(key: key(seed: seed, index: index)) else {
+            throw ProtectionError.unsupported(reason: "\(cipher.name) is no generator of this program")
+        }
+        return stream
+    }
+
     /// What a generator costs, in seconds of user time.
     public struct Speed: Sendable {
         public var secondsPerByte: Double
@@ -27,7 +34,7 @@ public enum KeystreamSample {
         public var secondsPerBin: Double
     }
 
-    public static func speed(_ cipher: CipherKind) -> Speed {
+    public static func speed(_ cipher: CipherKind) throws -> Speed {
         func userTime() -> Double {
             var usage = rusage()
             getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
@@ -44,7 +51,7 @@ public enum KeystreamSample {
                 calls *= 4
             }
         }
-        var stream = cipher.makeKeystream(key: key(seed: 1, index: 0))
+        var stream = try keystream(cipher, seed: 1, index: 0)
         let words = UnsafeMutableBufferPointer<UInt32>.allocate(capacity: 512)
         words.initialize(repeating: 0)
         defer { words.deallocate() }
@@ -74,7 +81,7 @@ public enum KeystreamSample {
         message.cipher = cipher
         message.feedback = cipher == .chaotic
         let hook: any BinHook = BinCipher(
-            message: message, key: SecretBytes(key(seed: 2, index: 0)), decrypts: false, statistics: nil)
+            message: message, keystream: try keystream(cipher, seed: 2, index: 0), decrypts: false, statistics: nil)
         hook.begin(BinUnit(layer: 0, period: 0, pocDelta: 0, ctuAddress: 0))
         var sum: UInt32 = 0
         let replace = time { for run in runs { sum &+= hook.replace(run) } }

@@ -100,6 +100,7 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
         guard derived.check(message) == message.keyCheck else {
             throw KeyError.wrong(layer: message.layer, id: message.keyId, source: keys.source)
         }
+        _ = try keys.keystreams(message.cipher, layer: message.layer)
         return derived
     }
 
@@ -135,11 +136,14 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     /// The message in force now counts, whatever comes while the picture is worked on.
     public func pictureHooks(layer: Int) -> @Sendable () -> (any BinHook)? {
         lock.withLock {
-            guard let known = layers[layer], let keys = known.keys else { return { nil } }
+            guard let known = layers[layer], let keys = known.keys,
+                let keystreams = known.message.cipher.maker(self.keys.generator)
+            else { return { nil } }
             // Before the first IRAP picture version 1 encrypts nothing.
             if known.message.version == 1 && known.isNew { return { nil } }
             let make = { @Sendable in
-                BinCipher(message: known.message, key: keys.keystream, decrypts: true, statistics: nil)
+                BinCipher(
+                    message: known.message, keystream: keystreams(keys.keystream), decrypts: true, statistics: nil)
             }
             guard known.message.resynchronization == .stream else { return make }
             let chains = chains

@@ -11,9 +11,11 @@ public final class Encryption: BinHookProvider, Sendable {
     public struct Options: Sendable {
         public var scheme = Scheme.all
         public var resynchronization = Resynchronization.substream
+        /// What is encrypted of the pictures. Its regions are in luma samples of the highest layer's pictures as they
+        /// are shown, and are scaled to the other layers, outwards.
         public var selection = EncryptionScope()
-        /// In place of `selection` for some layers: regions are in luma samples of the layer.
-        public var selections: [Int: EncryptionScope] = [:]
+        /// Of finished streams: tiles to encrypt, besides regions; indices in tile scan (6.5.1). Nil: all.
+        public var tiles: [Int]?
         /// Tags for each picture of each encrypted layer (``AuthenticationMessage``).
         public var authenticates = false
         /// 16 bytes; a fresh random one by default.
@@ -32,6 +34,7 @@ public final class Encryption: BinHookProvider, Sendable {
         let keys: StreamKey
         /// What every hook's keystream is a copy of. Not of generators of the program's own, which may be classes.
         nonisolated(unsafe) let keystream: (any Keystream)?
+        let makeKeystream: @Sendable (SecretBytes) -> any Keystream
         let sealing: SymmetricKey
         let statistics = EncryptionStatistics()
     }
@@ -45,8 +48,19 @@ public final class Encryption: BinHookProvider, Sendable {
     /// How many units were sealed.
     private let sealed = Atomic<UInt64>(0)
 
-    /// - Parameter layers: nuh_layer_ids of the stream, ascending.
-    public init(options: Options, layers ids: [Int], keys: KeyRing) throws {
+    /// - Parameters:
+    ///   - layers: nuh_layer_ids of the stream, ascending.
+    ///   - sizes: luma width and height of each layer's pictures as they are shown, for regions to be scaled; without
+    ///     them regions are the same in all layers.
+    /// Throws ``KeyError`` where a layer has no key, ``ProtectionError`` where a region lies outside.
+    public convenience init(
+        options: Options, layers ids: [Int], keys: KeyRing, sizes: [Int: (width: Int, height: Int)] = [:]
+    ) throws {
+        try self.init(options: options, layers: ids, keys: keys, scopes: options.scopes(sizes))
+    }
+
+    /// - Parameter scopes: in place of the options' selection, of some layers; regions are in the layer's samples.
+    init(options: Options, layers ids: [Int], keys: KeyRing, scopes: [Int: EncryptionScope]) throws {
         self.options = options
         let nonce = options.nonce ?? SecretBytes.random(16).bytes
         self.nonce = nonce
@@ -65,15 +79,16 @@ public final class Encryption: BinHookProvider, Sendable {
             message.feedback = options.feedback ?? key.feedback ?? (message.cipher == .chaotic)
             message.resynchronization = options.resynchronization
             message.elements = options.elements ?? key.elements ?? (message.profile == .maximal ? .maximal : .paper)
-            message.selection = options.selections[id] ?? options.selection
+            message.selection = scopes[id] ?? options.selection
             message.isAuthenticated = options.authenticates
             message.nonce = nonce
             message.protectedLayers = protected
             message.keyId = key.id
             let derived = StreamKey(key: key.key, message: message)
+            let make = try keys.keystreams(message.cipher, layer: id)
             layers[id] = Layer(
                 message: message, keys: derived,
-                keystream: message.cipher == .custom ? nil : message.cipher.makeKeystream(key: derived.keystream),
+                keystream: message.cipher == .custom ? nil : make(derived.keystream), makeKeystream: make,
                 sealing: SealedUnit.key(key.key, nonce: nonce, layer: id))
         }
         self.layers = layers
@@ -116,7 +131,7 @@ public final class Encryption: BinHookProvider, Sendable {
         let make = {
             BinCipher(
                 message: known.message,
-                keystream: known.keystream ?? known.message.cipher.makeKeystream(key: known.keys.keystream),
+                keystream: known.keystream ?? known.makeKeystream(known.keys.keystream),
                 decrypts: false,
                 statistics: known.statistics)
         }
@@ -131,13 +146,7 @@ public final class Encryption: BinHookProvider, Sendable {
 }
 
 extension BinCipher {
-    convenience init(message: ProtectionMessage, key: SecretBytes, decrypts: Bool, statistics: EncryptionStatistics?) {
-        self.init(
-            message: message, keystream: message.cipher.makeKeystream(key: key), decrypts: decrypts,
-            statistics: statistics)
-    }
-
-    fileprivate convenience init(
+    convenience init(
         message: ProtectionMessage, keystream: any Keystream, decrypts: Bool, statistics: EncryptionStatistics?
     ) {
         self.init(

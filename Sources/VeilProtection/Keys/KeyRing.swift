@@ -37,6 +37,13 @@ public struct KeyRing: Sendable {
     public private(set) var layers: [LayerKey]
     /// Where it came from, for messages.
     public var source = "keys"
+    /// A keystream generator of your own, which ``CipherKind/custom`` stands for (cipher 255 in messages). Programs
+    /// that have none refuse such streams by name.
+    ///
+    /// `fill` is asked for a multiple of 16 words at a time; `start` is called at the beginning of every unit and must
+    /// give a sequence that depends on the key and on all 96 bits of the nonce. Several instances are used at once,
+    /// from several threads.
+    public var generator: (any Keystream.Type)?
 
     public init(layers: [LayerKey]) { self.layers = layers }
 
@@ -54,6 +61,7 @@ public struct KeyRing: Sendable {
     public func only(layer: Int) throws -> KeyRing {
         var ring = KeyRing(layers: [try key(layer: layer)])
         ring.source = source
+        ring.generator = generator
         return ring
     }
 
@@ -78,6 +86,15 @@ public struct KeyRing: Sendable {
             throw KeyError.noKeyForLayer(layer: layer, source: source)
         }
         return key
+    }
+
+    /// What makes a layer's keystreams of a key. Throws where it takes a generator that is not there.
+    func keystreams(_ cipher: CipherKind, layer: Int) throws -> @Sendable (SecretBytes) -> any Keystream {
+        guard let make = cipher.maker(generator) else {
+            throw KeyError.unsupported(
+                layer: layer, reason: "its cipher (\(cipher.name)) is another program's own, which this one has not")
+        }
+        return make
     }
 
     /// The key of an id.

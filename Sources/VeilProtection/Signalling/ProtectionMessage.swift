@@ -164,7 +164,7 @@ public struct ProtectionMessage: Hashable, Sendable {
         version = try known("version") { $0 == 1 || $0 == Self.version ? $0 : nil }
         scheme = try known("scheme", Scheme.init(rawValue:))
         layer = try known("layer") { $0 < 63 ? Int($0) : nil }
-        cipher = try known("cipher") { CipherKind(rawValue: $0).flatMap { $0.isAvailable ? $0 : nil } }
+        cipher = try known("cipher") { CipherKind(rawValue: $0) }
         profile = try known("profile", ElementProfile.init(rawValue:))
         let flags = try known("flag") { $0 < 32 ? Int($0) : nil }
         feedback = flags & 1 != 0

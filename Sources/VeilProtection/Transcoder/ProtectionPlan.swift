@@ -7,17 +7,6 @@ import VeilBitstream
 /// to the end. Where the set of layers changes (streams joined, a new VPS), or sizes do that regions depend on, a new
 /// run begins, with an encryption of its own under a fresh nonce.
 package final class ProtectionPlan {
-    /// What encryption depends on.
-    package struct Stream {
-        /// nuh_layer_ids, ascending.
-        package let layers: [Int]
-        package let layout: StreamLayout
-        /// How many runs came before.
-        package let run: Int
-        /// The nonce that the run must have; nil of the first, which may choose.
-        package let nonce: [UInt8]?
-    }
-
     private struct Basis: Equatable {
         var layers: [Int]
         var sizes: [Int]
@@ -27,28 +16,14 @@ package final class ProtectionPlan {
     package let layout = StreamLayout()
     /// The encryptions of the runs so far, the last one in force.
     package private(set) var runs: [Encryption] = []
-    private let tiles: [Int]?
-    private let followsSizes: Bool
-    private let make: (Stream) throws -> Encryption
+    private let options: Encryption.Options
+    private let keys: KeyRing
     private var basis: Basis?
 
-    /// - Parameters:
-    ///   - tiles: tiles that regions are made of.
-    ///   - followsSizes: what `make` makes depends on the size of the layers.
-    ///   - make: throws when a layer has no key.
-    package init(tiles: [Int]? = nil, followsSizes: Bool = false, make: @escaping (Stream) throws -> Encryption) {
-        self.tiles = tiles
-        self.followsSizes = followsSizes
-        self.make = make
-    }
-
-    /// The same options and keys for every run.
-    package convenience init(options: Encryption.Options, keys: KeyRing) {
-        self.init { stream in
-            var options = options
-            options.nonce = stream.nonce ?? options.nonce
-            return try Encryption(options: options, layers: stream.layers, keys: keys)
-        }
+    /// The same options and keys for every run. Nonces but the first follow from the one before.
+    package init(options: Encryption.Options, keys: KeyRing) {
+        self.options = options
+        self.keys = keys
     }
 
     /// The nonce of the run after another one of the same encryption: the first is random, the others follow from it,
@@ -76,17 +51,16 @@ package final class ProtectionPlan {
     func next(layers: [Int]?) throws -> Encryption? {
         if layers == nil && basis != nil { return nil }
         let layers = layers ?? layout.layers
-        var wanted = Basis(layers: layers, sizes: [], regions: [:])
-        if followsSizes || tiles != nil {
-            let sizes = layout.sizes(layers)
-            wanted.sizes = layers.flatMap { [sizes[$0]?.width ?? 0, sizes[$0]?.height ?? 0] }
-            wanted.regions = try tiles.map { try layout.regions(tiles: $0, layers: layers) } ?? [:]
-        }
+        let dependsOnSizes = options.tiles != nil || !options.selection.regions.isEmpty
+        let sizes = dependsOnSizes ? layout.sizes(layers) : [:]
+        let tiles = try options.tiles.map { try layout.regions(tiles: $0, layers: layers) } ?? [:]
+        let wanted = Basis(
+            layers: layers, sizes: layers.flatMap { [sizes[$0]?.width ?? 0, sizes[$0]?.height ?? 0] }, regions: tiles)
         if wanted == basis { return nil }
-        let encryption = try make(
-            Stream(
-                layers: layers, layout: layout, run: runs.count,
-                nonce: runs.last.map { Self.nonce(after: $0.nonce) }))
+        var options = options
+        options.nonce = runs.last.map { Self.nonce(after: $0.nonce) } ?? options.nonce
+        let encryption = try Encryption(
+            options: options, layers: layers, keys: keys, scopes: options.scopes(sizes, tiles: tiles))
         basis = wanted
         runs.append(encryption)
         return encryption

@@ -55,7 +55,7 @@ package final class StreamTranscoder {
     let threads: Int
     let signals: Bool
     let damaged: DamagePolicy
-    let plan: ProtectionPlan?
+    package let plan: ProtectionPlan?
     package let decryption: Decryption?
     /// The encryption in force.
     private(set) var encryption: Encryption?
@@ -197,8 +197,7 @@ package final class StreamTranscoder {
         }
         let options = first.options
         let selects =
-            options.elements != nil || !options.selection.isEverything
-            || options.selections.values.contains { !$0.isEverything }
+            options.elements != nil || !options.selection.isEverything || options.tiles != nil
         // Bits of slices that were left out count among the encrypted ones.
         let isNothing = plan.encryptedBits == 0 || (report.droppedSlices > 0 && !hasChanged)
         if selects && report.sealedSlices == 0 && isNothing {

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+extension Encryption.Options {
+    /// What of each layer is encrypted: regions scaled to each layer's size, outwards, and the tiles' rectangles.
+    /// - Parameters:
+    ///   - sizes: luma size of each layer's pictures as they are shown.
+    ///   - tiles: rectangles of the tiles asked for in each layer, in its luma samples.
+    /// Throws ``ProtectionError`` where a region lies outside the highest layer's pictures.
+    func scopes(
+        _ sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:]
+    ) throws -> [Int: EncryptionScope] {
+        guard let (_, top) = sizes.max(by: { $0.key < $1.key }) else { return [:] }
+        for region in selection.regions where region.x >= top.width || region.y >= top.height {
+            throw ProtectionError.nothing(
+                reason: "the region \(region.x),\(region.y),\(region.width),\(region.height) lies outside the picture "
+                    + "(\(top.width)x\(top.height))")
+        }
+        return sizes.reduce(into: [:]) { result, layer in
+            var scope = selection
+            scope.regions = (tiles[layer.key] ?? []) + selection.regions.map { $0.scaled(from: top, to: layer.value) }
+            result[layer.key] = scope
+        }
+    }
+}
+
+extension EncryptionScope.Region {
+    /// As many samples as a message can tell.
+    private static let maxExtent = 65535
+
+    /// The least rectangle of a picture of another size that covers the region.
+    fileprivate func scaled(from whole: (width: Int, height: Int), to size: (width: Int, height: Int)) -> Self {
+        let left = x * size.width / whole.width
+        let top = y * size.height / whole.height
+        let right = ((x + width) * size.width + whole.width - 1) / whole.width
+        let bottom = ((y + height) * size.height + whole.height - 1) / whole.height
+        return Self(
+            x: left, y: top, width: min(right - left, Self.maxExtent), height: min(bottom - top, Self.maxExtent))
+    }
+}
