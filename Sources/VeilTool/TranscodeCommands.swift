@@ -79,7 +79,9 @@ struct DamageOptions: ParsableArguments {
         """
 
     /// Encrypts a stream: all of it, or as far as the policy allows. Says what became of its slices.
-    func encrypt(_ input: String, _ transcoder: VideoTranscoder, _ protection: ProtectionOptions, to file: HeldOutput)
+    func encrypt(
+        _ input: String, _ transcoder: VideoTranscoder, _ protection: ProtectionOptions, to file: HeldOutput
+    )
         throws
     {
         try file.transcode(input, transcoder) {
@@ -198,4 +200,3 @@ struct RekeyCommand: ParsableCommand {
         if !isWhole { throw ExitCode(2) }
     }
 }
-
