@@ -27,6 +27,7 @@
 @_exported import class VeilProtection.Encryption
 @_exported import struct VeilProtection.EncryptionScope
 @_exported import enum VeilProtection.EncryptionSpace
+@_exported import enum VeilProtection.HiddenPictures
 @_exported import enum VeilProtection.KeyError
 @_exported import struct VeilProtection.KeyRing
 @_exported import protocol VeilProtection.Keystream

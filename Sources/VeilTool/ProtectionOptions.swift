@@ -76,6 +76,12 @@ struct ProtectionOptions: ParsableArguments {
     @Flag(help: "Add an authentication tag to each picture of each encrypted layer, so that changes are detected.")
     var authenticate = false
     @Option(
+        help: """
+            Pictures to seal whole, with a grey picture in their place for who has no key: 0 none, 1 IRAP pictures, \
+            2 those of the lowest temporal sub-layer too, 3 all.
+            """)
+    var hide: Int = 0
+    @Option(
         help: "Where decryptors learn how the stream is encrypted: sei (messages in the stream) or none (--sidecar).")
     var signal: Signal = .sei
     @Option(help: "With --signal none: file for what decryptors need beside the keys.")
@@ -97,6 +103,10 @@ struct ProtectionOptions: ParsableArguments {
 
     func validate() throws {
         guard (0...6).contains(minTemporalId) else { throw ValidationError("--min-temporal-id takes 0 to 6") }
+        guard HiddenPictures(rawValue: hide) != nil else { throw ValidationError("--hide takes 0 to 3") }
+        if hide > 0 && !roi.isEmpty {
+            throw ValidationError("--hide seals whole pictures, which have no --roi")
+        }
         if signal == .none && sidecar == nil { throw ValidationError("--signal none needs --sidecar FILE") }
         if signal == .sei && sidecar != nil { throw ValidationError("--sidecar goes with --signal none") }
         if signal == .none && authenticate {
@@ -145,6 +155,7 @@ struct ProtectionOptions: ParsableArguments {
         options.selection.minTemporalId = minTemporalId
         options.selection.regions = try regions()
         options.authenticates = authenticate
+        options.hiding = HiddenPictures(rawValue: hide) ?? .none
         options.cipher = cipher
         options.profile = profile
         options.feedback = feedback

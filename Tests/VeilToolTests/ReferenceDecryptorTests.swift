@@ -44,6 +44,7 @@ struct ReferenceDecryptorTests {
         arguments: [
             ["--resync", "stream"], ["--feedback", "--cipher", "aes-128-ctr"], ["--no-feedback"], ["--scheme", "bl"],
             ["--scheme", "el"],
+            ["--hide", "1"], ["--hide", "3", "--authenticate"],
             ["--irap-only"], ["--roi", "32,16,40,40"], ["--elements", "mvd,dqp-sign,coeff"],
         ])
     func itKnowsTheOptions(options: [String]) throws {
@@ -88,6 +89,30 @@ struct ReferenceDecryptorTests {
         _ = try Run(["decode", f.path("\(name)-clear.hevc"), "-o", direct])
         let pictures = try Data(contentsOf: URL(fileURLWithPath: own))
         #expect(pictures == (try Data(contentsOf: URL(fileURLWithPath: direct))) && pictures.count > 1000)
+    }
+
+    /// Hidden as they are encoded: the same bytes as hidden afterwards.
+    @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"), arguments: [1, 2, 3])
+    func picturesHiddenInTheLoop(level: Int) throws {
+        let f = try Fixture.shared.get()
+        let options = [
+            "--hide", String(level), "--scheme", "all", "--keys", f.path("keys.json"), "--nonce",
+            "000102030405060708090a0b0c0d0e0f",
+        ]
+        let names = ["clear", "inside", "after"].map { "hidden\(level)-\($0).hevc" }
+        try f.encode(names[0], [])
+        try f.encode(names[1], options)
+        let after = try Run(["encrypt", f.path(names[0]), "-o", f.path(names[2])] + options)
+        try #require(after.status == 0, "\(after.errors)")
+        #expect(try f.data(names[1]) == f.data(names[2]))
+        try veil(["decrypt", f.path(names[1]), "-o", f.path("hidden\(level)-back.hevc"), "--keys", f.path("keys.json")])
+        #expect(try f.data("hidden\(level)-back.hevc") == f.data(names[0]))
+        let mine = try Run([
+            "decode", f.path(names[1]), "-o", f.path("hidden\(level).yuv"), "--keys", f.path("keys.json"),
+        ])
+        let open = try Run(["decode", f.path(names[0]), "-o", f.path("hidden\(level)-open.yuv")])
+        #expect(mine.status == 0 && open.status == 0, "\(mine.errors)")
+        #expect(try f.data("hidden\(level).yuv") == f.data("hidden\(level)-open.yuv"))
     }
 
     @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"))

@@ -9,7 +9,8 @@ The result is the clear stream, byte for byte. Needs nothing but Python 3.8.
 """
 import sys
 
-from bits import FormatError, escape, nal_units, unescape
+from bits import FormatError, escape, unescape
+from hidden import opened
 from keystreams import vectors
 from message import TAG_UUID, UUID, Message, Unlocked, load_keys, sei_messages
 from parameter_sets import ParameterSets
@@ -31,7 +32,7 @@ def decrypt(stream, keys):
         position = positions.next(h, nal_type, layer, tid, known)[1:]
         picture[layer] = (Picture(h, tid, 16 <= nal_type <= 23), position)
 
-    for code, unit, trailing in nal_units(stream):
+    for code, unit, trailing in opened(stream, keys):
         if len(unit) < 2 or unit[0] & 0x80 or not unit[1] & 7:
             out += code + unit + trailing
             continue

@@ -2,9 +2,9 @@
 import VeilBitstream
 import VeilProtection
 
-/// Verifies a stream and shows a decoder's decrypting hooks its messages. Layers whose keystream never restarts cannot
-/// be decrypted picture by picture while decoding: from the first message that says so, the stream is decrypted before
-/// it reaches the decoder.
+/// Opens hidden pictures, verifies a stream and shows a decoder's decrypting hooks its messages. Layers whose keystream
+/// never restarts cannot be decrypted picture by picture while decoding: from the first message that says so, the
+/// stream is decrypted before it reaches the decoder.
 package final class DecryptingInput {
     private let decryption: Decryption
     private let threads: Int
@@ -13,17 +13,20 @@ package final class DecryptingInput {
     private var transcoder: StreamTranscoder?
     private var replays = false
     private var verified: VerifiedStream?
+    private var opening: PictureOpening?
 
     package init(_ decryption: Decryption, threads: Int, deliver: @escaping (NALUnit) throws -> Void) {
         self.decryption = decryption
         self.threads = threads
         self.deliver = deliver
         verified = VerifiedStream(decryption) { [unowned self] in try take($0) }
+        opening = PictureOpening(decryption) { [unowned self] in try verified?.push($0) }
     }
 
-    package func push(_ nal: NALUnit) throws { try verified?.push(nal) }
+    package func push(_ nal: NALUnit) throws { try opening?.push(nal) }
 
     package func finish() throws {
+        try opening?.finish()
         try verified?.finish()
         try transcoder?.finish()
     }

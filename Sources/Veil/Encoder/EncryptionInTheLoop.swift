@@ -79,7 +79,7 @@ extension ScalableSettings {
     /// Encrypts base layer access units one by one.
     private static func baseProtection(_ encryption: Encryption, threads: Int) -> ([NALUnit]) throws -> [NALUnit] {
         var result: [NALUnit] = []
-        let transcoder = StreamTranscoder(mode: .encrypt(encryption), threads: threads, signals: false) {
+        let transcoder = StreamTranscoder(mode: .encrypt(encryption), threads: threads, signals: false, hides: false) {
             result.append($0)
         }
         return { nals in

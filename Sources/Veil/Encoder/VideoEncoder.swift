@@ -25,6 +25,7 @@ public final class VideoEncoder {
     /// Of an authenticated stream, the access unit that may be the last.
     private var waiting: CodedAccessUnit?
     private let tags: AccessUnitTags?
+    private let hiding: AccessUnitHiding?
 
     /// Throws ``SettingsError``, ``EncoderError``, ``BaseLayerError`` or ``KeyError`` when the settings cannot be met,
     /// and ``MediaError`` for statistics of passes.
@@ -37,6 +38,7 @@ public final class VideoEncoder {
         tags = encryption.flatMap {
             $0.options.authenticates && settings.signalsEncryption ? AccessUnitTags($0) : nil
         }
+        hiding = encryption.flatMap { $0.options.hiding == .none ? nil : AccessUnitHiding($0) }
         encoder = try ScalableEncoder(settings: inner)
         colours = plan.layers.indices.map { inner.colour(ofLayer: $0) }
         if case .first(let path)? = settings.pass {
@@ -94,7 +96,8 @@ public final class VideoEncoder {
 
     private func accessUnit(_ coded: CodedAccessUnit, isLast: Bool = false) throws -> AccessUnit {
         try statistics?.add(coded)
-        var unit = AccessUnit(try tags?.add(to: coded.nals, isLast: isLast) ?? coded.nals)
+        let tagged = try tags?.add(to: coded.nals, isLast: isLast) ?? coded.nals
+        var unit = AccessUnit(try hiding?.hide(tagged) ?? tagged)
         unit.displayIndex = coded.displayIndex
         if settings.keepsReconstructions {
             unit.reconstructions = zip(coded.pictures, sources.layerSizes).enumerated().map { i, layer in
@@ -134,6 +137,22 @@ private final class AccessUnitTags {
         try authenticator?.finishPicture()
         if isLast { try authenticator?.finish() }
         return tagged
+    }
+}
+
+/// Hides pictures of access units as they are made.
+private final class AccessUnitHiding {
+    private var hidden: [NALUnit] = []
+    private var hiding: PictureHiding?
+
+    init(_ encryption: Encryption) {
+        hiding = PictureHiding(encryption) { [unowned self] in hidden.append($0) }
+    }
+
+    func hide(_ units: [NALUnit]) throws -> [NALUnit] {
+        defer { hidden.removeAll() }
+        for unit in units { try hiding?.push(unit) }
+        return hidden
     }
 }
 

@@ -107,13 +107,14 @@ enum StreamWork {
     /// An encryption of all of a stream's layers that `scheme` covers.
     static func encryption(
         scheme: Scheme, cipher: CipherKind, profile: ElementProfile, layers: [Int], keys: KeyRing? = nil,
-        nonce: [UInt8]? = nil
+        nonce: [UInt8]? = nil, hiding: HiddenPictures = .none
     ) throws -> Encryption {
         var options = Encryption.Options()
         options.scheme = scheme
         options.cipher = cipher
         options.profile = profile
         options.nonce = nonce
+        options.hiding = hiding
         return try Encryption(options: options, layers: layers, keys: keys ?? throwAwayKeys(cipher, profile))
     }
 }

@@ -85,6 +85,12 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     /// The keys that a message asks for; nil where its layer stays as it is. Throws when the key is missing or wrong.
     func unlock(_ message: ProtectionMessage) throws -> StreamKey? { try lock.withLock { try unlocked(message) } }
 
+    /// The sealing key of a message's run and layer; nil where the layer stays as it is. Throws like ``unlock(_:)``.
+    func sealingKey(_ message: ProtectionMessage) throws -> SymmetricKey? {
+        guard try unlock(message) != nil, let key = keys.key(id: message.keyId) else { return nil }
+        return SealedUnit.key(key.key, nonce: message.nonce, layer: message.layer)
+    }
+
     /// Under the lock.
     private func unlocked(_ message: ProtectionMessage) throws -> StreamKey? {
         guard wants(layer: message.layer) else { return nil }

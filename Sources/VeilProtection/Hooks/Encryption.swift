@@ -18,6 +18,8 @@ public final class Encryption: BinHookProvider, Sendable {
         public var tiles: [Int]?
         /// Tags for each picture of each encrypted layer (``AuthenticationMessage``).
         public var authenticates = false
+        /// Pictures that are sealed whole after encryption.
+        public var hiding = HiddenPictures.none
         /// 16 bytes; a fresh random one by default.
         public var nonce: [UInt8]?
         /// In place of what the key ring says.
@@ -63,6 +65,11 @@ public final class Encryption: BinHookProvider, Sendable {
     init(options: Options, layers ids: [Int], keys: KeyRing, scopes: [Int: EncryptionScope]) throws {
         self.options = options
         let nonce = options.nonce ?? SecretBytes.random(16).bytes
+        if options.hiding != .none,
+            let layer = ids.first(where: { !(options.selections[$0] ?? options.selection).regions.isEmpty })
+        {
+            throw KeyError.unsupported(layer: layer, reason: "hidden pictures have no regions")
+        }
         self.nonce = nonce
         guard nonce.count == 16 else { throw KeyError.malformed(source: "nonce", reason: "is not 16 bytes") }
         let protected = ids.reduce(UInt64(0)) {
@@ -117,10 +124,10 @@ public final class Encryption: BinHookProvider, Sendable {
     }
 
     /// Seals a unit under the key of an encrypted layer.
-    package func seal(_ nal: NALUnit, layer: Int) throws -> NALUnit {
+    package func seal(_ nal: NALUnit, layer: Int, as kind: SealedUnit.Kind = .damaged) throws -> NALUnit {
         guard let known = layers[layer] else { throw KeyError.noKeyForLayer(layer: layer, source: "sealing") }
         let counter = sealed.wrappingAdd(1, ordering: .relaxed).oldValue
-        return try SealedUnit.seal(nal, layer: layer, counter: counter, key: known.sealing)
+        return try SealedUnit.seal(nal, layer: layer, counter: counter, key: known.sealing, kind: kind)
     }
 
     /// What decryptors need that find no messages in the stream: the first message of each layer, to be kept beside it.

@@ -12,7 +12,14 @@ import VeilBitstream
 /// sub-layer of the unit sealed, so that it is dropped with them.
 package enum SealedUnit {
     package static let type = NALUnitType(rawValue: 60)
-    package static let mark: [UInt8] = [0x56, 0x65, 0x69, 0x53]
+    /// Why a unit was sealed, which its mark tells.
+    package enum Kind: UInt8 {
+        /// It cannot be encrypted bin by bin.
+        case damaged = 0x53
+        /// Its picture is hidden (``HiddenPictures``): the unit inside is encrypted too, and a stand-in precedes it.
+        case hidden = 0x48
+        var mark: [UInt8] { [0x56, 0x65, 0x69, rawValue] }
+    }
     private static let headBytes = 13
     private static let tagBytes = 16
 
@@ -24,13 +31,14 @@ package enum SealedUnit {
     }
 
     /// Whether a unit says that it is one.
-    package static func isOne(_ nal: NALUnit) -> Bool {
-        nal.header.nalUnitType == type && nal.bytes.count > 2 && nal.bytes[2...].starts(with: mark)
+    package static func isOne(_ nal: NALUnit, kind: Kind = .damaged) -> Bool {
+        !nal.isMalformed && nal.header.nalUnitType == type && nal.bytes.count > 2
+            && nal.bytes[2...].starts(with: kind.mark)
     }
 
     /// The layer whose key a sealed unit is under.
     static func keyLayer(_ nal: NALUnit) -> Int? {
-        nal.bytes.count > 2 + mark.count ? Int(nal.bytes[2 + mark.count]) : nil
+        nal.bytes.count > 6 ? Int(nal.bytes[6]) : nil
     }
 
     /// The counter of a sealed unit, not verified.
@@ -40,14 +48,16 @@ package enum SealedUnit {
         return head.suffix(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    static func seal(_ nal: NALUnit, layer: Int, counter: UInt64, key: SymmetricKey) throws -> NALUnit {
+    static func seal(
+        _ nal: NALUnit, layer: Int, counter: UInt64, key: SymmetricKey, kind: Kind = .damaged
+    ) throws -> NALUnit {
         let header =
             nal.isMalformed
             ? NALUnitHeader(nalUnitType: type, nuhLayerId: layer)
             : NALUnitHeader(
                 nalUnitType: type, nuhLayerId: nal.header.nuhLayerId,
                 nuhTemporalIdPlus1: nal.header.nuhTemporalIdPlus1)
-        let head = mark + [UInt8(truncatingIfNeeded: layer)] + counterBytes(counter)
+        let head = kind.mark + [UInt8(truncatingIfNeeded: layer)] + counterBytes(counter)
         let box = try AES.GCM.seal(
             nal.bytes, using: key, nonce: AES.GCM.Nonce(data: [0, 0, 0, 0] + counterBytes(counter)),
             authenticating: header.bytes + head)
@@ -59,9 +69,9 @@ package enum SealedUnit {
     }
 
     /// The unit that was sealed; nil when the sealed unit was changed, or sealed under another key.
-    static func open(_ nal: NALUnit, key: SymmetricKey) -> NALUnit? {
+    static func open(_ nal: NALUnit, key: SymmetricKey, kind: Kind = .damaged) -> NALUnit? {
         let rbsp = nal.rbsp
-        guard rbsp.count > headBytes + tagBytes, rbsp.last == 0x80, rbsp.starts(with: mark),
+        guard rbsp.count > headBytes + tagBytes, rbsp.last == 0x80, rbsp.starts(with: kind.mark),
             let nonce = try? AES.GCM.Nonce(data: [0, 0, 0, 0] + rbsp[5..<headBytes]),
             let box = try? AES.GCM.SealedBox(
                 nonce: nonce, ciphertext: rbsp[headBytes..<(rbsp.count - tagBytes - 1)],

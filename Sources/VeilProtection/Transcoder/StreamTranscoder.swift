@@ -63,6 +63,8 @@ package final class StreamTranscoder {
     /// Whether hooks are the caller's own, of which nothing is known.
     let hasOwnHooks: Bool
     private let output: (NALUnit) throws -> Void
+    private let hiding: PictureHiding?
+    private var opening: PictureOpening?
     private var authenticator: StreamAuthenticator?
     private var verified: VerifiedStream?
     let sets = ParameterSetCollection()
@@ -86,15 +88,18 @@ package final class StreamTranscoder {
     /// - Parameters:
     ///   - signals: encrypting, put the encryption messages into the stream.
     ///   - damaged: encrypting, what to do with what cannot be encrypted.
-    ///   - verifies: decrypting, the stream was not verified before.
+    ///   - verifies: decrypting, the stream was not verified before, nor hidden pictures opened.
+    ///   - hides: encrypting, hide pictures as the encryption says, unless that is done later.
     package init(
         mode: Mode, threads: Int, signals: Bool = true, damaged: DamagePolicy = .error, verifies: Bool = true,
-        deliver: @escaping (NALUnit) throws -> Void
+        hides: Bool = true, deliver: @escaping (NALUnit) throws -> Void
     ) {
         self.threads = max(threads, 1)
         self.signals = signals
         self.damaged = damaged
-        output = deliver
+        let hiding = hides ? PictureHiding(deliver: deliver) : nil
+        self.hiding = hiding
+        if let hiding { output = { try hiding.push($0) } } else { output = deliver }
         plan = mode.plan
         decryption = mode.decryption
         switch mode {
@@ -114,6 +119,7 @@ package final class StreamTranscoder {
         }
         if verifies {
             verified = decryption.map { VerifiedStream($0) { [unowned self] in try self.take($0, isSealed: false) } }
+            opening = decryption.map { PictureOpening($0) { [unowned self] in try self.takeOpened($0) } }
         }
     }
 
@@ -122,6 +128,7 @@ package final class StreamTranscoder {
 
     private func use(_ new: Encryption) {
         encryption = new
+        hiding?.encryption = new
         announced = []
         following.numbering = PeriodNumbering(isSilent: !signals)
         hooks = decryption.map { Rekeying(from: $0, to: new) } ?? new
@@ -174,11 +181,16 @@ package final class StreamTranscoder {
 
     /// Takes the next NAL unit. Throws what `deliver` throws, a missing or wrong key, and ``ProtectionError``.
     package func push(_ nal: NALUnit) throws {
+        if let opening { try opening.push(nal) } else { try takeOpened(nal) }
+    }
+
+    private func takeOpened(_ nal: NALUnit) throws {
         if let verified { try verified.push(nal) } else { try take(nal, isSealed: false) }
     }
 
     /// Ends the stream.
     package func finish() throws {
+        try opening?.finish()
         try verified?.finish()
         try drain()
         try authenticator?.finish()
@@ -267,7 +279,8 @@ package final class StreamTranscoder {
             if zeros > 0 { try put(.ready(.zeros(zeros))) }
             return true
         }
-        guard encrypts, signals, SealedUnit.isOne(nal) || ProtectionSEI.ownPayload(in: nal) != nil else { return false }
+        let isSealed = SealedUnit.isOne(nal) || SealedUnit.isOne(nal, kind: .hidden)
+        guard encrypts, signals, isSealed || ProtectionSEI.ownPayload(in: nal) != nil else { return false }
         try follow(layers: nil)
         if damaged == .error || damaged == .pass {
             let what = try? ProtectionSEI.message(in: nal).map { ", with key id \($0.keyId)" }
