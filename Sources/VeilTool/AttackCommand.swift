@@ -18,14 +18,25 @@ struct AttackCommand: ParsableCommand {
     var qp: String = "26,26"
     @Option(help: "Code at most this many frames of a clip.")
     var frames: Int = 9
-    @Option(help: "x265 options; by default one I picture, then P pictures.")
+    @Option(help: "x265 options; by default P pictures between the I pictures.")
     var x265Options: String = "bframes=0,scenecut=0"
+    @Option(help: "Most pictures between intra pictures (for clips).")
+    var keyint: Int = 4
+    @Option(
+        parsing: .upToNextOption,
+        help: "Clips whose pictures the right ones are to be told from; by default windows of the clip itself.")
+    var gallery: [String] = []
+    @Option(help: "How many pictures the right one is to be found among.")
+    var gallerySize: Int = 100
     @Option(help: "The frame that pictures show, from 0.")
     var figure: Int = 4
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard frames > 0, figure >= 0 else { throw ValidationError("--frames takes 1 or more, --figure 0 or more") }
+        guard gallerySize > 1, keyint > 0 else {
+            throw ValidationError("--gallery-size takes 2 or more, --keyint 1 or more")
+        }
         guard input.input != "-" else { throw ValidationError("attack reads its clip several times: a file is needed") }
         guard FileManager.default.fileExists(atPath: input.input) else {
             throw MediaError.cannotOpen(path: input.input, reason: "no such file")
@@ -39,6 +50,8 @@ struct AttackCommand: ParsableCommand {
         settings.threads = max(experiment.threads, 1)
         settings.figureFrame = figure
         settings.folder = experiment.output
+        settings.gallery = gallery
+        settings.gallerySize = gallerySize
         var stream = input.input
         var known: String?
         let temporary = ["attack-clear.hevc", "attack-known.y4m", "attack-known.hevc"].map {
@@ -78,7 +91,7 @@ struct AttackCommand: ParsableCommand {
     private func encode(_ clip: String, _ stream: String, _ qp: String, raw: Bool) throws {
         var arguments = [
             "encode", clip, "-o", stream, "--layers", layers.rawValue, "--qp", qp, "--scheme", "none", "--frames",
-            String(frames),
+            String(frames), "--keyint", String(keyint),
             "--preset", experiment.preset,
             "--threads", String(experiment.threads),
         ]

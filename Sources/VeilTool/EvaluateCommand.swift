@@ -44,6 +44,10 @@ struct EvaluateCommand: ParsableCommand {
     var reference: String?
     @Option(help: "Keys and nonces to try each way of encrypting with.")
     var draws: Int = 3
+    @Option(
+        parsing: .upToNextOption,
+        help: "Clips whose pictures the right ones are to be told from; by default windows of the clip itself.")
+    var gallery: [String] = []
     @Option(help: "The frame that pictures show, from 0.")
     var figure: Int = 8
     @Flag(help: "Keep the streams.")
@@ -138,6 +142,7 @@ struct EvaluateCommand: ParsableCommand {
         settings.threads = max(experiment.threads, 1)
         settings.figureFrame = figure
         settings.draws = draws
+        settings.gallery = gallery
         settings.folder = experiment.output
         settings.keepsStreams = keep
         guard let structure = job.structure else {

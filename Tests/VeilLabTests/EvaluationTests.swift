@@ -11,7 +11,7 @@ import VeilRecon
 @testable import VeilLab
 
 /// A folder that goes with the test.
-private final class Folder {
+final class Folder {
     let path = NSTemporaryDirectory() + "/veil-evaluation-\(UInt64.random(in: 0 ... .max))"
     init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
     deinit { try? FileManager.default.removeItem(atPath: path) }
@@ -19,7 +19,7 @@ private final class Folder {
 }
 
 /// Codes frames of the drawn clip as one layer; also writes the clip.
-private func makeStream(
+func makeStream(
     _ folder: Folder, _ name: String, first: Int = 0, frames: Int = 4, qp: Int = 24
 ) throws -> (stream: String, clip: String) {
     let clip = DemoClip(width: 128, height: 96)
@@ -77,6 +77,7 @@ struct EvaluationTests {
             // Encrypted bits are those of the elements, all of them.
             #expect(c.bits.allSatisfy { $0.total == $0.elements.values.reduce(0, +) && $0.total > 0 })
             #expect(c.histogram.reduce(0, +) == 128 * 96)
+            #expect(c.recognition?.gallery == 100 && c.recognition?.queries == 4)
         }
         let report = EvaluationReport(version: "test", command: "veil evaluate", machine: "test", runs: [run])
         let files = try EvaluationPage.write(report, pictures: [pictures], folder: folder("report"))
@@ -161,7 +162,7 @@ struct EvaluationTests {
         #expect(frames == 3 && report.failedSlices == 0 && report.concealedCTUs == 0)
         // Nothing changed: the same slice data again.
         let walk = SliceWalk()
-        walk.change = { _ in }
+        walk.change = { _, _ in }
         walk.layers = []
         var out: [UInt8] = []
         walk.deliver = { out.append(annexB: $0) }

@@ -6,70 +6,6 @@ import VeilEntropy
 import VeilMedia
 import VeilProtection
 
-/// What `veil attack` found: how much someone without the key gets out of an encrypted stream.
-public struct AttackReport: Codable, Sendable {
-    /// One attack on one way of encrypting: the best picture it gives, against the clear decode of the highest layer.
-    public struct Attempt: Codable, Sendable {
-        public var scheme: String
-        public var profile: String
-        public var attack: String
-        public var psnrY: Double
-        public var ssim: Double
-        public var vif: Double?
-        /// 1 - edge differential ratio.
-        public var edgeSimilarity: Double
-    }
-
-    /// What the unencrypted structure tells of a picture.
-    public struct Structure: Codable, Sendable {
-        public var layer: Int
-        public var picture: String
-        public var correlation: Double
-        public var edgeSimilarity: Double
-        public var chance: Double
-    }
-
-    /// One bit of a key.
-    public struct KeyBit: Codable, Sendable {
-        public var cipher: String
-        public var bit: Int
-        /// Share of the encrypted bits that differ when the bit is flipped; 0.5 is ideal.
-        public var changed: Double
-        /// The decryptor named the key as wrong before writing anything.
-        public var refused: Bool
-        /// Luma PSNR of what the wrong key decrypts to, when the check is overridden.
-        public var psnrY: Double
-    }
-
-    /// Known plaintext under one nonce used twice.
-    public struct Reuse: Codable, Sendable {
-        public var cipher: String
-        public var frames: Int
-        public var bits: Int
-        /// Share of the secret stream's encrypted bits within reach of the known stream's keystream.
-        public var reached: Double
-        /// Share of all its encrypted bits that the attack gets right.
-        public var right: Double
-        public var psnrBefore: Double
-        public var psnrAfter: Double
-        public var ssimAfter: Double
-    }
-
-    public var version: String
-    public var command: String
-    public var machine: String
-    public var clip: String
-    public var width: Int
-    public var height: Int
-    public var frames: Int
-    public var layers: String
-    public var qp: String
-    public var attempts: [Attempt]
-    public var structures: [Structure]
-    public var keyBits: [KeyBit]
-    public var reuse: [Reuse]
-}
-
 /// Attacks a clear stream's encryptions.
 package final class Attack {
     package struct Settings {
@@ -79,6 +15,10 @@ package final class Attack {
         package var threads = 1
         package var figureFrame = 8
         package var folder = "."
+        /// Clips whose pictures those of an attack are to be told from.
+        package var gallery: [String] = []
+        /// How many pictures to tell from.
+        package var gallerySize = 100
         package init() {}
     }
 
@@ -88,15 +28,17 @@ package final class Attack {
         package var reuse: [(caption: String, frame: VideoFrame)] = []
     }
 
-    private struct View {
+    struct View {
         var quality: EvaluationReport.Quality
         var frame: VideoFrame?
+        var recognition: Recognition?
     }
 
-    private let settings: Settings
+    let settings: Settings
     private let progress: Progress
     private var clearPath = ""
     private var stride = 1
+    private(set) var bench = RecognitionBench(truths: [:], others: [])
 
     package init(settings: Settings, progress: Progress) {
         self.settings = settings
@@ -104,9 +46,9 @@ package final class Attack {
     }
 
     /// Steps of progress for a stream of `layers` layers.
-    package static func steps(layers: Int) -> Int { (layers > 1 ? 3 : 1) * 2 + 4 }
+    package static func steps(layers: Int) -> Int { (layers > 1 ? 3 : 1) * 2 + 9 }
 
-    private func path(_ name: String) -> String { "\(settings.folder)/\(name)" }
+    func path(_ name: String) -> String { "\(settings.folder)/\(name)" }
 
     /// - Parameters:
     ///   - stream: the clear stream.
@@ -131,10 +73,12 @@ package final class Attack {
         var report = AttackReport(
             version: version, command: command, machine: Machine.description, clip: settings.clip, width: format.width,
             height: format.height,
-            frames: frames, layers: settings.layers, qp: settings.qp, attempts: [], structures: [], keyBits: [],
-            reuse: [])
+            frames: frames, layers: settings.layers, qp: settings.qp, attempts: [], structures: [],
+            drawings: [], hidden: [], keyBits: [], reuse: [])
         var pictures = Pictures()
         pictures.attempts.append(("clear", try frame(clearPath, min(settings.figureFrame, frames - 1))))
+        progress.step("pictures to tell from")
+        bench = try makeBench(frames: frames, format: format)
         for profile in ElementProfile.allCases {
             for scheme in ids.count > 1 ? [Scheme.bl, .all, .el] : [.all] {
                 progress.step("\(scheme.name), \(profile.name) elements")
@@ -143,6 +87,10 @@ package final class Attack {
         }
         progress.step("structure")
         try structure(stream, ids, files, &report, &pictures)
+        for hiding in HiddenPictures.allCases {
+            progress.step(hiding == .none ? "sketches" : "pictures hidden, level \(hiding.rawValue)")
+            try hide(stream, hiding, ids, &report, &pictures)
+        }
         progress.step("one bit of the key")
         for cipher in [CipherKind.chaotic, .aes128, .aes256, .chacha20] {
             report.keyBits += try keyBits(stream, ids, cipher)
@@ -172,11 +120,7 @@ package final class Attack {
         try StreamWork.transcode(stream, to: encrypted, mode: .encrypt(encryption), threads: settings.threads)
         let hit = Set(encryption.encryptedLayers)
         func take(_ name: String, _ view: View) {
-            report.attempts.append(
-                AttackReport.Attempt(
-                    scheme: scheme.name, profile: profile.name, attack: name, psnrY: view.quality.psnrY,
-                    ssim: view.quality.ssim,
-                    vif: view.quality.vif, edgeSimilarity: 1 - (view.quality.edgeDifferentialRatio ?? 1)))
+            self.take(view, scheme: scheme.name, profile: profile.name, attack: name, &report)
             if profile == .paper, let frame = view.frame {
                 pictures.attempts.append(("\(scheme.name): \(name)", frame))
             }
@@ -190,26 +134,32 @@ package final class Attack {
         }
         try ResidualStripping.run(encrypted, to: stripped, layers: hit)
         take("residual zeroed", try view(stripped))
+        for (name, stream) in try smoothed(encrypted, layers: hit, profile: profile) {
+            defer { unlink(stream) }
+            take(name, try view(stream))
+        }
         if scheme == .el, let base = ids.first, ids.count > 1 {
             take("base layer enlarged", try enlarged(files.path(base)))
         }
     }
 
     /// What a decoder makes of a stream's highest layer, against the clear decode.
-    private func view(_ stream: String, hooks: (any BinHookProvider)? = nil, limit: Int = .max) throws -> View {
+    func view(_ stream: String, hooks: (any BinHookProvider)? = nil, limit: Int = .max) throws -> View {
         let clear = try VideoSource.open(path: clearPath)
         var comparison = PictureComparison(format: clear.format, stride: stride)
         var index = 0
         var shown: VideoFrame?
+        var wanted: [Int: VideoFrame] = [:]
         try StreamWork.decode(stream, output: .highest, threads: settings.threads, hooks: hooks) {
-            [settings] _, frame in
+            [settings, bench] _, frame in
             guard index < limit, let truth = try clear.nextFrame() else { return }
             comparison.add(truth, frame)
+            if bench.truths[index] != nil { wanted[index] = frame }
             if index <= settings.figureFrame { shown = frame }
             index += 1
         }
         guard index > 0 else { throw MediaError.notSupported(path: stream, what: "gives no pictures") }
-        return View(quality: comparison.quality, frame: shown)
+        return View(quality: comparison.quality, frame: shown, recognition: bench.recognize(wanted))
     }
 
     /// The clear base layer, enlarged to the size of the highest layer.
@@ -220,15 +170,17 @@ package final class Attack {
         var comparison = PictureComparison(format: clear.format, stride: stride)
         var index = 0
         var shown: VideoFrame?
+        var wanted: [Int: VideoFrame] = [:]
         while let truth = try clear.nextFrame(), let frame = try small.nextFrame() {
             let large =
                 small.format.width == clear.format.width && small.format.height == clear.format.height
                 ? frame : enlarge(frame)
             comparison.add(truth, large)
+            if bench.truths[index] != nil { wanted[index] = large }
             if index <= settings.figureFrame { shown = large }
             index += 1
         }
-        return View(quality: comparison.quality, frame: shown)
+        return View(quality: comparison.quality, frame: shown, recognition: bench.recognize(wanted))
     }
 
     // MARK: Structure
@@ -259,6 +211,21 @@ package final class Attack {
                 pictures.maps.append(("\(name): clear", RGBImage(truth)))
             }
         }
+    }
+
+    /// Frames of the clip that are looked for, and pictures they are told from.
+    private func makeBench(frames: Int, format: VideoFormat) throws -> RecognitionBench {
+        var truths: [Int: VideoFrame] = [:]
+        let source = try VideoSource.open(path: clearPath)
+        for index in 0..<frames {
+            guard let frame = try source.nextFrame() else { break }
+            if index % stride == 0 { truths[index] = frame }
+        }
+        let own = truths.sorted { $0.key < $1.key }.map(\.value)
+        return RecognitionBench(
+            truths: truths,
+            others: try GalleryPictures.gather(
+                count: settings.gallerySize - 1, clips: settings.gallery, own: own, format: format))
     }
 
     private func frame(_ path: String, _ index: Int) throws -> VideoFrame {
@@ -315,7 +282,7 @@ package final class Attack {
                 (try? holder.take(message)) == nil
             }
             let forced = Decryption(keys: ring(other))
-            for id in ids { if let message = wrong.message(layer: id, period: 0) { try forced.take(message) } }
+            try forced.take(wrong.sidecar)
             try StreamWork.transcode(first, to: second, mode: .decrypt(forced), threads: settings.threads)
             return AttackReport.KeyBit(
                 cipher: cipher.name, bit: bit, changed: Double(differing) / Double(max(bits, 1)), refused: refused,

@@ -2,13 +2,21 @@
 import Foundation
 import VeilMedia
 
-/// Writes the report of `veil attack`.
+/// Writes the report of `veil attack`, and its pictures of their own size into the folder `pictures`.
 package enum AttackPage {
     @discardableResult
     package static func write(
         _ report: AttackReport, pictures: Attack.Pictures, folder: String
     ) throws -> (html: String, json: String) {
         let files = try ReportFiles(folder: folder, page: page(report, pictures), model: report)
+        let shown = pictures.attempts.map { (caption: $0.caption, image: RGBImage($0.frame)) } + pictures.maps
+        try FileManager.default.createDirectory(atPath: folder + "/pictures", withIntermediateDirectories: true)
+        for (i, picture) in shown.enumerated() {
+            let name = picture.caption.map { $0.isLetter || $0.isNumber ? $0 : "-" }
+            let file = try OutputFile(path: folder + "/pictures/" + String(format: "%02d-", i) + String(name) + ".png")
+            try file.write(picture.image.png)
+            try file.finish()
+        }
         return (files.html, files.json)
     }
 
@@ -24,15 +32,16 @@ package enum AttackPage {
             "Against the clear decode of the highest layer. Noise hurts more than nothing: an attacker first throws "
                 + "the noise out. Constants: signs "
                 + "positive, suffixes zero. Means: suffixes in the middle of their class. Residual zeroed: predictions "
-                + "alone, in the encrypted layers."
+                + "alone, in the encrypted layers. Signs by smoothness: those that let blocks go on where their "
+                + "neighbours end. " + Recognition.explanation
         )
         page.table(
-            ["scheme", "elements", "attack", "PSNR Y", "SSIM", "VIF", "edge similarity"],
+            ["scheme", "elements", "attack", "PSNR Y", "SSIM", "VIF", "edge similarity"] + Recognition.head,
             r.attempts.map {
                 [
                     $0.scheme, $0.profile, $0.attack, number($0.psnrY), number($0.ssim, 3), number($0.vif, 3),
                     number($0.edgeSimilarity, 3),
-                ]
+                ] + Recognition.cells($0.recognition)
             })
         page.pictures(pictures.attempts.map { ($0.caption, RGBImage($0.frame, width: 480)) })
         page.heading("What the structure shows")
@@ -50,6 +59,20 @@ package enum AttackPage {
                 [$0.picture, number($0.correlation, 3), number($0.edgeSimilarity, 3), number($0.chance, 3)]
             })
         page.pictures(pictures.maps)
+        page.table(
+            ["sketch", "--hide", "drawn from"] + Recognition.head,
+            r.drawings.map {
+                ["layer \($0.layer), \($0.isIntra ? "intra" : "inter")", String($0.hiding), $0.source]
+                    + Recognition.cells($0.recognition)
+            })
+        page.heading("Pictures hidden")
+        page.note(
+            "Scheme all, maximal elements, and pictures sealed whole: 1, IRAP pictures; 2, those of the lowest "
+                + "temporal sub-layer too; 3, all. Sizes with messages and stand-ins. What is left to see stands in "
+                + "the tables above.")
+        page.table(
+            ["--hide", "bytes", "clear", "increase, %"],
+            r.hidden.map { [String($0.level), String($0.bytes), String($0.clearBytes), number($0.increase)] })
         page.heading("One bit of the key")
         page.table(
             ["cipher", "bit flipped", "encrypted bits that change, %", "refused as wrong", "PSNR Y when forced"],
@@ -95,26 +118,36 @@ package enum AttackPage {
         return page
     }
 
-    /// What follows, with this stream's figures. The best attack is the one whose edges are nearest: a grey picture
-    /// scores well in SSIM where the clear one is smooth, and shows nothing.
+    /// What follows, with this stream's figures. The best attack is the one whose pictures are found most often and
+    /// whose edges are nearest: a grey picture scores well in SSIM where the clear one is smooth, and shows nothing.
     package static func conclusions(_ r: AttackReport) -> [String] {
         func best(_ scheme: String) -> AttackReport.Attempt? {
-            r.attempts.filter { $0.scheme == scheme }.max { $0.edgeSimilarity < $1.edgeSimilarity }
+            func score(_ a: AttackReport.Attempt) -> Double {
+                a.recognition.map { $0.rankOne + ($0.edges ?? 0) - ($0.unrelatedEdges ?? 0) } ?? a.edgeSimilarity
+            }
+            return r.attempts.filter { $0.scheme == scheme }.max { score($0) < score($1) }
         }
         func text(_ a: AttackReport.Attempt?) -> String {
-            a.map {
-                "\($0.attack), \($0.profile) elements: SSIM \(number($0.ssim, 3)), edge similarity "
-                    + "\(number($0.edgeSimilarity, 3))"
-            } ?? "not tried"
+            guard let a else { return "not tried" }
+            let found = a.recognition.map {
+                ", found first among \($0.gallery) in \(number(100 * $0.rankOne, 0)) % of pictures, edges "
+                    + "\(number($0.edges, 3)) beside \(number($0.unrelatedEdges, 3)) of unrelated pictures"
+            }
+            return "\(a.attack), \(a.profile) elements: SSIM \(number(a.ssim, 3))\(found ?? "")"
         }
         var lines: [String] = []
         if r.attempts.contains(where: { $0.scheme == "all" }) {
             lines.append(
-                "all: hides texture, colour and detail from a viewer (best attack here, \(text(best("all")))). Good "
-                    + "against free viewing of paid or private video. "
-                    + "It does not hide where edges and moving things are, nor how much goes on: do not use it where "
-                    + "that is the secret."
-            )
+                "all: spoils colour, texture and brightness (best attack here, \(text(best("all")))). It keeps people "
+                    + "from watching with pleasure. It does not hide who or what is in a picture: outlines and faces "
+                    + "in intra pictures are drawn by what is not encrypted, and more clearly by guessing signs.")
+        }
+        let sketch = r.drawings.filter { $0.hiding == 0 && $0.source == SketchSource.combined.rawValue }
+        for drawing in sketch {
+            lines.append(
+                "What is not encrypted, layer \(drawing.layer), \(drawing.isIntra ? "intra" : "inter") pictures: found "
+                    + "first among \(drawing.recognition.gallery) in "
+                    + "\(number(100 * drawing.recognition.rankOne, 0)) % of pictures.")
         }
         if r.attempts.contains(where: { $0.scheme == "bl" }) {
             lines.append(
@@ -131,7 +164,8 @@ package enum AttackPage {
             )
         }
         lines.append(
-            "maximal elements add a little to what is encrypted and change nothing of what the structure shows.")
+            "maximal elements add a little to what is encrypted and change nothing of what the structure shows. Hidden "
+                + "pictures (--hide) show nothing; what the others show, they show.")
         lines.append(
             "A nonce must never be used twice with one key, whatever the cipher. Where secrecy counts take AES or "
                 + "ChaCha20, and a transport cipher over all of it."

@@ -15,16 +15,24 @@ final class SliceWalk {
         var width: Int
         var height: Int
         var isIntra: Bool
+        /// SliceQpY of the slice that the CTU belongs to.
+        var sliceQp = 26
+        var isIntraSlice = false
+        var hidesSigns = false
     }
 
     /// Shown each CTU as it was read.
     var visit: ((CodingTreeUnit, Position) -> Void)?
     /// Changes a CTU's record before it is written again; nil: nothing is written.
-    var change: ((CodingTreeUnit) -> Void)?
+    var change: ((CodingTreeUnit, Position) -> Void)?
     /// Layers that are walked; others pass.
     var layers: Set<Int>?
     /// Takes the units of the changed stream.
     var deliver: ((NALUnit) throws -> Void)?
+    /// Replaces bins as they are read.
+    var hooks: (any BinHookProvider)?
+    /// Whether what is written may keep the last sign of a sub-block in the parity of its levels, as the stream says.
+    var keepsHiddenSigns = true
     private(set) var failedSlices = 0
 
     private let sets = ParameterSetCollection()
@@ -39,7 +47,7 @@ final class SliceWalk {
 
     /// Parsing state that the slices of a picture share, once for reading and once for writing.
     private final class Picture {
-        let position: Position
+        var position: Position
         let grid: CTBGrid
         let read: (store: ContextStore, lines: AboveContext)
         let write: (store: ContextStore, lines: AboveContext)
@@ -65,6 +73,10 @@ final class SliceWalk {
         switch type {
         case .vps, .sps, .pps:
             try sets.insert(nal)
+            if type == .pps && !keepsHiddenSigns {
+                try deliver?(Self.withoutHiddenSigns(nal))
+                return
+            }
         case .accessUnitDelimiter: if nal.header.nuhLayerId == 0 { order.boundary() }
         case .endOfSequence, .endOfBitstream: order.endOfSequence(layer: nal.header.nuhLayerId)
         default:
@@ -74,6 +86,19 @@ final class SliceWalk {
             }
         }
         try deliver?(nal)
+    }
+
+    /// A PPS with sign_data_hiding_enabled_flag 0.
+    private static func withoutHiddenSigns(_ nal: NALUnit) throws -> NALUnit {
+        let rbsp = nal.rbsp
+        var r = BitReader(rbsp)
+        _ = try r.ue("pps_pic_parameter_set_id", in: 0...63)
+        _ = try r.ue("pps_seq_parameter_set_id", in: 0...15)
+        // dependent_slice_segments_enabled_flag, output_flag_present_flag, num_extra_slice_header_bits.
+        _ = try r.u(5, "flags before sign_data_hiding_enabled_flag")
+        var changed = rbsp
+        changed[r.position >> 3] &= ~(0x80 >> UInt8(r.position & 7))
+        return NALUnit(header: nal.header, rbsp: changed, startCodeLength: nal.startCodeLength)
     }
 
     private func walk(_ nal: NALUnit) throws -> NALUnit? {
@@ -94,6 +119,9 @@ final class SliceWalk {
         }
         guard let picture = current, layers?.contains(layer) ?? true else { return nil }
         picture.header = h
+        picture.position.sliceQp = 26 + pps.initQpMinus26 + h.sliceQpDelta
+        picture.position.isIntraSlice = h.sliceType == .i
+        picture.position.hidesSigns = pps.signDataHidingEnabledFlag
         return recode(nal, rbsp, h, sps, pps, picture)
     }
 
@@ -105,18 +133,21 @@ final class SliceWalk {
         let end = (rbsp.lastIndex { $0 != 0 } ?? -1) + 1
         guard h.byteCount < end else { return nil }
         let parameters = SliceParameters(header: h, sps: sps, pps: pps, grid: picture.grid)
+        var written = parameters
+        if !keepsHiddenSigns { written.signDataHidingEnabledFlag = false }
+        let hook = hooks?.makeHook(layer: nal.header.nuhLayerId).map(HookBox.init)
         let width = sps.picWidthInCtbsY
         var ends: [Int] = []
         let data: [UInt8]? = rbsp.withUnsafeBufferPointer { bytes in
             let reader = SliceData.reader(
                 parameters: parameters, data: UnsafeBufferPointer(rebasing: bytes[h.byteCount..<end]),
                 store: picture.read.store,
-                lines: picture.read.lines, scratch: readScratch, contexts: readContexts)
+                lines: picture.read.lines, scratch: readScratch, contexts: readContexts, hook: hook)
             let writer =
                 change == nil
                 ? nil
                 : SliceData.writer(
-                    parameters: parameters, store: picture.write.store, lines: picture.write.lines,
+                    parameters: written, store: picture.write.store, lines: picture.write.lines,
                     scratch: writeScratch,
                     contexts: writeContexts)
             var ts = Int(picture.grid.ctbAddrRsToTs[h.sliceSegmentAddress])
@@ -137,7 +168,7 @@ final class SliceWalk {
                 }
                 visit?(ctu, picture.position)
                 if let writer, let change {
-                    change(ctu)
+                    change(ctu, picture.position)
                     var last = false
                     if case .endOfSegment = step { last = true }
                     _ = writer.code(ctu, last: last)
@@ -188,7 +219,7 @@ enum ResidualStripping {
         let sink = try StreamWork.FileSink(path: output)
         let walk = SliceWalk()
         walk.layers = layers
-        walk.change = strip
+        walk.change = { ctu, _ in strip(ctu) }
         walk.deliver = { try sink.put($0) }
         try StreamWork.units(input) { try walk.push($0) }
         try sink.finish()

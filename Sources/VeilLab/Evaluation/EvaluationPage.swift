@@ -29,6 +29,7 @@ package enum EvaluationPage {
         page.code([report.command])
         table1(&page, report)
         table2(&page, report)
+        recognition(&page, report)
         variants(&page, report)
         for (i, run) in report.runs.enumerated() { details(&page, run, i < pictures.count ? pictures[i] : .init()) }
         definitions(&page)
@@ -105,6 +106,20 @@ package enum EvaluationPage {
             let expected = PaperFigures.expects(scheme: scheme, structure: run.structure, psnr: c.mean(\.psnrY))
             return [(expected ? "" : "!") + number(c.mean(\.psnrY)), number(c.encryptionSpace)]
         }
+    }
+
+    private static func recognition(_ page: inout Page, _ report: EvaluationReport) {
+        page.heading("Whether pictures are recognized")
+        page.note(
+            "Pictures without keys, as they stand; an attacker makes more of them (veil attack). "
+                + Recognition.explanation)
+        page.table(
+            ["", "scheme", "elements"] + Recognition.head,
+            report.runs.flatMap { run in
+                run.cases.filter { $0.cipher == "chaotic" }.map {
+                    [run.title, $0.scheme, $0.profile] + Recognition.cells($0.recognition)
+                }
+            })
     }
 
     private static func table2(_ page: inout Page, _ report: EvaluationReport) {

@@ -59,6 +59,8 @@ public struct EvaluationReport: Codable, Sendable {
         /// Adjacent-sample correlation of the figure's frame: horizontal, vertical, diagonal.
         public var correlation: [Double]
         public var histogram: [Int]
+        /// Whether its pictures can be told among others, as they stand.
+        public var recognition: Recognition?
         /// Slices that a decoder could not parse; 0 for a compliant encryption.
         public var damage: Int
 

@@ -23,6 +23,9 @@ package final class StreamEvaluation {
         /// Where temporary files may stand.
         package var folder = "."
         package var keepsStreams = false
+        /// Clips whose pictures the right ones are to be told from, and how many pictures.
+        package var gallery: [String] = []
+        package var gallerySize = 100
         package init() {}
     }
 
@@ -38,6 +41,7 @@ package final class StreamEvaluation {
     private let settings: Settings
     private let source: (() throws -> VideoSource)?
     private let progress: Progress
+    private var bench = RecognitionBench(truths: [:], others: [])
 
     /// - Parameter source: opens the clip the stream was made of, from its first frame; nil when it is not at hand.
     package init(settings: Settings, source: (() throws -> VideoSource)?, progress: Progress) {
@@ -89,7 +93,9 @@ package final class StreamEvaluation {
         let original = try source?()
         var comparison = PictureComparison(format: top, stride: stride)
         var index = 0
+        var truths: [Int: VideoFrame] = [:]
         while let frame = try clear.nextFrame() {
+            if index % stride == 0 { truths[index] = frame }
             if let original {
                 guard let reference = try original.nextFrame(), reference.format.width == top.width,
                     reference.format.height == top.height
@@ -109,6 +115,11 @@ package final class StreamEvaluation {
             index += 1
         }
         if original != nil { run.original = comparison.quality }
+        bench = RecognitionBench(
+            truths: truths,
+            others: try GalleryPictures.gather(
+                count: settings.gallerySize - 1, clips: settings.gallery,
+                own: truths.sorted { $0.key < $1.key }.map(\.value), format: top))
         run.detailFrames = (frames + stride - 1) / stride
         let schemes: [Scheme] = ids.count > 1 ? [.bl, .all, .el] : [.all]
         for (v, variant) in settings.variants.enumerated() {
@@ -178,9 +189,11 @@ package final class StreamEvaluation {
         var baseFrame: VideoFrame?
         var correlation: [Double] = []
         var histogram: [Int] = []
-        let decoded = try StreamWork.decode(encrypted, threads: settings.threads) { layer, frame in
+        var looked: [Int: VideoFrame] = [:]
+        let decoded = try StreamWork.decode(encrypted, threads: settings.threads) { [bench] layer, frame in
             if layer == topId {
                 guard let clear = try clearTop.nextFrame() else { return }
+                if bench.truths[index] != nil { looked[index] = frame }
                 blind.add(try original?.nextFrame() ?? clear, frame)
                 againstClear.add(clear, frame)
                 quality += ByteMeasures.encryptionQuality(clear.planes[0], frame.planes[0], bitDepth: top.bitDepth)
@@ -232,7 +245,8 @@ package final class StreamEvaluation {
             encryptionQualityShare: share, hammingDistance: distance / n,
             baseHammingDistance: base.map { $0.distance / Double(max($0.frames, 1)) } ?? distance / n,
             correlation: correlation,
-            histogram: histogram, damage: decoded.failedSlices + decoded.concealedCTUs + decoded.damagedUnits)
+            histogram: histogram, recognition: bench.recognize(looked),
+            damage: decoded.failedSlices + decoded.concealedCTUs + decoded.damagedUnits)
         return (result, topFrame, baseFrame)
     }
 
