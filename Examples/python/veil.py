@@ -26,7 +26,8 @@ class Packet(ctypes.Structure):
 
 class Protection(ctypes.Structure):
     _fields_ = [("scheme", text), ("cipher", text), ("profile", text), ("elements", text), ("authenticate", i32),
-                ("irap_only", i32), ("min_temporal_id", i32), ("chained", i32), ("reserved", i64 * 8)]
+                ("irap_only", i32), ("min_temporal_id", i32), ("chained", i32),
+                ("hide", i32), ("reserved_flags", i32), ("reserved", i64 * 7)]
 
 
 class DecoderSettings(ctypes.Structure):

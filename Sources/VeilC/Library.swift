@@ -80,6 +80,7 @@ extension veil_protection {
         options.authenticates = try flag(authenticate, "authenticate")
         options.selection.irapOnly = try flag(irap_only, "irap_only")
         options.selection.minTemporalId = try number(min_temporal_id, 0...6, "min_temporal_id")
+        options.hiding = HiddenPictures(rawValue: try number(hide, 0...3, "hide")) ?? .none
         options.resynchronization = try flag(chained, "chained") ? .stream : .substream
         return options
     }

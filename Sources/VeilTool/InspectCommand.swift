@@ -51,7 +51,8 @@ struct InspectCommand: ParsableCommand {
                 print(
                     "  encrypted: scheme \(e.scheme), \(e.cipher), \(e.profile) profile, elements "
                         + "\(e.elements.joined(separator: ",")), "
-                        + "restart \(e.resynchronization), key id \(e.keyId), \(e.messages) messages")
+                        + "restart \(e.resynchronization), key id \(e.keyId), \(e.messages) messages"
+                        + (e.hide.map { ", hidden pictures \($0)" } ?? ""))
             } else {
                 print("  clear")
             }

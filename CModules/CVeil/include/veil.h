@@ -150,7 +150,10 @@ typedef struct veil_protection {
     int32_t min_temporal_id;
     /// 1: keystreams never restart (the paper's single chain over a layer). Default 0: with every substream.
     int32_t chained;
-    uint64_t reserved[8];
+    /// Pictures to seal whole: 0 none, 1 IRAP pictures, 2 those of the lowest temporal sub-layer too, 3 all. Default 0.
+    int32_t hide;
+    int32_t reserved_flags;
+    uint64_t reserved[7];
 } veil_protection;
 
 // Decoding

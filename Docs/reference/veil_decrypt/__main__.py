@@ -10,7 +10,7 @@ The result is the clear stream, byte for byte. Needs nothing but Python 3.8.
 import sys
 
 from bits import FormatError, escape, unescape
-from hidden import opened
+from hidden import HiddenPictures
 from keystreams import vectors
 from message import TAG_UUID, UUID, Message, Unlocked, load_keys, sei_messages
 from parameter_sets import ParameterSets
@@ -32,7 +32,8 @@ def decrypt(stream, keys):
         position = positions.next(h, nal_type, layer, tid, known)[1:]
         picture[layer] = (Picture(h, tid, 16 <= nal_type <= 23), position)
 
-    for code, unit, trailing in opened(stream, keys):
+    hidden = HiddenPictures(keys)
+    for code, unit, trailing in hidden.opened(stream):
         if len(unit) < 2 or unit[0] & 0x80 or not unit[1] & 7:
             out += code + unit + trailing
             continue
@@ -105,7 +106,7 @@ def decrypt(stream, keys):
         out += code + unit + trailing
     if tagged:
         raise FormatError("layer %d: a picture without a tag" % tagged.layer)
-    return bytes(out), tags.finish()
+    return bytes(out), tags.finish() + hidden.losses
 
 
 def main(arguments):

@@ -22,6 +22,10 @@ class Message:
             raise FormatError("unknown version of the encryption message")
         (self.scheme, self.layer, self.cipher, self.profile, self.flags, self.elements, self.min_tid,
          self.period) = struct.unpack(">5BHBI", data[17:29])
+        # Hidden pictures: 0 none, 1 IRAP pictures, 2 those of TemporalId 0 too, 3 all.
+        self.hiding = self.flags >> 5
+        if self.hiding > (3 if self.version == 2 else 0):
+            raise FormatError("unknown flags of the encryption message")
         at, self.lsb, self.layers, check = 29, None, None, 8
         if self.version == 2:
             self.lsb, self.layers = struct.unpack(">HQ", data[29:39])
@@ -41,6 +45,13 @@ class Message:
         self.hash = hashlib.sha256(data).digest()
         period = data[25:at] if self.version == 2 else bytes(4)
         self.checked_fields = data[:25] + period + data[at:at + 16] + bytes(check) + data[at + 16 + check:end]
+
+    def hides(self, nal_type, tid):
+        """Whether VCL NAL units of this type and TemporalId are of hidden pictures."""
+        irap = 16 <= nal_type <= 23
+        if nal_type > 31 or self.irap_only and not irap or tid < self.min_tid:
+            return False
+        return self.hiding == 3 or self.hiding > 0 and irap or self.hiding == 2 and tid == 0
 
     @property
     def told(self):

@@ -133,7 +133,7 @@ extension StreamSummary.Layer {
         encryption = StreamSummary.Encryption(
             scheme: message.scheme.name, cipher: message.cipher.name, profile: message.profile.name,
             elements: message.elements.names,
-            resynchronization: message.resynchronization.name, feedback: message.feedback, keyId: message.keyId,
-            messages: count)
+            resynchronization: message.resynchronization.name, feedback: message.feedback,
+            hide: message.hiding == .none ? nil : message.hiding.rawValue, keyId: message.keyId, messages: count)
     }
 }

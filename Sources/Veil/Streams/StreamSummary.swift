@@ -10,6 +10,8 @@ public struct StreamSummary: Codable, Sendable {
         public internal(set) var elements: [String]
         public internal(set) var resynchronization: String
         public internal(set) var feedback: Bool
+        /// Which pictures are sealed whole, as `--hide` takes it; nil: none.
+        public internal(set) var hide: Int?
         public internal(set) var keyId: String
         public internal(set) var messages: Int
     }

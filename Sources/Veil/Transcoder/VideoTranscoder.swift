@@ -39,6 +39,9 @@ public final class VideoTranscoder {
         /// Slices that could not be encrypted and were left out or sealed instead.
         public var droppedSlices = 0
         public var sealedSlices = 0
+        /// Pictures sealed whole (``Encryption/Options/hiding``), and how many bytes that added.
+        public var hiddenPictures = 0
+        public var hidingBytes = 0
         /// By layer: slices to be encrypted in which nothing can be, or so little that they are the same as before.
         public var unchangedSlices: [Int: Int] = [:]
         /// Bytes of encryption messages put in or taken out.
@@ -148,8 +151,9 @@ public final class VideoTranscoder {
         let r = transcoder.report
         var report = Report(
             pictures: r.pictures, failedSlices: r.failedSlices, droppedSlices: r.droppedSlices,
-            sealedSlices: r.sealedSlices, unchangedSlices: r.unchangedSlices, messageBytes: r.messageBytes,
-            layerBytes: r.layerBytes, lockedLayers: transcoder.decryption?.lockedLayers ?? [], messages: r.messages)
+            sealedSlices: r.sealedSlices, hiddenPictures: r.hiddenPictures, hidingBytes: r.hidingBytes,
+            unchangedSlices: r.unchangedSlices, messageBytes: r.messageBytes, layerBytes: r.layerBytes,
+            lockedLayers: transcoder.decryption?.lockedLayers ?? [], messages: r.messages)
         report.verification = transcoder.decryption?.report
         return report
     }

@@ -68,6 +68,8 @@ package struct ProtectionCase {
         if variant / 64 % 8 == 5 { options.selection.irapOnly = true }
         if variant / 64 % 8 == 6 {
             options.selection.regions = [EncryptionScope.Region(x: 20, y: 10, width: 30, height: 20)]
+        } else {
+            options.hiding = HiddenPictures(rawValue: Int(variant / 32768 % 4)) ?? .none
         }
         return options
     }

@@ -27,6 +27,8 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     private var layers: [Int: Layer] = [:]
     private var given: [ProtectionMessage] = []
     private var reportStorage = VerificationReport()
+    /// Hidden pictures of which nothing but the stand-in came, by layer.
+    private var lostHidden: [Int: Int] = [:]
     private let chains = ChainStore()
 
     /// - Parameters:
@@ -50,7 +52,15 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
 
     /// What was found about where the stream comes from, so far.
     public internal(set) var report: VerificationReport {
-        get { lock.withLock { reportStorage } }
+        get {
+            lock.withLock {
+                var report = reportStorage
+                report.losses += lostHidden.sorted { $0.key < $1.key }.map { layer, count in
+                    "layer \(layer): \(count) hidden picture\(count == 1 ? " is" : "s are") missing"
+                }
+                return report
+            }
+        }
         set { lock.withLock { reportStorage = newValue } }
     }
 
@@ -84,6 +94,14 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
 
     /// The keys that a message asks for; nil where its layer stays as it is. Throws when the key is missing or wrong.
     func unlock(_ message: ProtectionMessage) throws -> StreamKey? { try lock.withLock { try unlocked(message) } }
+
+    /// A hidden picture is missing, and its stand-in is there. Throws where nothing may be missing.
+    func loseHidden(layer: Int, offset: Int) throws {
+        if verification.isStrict {
+            throw KeyError.tampered(layer: layer, offset: offset, reason: "a hidden picture is missing")
+        }
+        lock.withLock { lostHidden[layer, default: 0] += 1 }
+    }
 
     /// The sealing key of a message's run and layer; nil where the layer stays as it is. Throws like ``unlock(_:)``.
     func sealingKey(_ message: ProtectionMessage) throws -> SymmetricKey? {

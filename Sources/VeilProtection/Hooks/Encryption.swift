@@ -88,6 +88,7 @@ public final class Encryption: BinHookProvider, Sendable {
             message.elements = options.elements ?? key.elements ?? (message.profile == .maximal ? .maximal : .paper)
             message.selection = scopes[id] ?? options.selection
             message.isAuthenticated = options.authenticates
+            message.hiding = options.hiding
             message.nonce = nonce
             message.protectedLayers = protected
             message.keyId = key.id
@@ -121,6 +122,13 @@ public final class Encryption: BinHookProvider, Sendable {
     /// The key of a layer's tags, or nil when its pictures get none.
     package func authenticationKey(layer: Int) -> SecretBytes? {
         layers[layer].flatMap { $0.message.isAuthenticated ? $0.keys.authentication : nil }
+    }
+
+    /// Whether a unit is of a hidden picture.
+    func hides(_ header: NALUnitHeader) -> Bool {
+        let layer = header.nuhLayerId
+        return layers[layer] != nil
+            && options.hiding.includes(header, options.selections[layer] ?? options.selection)
     }
 
     /// Seals a unit under the key of an encrypted layer.

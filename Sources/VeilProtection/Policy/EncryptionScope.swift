@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilEntropy
 
 /// Which pictures and CTUs of a layer are encrypted.
@@ -43,5 +44,10 @@ public struct EncryptionScope: Hashable, Sendable {
     /// Whether units of a picture may be encrypted at all.
     package func includes(_ unit: BinUnit) -> Bool {
         (!irapOnly || unit.isIRAP) && unit.temporalId >= minTemporalId
+    }
+
+    /// The same, as far as the NAL unit header of a slice tells: all of it.
+    func includes(_ h: NALUnitHeader) -> Bool {
+        (!irapOnly || h.nalUnitType.isIRAP) && h.temporalId >= minTemporalId
     }
 }

@@ -45,6 +45,8 @@ package final class VerifiedStream {
     private var statement: ProtectionMessage?
     /// Slices of the access unit that no message covers: layer and offset of the first.
     private var uncovered: [Int: Int] = [:]
+    /// Layers with hidden pictures in the access unit that nobody could open.
+    private var hiddenLayers: Set<Int> = []
     private var hasBegun = false
     package private(set) var report = VerificationReport() { didSet { decryption.report = report } }
 
@@ -98,6 +100,7 @@ package final class VerifiedStream {
             for message in decryption.givenMessages { try take(message, offset: 0) }
         }
         uncovered = [:]
+        hiddenLayers = []
         follower.hashesSlices = authenticated != nil || unit.contains(where: Self.announcesTags)
         for nal in unit {
             if nal.isMalformed { try check(malformed: nal) } else { try check(nal) }
@@ -142,6 +145,9 @@ package final class VerifiedStream {
 
     private func check(_ nal: NALUnit) throws {
         if SealedUnit.isOne(nal) { try checkSealed(nal) }
+        if SealedUnit.isOne(nal, kind: .hidden), statement?.leavesClear(layer: nal.header.nuhLayerId) == false {
+            hiddenLayers.insert(nal.header.nuhLayerId)
+        }
         if follower.ends(before: nal) { try endPicture() }
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
@@ -298,7 +304,11 @@ package final class VerifiedStream {
             try takeFirstVersion(open, &state, refuse)
         } else {
             if tag.lowerDigest != open.lowerDigest {
-                if open.hasLower { throw refuse("stands upon another picture of the layer below than it was made for") }
+                // Of a layer that stays hidden a stand-in is there, and not the picture the digest is of.
+                let isHidden = hiddenLayers.contains { $0 < open.layer }
+                if open.hasLower && !isHidden {
+                    throw refuse("stands upon another picture of the layer below than it was made for")
+                }
                 if layers[open.layer - 1]?.isChecked != true { try miss(1, layer: max(open.layer - 1, 0)) }
             }
             guard !state.hasEnded, tag.index >= state.next else { throw refuse("was repeated or moved") }

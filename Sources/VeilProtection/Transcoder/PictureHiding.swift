@@ -14,8 +14,9 @@ public enum HiddenPictures: Int, Sendable, CaseIterable {
     /// All.
     case all = 3
 
-    func includes(_ h: NALUnitHeader) -> Bool {
-        guard h.nalUnitType.isVCL else { return false }
+    /// Whether a unit is of a hidden picture, where the pictures that are encrypted at all are those of `scope`.
+    func includes(_ h: NALUnitHeader, _ scope: EncryptionScope) -> Bool {
+        guard h.nalUnitType.isVCL, scope.includes(h) else { return false }
         switch self {
         case .none: return false
         case .irap: return h.nalUnitType.isIRAP
@@ -29,6 +30,9 @@ public enum HiddenPictures: Int, Sendable, CaseIterable {
 /// encryption without hiding would have sent. Before the first sealed slice of a picture its stand-in is sent.
 package final class PictureHiding {
     package var encryption: Encryption?
+    /// Pictures that were hidden, and how many bytes that added.
+    package private(set) var count = 0
+    package private(set) var bytes = 0
     private let deliver: (NALUnit) throws -> Void
     private let sets = ParameterSetCollection()
 
@@ -47,29 +51,35 @@ package final class PictureHiding {
         case .vps, .sps, .pps: try? sets.insertOrRemove(nal)
         default: break
         }
-        guard let encryption, encryption.options.hiding.includes(nal.header),
-            encryption.encryptedLayers.contains(nal.header.nuhLayerId)
-        else {
+        guard let encryption, encryption.hides(nal.header) else {
             try deliver(nal)
             return
         }
-        // first_slice_segment_in_pic_flag
-        if nal.header.nalUnitType.isSlice, nal.bytes.count > 2, nal.bytes[2] & 0x80 != 0,
-            let standIn = try? StandInPicture.make(nal, sets: sets)
-        {
-            try deliver(standIn)
+        if PictureFollower.beginsPicture(nal) {
+            count += 1
+            if let standIn = try? StandInPicture.make(nal, sets: sets) {
+                bytes += standIn.startCodeLength + standIn.bytes.count
+                try deliver(standIn)
+            }
         }
-        try deliver(encryption.seal(nal, layer: nal.header.nuhLayerId, as: .hidden))
+        let sealed = try encryption.seal(nal, layer: nal.header.nuhLayerId, as: .hidden)
+        bytes += sealed.bytes.count - nal.bytes.count
+        try deliver(sealed)
     }
 }
 
 /// Opens the hidden pictures of a stream as it comes in, and takes their stand-ins out: what follows sees the stream as
 /// it was before hiding. Layers without a key stay as they are.
 package final class PictureOpening {
+    private struct Layer {
+        let key: SymmetricKey
+        let message: ProtectionMessage
+    }
+
     private let decryption: Decryption
     private let deliver: (NALUnit) throws -> Void
-    private var keys: [Int: SymmetricKey] = [:]
-    /// The last slice, which is a stand-in if a sealed one of its layer comes next.
+    private var layers: [Int: Layer] = [:]
+    /// The last slice of what should be hidden: a stand-in, whose sealed unit comes next.
     private var held: NALUnit?
     private var hasBegun = false
 
@@ -87,32 +97,45 @@ package final class PictureOpening {
             try open(nal)
             return
         }
-        try release()
+        try loseHeld()
         if nal.isMalformed {
             try deliver(nal)
             return
         }
         if nal.header.nalUnitType == .prefixSEI, let message = try ProtectionSEI.message(in: nal) { try take(message) }
-        if nal.header.nalUnitType.isVCL && keys[nal.header.nuhLayerId] != nil { held = nal } else { try deliver(nal) }
+        if let message = layers[nal.header.nuhLayerId]?.message,
+            message.hiding.includes(nal.header, message.selection)
+        {
+            held = nal
+        } else {
+            try deliver(nal)
+        }
     }
 
-    package func finish() throws { try release() }
+    package func finish() throws { try loseHeld() }
 
-    private func release() throws {
+    /// A stand-in without a picture is no picture: given out, it would look like one.
+    private func loseHeld() throws {
         guard let nal = held else { return }
         held = nil
-        try deliver(nal)
+        try decryption.loseHidden(layer: nal.header.nuhLayerId, offset: nal.offset)
     }
 
     private func take(_ message: ProtectionMessage) throws {
-        keys[message.layer] = try decryption.sealingKey(message)
+        let key = try decryption.sealingKey(message)
+        layers[message.layer] = key.map { Layer(key: $0, message: message) }
+        if key == nil { return }
+        // Another run, which need not protect all that the last one did.
+        for (id, known) in layers where known.message.nonce != message.nonce && message.leavesClear(layer: id) {
+            layers[id] = nil
+        }
     }
 
     private func open(_ nal: NALUnit) throws {
         let layer = nal.header.nuhLayerId
-        guard let key = keys[layer] else {
+        guard let key = layers[layer]?.key else {
+            try loseHeld()
             // Without the key the stand-in is what there is to see.
-            try release()
             try deliver(nal)
             return
         }
@@ -120,7 +143,7 @@ package final class PictureOpening {
             throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "a hidden picture was changed")
         }
         if held?.header.nuhLayerId == layer { held = nil }
-        try release()
+        try loseHeld()
         try deliver(opened)
     }
 }

@@ -97,7 +97,7 @@ package final class StreamTranscoder {
         self.threads = max(threads, 1)
         self.signals = signals
         self.damaged = damaged
-        let hiding = hides ? PictureHiding(deliver: deliver) : nil
+        let hiding = hides && mode.encrypts ? PictureHiding(deliver: deliver) : nil
         self.hiding = hiding
         if let hiding { output = { try hiding.push($0) } } else { output = deliver }
         plan = mode.plan
@@ -177,6 +177,13 @@ package final class StreamTranscoder {
     /// Hands a unit on.
     func deliver(_ nal: NALUnit) throws {
         if let authenticator { try authenticator.push(nal) } else { try output(nal) }
+        countHidden()
+    }
+
+    private func countHidden() {
+        guard let hiding else { return }
+        report.hiddenPictures = hiding.count
+        report.hidingBytes = hiding.bytes
     }
 
     /// Takes the next NAL unit. Throws what `deliver` throws, a missing or wrong key, and ``ProtectionError``.
@@ -194,6 +201,7 @@ package final class StreamTranscoder {
         try verified?.finish()
         try drain()
         try authenticator?.finish()
+        countHidden()
     }
 
     /// Throws if nothing at all was encrypted in a stream that has ended, or nothing that was asked for.
@@ -317,7 +325,7 @@ package final class StreamTranscoder {
         }
         // What has no tag cannot stand in an authenticated layer.
         if encryption.options.authenticates && signals && !isReadable { return true }
-        return (!selection.irapOnly || h.nalUnitType.isIRAP) && h.temporalId >= selection.minTemporalId
+        return selection.includes(h)
     }
 
     var isChained: Bool {
@@ -326,6 +334,13 @@ package final class StreamTranscoder {
 }
 
 extension StreamTranscoder.Mode {
+    var encrypts: Bool {
+        switch self {
+        case .encrypt, .plan, .rekey, .rekeyPlan: return true
+        case .decrypt, .hooks: return false
+        }
+    }
+
     var plan: ProtectionPlan? {
         switch self {
         case .plan(let plan), .rekeyPlan(_, let plan): return plan
