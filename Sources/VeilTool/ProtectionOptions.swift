@@ -77,8 +77,9 @@ struct ProtectionOptions: ParsableArguments {
     var authenticate = false
     @Option(
         help: """
-            Pictures to seal whole, with a grey picture in their place for who has no key: 0 none, 1 IRAP pictures, \
-            2 those of the lowest temporal sub-layer too, 3 all.
+            Pictures to seal whole, with a stand-in for who has no key: 0 none (people and things can be recognized), \
+            1 IRAP pictures (what moves can be), 2 those of the lowest temporal sub-layer too, 3 all (grey; only \
+            types, sizes and timing of pictures can be seen).
             """)
     var hide: Int = 0
     @Option(

@@ -26,14 +26,25 @@ private func bytes(_ nals: [NALUnit]) -> [UInt8] { nals.reduce(into: []) { $0.ap
 /// What is written and read again.
 private func stored(_ nals: [NALUnit]) throws -> [NALUnit] { try AnnexBReader.units(of: bytes(nals)) }
 
+private func isMessage(_ nal: NALUnit) -> Bool {
+    nal.header.nalUnitType == .prefixSEI && (try? ProtectionSEI.message(in: nal)) ?? nil != nil
+}
+
+/// Two layers, with intra pictures on the way.
+private func layers() throws -> [NALUnit] {
+    let stream = try #require(ReferenceStream.own.first { $0.name.hasSuffix("/ra_2x") })
+    return try AnnexBReader.units(of: stream.bytes())
+}
+
 private func encryption(
-    _ stream: [NALUnit], _ hiding: HiddenPictures, scheme: Scheme = .all, tags: Bool = false
+    _ stream: [NALUnit], _ hiding: HiddenPictures, scheme: Scheme = .all, tags: Bool = false, irapOnly: Bool = false
 ) throws -> Encryption {
     let vps = try #require(stream.first { $0.header.nalUnitType == .vps })
     var options = Encryption.Options()
     options.scheme = scheme
     options.hiding = hiding
     options.authenticates = tags
+    options.selection.irapOnly = irapOnly
     options.nonce = Array(0..<16)
     return try Encryption(options: options, layers: VideoParameterSet(rbsp: vps.rbsp).layerIds, keys: keys)
 }
@@ -70,7 +81,7 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
         #expect(try bytes(transcode(hidden, .decrypt(Decryption(keys: keys)))) == bytes(clear))
         // Nothing of what is hidden is left to read.
         let sealed = hidden.filter { SealedUnit.isOne($0, kind: .hidden) }
-        #expect(sealed.count == clear.filter { hiding.includes($0.header) }.count && !sealed.isEmpty)
+        #expect(sealed.count == clear.filter { hiding.includes($0.header, EncryptionScope()) }.count && !sealed.isEmpty)
         // Without the key: as many pictures, and no decoder notices.
         let before = try pictures(clear)
         let after = try pictures(hidden)
@@ -84,40 +95,140 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
     }
 
     @Test func stoppingShortOfHidingIsSelectiveEncryption() throws {
-        let stream = try #require(ReferenceStream.own.first { $0.name.hasSuffix("ldp_2x") })
-        let clear = try AnnexBReader.units(of: stream.bytes())
+        let clear = try layers()
         let plain = try transcode(clear, .encrypt(encryption(clear, .none)))
         var opened: [NALUnit] = []
         let opening = PictureOpening(Decryption(keys: keys)) { opened.append($0) }
         for nal in try stored(transcode(clear, .encrypt(encryption(clear, .irap)))) { try opening.push(nal) }
         try opening.finish()
-        #expect(bytes(opened) == bytes(plain))
+        // But for the messages, which say what is hidden.
+        #expect(opened.count == plain.count && bytes(opened) != bytes(plain))
+        #expect(bytes(opened.filter { !isMessage($0) }) == bytes(plain.filter { !isMessage($0) }))
+        for (a, b) in zip(opened, plain) where isMessage(a) {
+            var message = try #require(try ProtectionSEI.message(in: a))
+            #expect(message.hiding == .irap && message.payload[21] >> 5 == 1)
+            message.hiding = .none
+            message.keyCheck = try #require(try ProtectionSEI.message(in: b)).keyCheck
+            #expect(message == (try ProtectionSEI.message(in: b)))
+        }
     }
 
-    @Test func layersWithoutAKeyStayHidden() throws {
-        let stream = try #require(ReferenceStream.own.first { $0.name.hasSuffix("ldp_2x") })
-        let clear = try AnnexBReader.units(of: stream.bytes())
-        let hidden = try stored(transcode(clear, .encrypt(encryption(clear, .irap))))
-        let base = KeyRing(layers: [try keys.key(layer: 0)])
-        let partly = try transcode(hidden, .decrypt(Decryption(keys: base, lenient: true)))
-        #expect(partly.filter { SealedUnit.isOne($0, kind: .hidden) }.allSatisfy { $0.header.nuhLayerId == 1 })
-        #expect(partly.contains { SealedUnit.isOne($0, kind: .hidden) })
-        func slices(_ nals: [NALUnit]) -> [[UInt8]] {
-            nals.filter { $0.header.nalUnitType.isSlice && $0.header.nuhLayerId == 0 }.map(\.bytes)
+    @Test func flagsThatNobodyKnowsAreRefused() throws {
+        var message = ProtectionMessage()
+        message.keyId = "k"
+        message.hiding = .all
+        #expect(try ProtectionMessage(payload: message.payload) == message)
+        var payload = message.payload
+        payload[21] |= 128
+        #expect(throws: ProtectionMessage.ParseError.self) { try ProtectionMessage(payload: payload) }
+        // Nothing was hidden in version 1.
+        payload[21] = 32
+        payload[16] = 1
+        #expect(throws: ProtectionMessage.ParseError.self) { try ProtectionMessage(payload: payload) }
+    }
+
+    /// With tags too: those of the upper layer are about a picture below that nobody sees.
+    @Test(arguments: [false, true])
+    func layersWithoutAKeyStayHidden(tags: Bool) throws {
+        let clear = try layers()
+        let hidden = try stored(transcode(clear, .encrypt(encryption(clear, .irap, tags: tags))))
+        func slices(_ nals: [NALUnit], _ layer: Int) -> [[UInt8]] {
+            nals.filter { $0.header.nalUnitType.isSlice && $0.header.nuhLayerId == layer }.map(\.bytes)
         }
-        #expect(slices(partly) == slices(clear))
+        for (own, other) in [(0, 1), (1, 0)] {
+            let ring = KeyRing(layers: [try keys.key(layer: own)])
+            let partly = try transcode(hidden, .decrypt(Decryption(keys: ring, lenient: true)))
+            let left = partly.filter { SealedUnit.isOne($0, kind: .hidden) }
+            #expect(!left.isEmpty && left.allSatisfy { $0.header.nuhLayerId == other })
+            #expect(slices(partly, own) == slices(clear, own) && slices(partly, other) == slices(hidden, other))
+        }
+        if tags { return }
         // The other key opens the rest.
+        let base = KeyRing(layers: [try keys.key(layer: 0)])
         let rest = KeyRing(layers: [try keys.key(layer: 1)])
+        let partly = try transcode(hidden, .decrypt(Decryption(keys: base, lenient: true)))
         #expect(try bytes(transcode(stored(partly), .decrypt(Decryption(keys: rest)))) == bytes(clear))
     }
 
+    @Test(arguments: [(HiddenPictures.none, HiddenPictures.all), (.irap, .lowestSubLayer), (.all, .none)])
+    func keysAreExchanged(from: HiddenPictures, to: HiddenPictures) throws {
+        let clear = try layers()
+        let old = try stored(transcode(clear, .encrypt(encryption(clear, from, tags: true))))
+        var options = Encryption.Options()
+        options.hiding = to
+        options.authenticates = true
+        let others = KeyRing(
+            layers: (0..<2).map {
+                LayerKey(layer: $0, id: "n\($0)", key: SecretBytes(Array(40..<72)), cipher: .chacha20)
+            })
+        let new = try stored(
+            transcode(
+                old, .rekeyPlan(Decryption(keys: keys), ProtectionPlan(options: options, keys: others)), threads: 3))
+        let sealed = new.filter { SealedUnit.isOne($0, kind: .hidden) }.count
+        #expect(sealed == clear.filter { to.includes($0.header, EncryptionScope()) }.count)
+        #expect(try bytes(transcode(new, .decrypt(Decryption(keys: others)))) == bytes(clear))
+    }
+
+    @Test func messagesKeptElsewhere() throws {
+        let clear = try layers()
+        let encryption = try encryption(clear, .all)
+        var hidden: [NALUnit] = []
+        let transcoder = StreamTranscoder(mode: .encrypt(encryption), threads: 1, signals: false) { hidden.append($0) }
+        for nal in clear { try transcoder.push(nal) }
+        try transcoder.finish()
+        #expect(transcoder.report.hiddenPictures == clear.filter { PictureFollower.beginsPicture($0) }.count)
+        #expect(transcoder.report.hidingBytes == bytes(hidden).count - bytes(clear).count)
+        let decryption = Decryption(keys: keys)
+        try decryption.take(Sidecar(text: encryption.sidecar.text, source: "sidecar"))
+        #expect(try bytes(transcode(stored(hidden), .decrypt(decryption))) == bytes(clear))
+    }
+
+    @Test func picturesThatAreNotSelectedStayOpen() throws {
+        let clear = try layers()
+        let hidden = try transcode(clear, .encrypt(encryption(clear, .all, irapOnly: true)))
+        let sealed = hidden.filter { SealedUnit.isOne($0, kind: .hidden) }
+        #expect(sealed.count == clear.filter(\.header.nalUnitType.isIRAP).count)
+        #expect(try bytes(transcode(stored(hidden), .decrypt(Decryption(keys: keys)))) == bytes(clear))
+    }
+
+    /// Whole, a picture without its stand-in, a stand-in without its picture.
+    @Test func lossesAreTold() throws {
+        let clear = try layers()
+        let hidden = try stored(transcode(clear, .encrypt(encryption(clear, .all))))
+        func decrypted(
+            _ nals: [NALUnit], strict: Bool = false
+        ) throws -> (bytes: [UInt8], report: VerificationReport) {
+            var options = VerificationOptions()
+            options.isStrict = strict
+            let decryption = Decryption(keys: keys, verification: options)
+            return (bytes(try transcode(nals, .decrypt(decryption))), decryption.report)
+        }
+        let whole = try decrypted(hidden, strict: true)
+        #expect(whole.bytes == bytes(clear) && whole.report.isWhole)
+        let last = try #require(hidden.lastIndex { SealedUnit.isOne($0, kind: .hidden) })
+        var other = hidden
+        other.remove(at: last - 1)
+        #expect(hidden[last - 1].header.nalUnitType.isSlice)
+        let alone = try decrypted(other)
+        #expect(alone.bytes == bytes(clear) && alone.report.isWhole)
+        other = hidden
+        other.remove(at: last)
+        let cut = try decrypted(other)
+        var rest = clear
+        rest.remove(at: try #require(clear.lastIndex { $0.header.nalUnitType.isSlice }))
+        #expect(cut.bytes == bytes(rest))
+        #expect(!cut.report.isWhole && cut.report.lines == ["layer 1: 1 hidden picture is missing"])
+        #expect(throws: KeyError.self) { try decrypted(other, strict: true) }
+    }
+
     @Test func changesAreFound() throws {
-        let stream = try #require(ReferenceStream.own.first { $0.name.hasSuffix("ldp_2x") })
-        let clear = try AnnexBReader.units(of: stream.bytes())
+        let clear = try layers()
         let hidden = try stored(transcode(clear, .encrypt(encryption(clear, .irap, tags: true))))
-        func refused(_ nals: [NALUnit]) -> Bool {
+        func refused(_ nals: [NALUnit], strict: Bool = false) -> Bool {
             do {
-                _ = try transcode(nals, .decrypt(Decryption(keys: keys)))
+                var options = VerificationOptions()
+                options.isStrict = strict
+                _ = try transcode(nals, .decrypt(Decryption(keys: keys, verification: options)))
                 return false
             } catch KeyError.tampered { return true } catch { return false }
         }
@@ -127,14 +238,22 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
         data[data.count / 2] ^= 1
         changed[first] = NALUnit(header: hidden[first].header, bytes: data, startCodeLength: 4)
         #expect(refused(changed))
-        // The stand-in alone is no picture that has a tag.
-        #expect(refused(hidden.filter { !SealedUnit.isOne($0, kind: .hidden) }))
+        // The stand-in alone is no picture.
+        #expect(refused(hidden.filter { !SealedUnit.isOne($0, kind: .hidden) }, strict: true))
         // A sealed unit for what could not be encrypted is none of these.
         data = hidden[first].bytes
         data[5] = 0x53
         changed[first] = NALUnit(header: hidden[first].header, bytes: data, startCodeLength: 4)
         #expect(refused(changed))
-        #expect(!refused(hidden))
+        // One picture in another's place.
+        let second = try #require(
+            hidden[(first + 1)...].firstIndex {
+                SealedUnit.isOne($0, kind: .hidden) && $0.header.nuhLayerId == hidden[first].header.nuhLayerId
+            })
+        changed = hidden
+        changed[second] = hidden[first]
+        #expect(refused(changed))
+        #expect(!refused(hidden, strict: true))
     }
 
     @Test func hidingKnowsNoRegions() throws {

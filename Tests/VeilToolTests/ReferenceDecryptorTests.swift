@@ -105,7 +105,7 @@ struct ReferenceDecryptorTests {
         let after = try Run(["encrypt", f.path(names[0]), "-o", f.path(names[2])] + options)
         try #require(after.status == 0, "\(after.errors)")
         #expect(try f.data(names[1]) == f.data(names[2]))
-        try veil(["decrypt", f.path(names[1]), "-o", f.path("hidden\(level)-back.hevc"), "--keys", f.path("keys.json")])
+        try veil("decrypt", f.path(names[1]), "-o", f.path("hidden\(level)-back.hevc"), "--keys", f.path("keys.json"))
         #expect(try f.data("hidden\(level)-back.hevc") == f.data(names[0]))
         let mine = try Run([
             "decode", f.path(names[1]), "-o", f.path("hidden\(level).yuv"), "--keys", f.path("keys.json"),
@@ -113,6 +113,19 @@ struct ReferenceDecryptorTests {
         let open = try Run(["decode", f.path(names[0]), "-o", f.path("hidden\(level)-open.yuv")])
         #expect(mine.status == 0 && open.status == 0, "\(mine.errors)")
         #expect(try f.data("hidden\(level).yuv") == f.data("hidden\(level)-open.yuv"))
+        // A layer taken out, and a movie.
+        let part = { (name: String) in f.path("hidden\(level)-\(name)") }
+        try veil("extract", f.path(names[1]), "-o", part("base.hevc"), "--layer", "0")
+        try veil("decrypt", part("base.hevc"), "-o", part("base-back.hevc"), "--keys", f.path("keys.json"))
+        try veil("extract", f.path(names[0]), "-o", part("base-clear.hevc"), "--layer", "0")
+        #expect(try f.data("hidden\(level)-base-back.hevc") == f.data("hidden\(level)-base-clear.hevc"))
+        try veil("extract", f.path(names[0]), "-o", part("clear.mp4"))
+        try veil(
+            "encrypt", part("clear.mp4"), "-o", part("movie.mp4"), "--keys", f.path("keys.json"), "--hide", "\(level)")
+        try veil("decrypt", part("movie.mp4"), "-o", part("back.mp4"), "--keys", f.path("keys.json"))
+        try veil("extract", part("back.mp4"), "-o", part("movie-back.hevc"))
+        try veil("extract", part("clear.mp4"), "-o", part("there.hevc"))
+        #expect(try f.data("hidden\(level)-movie-back.hevc") == f.data("hidden\(level)-there.hevc"))
     }
 
     @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"))

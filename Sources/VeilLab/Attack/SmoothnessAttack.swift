@@ -28,13 +28,28 @@ struct SmoothnessAttack {
 
     func run(_ picture: IntraPicture) -> SamplePlane {
         var plane = SamplePlane(width: picture.width, height: picture.height, value: 128)
+        let blocks = Self.seeded(picture.blocks)
         for pass in 0..<passes {
             let before = plane
             plane.restart()
-            for block in picture.blocks { decide(block, &plane, before: pass > 0 ? before : nil) }
+            for block in blocks { decide(block, &plane, before: pass > 0 ? before : nil) }
         }
         BlockOffsets(picture, plane).level(&plane)
         return plane
+    }
+
+    /// Where no sign at all is known, grey is as smooth as any picture: the sign of one coefficient decides between a
+    /// picture and its negative.
+    private static func seeded(_ blocks: [IntraPicture.Block]) -> [IntraPicture.Block] {
+        var blocks = blocks
+        guard !blocks.contains(where: { $0.coefficients.contains { $0.sign != 0 } }),
+            let first = blocks.firstIndex(where: { !$0.coefficients.isEmpty }),
+            let largest = blocks[first].coefficients.indices.max(by: {
+                blocks[first].coefficients[$0].magnitude < blocks[first].coefficients[$1].magnitude
+            })
+        else { return blocks }
+        blocks[first].coefficients[largest].sign = 1
+        return blocks
     }
 
     private func decide(_ block: IntraPicture.Block, _ plane: inout SamplePlane, before: SamplePlane?) {

@@ -117,9 +117,11 @@ struct PictureGallery {
     }
 
     /// The rank of picture `truth` among all by likeness to `query`, from 1. What all pictures have in common (the
-    /// mean of the gallery) says nothing and is taken away. Of pictures equally like half come before it.
+    /// mean of the gallery) says nothing and is taken away, but from nothing, which would be likened to what is least
+    /// common. Of pictures equally like half come before it.
     func rank(of truth: Int, for query: GradientField) -> Double {
-        let centred = Self.difference(query.descriptors(), mean)
+        let own = query.descriptors()
+        let centred = zip(own, Self.difference(own, mean)).map { $0.allSatisfy { $0 == 0 } ? $0 : $1 }
         let scores = descriptors.map { picture in
             zip(centred, picture).reduce(0.0) { $0 + Self.correlation($1.0, $1.1) }
         }

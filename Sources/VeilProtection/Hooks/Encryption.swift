@@ -65,10 +65,8 @@ public final class Encryption: BinHookProvider, Sendable {
     init(options: Options, layers ids: [Int], keys: KeyRing, scopes: [Int: EncryptionScope]) throws {
         self.options = options
         let nonce = options.nonce ?? SecretBytes.random(16).bytes
-        if options.hiding != .none,
-            let layer = ids.first(where: { !(options.selections[$0] ?? options.selection).regions.isEmpty })
-        {
-            throw KeyError.unsupported(layer: layer, reason: "hidden pictures have no regions")
+        if options.hiding != .none && (options.tiles != nil || !options.selection.regions.isEmpty) {
+            throw KeyError.unsupported(layer: ids.first ?? 0, reason: "hidden pictures have no regions")
         }
         self.nonce = nonce
         guard nonce.count == 16 else { throw KeyError.malformed(source: "nonce", reason: "is not 16 bytes") }
@@ -126,9 +124,8 @@ public final class Encryption: BinHookProvider, Sendable {
 
     /// Whether a unit is of a hidden picture.
     func hides(_ header: NALUnitHeader) -> Bool {
-        let layer = header.nuhLayerId
-        return layers[layer] != nil
-            && options.hiding.includes(header, options.selections[layer] ?? options.selection)
+        guard let known = layers[header.nuhLayerId] else { return false }
+        return known.message.hiding.includes(header, known.message.selection)
     }
 
     /// Seals a unit under the key of an encrypted layer.

@@ -145,9 +145,7 @@ package final class VerifiedStream {
 
     private func check(_ nal: NALUnit) throws {
         if SealedUnit.isOne(nal) { try checkSealed(nal) }
-        if SealedUnit.isOne(nal, kind: .hidden), statement?.leavesClear(layer: nal.header.nuhLayerId) == false {
-            hiddenLayers.insert(nal.header.nuhLayerId)
-        }
+        if SealedUnit.isOne(nal, kind: .hidden) { hiddenLayers.insert(nal.header.nuhLayerId) }
         if follower.ends(before: nal) { try endPicture() }
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
@@ -305,7 +303,7 @@ package final class VerifiedStream {
         } else {
             if tag.lowerDigest != open.lowerDigest {
                 // Of a layer that stays hidden a stand-in is there, and not the picture the digest is of.
-                let isHidden = hiddenLayers.contains { $0 < open.layer }
+                let isHidden = hiddenLayers.contains { $0 < open.layer && !known.message.leavesClear(layer: $0) }
                 if open.hasLower && !isHidden {
                     throw refuse("stands upon another picture of the layer below than it was made for")
                 }
