@@ -161,9 +161,14 @@ struct AttackTests {
         #expect(report.attempts.allSatisfy { $0.recognition?.gallery == 30 && $0.recognition?.queries == 3 })
         for profile in ["paper", "maximal"] {
             let found = report.attempts.filter { $0.profile == profile }
-            let before = try #require(found.first { $0.attack == "as it stands" }?.recognition?.edges)
-            let after = try #require(found.first { $0.attack == "signs by smoothness" }?.recognition?.edges)
-            #expect(after > before)
+            for name in ["as it stands", "signs by smoothness"] {
+                let recognition = try #require(found.first { $0.attack == name }?.recognition)
+                #expect((recognition.edges ?? 0) > (recognition.unrelatedEdges ?? 1) + 0.05)
+            }
+            // Nothing is left where all is hidden.
+            let hidden = report.attempts.filter { $0.scheme == "all, --hide 3" }
+            #expect(hidden.count == 2 && hidden.allSatisfy { $0.recognition?.edges == 0 })
+            #expect(hidden.allSatisfy { $0.recognition?.rankOne == 0 && $0.recognition?.meanRank == 15.5 })
         }
         #expect(report.drawings.count == 4 * 2 * SketchSource.allCases.count)
         // Hidden pictures leave nothing to draw, and cost little.
