@@ -40,6 +40,9 @@ final class ContainerOutput {
         }
     }
 
+    /// Before the first unit: pictures a second, where nothing asked for others.
+    func setRate(_ rate: FrameRate?) { writer.fps = writer.fps ?? rate?.fraction }
+
     /// Of the stream, without what the container adds.
     private(set) var bytesWritten = 0
 

@@ -64,7 +64,7 @@ struct DecodeCommand: ParsableCommand {
         func write(_ picture: VideoPicture) throws {
             try files.write(picture, outputLayers: decoder.outputLayerCount)
         }
-        try StreamInput.decode(input, decoder, deliver: write)
+        try StreamInput.decode(input, decoder, opened: files.begin, deliver: write)
         for message in decoder.report.messages { warn("\(input): \(message)") }
         guard !files.isEmpty else {
             throw MediaError.notSupported(
@@ -82,8 +82,11 @@ struct DecodeCommand: ParsableCommand {
 
 extension StreamInput {
     /// Pushes a whole stream through a decoder.
-    static func decode(_ path: String, _ decoder: VideoDecoder, deliver: (VideoPicture) throws -> Void) throws {
-        try chunks(path) { try decoder.push($0, deliver: deliver) }
+    static func decode(
+        _ path: String, _ decoder: VideoDecoder, opened: (StreamChunks) -> Void = { _ in },
+        deliver: (VideoPicture) throws -> Void
+    ) throws {
+        try chunks(path, opened: opened) { try decoder.push($0, deliver: deliver) }
         try named(path) { try decoder.finish(deliver: deliver) }
     }
 }
@@ -93,6 +96,8 @@ private final class LayerFiles {
     private let output: String
     private let input: String
     private let keys: String?
+    /// Of the container that the stream is in.
+    private var frameRate: FrameRate?
     private var writers: [Int: (writer: VideoWriter, format: VideoFormat)] = [:]
 
     /// `input` and `keys` are what the files must not be.
@@ -104,6 +109,13 @@ private final class LayerFiles {
 
     var isEmpty: Bool { writers.isEmpty }
 
+    func begin(_ chunks: StreamChunks) {
+        frameRate = chunks.frameRate
+        if chunks.times?.varies ?? false, !output.lowercased().hasSuffix(".yuv") {
+            warn("\(input): its frame rate varies, which y4m cannot tell: all pictures are there, evenly apart")
+        }
+    }
+
     /// - Parameter outputLayers: how many layers are put out; nil for as many as there are.
     func write(_ picture: VideoPicture, outputLayers: Int?) throws {
         let isByLayer = output.contains("%d")
@@ -112,7 +124,7 @@ private final class LayerFiles {
                 path: output, what: "several layers are put out: %d in the name stands for the layer")
         }
         let format = VideoFormat(
-            width: picture.width, height: picture.height, fps: picture.frameRate ?? (25, 1),
+            width: picture.width, height: picture.height, fps: frameRate?.fraction ?? picture.frameRate ?? (25, 1),
             bitDepth: picture.bitDepth, colour: picture.colour)
         let path = isByLayer ? output.replacingOccurrences(of: "%d", with: "\(picture.layer)") : output
         let index = isByLayer ? picture.layer : 0

@@ -5,27 +5,28 @@ import VeilMedia
 
 /// Sources of clear video: besides what the media module opens, HEVC streams, which Veil decodes itself.
 enum SourceInput {
-    /// - Parameter layer: of a stream, the layer whose pictures are wanted; nil: the highest.
-    static func open(_ options: InputOptions, threads: Int) throws -> VideoSource {
+    /// - Parameter keepsTimes: frames that are not evenly apart stay as they are, unless a rate is asked for.
+    static func open(_ options: InputOptions, threads: Int, keepsTimes: Bool = false) throws -> VideoSource {
         let fps = options.fps.map { ($0.numerator, $0.denominator) }
         return try open(
             path: options.input, size: options.size.map { ($0.width, $0.height) }, fps: fps,
-            bitDepth: options.inputDepth, layer: options.sourceLayer, threads: threads)
+            bitDepth: options.inputDepth, layer: options.sourceLayer, threads: threads,
+            keepsTimes: keepsTimes && options.fps == nil)
     }
 
     static func open(
         path: String, size: (width: Int, height: Int)?, fps: (numerator: Int, denominator: Int)?, bitDepth: Int?,
-        layer: Int? = nil, threads: Int
+        layer: Int? = nil, threads: Int, keepsTimes: Bool = false
     ) throws -> VideoSource {
         let input = try InputFile(path: path)
         let isRaw = try VideoSource.isRaw(input, size: size)
         if !isRaw, try isStream(input) {
-            return try decoded(input, layer: layer, fps: fps, threads: threads)
+            return try decoded(input, layer: layer, fps: fps, threads: threads, keepsTimes: keepsTimes)
         }
         if layer != nil {
             throw MediaError.notSupported(path: input.name, what: "is no HEVC stream: --source-layer does not apply")
         }
-        return try VideoSource.open(input, size: size, fps: fps, bitDepth: bitDepth)
+        return try VideoSource.open(input, size: size, fps: fps, bitDepth: bitDepth, keepsTimes: keepsTimes)
     }
 
     /// Whether Veil decodes it: a byte stream, and of containers those with several layers of HEVC, of which others
@@ -43,7 +44,7 @@ enum SourceInput {
     }
 
     private static func decoded(
-        _ input: InputFile, layer: Int?, fps: (numerator: Int, denominator: Int)?, threads: Int
+        _ input: InputFile, layer: Int?, fps: (numerator: Int, denominator: Int)?, threads: Int, keepsTimes: Bool
     ) throws -> VideoSource {
         var options = VideoDecoder.Options()
         options.output = layer.map { .layer($0) } ?? .highestLayer
@@ -78,7 +79,7 @@ enum SourceInput {
         let format = VideoFormat(
             width: first.width, height: first.height, fps: rate, bitDepth: first.bitDepth, colour: first.colour)
         var pending: VideoPicture? = first
-        return VideoSource(path: input.name, format: format) {
+        let source = VideoSource(path: input.name, format: format) {
             guard let picture = try pending ?? next() else {
                 if !decoder.report.isClean {
                     for message in decoder.report.messages { warn("\(input.name): \(message)") }
@@ -92,5 +93,13 @@ enum SourceInput {
             }
             return try VideoFrame(picture)
         }
+        if let times = chunks.times {
+            source.start = times.start
+            if times.varies && keepsTimes { source.times = times }
+            if times.varies && !keepsTimes {
+                source.notes.append("its frame rate varies: it is coded at a constant one")
+            }
+        }
+        return source
     }
 }

@@ -54,6 +54,7 @@ struct EncodeCommand: ParsableCommand {
     var depth: String?
     @OptionGroup var colour: ColourOptions
     @OptionGroup var protection: ProtectionOptions
+    @OptionGroup var form: StreamOutputOptions
     @Option(help: "Code at most this many frames.")
     var frames: Int?
     @OptionGroup var coding: CodingOptions
@@ -138,7 +139,9 @@ struct EncodeCommand: ParsableCommand {
     private func encode() throws {
         let plan = try plan()
         try checkFiles(plan)
-        let source = try SourceInput.open(input, threads: threads)
+        let source = try SourceInput.open(
+            input, threads: threads,
+            keepsTimes: MovieOutput.isMovie(output) && !form.fragmented && plan.layers.allSatisfy { $0.source == nil })
         for note in source.notes { warn("\(input.input): \(note)") }
         let settings = try settings(plan, source.format)
         let sizes = try settings.layerSizes()
@@ -157,9 +160,8 @@ struct EncodeCommand: ParsableCommand {
             throw MediaError.writeFailed(
                 path: output, reason: "encode writes .hevc and .mp4; extract puts a single layer into .mkv and .ts")
         }
-        let movie =
-            MovieOutput.isMovie(output) ? try MovieOutput(path: output, frameRate: settings.frameRate) : nil
-        let file = try movie == nil ? OutputFile(path: output) : nil
+        let file = try StreamOutput(path: output, fps: settings.frameRate, fragmented: form.fragmented)
+        file.keep(source.times, start: source.start)
         let recons = try recon.map { try ReconstructionWriters(folder: $0, frameRate: settings.frameRate) }
         if let encryption = encoder.encryption { try protection.writeSidecar(encryption) }
         let fps = settings.frameRate
@@ -167,9 +169,7 @@ struct EncodeCommand: ParsableCommand {
         var progress = Progress(total: expected, framesPerSecond: Double(fps.numerator) / Double(fps.denominator))
         var latency = Latency()
         func write(_ unit: AccessUnit) throws {
-            try movie?.write(unit.units, displayIndex: unit.displayIndex ?? progress.frames)
-            try file?.write(unit.bytes)
-            try file?.endUnit()
+            try file.write(unit.units, displayIndex: unit.displayIndex ?? progress.frames)
             progress.add(sizes.indices.map { unit.sliceBytes(layer: $0) })
             if let index = unit.displayIndex { latency.leave(index) }
             try recons?.add(unit)
@@ -183,15 +183,17 @@ struct EncodeCommand: ParsableCommand {
         while let unit = try encoder.nextAtEnd() { try write(unit) }
         if progress.frames == 0, let damage = sources.damage { throw damage }
         if progress.frames == 0 { throw MediaError.notSupported(path: input.input, what: "no frames") }
-        try movie?.finish(soundOf: input.input)
-        try file?.finish()
+        if source.isPipedContainer && MovieOutput.isMovie(output) {
+            warn("\(output): takes the video only: sound is kept of files, which can be read once more")
+        }
+        try file.finish(soundOf: input.input)
         try recons?.finish()
         if let encryption = encoder.encryption {
             let bytes = Dictionary(
                 uniqueKeysWithValues: progress.layerBytes.enumerated().map { ($0.offset, $0.element) })
             for line in EncryptionSpace.lines(encryption, layerBytes: bytes) { info(line) }
         }
-        report(progress, latency, movie?.bytesWritten ?? file?.bytesWritten ?? 0, fps)
+        report(progress, latency, file.bytesWritten, fps)
         if let damage = sources.damage {
             warn("\(damage): what is whole was coded")
             throw ExitCode(2)
@@ -226,7 +228,9 @@ private final class ReconstructionWriters {
     init(folder: String, frameRate: (numerator: Int, denominator: Int)) throws {
         self.folder = folder
         self.frameRate = frameRate
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
+            throw MediaError.writeFailed(path: folder, reason: "the folder cannot be made")
+        }
     }
 
     func add(_ unit: AccessUnit) throws {

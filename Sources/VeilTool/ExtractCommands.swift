@@ -28,6 +28,7 @@ struct ExtractCommand: ParsableCommand {
     var maxTemporalId: Int = 6
     @Option(help: "Frames per second in a container, where the stream does not tell.")
     var fps: FrameRate?
+    @OptionGroup var form: StreamOutputOptions
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
@@ -38,7 +39,8 @@ struct ExtractCommand: ParsableCommand {
             throw ValidationError(
                 "Matroska and MPEG-TS hold one layer: add --layer 0, or write to an .mp4 or .hevc file")
         }
-        let file = try StreamOutput(path: output, fps: fps)
+        let file = try StreamOutput(
+            path: output, fps: fps.map { ($0.numerator, $0.denominator) }, fragmented: form.fragmented)
         let extractor = LayerExtractor(layer: layer, maxTemporalId: maxTemporalId)
         var slices = 0
         func write(_ unit: StreamUnit) throws {
@@ -71,7 +73,7 @@ struct SplitCommand: ParsableCommand {
             EXAMPLES
               veil split out.hevc -o part-%03d.hevc           # one part an IRAP picture
               veil split out.hevc -o part-%d.hevc --every 4   # four of them a part
-              veil split movie.mp4 -o part-%d.mp4             # without the sound
+              veil split movie.mp4 -o part-%d.mp4             # each with its sound
             """)
 
     @Argument(help: "Annex B stream, '-' for standard input.")
@@ -100,7 +102,7 @@ struct SplitCommand: ParsableCommand {
                 if let source { file.begin(from: source, first: units) }
                 current = (part, file)
             }
-            for nal in unit.units { try current?.file.write(nal) }
+            try current?.file.write(unit.units)
             units += 1
         }
         try StreamInput.chunks(input, opened: { source = $0 }) { try splitter.push($0, deliver: write) }
@@ -135,11 +137,12 @@ struct JoinCommand: ParsableCommand {
     var output: String
     @Flag(help: "The streams are parts of one: keep leading pictures that refer across the joints.")
     var continuous = false
+    @OptionGroup var form: StreamOutputOptions
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         try CommandFiles.check(reads: inputs, writes: [output])
-        let file = try StreamOutput(path: output)
+        let file = try StreamOutput(path: output, fragmented: form.fragmented)
         let joiner = StreamJoiner(continuous: continuous)
         var slices = 0
         func write(_ unit: StreamUnit) throws {

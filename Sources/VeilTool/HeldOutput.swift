@@ -9,7 +9,9 @@ final class HeldOutput {
     private var held: [StreamUnit]? = []
     private var basePictures = 0
 
-    init(path: String) throws { output = try StreamOutput(path: path) }
+    init(path: String, _ form: StreamOutputOptions) throws {
+        output = try StreamOutput(path: path, fragmented: form.fragmented)
+    }
 
     var bytesWritten: Int { output.bytesWritten }
 

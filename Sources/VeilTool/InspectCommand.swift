@@ -27,7 +27,8 @@ struct InspectCommand: ParsableCommand {
         let inspector = StreamInspector(
             countsSpace: !headers, sidecar: try sidecar.map { try DecryptCommand.sidecar($0) },
             threads: ProcessInfo.processInfo.activeProcessorCount)
-        try StreamInput.chunks(input) { try inspector.push($0) }
+        var times: FrameTimes?
+        try StreamInput.chunks(input, opened: { times = $0.times }) { try inspector.push($0) }
         let summary = try StreamInput.named(input) { try inspector.finish() }
         if summary.layers.isEmpty { throw MediaError.notSupported(path: input, what: "no pictures") }
         if json {
@@ -40,6 +41,9 @@ struct InspectCommand: ParsableCommand {
             "\(input): \(summary.bytes) bytes, \(summary.nalUnits) NAL units, \(summary.layers.count) "
                 + "layer\(summary.layers.count == 1 ? "" : "s")"
         )
+        if let times, let rate = times.frameRate {
+            print("container: \(rate.numerator)/\(rate.denominator) frames a second\(times.varies ? ", varying" : "")")
+        }
         for layer in summary.layers {
             print(
                 "layer \(layer.layer): \(layer.width)x\(layer.height), \(layer.bitDepth) bit, \(layer.pictures) "

@@ -32,6 +32,7 @@ struct KeygenCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        guard output != "-" else { throw ValidationError("keys go to a file, which others cannot read") }
         guard (1...63).contains(layers) else { throw ValidationError("--layers takes 1 to 63") }
         guard [128, 192, 256].contains(bits) else { throw ValidationError("--bits takes 128, 192 or 256") }
         guard (from == nil) == (onlyLayer == nil) else { throw ValidationError("--from and --only-layer go together") }

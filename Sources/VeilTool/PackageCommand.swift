@@ -42,7 +42,13 @@ struct PackageCommand: ParsableCommand {
             folder: output, seconds: segment, frameRate: fps.map { ($0.numerator, $0.denominator) })
         let chunks = try StreamChunks(InputFile(path: input))
         if let movie = chunks.movie { package.keep(movie) }
-        if chunks.isOtherContainer { warn("\(output): sound is kept of MP4 and QuickTime sources only") }
+        if chunks.tracksLeft.contains(where: { $0 != "video" }) {
+            warn("\(output): sound is kept of MP4 and QuickTime sources only")
+        }
+        package.frameRate = package.frameRate ?? chunks.frameRate?.fraction
+        if chunks.movie == nil, chunks.times?.varies ?? false {
+            warn("\(output): its frame rate varies: pictures are shown at a constant one")
+        }
         var grouping = AccessUnitGrouping()
         try StreamInput.named(input) {
             var reader = AnnexBReader { try chunks.next() }

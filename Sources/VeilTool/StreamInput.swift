@@ -32,12 +32,15 @@ final class StreamChunks {
     private let name: String
     private let nextChunk: () throws -> [UInt8]?
     private let process: ChildProcess?
-    /// Pictures a second, where the container tells.
-    let frameRate: FrameRate?
+    /// When pictures are shown, where the container tells.
+    let times: FrameTimes?
+    /// Pictures a second, likewise.
+    var frameRate: FrameRate? { times?.frameRate }
     /// Of an MP4 or QuickTime file: what it says beside the stream.
     let movie: SourceMovie?
-    /// Whether ffmpeg takes the stream out of a container.
-    var isOtherContainer: Bool { process != nil }
+    /// Of another container, which ffmpeg takes the stream out of: kinds of tracks that are not taken, "other" where
+    /// that cannot be told.
+    private(set) var tracksLeft: [String] = []
 
     init(_ input: InputFile) throws {
         name = input.path
@@ -47,7 +50,7 @@ final class StreamChunks {
         case .isoMedia:
             let file = try input.seekable()
             var reader = try StreamInput.named(input.name) { try IsoMediaReader(file: file) }
-            frameRate = reader.frameRate.flatMap { FrameRate($0.timeScale, $0.duration) }
+            times = reader.times
             movie = reader.movie
             process = nil
             nextChunk = {
@@ -62,7 +65,8 @@ final class StreamChunks {
                 missing: .notSupported(
                     path: input.name, what: "is a container, and ffmpeg, which would open it, is not installed"))
             process = child
-            frameRate = nil
+            times = try FrameTimes(of: input)
+            tracksLeft = try FFmpeg.otherTracks(of: input) ?? ["other"]
             movie = nil
             nextChunk = {
                 let bytes = try [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
@@ -72,7 +76,7 @@ final class StreamChunks {
             }
         case .byteStream, .other:
             process = nil
-            frameRate = nil
+            times = nil
             movie = nil
             nextChunk = { try input.read(upTo: 1 << 20) }
         }

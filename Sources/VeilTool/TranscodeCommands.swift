@@ -24,6 +24,7 @@ struct DecryptCommand: ParsableCommand {
     @Option(help: "Sidecar file of a stream without messages.")
     var sidecar: String?
     @OptionGroup var verification: VerificationFlags
+    @OptionGroup var form: StreamOutputOptions
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
@@ -40,7 +41,7 @@ struct DecryptCommand: ParsableCommand {
                 keys: try KeyRing(reference: keys), partial: partial, verification: verification.options,
                 sidecar: try sidecar.map(Self.sidecar)),
             threads: max(threads, 1))
-        let file = try HeldOutput(path: output)
+        let file = try HeldOutput(path: output, form)
         try file.transcode(input, transcoder)
         let report = transcoder.report
         for message in report.messages { warn("\(input): \(message)") }
@@ -129,6 +130,7 @@ struct EncryptCommand: ParsableCommand {
     @Option(help: "Encrypt these tiles only: indices in tile scan, comma separated.")
     var tiles: String?
     @OptionGroup var damage: DamageOptions
+    @OptionGroup var form: StreamOutputOptions
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
@@ -147,7 +149,7 @@ struct EncryptCommand: ParsableCommand {
         let transcoder = VideoTranscoder(
             .encrypt(keys: keys, options: options), threads: max(threads, 1), damaged: damage.damaged,
             signals: protection.signal == .sei)
-        let file = try HeldOutput(path: output)
+        let file = try HeldOutput(path: output, form)
         try damage.encrypt(input, transcoder, protection, to: file)
         let report = transcoder.report
         info(
@@ -184,6 +186,7 @@ struct RekeyCommand: ParsableCommand {
     @OptionGroup var verification: VerificationFlags
     @OptionGroup var protection: ProtectionOptions
     @OptionGroup var damage: DamageOptions
+    @OptionGroup var form: StreamOutputOptions
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
@@ -197,7 +200,7 @@ struct RekeyCommand: ParsableCommand {
                 from: try KeyRing(reference: oldKeys), verification: verification.options,
                 sidecar: try oldSidecar.map(DecryptCommand.sidecar), keys: keys, options: options),
             threads: max(threads, 1), damaged: damage.damaged, signals: protection.signal == .sei)
-        try damage.encrypt(input, transcoder, protection, to: try HeldOutput(path: output))
+        try damage.encrypt(input, transcoder, protection, to: try HeldOutput(path: output, form))
         let isWhole = VerificationFlags.tell(transcoder.report.verification, of: input)
         try damage.check(transcoder.report, input)
         if !isWhole { throw ExitCode(2) }

@@ -84,4 +84,10 @@ struct InputOptions: ParsableArguments {
     var inputDepth: Int?
     @Option(help: "Of an HEVC stream as the source: the layer to take; the highest by default.")
     var sourceLayer: Int?
+
+    func validate() throws {
+        guard inputDepth.map({ $0 == 8 || $0 == 10 }) ?? true else {
+            throw ValidationError("--input-depth takes 8 or 10")
+        }
+    }
 }

@@ -131,6 +131,32 @@ struct MetadataTests {
         #expect(narrow.contains(told.hasPrefix("A8:9") ? " A16:9 " : " A2:1 "))
     }
 
+    /// Frames that are not evenly apart stay so in MP4, and are evened out by name elsewhere.
+    @Test(.enabled(if: Run.find("ffmpeg") != nil && Run.find("ffprobe") != nil, "ffmpeg is not here"))
+    func timesThatVary() throws {
+        let f = try Fixture.shared.get()
+        let made = try Run(
+            try #require(Run.find("ffmpeg")),
+            [
+                "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25", "-frames:v", "12", "-vf",
+                "setpts=if(lt(N\\,4)\\,N\\,N*3-8)/25/TB", "-fps_mode", "vfr", "-c:v", "ffv1", f.path("varying.mkv"),
+            ])
+        try #require(made.status == 0, "\(made.errors)")
+        func times(_ path: String) throws -> [Int] {
+            let options = ["-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of", "csv=p=0"]
+            let run = try Run(try #require(Run.find("ffprobe")), options + [path])
+            return String(decoding: run.output, as: UTF8.self).split(separator: "\n")
+                .compactMap { Double($0.prefix { $0 != "," }) }.map { Int(($0 * 1000).rounded()) }.sorted()
+        }
+        let wanted = try times(f.path("varying.mkv"))
+        #expect(wanted.count == 12)
+        let kept = try veil("encode", f.path("varying.mkv"), "-o", f.path("varying.mp4"), "--layers", "2x")
+        #expect(!kept.errors.contains("resampled"), "\(kept.errors)")
+        #expect(try times(f.path("varying.mp4")) == wanted)
+        let even = try veil("encode", f.path("varying.mkv"), "-o", f.path("varying.hevc"), "--layers", "2x")
+        #expect(even.errors.contains("resampled"), "\(even.errors)")
+    }
+
     /// Full range and ten bits of files that ffmpeg decodes: no sample is converted.
     @Test(.enabled(if: Run.find("ffmpeg") != nil && Run.find("ffprobe") != nil, "ffmpeg is not here"))
     func filesOfOthers() throws {

@@ -127,7 +127,35 @@ struct MovieRoundTripTests {
         // What a byte stream cannot take is named.
         let bare = try veil("encrypt", input, "-o", p("secret.hevc"), "--keys", f.path("keys.json"))
         #expect(bare.errors.contains("soun"), "\(bare.errors)")
+        // Parts have their sound, which lasts as long as their pictures do and is the source's, packet by packet.
         let parts = try veil("split", input, "-o", p("part-%d.mp4"))
-        #expect(parts.errors.contains("soun"), "\(parts.errors)")
+        #expect(!parts.errors.contains("soun"), "\(parts.errors)")
+        let sound = ["-select_streams", "a", "-show_data_hash", "md5", "-show_entries", "packet=data_hash"]
+        func packets(_ path: String) throws -> [Substring] {
+            let run = try Run(Run.find("ffprobe")!, ["-v", "error", "-of", "csv"] + sound + [path])
+            return String(decoding: run.output, as: UTF8.self).split { ",\n".contains($0) }.filter {
+                $0.hasPrefix("MD5:")
+            }
+        }
+        func seconds(_ path: String, _ stream: String) throws -> Double {
+            let options = [
+                "-v", "error", "-select_streams", stream, "-show_entries", "stream=duration", "-of", "csv=p=0",
+            ]
+            let run = try Run(Run.find("ffprobe")!, options + [path])
+            return String(decoding: run.output, as: UTF8.self).split { ",\n".contains($0) }.compactMap { Double($0) }
+                .first ?? 0
+        }
+        let whole = Set(try packets(input))
+        var heard: Set<Substring> = []
+        var part = 0
+        while FileManager.default.fileExists(atPath: p("part-\(part).mp4")) {
+            let own = try packets(p("part-\(part).mp4"))
+            #expect(!own.isEmpty && whole.isSuperset(of: own), "part \(part)")
+            heard.formUnion(own)
+            let (a, v) = try (seconds(p("part-\(part).mp4"), "a"), seconds(p("part-\(part).mp4"), "v:0"))
+            #expect(abs(a - v) < 0.1, "part \(part): \(a) s of sound, \(v) s of pictures")
+            part += 1
+        }
+        #expect(part > 1 && heard.count > whole.count * 3 / 4, "\(heard.count) of \(whole.count) packets")
     }
 }

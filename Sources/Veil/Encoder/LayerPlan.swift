@@ -34,6 +34,7 @@ struct LayerPlan: Sendable {
                 preset: (i > 0 ? layer.preset ?? settings.enhancementPreset : nil) ?? settings.preset,
                 references: (layer.references ?? (i > 0 ? [i - 1] : [])).sorted(), hasOwnSource: layer.hasOwnSource)
         }
+        if let refused = X265Options.refused(settings.x265Options) { throw SettingsError(refused) }
         for i in layers.indices {
             try checkFormat(i)
             try checkRate(i)
@@ -68,10 +69,18 @@ struct LayerPlan: Sendable {
         return sizes
     }
 
+    /// The smallest CTU that libx265 takes, of which a picture must hold one.
+    private static let leastSize = 16
+
     private func checkFormat(_ i: Int) throws {
         let layer = layers[i]
         guard (1...16384).contains(layer.width), (1...16384).contains(layer.height) else {
             throw SettingsError(": size \(layer.width)x\(layer.height) is out of range", layer: i)
+        }
+        guard i > 0 || min(layer.width, layer.height) >= Self.leastSize else {
+            throw SettingsError(
+                ": \(layer.width)x\(layer.height): libx265 codes pictures of \(Self.leastSize)x\(Self.leastSize) and "
+                    + "more; choose a smaller ratio, or one layer", layer: i)
         }
         guard layer.bitDepth == 8 || layer.bitDepth == 10 else {
             throw SettingsError(": \(layer.bitDepth) bits: 8 and 10 are supported", layer: i)

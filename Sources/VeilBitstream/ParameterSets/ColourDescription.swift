@@ -58,7 +58,7 @@ public struct ColourDescription: Equatable, Sendable {
         public init?(text: String) {
             let parts = text.split(whereSeparator: { !$0.isNumber }).compactMap { Int($0) }
             let letters = text.filter { $0.isLetter }
-            guard letters == "GBRWPL", parts.count == 10, parts[..<8].allSatisfy({ $0 <= 0xFFFF }),
+            guard letters == "GBRWPL", !text.contains("-"), parts.count == 10, parts[..<8].allSatisfy({ $0 <= 0xFFFF }),
                 parts[8...].allSatisfy({ $0 <= 0xFFFF_FFFF })
             else { return nil }
             self.init(numbers: parts)

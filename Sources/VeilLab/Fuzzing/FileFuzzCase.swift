@@ -62,7 +62,7 @@ package struct FileFuzzCase {
         var first: [NALUnit] = []
         do {
             var reader = try IsoMediaReader(file: file)
-            _ = (reader.frameRate, reader.hasSeveralLayers)
+            _ = (reader.times, reader.hasSeveralLayers)
             while let unit = try reader.nextUnit() {
                 if first.count < 64 { first.append(unit) }
                 outcome.output += 1

@@ -55,6 +55,16 @@ struct DisplayOrder {
         return OperatingPoints.sampleGroups(vps, layers: layers, samples: samples)
     }
 
+    /// How many of some pictures are shown before each of them.
+    static func ranks(_ places: [Place]) -> [Int] {
+        let sorted = places.indices.sorted {
+            (places[$0].sequence, places[$0].poc) < (places[$1].sequence, places[$1].poc)
+        }
+        var result = [Int](repeating: 0, count: places.count)
+        for (rank, i) in sorted.enumerated() { result[i] = rank }
+        return result
+    }
+
     /// Places of all pictures in one order: sequences come one after the other.
     static func indices(_ places: [Place]) -> [Int] {
         var ranges: [Int: ClosedRange<Int>] = [:]

@@ -5,7 +5,8 @@ import VeilBitstream
 /// lacks: when each picture is shown, and what it means. Written to a pipe, it lets other programs put the stream into
 /// MPEG-TS without decoding it.
 package struct MatroskaWriter {
-    private let fps: (numerator: Int, denominator: Int)?
+    /// Set before the first access unit.
+    package var fps: (numerator: Int, denominator: Int)?
     private var setUnits = ParameterSetUnits()
     private var order = DisplayOrder()
     private var begun = false

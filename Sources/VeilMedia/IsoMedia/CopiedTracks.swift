@@ -3,24 +3,47 @@ import Foundation
 
 /// The tracks of an ISO base media file that are no video, to be written into another as they are.
 enum CopiedTracks {
-    /// - Returns: the tracks, `udta` of the movie, and the kinds of tracks that are neither copied nor video.
-    static func read(_ file: FileHandle) throws -> (tracks: [OutputTrack], userData: [UInt8]?, left: [FourCC]) {
+    struct Contents {
+        var tracks: [OutputTrack]
+        /// track_IDs of those that hold the chapters of the video.
+        var chapters: [Int]
+        /// `udta` of the movie: titles and the like.
+        var userData: [UInt8]?
+        /// Kinds of tracks that are neither copied nor video.
+        var left: [FourCC]
+    }
+
+    static func read(_ file: FileHandle) throws -> Contents {
         let size = Int(truncatingIfNeeded: try file.seekToEnd())
-        guard let moov = try IsoMediaReader.movie(of: file, fileSize: size) else {
-            throw IsoMediaError.missing(box: "moov", in: "file")
-        }
+        var movie: Box?
+        var fragments: [Int: [MediaSample]] = [:]
+        try IsoMediaReader.movie(
+            of: file, fileSize: size, tables: { movie = $0 },
+            sample: { id, sample in fragments[id, default: []].append(sample) })
+        guard let moov = movie else { throw IsoMediaError.missing(box: "moov", in: "file") }
         let movieScale = try Self.movieScale(moov)
         var tracks: [OutputTrack] = []
+        var chapters: [Int] = []
         var left: [FourCC] = []
         for trak in try moov.children() where trak.type == "trak" {
-            if let copy = try track(trak, file: file, fileSize: size, movieScale: movieScale) {
-                tracks.append(copy)
-            } else {
-                let handler = try trak.required("mdia").handler()
-                if handler != "vide" && handler != "auxv" { left.append(handler) }
+            let handler = try trak.required("mdia").handler()
+            if handler == "vide" || handler == "auxv" {
+                if chapters.isEmpty { chapters = try chapterTracks(trak) }
+                continue
             }
+            // One that cannot be read is no reason to leave the others.
+            let id = try trackHeader(trak).id
+            let copy = try? track(
+                trak, file: file, fileSize: size, movieScale: movieScale, fragments: fragments[id] ?? [])
+            if let copy { tracks.append(copy) } else { left.append(handler) }
         }
-        return (tracks, try moov.child("udta")?.whole, left)
+        return Contents(tracks: tracks, chapters: chapters, userData: try moov.child("udta")?.whole, left: left)
+    }
+
+    /// track_IDs of the tracks that hold a track's chapters.
+    static func chapterTracks(_ trak: Box) throws -> [Int] {
+        guard var box = try trak.child("tref")?.child("chap") else { return [] }
+        return try (0..<box.bytesLeft / 4).map { _ in try box.u32() }
     }
 
     /// Ticks a second of the movie.
@@ -31,7 +54,7 @@ enum CopiedTracks {
     }
 
     private static func track(
-        _ trak: Box, file: FileHandle, fileSize: Int, movieScale: Int
+        _ trak: Box, file: FileHandle, fileSize: Int, movieScale: Int, fragments: [MediaSample]
     ) throws -> OutputTrack? {
         let mdia = try trak.required("mdia")
         let handler = try mdia.handler()
@@ -39,11 +62,12 @@ enum CopiedTracks {
         guard ["soun", "sbtl", "subt", "text"].contains(handler) else { return nil }
         let minf = try mdia.required("minf")
         let stbl = try minf.required("stbl")
-        let samples = try SampleTable.samples(stbl, fileSize: fileSize)
+        let samples = try SampleTable.samples(stbl, fileSize: fileSize) + fragments
         guard !samples.isEmpty, samples.allSatisfy({ $0.descriptionIndex == samples[0].descriptionIndex }) else {
             return nil
         }
-        guard let header = try minf.children().first(where: { ["smhd", "sthd", "nmhd"].contains($0.type) }) else {
+        guard let header = try minf.children().first(where: { ["smhd", "sthd", "nmhd", "gmhd"].contains($0.type) })
+        else {
             throw IsoMediaError.missing(box: "smhd", in: "minf")
         }
         let media = try mdia.mediaHeader()
@@ -52,15 +76,19 @@ enum CopiedTracks {
             mediaHeader: header.whole, language: media.language, file: file)
         for (i, sample) in samples.enumerated() {
             let next = i + 1 < samples.count ? samples[i + 1].decodeTime : nil
-            let last = result.samples.last?.duration ?? 1
             result.samples.append(
                 OutputTrack.Sample(
                     offset: sample.offset, size: sample.size,
-                    duration: next.map { $0 - sample.decodeTime } ?? last,
+                    duration: next.map { $0 - sample.decodeTime } ?? sample.duration,
                     compositionOffset: sample.compositionOffset, isSync: sample.isSync))
         }
         let edits = try Self.edits(trak, movieScale: movieScale, timeScale: result.timeScale)
-        (result.mediaStart, result.emptyStart) = (min(edits.mediaStart, result.duration), edits.emptyStart)
+        // Of fragments that do not begin at 0, what is before them is silence.
+        let first = samples[0].decodeTime
+        (result.mediaStart, result.emptyStart) = (
+            min(max(edits.mediaStart - first, 0), result.duration),
+            edits.emptyStart + max(first - edits.mediaStart, 0)
+        )
         result.shown = edits.shown
         let tkhd = try trackHeader(trak)
         (result.sourceId, result.isEnabled) = (tkhd.id, tkhd.isEnabled)

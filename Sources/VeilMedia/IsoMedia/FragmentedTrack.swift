@@ -6,7 +6,7 @@ import Foundation
 struct FragmentedTrack {
     var track: OutputTrack
     let id: Int
-    /// When each sample is decoded, in ticks; nothing is cut off the beginning.
+    /// When each sample is decoded, in ticks. The track's edit list tells how much later presentation begins.
     let decoded: [Int]
 
     private static let brands: [FourCC] = ["iso6", "cmfc", "dash"]
@@ -64,7 +64,6 @@ struct FragmentedTrack {
             for track in tracks {
                 var empty = track.track
                 empty.samples = []
-                empty.mediaStart = 0
                 empty.emptyStart = 0
                 empty.shown = nil
                 empty.box(id: track.id, chunks: [], chapters: [], movieScale: 1000, into: &$0)
@@ -85,6 +84,18 @@ struct FragmentedTrack {
     /// A media segment. Throws where the samples cannot be read back.
     /// - Parameter number: from 1.
     func segment(_ range: Range<Int>, number: Int) throws -> [UInt8] {
+        var data: [UInt8] = []
+        for sample in track.samples[range] {
+            try track.file.seek(toOffset: UInt64(sample.offset))
+            let bytes = try track.file.read(upToCount: sample.size) ?? Data()
+            guard bytes.count == sample.size else { throw IsoMediaError.truncated(box: "mdat", offset: sample.offset) }
+            data += bytes
+        }
+        return segment(range, number: number, data: data)
+    }
+
+    /// A media segment of samples whose bytes are at hand.
+    func segment(_ range: Range<Int>, number: Int, data: [UInt8]) -> [UInt8] {
         var w = BoxWriter()
         w.box("styp") {
             $0.fourCC("iso6")
@@ -94,13 +105,6 @@ struct FragmentedTrack {
         // Once to know how large it is, once with the place of the samples behind it.
         let size = fragment(range, number: number, dataOffset: 0).count
         w.append(fragment(range, number: number, dataOffset: size + 8))
-        var data: [UInt8] = []
-        for sample in track.samples[range] {
-            try track.file.seek(toOffset: UInt64(sample.offset))
-            let bytes = try track.file.read(upToCount: sample.size) ?? Data()
-            guard bytes.count == sample.size else { throw IsoMediaError.truncated(box: "mdat", offset: sample.offset) }
-            data += bytes
-        }
         w.box("mdat") { $0.append(data) }
         return w.bytes
     }

@@ -31,27 +31,16 @@ package struct IsoMediaReader {
         let size = fileSize
         var tracks: [MediaTrack] = []
         var moov: Box?
-        var fragments: MovieFragments?
-        var at = 0
-        while let (type, header, end) = try Self.boxHeader(file, at: at, fileSize: size) {
-            if type == "moov" || type == "moof" {
-                guard end - at <= Self.largestTable else {
-                    throw IsoMediaError.invalid(box: type, offset: at, what: "is larger than 512 MiB")
-                }
-                let payload = try Self.read(file, from: at + header, count: end - at - header, in: type)
-                let box = Box(type: type, bytes: payload[...], offset: at)
-                if type == "moov", fragments == nil {
-                    moov = box
-                    tracks = try box.children().filter { $0.type == "trak" }
-                        .compactMap { try MediaTrack(trak: $0, fileSize: size) }
-                    fragments = try MovieFragments(moov: box, fileSize: size)
-                } else if type == "moof" {
-                    guard fragments != nil else { throw IsoMediaError.missing(box: "moov", in: "file") }
-                    try fragments?.read(box, into: &tracks)
-                }
-            }
-            at = end
-        }
+        try Self.movie(
+            of: file, fileSize: size,
+            tables: { box in
+                moov = box
+                tracks = try box.children().filter { $0.type == "trak" }
+                    .compactMap { try MediaTrack(trak: $0, fileSize: size) }
+            },
+            sample: { id, sample in
+                if let index = tracks.firstIndex(where: { $0.id == id }) { tracks[index].samples.append(sample) }
+            })
         guard let moov, let base = tracks.first(where: { !$0.isEnhancement }) ?? tracks.first else {
             throw IsoMediaError.notSupported(what: "no track holds HEVC video")
         }
@@ -78,13 +67,11 @@ package struct IsoMediaReader {
             || tracks[0].entries.contains { $0?.parameterSets.contains { $0.header.nuhLayerId > 0 } ?? false }
     }
 
-    /// Frames per second of the base layer's track, where all its samples last the same.
-    package var frameRate: (timeScale: Int, duration: Int)? {
-        let times = tracks[0].samples.map(\.decodeTime)
-        guard times.count > 1, times[1] > times[0] else { return nil }
-        let duration = times[1] - times[0]
-        let isConstant = zip(times.dropFirst(), times).allSatisfy { $0 - $1 == duration }
-        return isConstant ? (tracks[0].timeScale, duration) : nil
+    /// When the pictures of the base layer's track are shown; nil where two are at the same time.
+    package var times: FrameTimes? {
+        let shift = movie.emptyStart &- movie.mediaStart
+        return FrameTimes(
+            tracks[0].samples.map { $0.decodeTime &+ $0.compositionOffset &+ shift }, timeScale: tracks[0].timeScale)
     }
 
     /// The next NAL unit, or nil at the end.
@@ -151,17 +138,29 @@ package struct IsoMediaReader {
 
     // MARK: The file
 
-    /// The `moov` box of a file, in memory; nil when there is none.
-    static func movie(of file: FileHandle, fileSize: Int) throws -> Box? {
+    /// Reads a file's `moov` box, and the samples of the fragments behind it, each with its track_ID.
+    static func movie(
+        of file: FileHandle, fileSize: Int, tables: (Box) throws -> Void, sample: (Int, MediaSample) -> Void
+    ) throws {
+        var fragments: MovieFragments?
         var at = 0
         while let (type, header, end) = try boxHeader(file, at: at, fileSize: fileSize) {
-            if type == "moov", end - at <= largestTable {
+            if type == "moov" || type == "moof" {
+                guard end - at <= largestTable else {
+                    throw IsoMediaError.invalid(box: type, offset: at, what: "is larger than 512 MiB")
+                }
                 let payload = try read(file, from: at + header, count: end - at - header, in: type)
-                return Box(type: type, bytes: payload[...], offset: at)
+                let box = Box(type: type, bytes: payload[...], offset: at)
+                if type == "moov", fragments == nil {
+                    try tables(box)
+                    fragments = try MovieFragments(moov: box, fileSize: fileSize)
+                } else if type == "moof" {
+                    guard fragments != nil else { throw IsoMediaError.missing(box: "moov", in: "file") }
+                    try fragments?.read(box, sample)
+                }
             }
             at = end
         }
-        return nil
     }
 
     /// Type, size of the header, and end of the box at a place; nil at the end of the file.

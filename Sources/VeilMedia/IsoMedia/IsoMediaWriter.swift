@@ -26,6 +26,10 @@ package final class IsoMediaWriter {
     package var maxTemporalId = 6
     /// The source's access unit that this file, one of several parts, begins with.
     package var firstSourceUnit: Int?
+    /// When the frames of what was encoded are shown, or the pictures of the stream, in display order.
+    package var frameTimes: FrameTimes?
+    /// Seconds before the first picture in which other tracks may play already.
+    package var start = 0.0
 
     /// - Parameter frameRate: frames per second; nil: what the stream says, or 25.
     package init(path: String, frameRate: (numerator: Int, denominator: Int)?) throws {
@@ -86,6 +90,7 @@ package final class IsoMediaWriter {
         let copied = try CopiedTracks.read(file)
         others += copied.tracks
         userData = copied.userData
+        if track.chapters.isEmpty { track.chapters = copied.chapters }
         return copied.left
     }
 
@@ -108,19 +113,34 @@ package final class IsoMediaWriter {
         track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
         track.size = descriptions[0].shownSize
         track.sampleGroups = order.sampleGroups(layers: layers.sorted(), samples: track.samples.count)
-        try write(tracks: [track] + others)
+        try write(tracks: [track] + (part.map { part in others.compactMap { $0.part(part) } } ?? others))
         return notes
+    }
+
+    /// The source's access units that are written, of one of several parts, or as far as they came.
+    private func sourceTimes(_ source: SourceMovie) -> [SourceMovie.Time] {
+        let times = source.times(maxTemporalId: maxTemporalId)
+        guard firstSourceUnit != nil || Interruption.isRequested else { return times }
+        return Array(times.dropFirst(firstSourceUnit ?? 0).prefix(track.samples.count))
+    }
+
+    /// When the source presents the pictures of a part, in seconds; nil of a whole.
+    private var part: Range<Double>? {
+        guard let source, firstSourceUnit != nil else { return nil }
+        let times = sourceTimes(source)
+        guard let first = times.map(\.shown).min(), let last = times.max(by: { $0.shown < $1.shown }) else {
+            return nil
+        }
+        func seconds(_ ticks: Int) -> Double {
+            max(Double(ticks - source.mediaStart + source.emptyStart) / Double(source.timeScale), 0)
+        }
+        return seconds(first)..<max(seconds(last.shown + last.duration), seconds(first))
     }
 
     /// As in the file that the stream was taken out of, or at a constant rate.
     private func timeline(_ notes: inout [String]) -> SampleTimeline {
         if let source {
-            var times = source.times(maxTemporalId: maxTemporalId)
-            if let firstSourceUnit { times = Array(times.dropFirst(firstSourceUnit)) }
-            // Parts end before the source does, and so does what was interrupted.
-            if firstSourceUnit != nil || Interruption.isRequested {
-                times = Array(times.prefix(track.samples.count))
-            }
+            let times = sourceTimes(source)
             if times.count == track.samples.count {
                 guard firstSourceUnit != nil else {
                     track.shown = Interruption.isRequested ? nil : source.shown
@@ -131,9 +151,21 @@ package final class IsoMediaWriter {
             }
             notes.append("its pictures are not those of the source: they are shown at a constant rate")
         }
-        let indices = displayIndices.count == places.count ? displayIndices : DisplayOrder.indices(places)
-        return SampleTimeline(
-            indices: indices, rate: frameRate ?? order.rate)
+        let isEncoded = displayIndices.count == places.count
+        if let frameTimes {
+            let indices = isEncoded ? displayIndices : DisplayOrder.ranks(places)
+            let count = frameTimes.shown.count
+            if isEncoded ? indices.allSatisfy({ $0 < count }) : indices.count == count {
+                return SampleTimeline(
+                    shown: indices.map { frameTimes.shown[$0] }, lastDuration: frameTimes.lastDuration,
+                    timeScale: frameTimes.timeScale
+                ).delayed(by: start)
+            }
+            notes.append("its pictures are not those of the source: they are shown at a constant rate")
+        }
+        let indices = isEncoded ? displayIndices : DisplayOrder.indices(places)
+        return SampleTimeline(indices: indices, rate: frameRate ?? frameTimes?.frameRate?.fraction ?? order.rate)
+            .delayed(by: start)
     }
 
     private func write(tracks: [OutputTrack]) throws {
@@ -189,7 +221,7 @@ package final class IsoMediaWriter {
             at += tracks[chunk.track].samples[chunk.range].reduce(0) { $0 + $1.size }
         }
         let scale = 1000
-        let longest = tracks.map { OutputTrack.scaled($0.duration, scale, $0.timeScale) }.max() ?? 0
+        let longest = tracks.map { $0.presented(scale) }.map { $0.empty + $0.shown }.max() ?? 0
         var w = BoxWriter()
         w.box("moov") {
             $0.fullBox("mvhd") {

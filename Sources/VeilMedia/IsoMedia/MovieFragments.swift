@@ -28,8 +28,8 @@ struct MovieFragments {
         }
     }
 
-    /// Appends a fragment's samples to the tracks.
-    mutating func read(_ moof: Box, into tracks: inout [MediaTrack]) throws {
+    /// Gives a fragment's samples, each with the track_ID of its track.
+    mutating func read(_ moof: Box, _ body: (Int, MediaSample) -> Void) throws {
         var previousEnd = moof.offset
         for traf in try moof.children() where traf.type == "traf" {
             var tfhd = try traf.required("tfhd")
@@ -47,12 +47,9 @@ struct MovieFragments {
             if var tfdt = try traf.child("tfdt") {
                 time = try tfdt.versionAndFlags().version == 1 ? tfdt.u64() : tfdt.u32()
             }
-            let index = tracks.firstIndex { $0.id == id }
             var at = base
             for trun in try traf.children() where trun.type == "trun" {
-                try read(trun, own, base: base, at: &at, time: &time) {
-                    if let index { tracks[index].samples.append($0) }
-                }
+                try read(trun, own, base: base, at: &at, time: &time) { body(id, $0) }
             }
             previousEnd = at
             nextTime[id] = time
@@ -90,7 +87,7 @@ struct MovieFragments {
             body(
                 MediaSample(
                     offset: at, size: size, descriptionIndex: own.descriptionIndex, decodeTime: time,
-                    compositionOffset: version == 0 ? raw : Int(Int32(truncatingIfNeeded: raw)),
+                    duration: duration, compositionOffset: version == 0 ? raw : Int(Int32(truncatingIfNeeded: raw)),
                     isSync: sampleFlags & 0x10000 == 0))
             at += size
             let (next, overflows) = time.addingReportingOverflow(duration)

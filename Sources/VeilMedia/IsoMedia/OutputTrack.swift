@@ -49,32 +49,65 @@ struct OutputTrack {
     /// A video track without samples, which will wait in a file without a name.
     /// - Parameter path: of what is being written.
     static func video(beside path: String) throws -> OutputTrack {
-        var header = BoxWriter()
-        header.fullBox("vmhd", flags: 1) { $0.zeros(8) }
-        return OutputTrack(
-            handler: "vide", timeScale: 1, descriptions: [], mediaHeader: header.bytes,
-            file: try IsoMediaWriter.scratch(beside: path))
+        video(in: try IsoMediaWriter.scratch(beside: path))
     }
 
-    /// Puts a sample of NAL units, each behind its length in four bytes (ISO/IEC 14496-15, 4.3.3), behind the others.
-    /// Its times come later.
-    /// - Parameter path: of what is being written, for messages.
-    mutating func append(_ units: [NALUnit], isSync: Bool, description: Int, path: String) throws {
+    /// - Parameter file: where its samples will wait.
+    static func video(in file: FileHandle) -> OutputTrack {
+        var header = BoxWriter()
+        header.fullBox("vmhd", flags: 1) { $0.zeros(8) }
+        return OutputTrack(handler: "vide", timeScale: 1, descriptions: [], mediaHeader: header.bytes, file: file)
+    }
+
+    /// A sample of NAL units, each behind its length in four bytes (ISO/IEC 14496-15, 4.3.3).
+    static func bytes(of units: [NALUnit]) -> [UInt8] {
         var w = BoxWriter()
         for nal in units {
             w.u32(nal.bytes.count)
             w.append(nal.bytes)
         }
-        do { try file.write(contentsOf: w.bytes) } catch {
+        return w.bytes
+    }
+
+    /// Puts a sample of NAL units behind the others. Its times come later.
+    /// - Parameter path: of what is being written, for messages.
+    mutating func append(_ units: [NALUnit], isSync: Bool, description: Int, path: String) throws {
+        let bytes = Self.bytes(of: units)
+        do { try file.write(contentsOf: bytes) } catch {
             throw MediaError.writeFailed(path: path, reason: "\(error.localizedDescription)")
         }
         samples.append(
             Sample(
-                offset: samples.last.map { $0.offset + $0.size } ?? 0, size: w.bytes.count, duration: 0,
+                offset: samples.last.map { $0.offset + $0.size } ?? 0, size: bytes.count, duration: 0,
                 compositionOffset: 0, isSync: isSync, description: description))
     }
 
     var duration: Int { samples.reduce(0) { $0 + $1.duration } }
+
+    /// What is presented from one time of the presentation to another, in seconds; nil: nothing.
+    func part(_ range: Range<Double>) -> OutputTrack? {
+        func ticks(_ seconds: Double) -> Int { Int(min(seconds * Double(timeScale), 1e15).rounded()) }
+        let from = ticks(range.lowerBound)
+        let to = min(ticks(range.upperBound), shown.map { emptyStart + $0 } ?? .max)
+        var time = emptyStart - mediaStart
+        var result = self
+        result.samples = []
+        var start = from
+        for sample in samples {
+            if time < to && time + sample.duration > max(from, emptyStart) {
+                if result.samples.isEmpty { start = time }
+                result.samples.append(sample)
+            }
+            time += sample.duration
+        }
+        if result.samples.isEmpty { return nil }
+        // A sample that began before is presented from its middle on.
+        let begin = max(from, emptyStart)
+        result.emptyStart = max(start, begin) - from
+        result.mediaStart = max(begin - start, 0)
+        result.shown = to - max(start, begin)
+        return result
+    }
 
     /// Samples in runs of about half a second, which the file interleaves with those of other tracks.
     func chunks() -> [(range: Range<Int>, start: Double)] {
@@ -94,6 +127,16 @@ struct OutputTrack {
         return result
     }
 
+    /// Ticks of the movie in which nothing is presented at the beginning, and that are presented then.
+    func presented(_ movieScale: Int) -> (empty: Int, shown: Int) {
+        // Where decoding runs ahead of presentation the last pictures are shown as much later.
+        let isReordered = samples.contains { $0.compositionOffset != 0 }
+        let all = max(isReordered ? duration : duration - mediaStart, 0)
+        return (
+            Self.scaled(emptyStart, movieScale, timeScale), Self.scaled(self.shown ?? all, movieScale, timeScale)
+        )
+    }
+
     /// The `trak` box.
     /// - Parameters:
     ///   - chunks: the samples of each chunk, and where it lies in the file.
@@ -102,11 +145,7 @@ struct OutputTrack {
     func box(
         id: Int, chunks: [(range: Range<Int>, offset: Int)], chapters: [Int], movieScale: Int, into w: inout BoxWriter
     ) {
-        // Where decoding runs ahead of presentation the last pictures are shown as much later.
-        let isReordered = samples.contains { $0.compositionOffset != 0 }
-        let all = isReordered ? duration : duration - mediaStart
-        let shown = Self.scaled(min(self.shown ?? all, max(all, 0)), movieScale, timeScale)
-        let empty = Self.scaled(emptyStart, movieScale, timeScale)
+        let (empty, shown) = presented(movieScale)
         w.box("trak") {
             $0.fullBox("tkhd", flags: isEnabled ? 3 : 2) {
                 $0.zeros(8)
@@ -171,12 +210,13 @@ struct OutputTrack {
         }
     }
 
-    /// Ticks of one scale in another.
+    /// Ticks of one scale in another, to the nearest.
     static func scaled(_ ticks: Int, _ to: Int, _ from: Int) -> Int {
         let product = ticks.multipliedFullWidth(by: to)
         // What 64 bits cannot hold lasts for ages.
         guard product.high >= 0, product.high < from / 2 else { return 0 }
-        return from.dividingFullWidth(product).quotient
+        let (quotient, remainder) = from.dividingFullWidth(product)
+        return remainder >= from - remainder ? quotient + 1 : quotient
     }
 
     /// Sample tables (8.6 and 8.7).

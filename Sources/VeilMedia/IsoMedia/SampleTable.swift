@@ -8,6 +8,7 @@ package struct MediaSample: Sendable, Equatable {
     package var descriptionIndex: Int
     /// In ticks of the track's time scale.
     package var decodeTime: Int
+    package var duration: Int
     package var compositionOffset: Int
     package var isSync: Bool
 }
@@ -49,12 +50,14 @@ enum SampleTable {
                     throw IsoMediaError.invalid(
                         box: "stsz", offset: stbl.offset, what: "sample \(result.count + 1) lies outside the file")
                 }
+                let duration = try times.next()
                 result.append(
                     MediaSample(
                         offset: at, size: size, descriptionIndex: runs[run].descriptionIndex, decodeTime: time,
-                        compositionOffset: try offsets?.next() ?? 0, isSync: sync?.contains(result.count + 1) ?? true))
+                        duration: duration, compositionOffset: try offsets?.next() ?? 0,
+                        isSync: sync?.contains(result.count + 1) ?? true))
                 at += size
-                let (next, overflows) = time.addingReportingOverflow(try times.next())
+                let (next, overflows) = time.addingReportingOverflow(duration)
                 if overflows { throw IsoMediaError.invalid(box: "stts", offset: stbl.offset, what: "time overflows") }
                 time = next
             }

@@ -20,10 +20,21 @@ struct SampleTimeline {
     /// At a constant rate.
     /// - Parameter indices: display order.
     init(indices: [Int], rate: (numerator: Int, denominator: Int)) {
-        // Fine enough for whole ticks a frame.
-        let scale = max(1, (12800 + rate.numerator - 1) / max(rate.numerator, 1))
-        let duration = rate.denominator * scale
-        self.init(shown: indices.map { $0 * duration }, lastDuration: duration, timeScale: rate.numerator * scale)
+        let ticks = Self.ticks(rate)
+        self.init(shown: indices.map { $0 * ticks.frame }, lastDuration: ticks.frame, timeScale: ticks.scale)
+    }
+
+    /// Ticks a frame and a second at a rate, fine enough for whole ticks a frame.
+    static func ticks(_ rate: (numerator: Int, denominator: Int)) -> (frame: Int, scale: Int) {
+        let factor = max(1, (12800 + rate.numerator - 1) / max(rate.numerator, 1))
+        return (rate.denominator * factor, rate.numerator * factor)
+    }
+
+    /// The same, seconds later.
+    func delayed(by seconds: Double) -> SampleTimeline {
+        var result = self
+        result.emptyStart += Int(min(max(seconds, 0) * Double(timeScale), 1e15).rounded())
+        return result
     }
 
     /// As in another file. Access units that were left out make the ones before last longer.

@@ -48,11 +48,7 @@ package final class SourceMovie {
         (mediaStart, emptyStart, shown) = edits ?? (0, 0, nil)
         language = try trak.required("mdia").mediaHeader().language
         matrix = try CopiedTracks.trackHeader(trak).matrix
-        chapters =
-            try trak.child("tref")?.child("chap").map { box in
-                var box = box
-                return try (0..<box.bytesLeft / 4).map { _ in try box.u32() }
-            } ?? []
+        chapters = try CopiedTracks.chapterTracks(trak)
         otherTracks = try moov.children().filter { $0.type == "trak" }.map { try $0.required("mdia").handler() }
             .filter { $0 != "vide" && $0 != "auxv" }
         userData = try moov.child("udta")?.whole
@@ -64,7 +60,7 @@ package final class SourceMovie {
             times.append(
                 Time(
                     decode: sample.decodeTime, compositionOffset: sample.compositionOffset,
-                    duration: next.map { $0 - sample.decodeTime } ?? times.last?.duration ?? 1))
+                    duration: next.map { $0 - sample.decodeTime } ?? sample.duration))
         }
         samples = times
     }

@@ -30,7 +30,8 @@ package final class LayerPackage {
 
     private let folder: String
     private let seconds: Double
-    private let frameRate: (numerator: Int, denominator: Int)?
+    /// Set before the first access unit.
+    package var frameRate: (numerator: Int, denominator: Int)?
     private var layers: [Int: Layer] = [:]
     private var order = DisplayOrder()
     private let sets = ParameterSetCollection()
@@ -165,16 +166,17 @@ package final class LayerPackage {
         sets.anyVps.map { $0.layersNeeded(for: id).sorted() } ?? (id == 0 ? [0] : [0, id])
     }
 
-    /// A layer's track with its times; presentation begins at 0, so that decoding runs ahead of it by negative offsets.
+    /// A layer's track with its times.
     private func track(_ id: Int, _ ids: [Int], _ timeline: SampleTimeline) throws -> FragmentedTrack {
         guard let layer = layers[id] else { throw SyntaxError.missing(set: "SPS", id: id) }
         var track = layer.track
         track.timeScale = timeline.timeScale
+        track.mediaStart = timeline.mediaStart
         for i in track.samples.indices {
             let unit = layer.units[i]
             let next = i + 1 < layer.units.count ? layer.units[i + 1] : unit + 1
             track.samples[i].duration = (unit..<next).reduce(0) { $0 + timeline.duration($1) }
-            track.samples[i].compositionOffset = timeline.compositionOffset(unit) - timeline.mediaStart
+            track.samples[i].compositionOffset = timeline.compositionOffset(unit)
         }
         let descriptions =
             id == 0
@@ -203,13 +205,21 @@ package final class LayerPackage {
     }
 
     private func write(
-        _ sound: OutputTrack, number: Int, starts: [Double], into manifest: inout DASHManifest
+        _ all: OutputTrack, number: Int, starts: [Double], into manifest: inout DASHManifest
     ) throws {
+        // Sound that is decoded but not heard (priming) is left out, so that its first sample is heard at 0 or later.
+        var sound = all
+        sound.mediaStart = 0
+        sound.samples = []
         var decoded: [Int] = []
-        var time = 0
-        for sample in sound.samples {
-            decoded.append(time)
-            time += sample.duration
+        var time = all.emptyStart - all.mediaStart
+        for var sample in all.samples {
+            let (begin, end) = (time, time + sample.duration)
+            time = end
+            guard end > 0 else { continue }
+            decoded.append(max(begin, 0))
+            sample.duration = end - max(begin, 0)
+            sound.samples.append(sample)
         }
         let track = FragmentedTrack(track: sound, id: 64 + number, decoded: decoded)
         try write(FragmentedTrack.initialization([track]), name: "sound\(number)-init.mp4")

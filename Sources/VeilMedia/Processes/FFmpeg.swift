@@ -5,6 +5,38 @@ import Foundation
 package enum FFmpeg {
     package static var program: String? { ChildProcess.find("ffmpeg") }
 
+    /// What ffprobe prints of a regular file (its "compact" form, without names); nil where it is not installed or the
+    /// input is none.
+    static func probe(_ input: InputFile, _ what: [String], limit: Int = 1 << 20) throws -> String? {
+        guard let program = ChildProcess.find("ffprobe"), input.isRegular, input.path != "-" else { return nil }
+        let process: ChildProcess
+        do {
+            process = try ChildProcess(
+                program,
+                ["-v", "error", "-protocol_whitelist", "file,pipe"] + what
+                    + ["-of", "compact=nk=1", "-i", "file:" + input.path], output: .pipe)
+        } catch is ChildError { return nil }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while let got = try chunk.withUnsafeMutableBytes({ try process.output?.readAvailable(into: $0) }), got > 0,
+            bytes.count < limit
+        { bytes += chunk[..<got] }
+        process.terminate()
+        try process.wait()
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Kinds of the tracks of a container beside the first of video; nil where that cannot be told.
+    package static func otherTracks(of input: InputFile) throws -> [String]? {
+        guard let text = try probe(input, ["-show_entries", "stream=codec_type"]) else { return nil }
+        var kinds = text.split(separator: "\n").compactMap { line -> String? in
+            let fields = line.split(separator: "|")
+            return fields.first == "stream" && fields.count > 1 ? String(fields[1]) : nil
+        }
+        if let video = kinds.firstIndex(of: "video") { kinds.remove(at: video) }
+        return kinds
+    }
+
     /// Runs ffmpeg on a file, or on what a pipe gives.
     /// - Parameters:
     ///   - output: arguments of what it makes, on standard output.

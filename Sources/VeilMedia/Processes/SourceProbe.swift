@@ -13,6 +13,8 @@ struct SourceProbe {
     /// What is not carried on, a line each.
     private(set) var notes: [String] = []
     private var isRGB = false
+    /// Frames a second, nominally, where they are not evenly apart.
+    private(set) var varyingRate: FrameRate?
 
     /// ffprobe's answer; all of it may be missing.
     private struct Answer: Decodable {
@@ -106,6 +108,10 @@ struct SourceProbe {
         {
             notes.append("\(format) is coded as 4:2:0")
         }
+        let hasAlpha =
+            ["yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya8", "ya16", "ayuv", "vuya"]
+            .contains { format.hasPrefix($0) }
+        if hasAlpha { notes.append("its alpha (\(format)) is left out") }
         colour.primaries = stream.colorPrimaries.flatMap { ColourNames.primaries.value(of: $0) }
         colour.transfer = stream.colorTransfer.flatMap { ColourNames.transfer.value(of: $0) }
         colour.matrix = stream.colorSpace.flatMap { ColourNames.matrix.value(of: $0) }
@@ -134,10 +140,7 @@ struct SourceProbe {
             let ratio =
                 Double(average.numerator) * Double(nominal.denominator)
                 / (Double(average.denominator) * Double(nominal.numerator))
-            if !(0.99...1.01).contains(ratio) {
-                notes.append(
-                    "its frame rate varies: it is resampled to \(nominal.numerator)/\(nominal.denominator) a second")
-            }
+            if !(0.99...1.01).contains(ratio) { varyingRate = nominal }
         }
     }
 

@@ -5,6 +5,8 @@ public struct FrameRate: Equatable, Sendable {
     public let numerator: Int
     public let denominator: Int
 
+    package var fraction: (numerator: Int, denominator: Int) { (numerator, denominator) }
+
     /// More are no video's.
     static let highest = 1_000_000
 
@@ -19,6 +21,18 @@ public struct FrameRate: Equatable, Sendable {
         guard self.numerator <= Int(Int32.max), self.denominator <= Int(Int32.max),
             self.numerator / self.denominator <= Self.highest
         else { return nil }
+    }
+
+    /// The rate that video most likely has where one was measured: whole, n/1001 or half where these are near, else
+    /// thousandths.
+    static func nearest(_ rate: Double) -> FrameRate? {
+        guard rate.isFinite, rate > 0, rate <= Double(highest) else { return nil }
+        for (numerator, denominator) in [
+            (rate.rounded(), 1), ((rate * 1.001).rounded() * 1000, 1001), ((rate * 2).rounded(), 2),
+        ] where abs(numerator / Double(denominator) - rate) < rate * 0.0003 {
+            return FrameRate(Int(numerator), denominator)
+        }
+        return FrameRate(Int((rate * 1000).rounded()), 1000)
     }
 
     /// 25, 30000/1001, 12.5; the rates of NTSC, of which decimals have two or three digits only, are n/1001 (29.97).

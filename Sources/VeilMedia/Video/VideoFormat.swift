@@ -70,6 +70,8 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
     case cannotOpen(path: String, reason: String)
     case notSupported(path: String, what: String)
     case truncated(path: String, frame: Int, offset: Int)
+    /// Something else stands where a frame of y4m should begin.
+    case noFrame(path: String, frame: Int, offset: Int)
     /// A coded source was damaged; what could be decoded of it came.
     case damaged(path: String)
     case writeFailed(path: String, reason: String)
@@ -85,6 +87,8 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
         case .notSupported(let path, let what): return "\(path): \(what)"
         case .truncated(let path, let frame, let offset):
             return "\(path): ends inside frame \(frame), at byte \(offset)"
+        case .noFrame(let path, let frame, let offset):
+            return "\(path): no frame header at byte \(offset) (frame \(frame))"
         case .damaged(let path): return "\(path): the stream is damaged"
         case .writeFailed(let path, let reason): return "\(path): cannot write: \(reason)"
         case .closedPipe(let path): return "\(path): nobody reads it any more"

@@ -7,6 +7,12 @@ public final class VideoSource {
     public private(set) var format: VideoFormat
     /// What is not carried on, a line each.
     public package(set) var notes: [String] = []
+    /// When its frames are shown, where they are not evenly apart and this was asked for.
+    package var times: FrameTimes?
+    /// Seconds before the first frame in which other tracks of its file may play already.
+    package var start = 0.0
+    /// Whether it comes out of a container whose other tracks a pipe does not give.
+    package private(set) var isPipedContainer = false
     private let path: String
     private let input: InputFile?
     /// Makes the frames, where they are not read here.
@@ -37,9 +43,11 @@ public final class VideoSource {
         try open(InputFile(path: path), size: size, fps: fps, bitDepth: bitDepth)
     }
 
+    /// - Parameter keepsTimes: frames that are not evenly apart stay as they are, and ``times`` tells; else they are
+    ///   resampled, and ``notes`` says so.
     package static func open(
         _ input: InputFile, size: (width: Int, height: Int)? = nil, fps: (numerator: Int, denominator: Int)? = nil,
-        bitDepth: Int? = nil
+        bitDepth: Int? = nil, keepsTimes: Bool = false
     ) throws -> VideoSource {
         if try isRaw(input, size: size) || input.kind() == .y4m {
             return try VideoSource(input: input, process: nil, size, fps, bitDepth)
@@ -52,15 +60,27 @@ public final class VideoSource {
                 path: input.name, what: "interlaced video (field order \(order)) is not supported: deinterlace it first"
             )
         }
+        var notes = probe.notes
+        let times = try FrameTimes(of: input)
+        let varies = times?.varies ?? (probe.varyingRate != nil)
+        // Frames as they are; or as many as a constant rate takes, some of them left out or repeated.
+        let passes = times != nil && (!varies || keepsTimes)
+        if varies && !passes {
+            let rate = (probe.varyingRate ?? times?.frameRate).map { "\($0.numerator)/\($0.denominator)" } ?? "one"
+            notes.append("its frame rate varies: it is resampled to \(rate) a second")
+        }
         let process = try FFmpeg.read(
             input,
-            as: probe.conversion + [
+            as: probe.conversion + (passes ? ["-fps_mode", "passthrough"] : []) + [
                 "-f", "yuv4mpegpipe", "-strict", "-1", "-pix_fmt",
                 (bitDepth ?? probe.bitDepth) > 8 ? "yuv420p10le" : "yuv420p", "-",
             ], missing: .noFFmpeg(path: input.path))
         let source = try VideoSource(input: input, process: process, nil, nil, bitDepth)
         source.format.colour = probe.colour.completed(by: source.format.colour)
-        source.notes = probe.notes
+        source.notes = notes
+        if varies && passes { source.times = times }
+        if try input.kind() == .isoMedia { source.start = times?.start ?? 0 }
+        source.isPipedContainer = !input.isRegular || input.path == "-"
         return source
     }
 
@@ -111,8 +131,9 @@ public final class VideoSource {
         if pending.starts(with: Array("YUV4MPEG2".utf8)) {
             while true {
                 if let end = pending.firstIndex(of: 10) {
-                    header = Array(pending[..<end])
+                    header = Array(pending[..<end].last == 13 ? pending[..<end].dropLast() : pending[..<end])
                     pending.removeFirst(end + 1)
+                    offset = end + 1
                     break
                 }
                 if pending.count > 4096 {
@@ -121,7 +142,6 @@ public final class VideoSource {
                 if try !more() { throw MediaError.truncated(path: path, frame: 0, offset: pending.count) }
             }
             isY4M = true
-            offset = header.count + 1
             format = try Self.parse(header: String(decoding: header, as: UTF8.self), path: path)
         } else {
             if let process {
@@ -156,11 +176,7 @@ public final class VideoSource {
                         path: path, what: "frame rate \(value) is out of range (up to \(FrameRate.highest) a second)")
                 }
                 format.fps = (rate.numerator, rate.denominator)
-            case "I":
-                if value != "p" && value != "?" {
-                    throw MediaError.notSupported(
-                        path: path, what: "interlaced video (y4m tag I\(value)) is not supported")
-                }
+            case "I": if value != "p" && value != "?" { throw interlaced(value, path) }
             case "A":
                 let parts = value.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
                 // What most programs write says nothing: 1:1, as 420jpeg below.
@@ -187,6 +203,10 @@ public final class VideoSource {
             throw MediaError.notSupported(path: path, what: "y4m size \(format.width)x\(format.height) is out of range")
         }
         return format
+    }
+
+    private static func interlaced(_ value: Substring, _ path: String) -> MediaError {
+        .notSupported(path: path, what: "interlaced video (y4m tag I\(value)) is not supported")
     }
 
     /// Makes at least `count` bytes available from `bufferAt`, as far as the source has them.
@@ -233,7 +253,9 @@ public final class VideoSource {
         } catch let error as MediaError {
             if Interruption.isRequested { return nil }
             switch error {
-            case .truncated where frameIndex > 0, .ffmpegFailed where frameIndex > 0, .damaged: damage = error
+            case .truncated where frameIndex > 0, .noFrame where frameIndex > 0, .ffmpegFailed where frameIndex > 0,
+                .damaged:
+                damage = error
             default: throw error
             }
             return nil
@@ -264,8 +286,13 @@ public final class VideoSource {
                 try fill(available + 1)
             }
             guard buffer[bufferAt..<(bufferAt + length)].starts(with: Array("FRAME".utf8)) else {
-                throw MediaError.notSupported(
-                    path: path, what: "no frame header at byte \(offset) (frame \(frameIndex))")
+                throw MediaError.noFrame(path: path, frame: frameIndex, offset: offset)
+            }
+            // A frame's own header may tell that its fields are of two times (t, T, b, B).
+            let fields = String(decoding: buffer[(bufferAt + 5)..<(bufferAt + length - 1)], as: UTF8.self)
+            for field in fields.split(separator: " ") where field.first == "I" {
+                let value = field.dropFirst()
+                if let order = value.first, "tTbB".contains(order) { throw Self.interlaced(value, path) }
             }
             bufferAt += length
             offset += length

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import VeilBitstream
+
+/// Writes the layers of a stream into one track of an ISO base media file as they come: a movie fragment (ISO/IEC
+/// 14496-12, 8.8; CMAF) for the pictures from one IRAP picture to the next, for pipes and for what goes on air.
+///
+/// Times are those of a constant rate. Decoding runs ahead of presentation by as many pictures as the SPS says may be
+/// reordered, which the edit list tells. Of one file all parameter sets lie in its sample entry.
+package final class FragmentedMovieWriter {
+    /// Pictures a fragment, at most, where no IRAP picture comes.
+    private static let longestFragment = 300
+
+    private let path: String
+    private let output: OutputFile
+    /// Set before the first access unit.
+    package var frameRate: (numerator: Int, denominator: Int)?
+    private var entries = SampleEntries()
+    private var order = DisplayOrder()
+    private var waiting: [NALUnit] = []
+    /// The fragment that is being gathered.
+    private var track: OutputTrack
+    private var data: [UInt8] = []
+    private var places: [(place: DisplayOrder.Place, displayIndex: Int?)] = []
+    private var fragments = 0
+    /// Pictures of the fragments before.
+    private var written = 0
+    private var leadingUnits = 0
+    /// Pictures by which decoding runs ahead.
+    private var delay = 0
+
+    /// - Parameters:
+    ///   - path: "-" for standard output.
+    ///   - frameRate: frames per second; nil: what the stream says, or 25.
+    package init(path: String, frameRate: (numerator: Int, denominator: Int)?) throws {
+        self.path = path
+        self.frameRate = frameRate
+        output = try OutputFile(path: path)
+        track = OutputTrack.video(in: .nullDevice)
+    }
+
+    package var bytesWritten: Int { output.bytesWritten }
+
+    /// Adds an access unit, in decoding order. One without a picture goes to the next one.
+    /// - Parameter displayIndex: its place in display order, in frames; nil: as picture order counts tell.
+    package func write(_ unit: [NALUnit], displayIndex: Int? = nil) throws {
+        guard unit.contains(where: { $0.header.nalUnitType.isSlice }) else {
+            waiting += unit
+            return
+        }
+        let unit = waiting + unit
+        waiting = []
+        guard let place = try order.take(unit) else {
+            leadingUnits += 1
+            return
+        }
+        let isSync = unit.contains { $0.header.nalUnitType.isIRAP && $0.header.nuhLayerId == 0 }
+        if isSync || places.count == Self.longestFragment { try endFragment() }
+        let sample = OutputTrack.bytes(of: try entries.take(unit, beginsAnew: isSync, path: path))
+        if entries.count > 1 {
+            throw MediaError.notSupported(
+                path: path, what: "parameter sets change, which the one sample entry of a file in fragments cannot hold"
+            )
+        }
+        track.samples.append(
+            OutputTrack.Sample(
+                offset: data.count, size: sample.count, duration: 0, compositionOffset: 0, isSync: isSync))
+        data += sample
+        places.append((place, displayIndex))
+    }
+
+    /// Ends the file. Returns what could not be kept, a line each.
+    package func finish() throws -> [String] {
+        try endFragment()
+        if written == 0 { throw MediaError.writeFailed(path: path, reason: "there are no pictures") }
+        try output.finish()
+        return leadingUnits > 0 ? ["\(leadingUnits) pictures before the first IRAP picture are left out"] : []
+    }
+
+    private func endFragment() throws {
+        guard !places.isEmpty else { return }
+        let rate = frameRate ?? order.rate
+        let ticks = SampleTimeline.ticks(rate)
+        let shown = displayIndices
+        if fragments == 0 { delay = order.sps?.subLayerOrdering.last?.maxNumReorderPics ?? 0 }
+        for i in track.samples.indices {
+            track.samples[i].duration = ticks.frame
+            track.samples[i].compositionOffset = (shown[i] - written - i + delay) * ticks.frame
+        }
+        track.timeScale = ticks.scale
+        if fragments == 0 {
+            track.mediaStart = delay * ticks.frame
+            let descriptions = try entries.descriptions()
+            track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
+            track.size = descriptions[0].shownSize
+            try output.write(FragmentedTrack.initialization([fragment]))
+        }
+        fragments += 1
+        try output.write(fragment.segment(0..<track.samples.count, number: fragments, data: data))
+        try output.endUnit()
+        written += places.count
+        track.samples = []
+        places = []
+        data = []
+    }
+
+    private var fragment: FragmentedTrack {
+        FragmentedTrack(
+            track: track, id: 1, decoded: track.samples.indices.map { (written + $0) * (track.samples[$0].duration) })
+    }
+
+    /// Where each picture of the fragment comes in the display order of the whole: those of a fragment come after
+    /// those of the fragment before.
+    private var displayIndices: [Int] {
+        let given = places.compactMap(\.displayIndex)
+        if given.count == places.count { return given }
+        return DisplayOrder.ranks(places.map(\.place)).map { written + $0 }
+    }
+}

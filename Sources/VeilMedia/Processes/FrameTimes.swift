@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+
+/// When the frames of a source are shown.
+package struct FrameTimes: Sendable {
+    /// Ticks a second.
+    package let timeScale: Int
+    /// As coarse as the source's own clock.
+    private let unit: Int
+    /// In display order, ascending.
+    package let shown: [Int]
+
+    /// The first frame's, in seconds.
+    package let start: Double
+
+    /// Ticks that the last frame lasts: as long as the one before.
+    var lastDuration: Int { shown.count > 1 ? shown[shown.count - 1] - shown[shown.count - 2] : 1 }
+
+    /// Ticks from one frame to the next: what most of them last.
+    private var usualDuration: Int {
+        let durations = zip(shown.dropFirst(), shown).map { $0 - $1 }.sorted()
+        return durations.isEmpty ? 1 : durations[durations.count / 2]
+    }
+
+    /// Frames a second, where they are evenly apart, and nominally where they are not: a tick more or less, as coarse
+    /// time scales make it, counts as even.
+    package var frameRate: FrameRate? {
+        guard shown.count > 1 else { return nil }
+        let usual = usualDuration
+        if varies { return FrameRate(timeScale, usual) }
+        let total = shown[shown.count - 1] - shown[0]
+        let (frames, product) = (shown.count - 1, usual.multipliedReportingOverflow(by: shown.count - 1))
+        if product.overflow || total == product.partialValue { return FrameRate(timeScale, usual) }
+        return FrameRate.nearest(Double(timeScale) * Double(frames) / Double(total))
+    }
+
+    /// Whether frames are not evenly apart.
+    package var varies: Bool {
+        let usual = usualDuration
+        let margin = max(usual / 10, unit)
+        return zip(shown.dropFirst(), shown).contains { abs($0 - $1 - usual) > margin }
+    }
+
+    /// As many frames of a file as have times of their own.
+    private static let most = 1 << 24
+
+    /// - Parameter times: of all frames, in any order.
+    /// Nil where two have the same, or they are beyond all reason.
+    init?(_ times: [Int], timeScale: Int, unit: Int = 1) {
+        let times = times.sorted()
+        let most = Int.max / 4 / max(unit, 1)
+        guard let first = times.first, let last = times.last, timeScale > 0, abs(first) <= most / 2,
+            abs(last) <= most / 2, zip(times, times.dropFirst()).allSatisfy(<)
+        else { return nil }
+        self.timeScale = timeScale
+        self.unit = unit
+        shown = times.map { ($0 - first) * unit }
+        start = Double(first) * Double(unit) / Double(timeScale)
+    }
+
+    /// As ffprobe tells of a file's first video; nil where it does not, or tells the same time twice.
+    package init?(of input: InputFile) throws {
+        guard
+            let text = try FFmpeg.probe(
+                input, ["-select_streams", "v:0", "-show_entries", "stream=time_base:packet=pts,flags"],
+                limit: Self.most * 16)
+        else { return nil }
+        var times: [Int] = []
+        var base: FrameRate?
+        for line in text.split(separator: "\n") {
+            let fields = line.split(separator: "|")
+            if fields.first == "packet", fields.count >= 3, let time = Int(fields[1]) {
+                // Decoded, but not shown: what an edit list leaves out.
+                if !fields[2].contains("D") { times.append(time) }
+            } else if fields.first == "stream", fields.count >= 2 {
+                let parts = fields[1].split(separator: "/").compactMap { Int($0) }
+                if parts.count == 2 { base = FrameRate(parts[1], parts[0]) }
+            }
+        }
+        guard let base, times.count <= Self.most else { return nil }
+        self.init(times, timeScale: base.numerator, unit: base.denominator)
+    }
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
+import Foundation
+import Veil
+import VeilBitstream
+import VeilMedia
+
+/// How streams are written, of commands that write any.
+struct StreamOutputOptions: ParsableArguments {
+    @Flag(
+        help: """
+            Write MP4 in fragments, one for the pictures from one IRAP picture to the next, as they come: for pipes \
+            ('-' is standard output) and what goes on air. Video only, at a constant rate.
+            """)
+    var fragmented = false
+}
+
+/// Where a command writes a stream: a byte stream, an MP4 file with all layers, whole or in fragments, or by way of
+/// ffmpeg another container with one; as the name says.
+final class StreamOutput {
+    private enum Form {
+        case byteStream(OutputFile)
+        case movie(MovieOutput)
+        case fragments(FragmentedMovieWriter)
+        case container(ContainerOutput)
+    }
+
+    private let path: String
+    private let form: Form
+    private var grouping = AccessUnitGrouping()
+
+    /// - Parameters:
+    ///   - fps: frames a second in a container, where the stream does not tell.
+    ///   - fragmented: as ``StreamOutputOptions`` says.
+    init(path: String, fps: (numerator: Int, denominator: Int)? = nil, fragmented: Bool = false) throws {
+        self.path = path
+        if fragmented {
+            if ContainerOutput.isContainer(path) {
+                throw ValidationError("--fragmented is of MP4: \(path) is named otherwise")
+            }
+            form = .fragments(try FragmentedMovieWriter(path: path, frameRate: fps))
+        } else if MovieOutput.isMovie(path) {
+            form = .movie(try MovieOutput(path: path, frameRate: fps))
+        } else if ContainerOutput.isContainer(path) {
+            form = .container(
+                try ContainerOutput(path: path, fps: fps.flatMap { FrameRate($0.numerator, $0.denominator) }))
+        } else {
+            form = .byteStream(try OutputFile(path: path))
+        }
+    }
+
+    var bytesWritten: Int {
+        switch form {
+        case .byteStream(let file): file.bytesWritten
+        case .movie(let movie): movie.bytesWritten
+        case .fragments(let writer): writer.bytesWritten
+        case .container(let container): container.bytesWritten
+        }
+    }
+
+    /// The stream was opened.
+    /// - Parameters:
+    ///   - maxTemporalId: the sub-layers that are kept.
+    ///   - first: the access unit that the output begins with, of a part.
+    func begin(from chunks: StreamChunks, maxTemporalId: Int = 6, first: Int? = nil) {
+        if let source = chunks.movie {
+            var keepsTracks = false
+            if case .movie(let movie) = form {
+                movie.keep(source, maxTemporalId: maxTemporalId, from: first)
+                keepsTracks = true
+            }
+            if !keepsTracks, !source.otherTracks.isEmpty, first ?? 0 == 0 {
+                let kinds = source.otherTracks.map(\.description).joined(separator: ", ")
+                warn("\(path): takes the video only; tracks of these kinds are left out: \(kinds)")
+            }
+        } else if !chunks.tracksLeft.isEmpty {
+            warn(
+                "\(path): takes the video only, as of all but MP4 and QuickTime sources; tracks of these kinds are "
+                    + "left out: \(chunks.tracksLeft.joined(separator: ", "))")
+        }
+        keepTimes(of: chunks)
+    }
+
+    /// Pictures are shown when the source shows them, or at its rate; a byte stream has neither.
+    private func keepTimes(of chunks: StreamChunks) {
+        guard let times = chunks.times else { return }
+        switch form {
+        case .byteStream: return
+        case .movie(let movie):
+            if chunks.movie == nil { movie.keep(times) }
+            return
+        case .fragments(let writer): writer.frameRate = writer.frameRate ?? times.frameRate?.fraction
+        case .container(let container): container.setRate(times.frameRate)
+        }
+        if times.varies { warn("\(path): its frame rate varies: pictures are shown at a constant one") }
+    }
+
+    /// When the frames of what is encoded are shown, where they are not evenly apart: MP4 files keep that.
+    /// - Parameter start: seconds before the first one in which sound may play already.
+    func keep(_ times: FrameTimes?, start: Double) {
+        guard case .movie(let movie) = form else { return }
+        if let times { movie.keep(times) }
+        movie.start = start
+    }
+
+    /// Takes the next NAL unit.
+    func write(_ nal: NALUnit) throws {
+        switch form {
+        case .byteStream(let file):
+            var bytes: [UInt8] = []
+            bytes.append(annexB: nal)
+            try file.write(bytes)
+        case .movie, .fragments: if let unit = grouping.push(nal) { try write(unit) }
+        case .container(let container): try container.write(nal)
+        }
+    }
+
+    /// Takes a whole access unit, in decoding order.
+    /// - Parameter index: its place in display order.
+    func write(_ unit: [NALUnit], displayIndex index: Int? = nil) throws {
+        switch form {
+        case .byteStream(let file):
+            for nal in unit { try write(nal) }
+            try file.endUnit()
+        case .movie(let movie): try movie.write(unit, displayIndex: index)
+        case .fragments(let writer): try writer.write(unit, displayIndex: index)
+        case .container(let container): for nal in unit { try container.write(nal) }
+        }
+    }
+
+    /// - Parameter encoded: the path of what was encoded, whose sound goes along.
+    func finish(soundOf encoded: String? = nil) throws {
+        if let unit = grouping.finish() { try write(unit) }
+        switch form {
+        case .byteStream(let file): try file.finish()
+        case .movie(let movie): try movie.finish(soundOf: encoded)
+        case .fragments(let writer): for note in try writer.finish() { warn("\(path): \(note)") }
+        case .container(let container): try container.finish()
+        }
+    }
+}
