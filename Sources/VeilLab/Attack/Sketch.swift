@@ -4,6 +4,7 @@ import VeilBitstream
 import VeilCore
 import VeilEntropy
 import VeilMedia
+import VeilProtection
 
 /// What can be drawn of a picture from elements that are not encrypted.
 enum SketchSource: String, CaseIterable, Sendable {
@@ -184,17 +185,25 @@ struct Sketch {
         _ stream: String, layer: Int, pictures wanted: Set<Int>, hooks: (any BinHookProvider)? = nil
     ) throws -> [Int: (sketch: Sketch, poc: Int, isIntra: Bool)] {
         var found: [Int: (sketch: Sketch, poc: Int, isIntra: Bool)] = [:]
+        var last = -1
         let walk = SliceWalk()
         walk.layers = [layer]
         walk.hooks = hooks
         walk.visit = { ctu, position in
+            last = position.picture
             guard wanted.contains(position.picture) else { return }
             found[
                 position.picture,
                 default: (Sketch(width: position.width, height: position.height), position.poc, position.isIntra)
             ].sketch.add(ctu)
         }
-        try StreamWork.units(stream) { try walk.push($0) }
+        try StreamWork.units(stream) { nal in
+            // The sealed unit gives the stand-in before it away, which is the same whatever was coded.
+            if SealedUnit.isOne(nal, kind: .hidden), nal.header.nuhLayerId == layer, let known = found[last] {
+                found[last]?.sketch = Sketch(width: known.sketch.width, height: known.sketch.height)
+            }
+            try walk.push(nal)
+        }
         return found
     }
 }
