@@ -5,9 +5,9 @@
     veil attack clip.mp4 -o report
     python3 detect.py report/pictures
 
-Needs OpenCV (`pip install opencv-python-headless`), which ships the detectors it uses: Haar cascades for faces and
-upper bodies. Text is found by contrast: lines of closely set strokes. Prints one line for each picture; the first is
-the clear one.
+Needs OpenCV 4 (`pip install "opencv-python-headless<5"`), which ships the detectors it uses: Haar cascades for faces
+and upper bodies. Text is found by contrast: lines of closely set strokes. Prints one line for each picture; the first
+is the clear one.
 """
 import pathlib
 import sys
