@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""python3 -m unittest discover Python/tests, with VEIL_LIBRARY naming the library if it is not in the package."""
+import ctypes
+import os
+import pickle
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+
+sys.path.insert(0, os.environ.get("VEIL_PYTHON", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")))
+import veil
+from veil import _library
+
+HEADER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../CModules/CVeil/include")
+README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../README.md")
+
+
+def clip(count=6, width=70, height=50, depth=8):
+    """A square that moves over a slope; sizes are odd in chroma."""
+    y, x = np.mgrid[0:height, 0:width]
+    kind = np.uint8 if depth == 8 else np.uint16
+    pictures = []
+    for n in range(count):
+        luma = np.where((abs(x - 15 - 4 * n) < 7) & (abs(y - 20) < 7), 210, 40 + x + y // 2)
+        chroma = [np.full(((height + 1) // 2, (width + 1) // 2), value) for value in (110, 140)]
+        pictures.append(veil.Picture([(p << (depth - 8)).astype(kind) for p in [luma, *chroma]], depth))
+    return pictures
+
+
+def same(a, b):
+    return len(a) == len(b) and all(np.array_equal(p, q) for x, y in zip(a, b) for p, q in zip(x.planes, y.planes))
+
+
+class VeilTests(unittest.TestCase):
+    def setUp(self):
+        self.keys = veil.Keys.generate(2, "chacha20")
+
+    def test_round_trip(self):
+        clear = veil.encode(clip(), qp=[24, 22], hashes=1)
+        encrypted = veil.encode(clip(), qp=[24, 22], hashes=1, keys=self.keys)
+        self.assertNotEqual(clear, encrypted)
+        self.assertEqual(veil.decrypt(encrypted, self.keys), clear)
+        shown = veil.decode(clear, verify=1)
+        self.assertEqual([p.order for p in shown], list(range(6)))
+        self.assertEqual(shown[0].planes[0].shape, (50, 70))
+        error = np.abs(shown[3].planes[0].astype(int) - clip()[3].planes[0]).mean()
+        self.assertLess(error, 3)
+        self.assertTrue(same(veil.decode(encrypted, keys=self.keys), shown))
+        self.assertFalse(same(veil.decode(encrypted), shown))
+        self.assertEqual(veil.decode(clear, layer=0)[0].planes[0].shape, (26, 36))
+
+    def test_after_the_fact_and_other_keys(self):
+        clear, new = veil.encode(clip(), qp=28), veil.Keys.generate(2)
+        encrypted = veil.encrypt(clear, self.keys, scheme="all", authenticate=1)
+        with veil.Transcoder("decrypt", self.keys) as transcoder:
+            # Cut anywhere.
+            packets = [p for i in range(0, len(encrypted), 97) for p in transcoder.push(encrypted[i : i + 97])]
+            packets += transcoder.finish()
+            self.assertEqual(b"".join(p.data for p in packets), clear)
+            self.assertEqual(len(packets), 6)
+            self.assertTrue(packets[0].is_random_access)
+            self.assertEqual(packets[0].layers, (0, 1))
+            self.assertEqual(transcoder.report["verified_pictures"], 12)
+        moved = veil.rekey(encrypted, self.keys, new)
+        self.assertEqual(veil.decrypt(moved, new), clear)
+        with self.assertRaises(veil.VeilError):
+            veil.decrypt(moved, self.keys)
+
+    def test_ten_bits(self):
+        stream = veil.encode(clip(depth=10), qp=20, layers="1")
+        shown = veil.decode(stream)
+        self.assertEqual((shown[0].bit_depth, shown[0].planes[0].dtype), (10, np.uint16))
+        self.assertLess(np.abs(shown[2].planes[0].astype(int) - clip(depth=10)[2].planes[0]).mean(), 12)
+
+    def test_key_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "keys.json")
+            self.keys.write(path)
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+            stream = veil.encode(clip(2), keys=veil.Keys(path))
+            self.assertEqual(veil.decrypt(stream, self.keys), veil.decrypt(stream, veil.Keys(path)))
+            with self.assertRaises(veil.VeilError):
+                self.keys.write(path)
+        with self.assertRaises(veil.KeyFileError):
+            veil.Keys(path)
+        with self.assertRaises(TypeError):
+            pickle.dumps(self.keys)
+
+    def test_misuse(self):
+        for call in [
+            lambda: veil.encode(clip(1), nothing=1), lambda: veil.encode(clip(1), qp=3, crf=4),
+        ]:
+            self.assertRaises(TypeError, call)
+        for call in [
+            lambda: veil.encode([]), lambda: veil.encode([clip(1)[0].planes[:2]]),
+            lambda: veil.encode([[np.zeros((64, 64))] * 3]), lambda: veil.Transcoder("shred", self.keys),
+        ]:
+            self.assertRaises(ValueError, call)
+        for call in [
+            lambda: veil.encode(clip(1), qp=99), lambda: veil.encrypt(veil.encode(clip(1)), self.keys, scheme="most"),
+            lambda: veil.encrypt(b"\0\0\1", self.keys),
+        ]:
+            self.assertRaises(veil.VeilError, call)
+
+    def test_y4m(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "clip.y4m")
+            for depth in (8, 10):
+                with veil.Y4MWriter(path, fps=(30000, 1001)) as writer:
+                    for picture in clip(depth=depth):
+                        writer.write(picture)
+                with veil.Y4MReader(path) as reader:
+                    self.assertEqual((len(reader), reader.fps, reader.bit_depth), (6, (30000, 1001), depth))
+                    self.assertTrue(same(list(reader), clip(depth=depth)))
+                    self.assertTrue(same(list(reader.pictures(2, 3)), clip(depth=depth)[2:5]))
+            with open(path, "wb") as file:
+                file.write(b"RIFF")
+            self.assertRaises(ValueError, veil.Y4MReader, path)
+
+    @unittest.skipUnless(os.path.exists(README), "the page is not here")
+    def test_the_page(self):
+        with open(README, encoding="utf-8") as file:
+            blocks = re.findall(r"```python\n(.*?)```", file.read(), re.S)
+        self.assertEqual(len(blocks), 1)
+        names = {}
+        exec(blocks[0], names)
+        self.assertGreater(names["difference"], 5)
+
+    @unittest.skipUnless(shutil.which("cc") and os.path.isdir(HEADER), "a C compiler or the header is not here")
+    def test_structures_are_those_of_the_header(self):
+        names = {"Picture": "veil_picture", "Packet": "veil_packet", "Protection": "veil_protection",
+                 "DecoderSettings": "veil_decoder_settings", "DecoderReport": "veil_decoder_report",
+                 "TranscoderSettings": "veil_transcoder_settings", "TranscoderReport": "veil_transcoder_report",
+                 "LayerSettings": "veil_layer_settings", "EncoderSettings": "veil_encoder_settings"}
+        lines, expected = [], []
+        for python, c in names.items():
+            structure = getattr(_library, python)
+            lines.append(f'printf("{c} %zu\\n", sizeof({c}));')
+            expected.append(f"{c} {ctypes.sizeof(structure)}")
+            for field in structure._fields_:
+                offset = f"offsetof({c}, {field[0]})"
+                lines.append(f'printf("{c}.{field[0]} %zu %zu\\n", {offset}, sizeof((({c} *)0)->{field[0]}));')
+                member = getattr(structure, field[0])
+                expected.append(f"{c}.{field[0]} {member.offset} {member.size}")
+        with tempfile.TemporaryDirectory() as folder:
+            source, program = os.path.join(folder, "sizes.c"), os.path.join(folder, "sizes")
+            with open(source, "w") as file:
+                file.write("#include <stdio.h>\n#include <veil.h>\nint main(void) {" + "\n".join(lines) + "}\n")
+            subprocess.run(["cc", "-I", HEADER, source, "-o", program], check=True)
+            told = subprocess.run([program], check=True, capture_output=True, text=True).stdout.split("\n")[:-1]
+        self.assertEqual(told, expected)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Encoders, decoders and transcoders over the C library."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from . import _library as c
+from ._library import check, fresh, lib
+from .keys import Keys
+
+
+@dataclass
+class Picture:
+    """A 4:2:0 picture: Y, Cb and Cr as arrays of rows, uint8 for 8 bits and uint16 above."""
+
+    planes: "list[np.ndarray]"
+    bit_depth: int = 8
+    #: Of decoded pictures: nuh_layer_id and PicOrderCntVal.
+    layer: int = 0
+    order: int = 0
+    #: Frames a second as a fraction; 0/0 when the stream does not tell.
+    fps: "tuple[int, int]" = (0, 0)
+
+    @property
+    def width(self) -> int:
+        return int(self.planes[0].shape[1])
+
+    @property
+    def height(self) -> int:
+        return int(self.planes[0].shape[0])
+
+
+@dataclass(frozen=True)
+class Packet:
+    """An access unit in byte stream format."""
+
+    data: bytes
+    #: Decoding can begin here.
+    is_random_access: bool
+    temporal_id: int
+    #: nuh_layer_id of the pictures that are in it.
+    layers: "tuple[int, ...]"
+    #: Of an encoder: the place in display order, from 0; else -1.
+    display_index: int
+
+
+_PROTECTION = {field[0] for field in c.Protection._fields_}
+
+
+def _set(structure: Any, values: "dict[str, Any]") -> None:
+    """Sets fields by their names in veil.h; those of veil_protection without saying so."""
+    known = {field[0] for field in structure._fields_} - {"struct_size", "reserved", "reserved_flags", "layer"}
+    for name, value in values.items():
+        target = structure
+        if name not in known and name in _PROTECTION and "protection" in known:
+            target = structure.protection
+        elif name not in known:
+            raise TypeError(f"unknown setting {name!r}")
+        if isinstance(value, Keys):
+            value = value._handle
+        setattr(target, name, value.encode() if isinstance(value, str) else value)
+
+
+class _Coder:
+    """What encoders, decoders and transcoders share: a handle that is closed once."""
+
+    _name = ""
+
+    def __init__(self, settings: Any) -> None:
+        self._handle = ctypes.c_void_p()
+        check(self._function("open")(ctypes.byref(self._handle), ctypes.byref(settings)))
+
+    def _function(self, name: str) -> Any:
+        return getattr(lib, f"veil_{self._name}_{name}")
+
+    def _packets(self) -> "Iterator[Packet]":
+        packet = fresh(c.Packet, lib.veil_packet_init)
+        while check(self._function("packet")(self._handle, ctypes.byref(packet))):
+            layers = tuple(i for i in range(64) if packet.layers >> i & 1)
+            yield Packet(
+                ctypes.string_at(packet.data, packet.size), bool(packet.is_random_access), packet.temporal_id, layers,
+                packet.display_index)
+
+    def close(self) -> None:
+        if getattr(self, "_handle", None):
+            self._function("close")(self._handle)
+            self._handle = None
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Encoder(_Coder):
+    """Encodes pictures in display order: `push` each, `finish`, and take the packets that both return."""
+
+    _name = "encoder"
+
+    def __init__(
+        self, width: int, height: int, *, fps: "tuple[int, int]" = (25, 1), bit_depth: int = 8, layers: str = "2x",
+        qp: "Sequence[float] | float | None" = None, crf: "Sequence[float] | float | None" = None,
+        bitrate: "Sequence[float] | float | None" = None, keys: "Keys | None" = None, **settings: Any
+    ) -> None:
+        """`qp`, `crf` or `bitrate` (kbit/s) take a value, or one a layer. Further settings have the names of
+        veil_encoder_settings and veil_protection in veil.h: `preset`, `keyint`, `hashes`, `scheme`, `cipher`..."""
+        s = fresh(c.EncoderSettings, lib.veil_encoder_settings_init)
+        s.width, s.height, s.bit_depth = width, height, bit_depth
+        s.fps_num, s.fps_den = fps
+        if keys is not None:
+            settings["keys"] = keys
+        _set(s, {"layers": layers, **settings})
+        rates = [(mode, rate) for mode, rate in
+                 [(c.RATE_QP, qp), (c.RATE_CRF, crf), (c.RATE_BITRATE, bitrate)] if rate is not None]
+        if len(rates) > 1:
+            raise TypeError("qp, crf and bitrate exclude each other")
+        for mode, rate in rates:
+            values = [rate] if isinstance(rate, (int, float)) else list(rate)
+            if len(values) > c.MAX_LAYERS:
+                raise ValueError(f"{len(values)} rates; at most {c.MAX_LAYERS} layers")
+            for i, value in enumerate(values):
+                s.layer[i].rate_mode, s.layer[i].rate = mode, value
+        self._bit_depth = bit_depth
+        super().__init__(s)
+
+    def push(self, picture: "Picture | Sequence[np.ndarray]") -> "list[Packet]":
+        """Takes the next picture and returns what is ready."""
+        source = picture.planes if isinstance(picture, Picture) else picture
+        if len(source) != 3:
+            raise ValueError("a picture has the planes Y, Cb and Cr")
+        kind = np.uint16 if self._bit_depth > 8 else np.uint8
+        planes = []
+        for plane in source:
+            if plane.ndim != 2 or plane.dtype != kind:
+                raise ValueError(f"planes are arrays of rows of {np.dtype(kind).name}, not {plane.dtype} {plane.shape}")
+            planes.append(np.ascontiguousarray(plane))
+        height, width = planes[0].shape
+        if any(plane.shape != ((height + 1) // 2, (width + 1) // 2) for plane in planes[1:]):
+            raise ValueError("chroma planes have half the width and height, rounded up")
+        p = fresh(c.Picture, lib.veil_picture_init)
+        p.width, p.height, p.bit_depth = width, height, self._bit_depth
+        for i, plane in enumerate(planes):
+            p.planes[i], p.strides[i] = plane.ctypes.data, plane.strides[0]
+        check(lib.veil_encoder_push(self._handle, ctypes.byref(p)))
+        return list(self._packets())
+
+    def finish(self) -> "list[Packet]":
+        """Ends the stream and returns the rest."""
+        check(lib.veil_encoder_finish(self._handle))
+        return list(self._packets())
+
+
+class Decoder(_Coder):
+    """Decodes a byte stream that comes in pieces. Without keys: to what someone without keys sees."""
+
+    _name = "decoder"
+
+    def __init__(
+        self, *, keys: "Keys | None" = None, layer: "int | None" = None, all_layers: bool = False, **settings: Any
+    ) -> None:
+        """Puts out the highest layer, or `layer`, or all of them. Further settings: veil_decoder_settings."""
+        s = fresh(c.DecoderSettings, lib.veil_decoder_settings_init)
+        if keys is not None:
+            settings["keys"] = keys
+        if all_layers:
+            settings["output"] = c.OUTPUT_ALL
+        elif layer is not None:
+            settings.update(output=c.OUTPUT_LAYER, output_index=layer)
+        _set(s, settings)
+        super().__init__(s)
+
+    def push(self, data: bytes) -> "list[Picture]":
+        """Takes the next bytes and returns the pictures that are ready, in output order."""
+        check(lib.veil_decoder_push(self._handle, data, len(data)))
+        return list(self._pictures())
+
+    def finish(self) -> "list[Picture]":
+        check(lib.veil_decoder_finish(self._handle))
+        return list(self._pictures())
+
+    def _pictures(self) -> Iterator[Picture]:
+        p = fresh(c.Picture, lib.veil_picture_init)
+        while check(lib.veil_decoder_picture(self._handle, ctypes.byref(p))):
+            kind = np.dtype(np.uint16 if p.bit_depth > 8 else np.uint8)
+            planes = []
+            for i in range(3):
+                width, height = (p.width, p.height) if i == 0 else ((p.width + 1) // 2, (p.height + 1) // 2)
+                rows = (ctypes.c_uint8 * (p.strides[i] * (height - 1) + width * kind.itemsize)).from_address(p.planes[i])
+                view = np.ndarray((height, width), kind, rows, strides=(p.strides[i], kind.itemsize))
+                planes.append(view.copy())
+            yield Picture(planes, p.bit_depth, p.layer, p.order, (p.fps_num, p.fps_den))
+
+    @property
+    def report(self) -> "dict[str, int]":
+        """What happened so far: the fields of veil_decoder_report."""
+        return _report(c.DecoderReport, lib.veil_decoder_get_report, self._handle)
+
+
+class Transcoder(_Coder):
+    """Encrypts, decrypts or exchanges the keys of a byte stream that comes in pieces, without decoding it."""
+
+    _name = "transcoder"
+
+    def __init__(self, operation: str, keys: Keys, *, old_keys: "Keys | None" = None, **settings: Any) -> None:
+        """`operation`: "encrypt", "decrypt" or "rekey". Further settings: veil_transcoder_settings, veil_protection."""
+        operations = {"encrypt": c.ENCRYPT, "decrypt": c.DECRYPT, "rekey": c.REKEY}
+        if operation not in operations:
+            raise ValueError(f"an operation is one of {', '.join(operations)}, not {operation!r}")
+        s = fresh(c.TranscoderSettings, lib.veil_transcoder_settings_init)
+        if old_keys is not None:
+            settings["old_keys"] = old_keys
+        _set(s, {"operation": operations[operation], "keys": keys, **settings})
+        super().__init__(s)
+
+    def push(self, data: bytes) -> "list[Packet]":
+        check(lib.veil_transcoder_push(self._handle, data, len(data)))
+        return list(self._packets())
+
+    def finish(self) -> "list[Packet]":
+        check(lib.veil_transcoder_finish(self._handle))
+        return list(self._packets())
+
+    @property
+    def report(self) -> "dict[str, int]":
+        """What happened so far: the fields of veil_transcoder_report."""
+        return _report(c.TranscoderReport, lib.veil_transcoder_get_report, self._handle)
+
+
+def _report(kind: Any, function: Any, handle: Any) -> "dict[str, int]":
+    report = fresh(kind)
+    check(function(handle, ctypes.byref(report)))
+    names = [field[0] for field in kind._fields_]
+    return {n: getattr(report, n) for n in names if n not in ("struct_size", "reserved", "reserved_flags")}
+
+
+def encode(pictures: "Iterable[Picture | Sequence[np.ndarray]]", **settings: Any) -> bytes:
+    """A stream of pictures, whose size and depth are the first one's; settings as `Encoder` takes them."""
+    encoder, stream = None, []
+    for picture in pictures:
+        if encoder is None:
+            planes = picture.planes if isinstance(picture, Picture) else picture
+            if isinstance(picture, Picture):
+                settings.setdefault("bit_depth", picture.bit_depth)
+                if min(picture.fps) > 0:
+                    settings.setdefault("fps", picture.fps)
+            height, width = planes[0].shape
+            encoder = Encoder(int(width), int(height), **settings)
+        stream += encoder.push(picture)
+    if encoder is None:
+        raise ValueError("there are no pictures")
+    stream += encoder.finish()
+    encoder.close()
+    return b"".join(packet.data for packet in stream)
+
+
+def decode(stream: bytes, **settings: Any) -> "list[Picture]":
+    """The pictures of a stream; settings as `Decoder` takes them."""
+    with Decoder(**settings) as decoder:
+        return decoder.push(stream) + decoder.finish()
+
+
+def _transcode(operation: str, stream: bytes, keys: Keys, **settings: Any) -> bytes:
+    with Transcoder(operation, keys, **settings) as transcoder:
+        packets = transcoder.push(stream) + transcoder.finish()
+    return b"".join(packet.data for packet in packets)
+
+
+def encrypt(stream: bytes, keys: Keys, **settings: Any) -> bytes:
+    """A clear stream encrypted; settings as `Transcoder` takes them."""
+    return _transcode("encrypt", stream, keys, **settings)
+
+
+def decrypt(stream: bytes, keys: Keys, **settings: Any) -> bytes:
+    """The clear stream of an encrypted one, byte for byte. A wrong key or a changed stream raises."""
+    return _transcode("decrypt", stream, keys, **settings)
+
+
+def rekey(stream: bytes, old_keys: Keys, keys: Keys, **settings: Any) -> bytes:
+    """A stream under other keys, in one pass."""
+    return _transcode("rekey", stream, keys, old_keys=old_keys, **settings)
