@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import Veil
 import VeilMedia
 
 /// The files that a command reads and those that it writes, compared before anything is written: no output is a file
@@ -39,6 +40,9 @@ struct CommandFiles {
     }
 
     func check() throws {
+        for output in outputs where Self.isKeyFile(output.name) {
+            throw MediaError.writeFailed(path: output.name, reason: "it is a key file")
+        }
         for (i, output) in outputs.enumerated() {
             if let input = inputs.first(where: { $0.identity == output.identity }) {
                 throw MediaError.writeFailed(
@@ -49,6 +53,15 @@ struct CommandFiles {
                 throw MediaError.writeFailed(path: output.name, reason: "two outputs would go there")
             }
         }
+    }
+
+    /// Whether a file is one of keys, which nothing but `keygen` may make anew.
+    private static func isKeyFile(_ path: String) -> Bool {
+        var info = stat()
+        guard path != "-", stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size < 1 << 20,
+            let data = FileManager.default.contents(atPath: path), data.first == UInt8(ascii: "{")
+        else { return false }
+        return (try? KeyRing(json: data, source: path)) != nil
     }
 
     /// Reads and writes are few: of a command with one input and one output, and its keys.

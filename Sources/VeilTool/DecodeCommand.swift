@@ -28,6 +28,8 @@ struct DecodeCommand: ParsableCommand {
     var outputLayerSet: Int?
     @Option(help: "Decrypt with these keys: key file, env:NAME or fd:N.")
     var keys: String?
+    @Option(help: "Sidecar file of a stream without messages.")
+    var sidecar: String?
     @OptionGroup var verification: VerificationFlags
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
@@ -50,7 +52,7 @@ struct DecodeCommand: ParsableCommand {
             throw MediaError.writeFailed(
                 path: output, reason: "decode writes y4m and yuv; decrypt and extract write streams in containers")
         }
-        try CommandFiles.check(reads: [input], keys: [keys], writes: [output])
+        try CommandFiles.check(reads: [input, sidecar], keys: [keys], writes: [output])
         var options = VideoDecoder.Options()
         options.output = outputLayerSet.map { .outputLayerSet($0) } ?? layer.map { .layer($0) } ?? .highestLayer
         options.threads = max(threads, 1)
@@ -59,6 +61,7 @@ struct DecodeCommand: ParsableCommand {
         options.keepsToLevel = !anyLevel
         options.keys = try keys.map { try KeyRing(reference: $0) }
         options.verification = verification.options
+        options.sidecar = try sidecar.map(DecryptCommand.sidecar)
         let files = LayerFiles(output, input: input, keys: keys)
         let decoder = VideoDecoder(options: options)
         func write(_ picture: VideoPicture) throws {

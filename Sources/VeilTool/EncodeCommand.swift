@@ -161,6 +161,7 @@ struct EncodeCommand: ParsableCommand {
                 path: output, reason: "encode writes .hevc and .mp4; extract puts a single layer into .mkv and .ts")
         }
         let file = try StreamOutput(path: output, fps: settings.frameRate, fragmented: form.fragmented)
+        if encoder.encryption != nil { file.leaveCoverOut() }
         file.keep(source.times, start: source.start)
         let recons = try recon.map { try ReconstructionWriters(folder: $0, frameRate: settings.frameRate) }
         if let encryption = encoder.encryption { try protection.writeSidecar(encryption) }

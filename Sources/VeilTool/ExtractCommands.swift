@@ -145,8 +145,17 @@ struct JoinCommand: ParsableCommand {
         let file = try StreamOutput(path: output, fragmented: form.fragmented)
         let joiner = StreamJoiner(continuous: continuous)
         var slices = 0
+        // Of a stream that begins with a CRA picture, those before it in display order that refer to what came before.
+        var leading = 0
+        var beginsOpen = false
         func write(_ unit: StreamUnit) throws {
-            if unit.isSlice { slices += 1 }
+            if unit.isSlice {
+                let type = unit.nal.header.nalUnitType
+                if slices == 0 { beginsOpen = type == .cra }
+                if beginsOpen && type.isRASL && unit.beginsPicture && unit.layer == 0 { leading += 1 }
+                if slices > 0 && type.isIRAP && unit.layer == 0 { beginsOpen = false }
+                slices += 1
+            }
             try file.write(unit.nal)
         }
         func tell(_ chunks: StreamChunks) {
@@ -154,9 +163,12 @@ struct JoinCommand: ParsableCommand {
                 warn("\(output): is of video only, shown at a constant rate; sound and other tracks are left out")
             }
         }
-        for input in inputs {
+        var joints = 0
+        for (i, input) in inputs.enumerated() {
             joiner.begin()
             slices = 0
+            leading = 0
+            beginsOpen = false
             do {
                 try StreamInput.chunks(input, opened: tell) { try joiner.push($0, deliver: write) }
                 try StreamInput.named(input) { try joiner.end(deliver: write) }
@@ -164,6 +176,12 @@ struct JoinCommand: ParsableCommand {
                 throw MediaError.notSupported(path: input, what: error.description)
             }
             if slices == 0 { throw MediaError.notSupported(path: input, what: "no pictures") }
+            if i > 0 && leading > 0 { joints += 1 }
+        }
+        if joints > 0 && !continuous {
+            warn(
+                "\(output): at \(joints) joint\(joints == 1 ? "" : "s") decoders leave pictures out that refer to what "
+                    + "came before, and such that wait to be shown; parts of one stream take --continuous")
         }
         try file.finish()
     }

@@ -18,6 +18,7 @@ final class HeldOutput {
     /// Passes a whole stream through a transcoder.
     /// - Parameter beforeEnding: when all went well, before the file gets its name.
     func transcode(_ input: String, _ transcoder: VideoTranscoder, beforeEnding: () throws -> Void = {}) throws {
+        if transcoder.isEncrypting { output.leaveCoverOut() }
         do {
             try StreamInput.chunks(input, opened: { output.begin(from: $0) }) {
                 try transcoder.push($0, deliver: write)

@@ -56,7 +56,8 @@ struct InspectCommand: ParsableCommand {
                     "  encrypted: scheme \(e.scheme), \(e.cipher), \(e.profile) profile, elements "
                         + "\(e.elements.joined(separator: ",")), "
                         + "restart \(e.resynchronization), key id \(e.keyId), \(e.messages) messages"
-                        + (e.hide.map { ", hidden pictures \($0)" } ?? ""))
+                        + (e.hide.map { ", hidden pictures \($0)" } ?? "") + (e.authenticated ? ", authenticated" : "")
+                        + (e.regions.map { ", \($0.count) regions only" } ?? ""))
             } else {
                 print("  clear")
             }

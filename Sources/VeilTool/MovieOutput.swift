@@ -40,6 +40,9 @@ final class MovieOutput {
         set { writer.start = newValue }
     }
 
+    /// The video is encrypted, and nothing else may show it.
+    func leaveCoverOut() { writer.leavesCoverOut = true }
+
     /// When pictures are shown, in display order.
     func keep(_ times: FrameTimes) { writer.frameTimes = times }
 

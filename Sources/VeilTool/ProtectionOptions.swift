@@ -81,7 +81,7 @@ struct ProtectionOptions: ParsableArguments {
             1 IRAP pictures (what moves can be), 2 those of the lowest temporal sub-layer too, 3 all (grey; only \
             types, sizes and timing of pictures can be seen).
             """)
-    var hide: Int = 0
+    var hide: Int?
     @Option(
         help: "Where decryptors learn how the stream is encrypted: sei (messages in the stream) or none (--sidecar).")
     var signal: Signal = .sei
@@ -104,8 +104,8 @@ struct ProtectionOptions: ParsableArguments {
 
     func validate() throws {
         guard (0...6).contains(minTemporalId) else { throw ValidationError("--min-temporal-id takes 0 to 6") }
-        guard HiddenPictures(rawValue: hide) != nil else { throw ValidationError("--hide takes 0 to 3") }
-        if hide > 0 && !roi.isEmpty {
+        guard HiddenPictures(rawValue: hide ?? 0) != nil else { throw ValidationError("--hide takes 0 to 3") }
+        if hide ?? 0 > 0 && !roi.isEmpty {
             throw ValidationError("--hide seals whole pictures, which have no --roi")
         }
         if signal == .none && sidecar == nil { throw ValidationError("--signal none needs --sidecar FILE") }
@@ -145,6 +145,8 @@ struct ProtectionOptions: ParsableArguments {
         }
         var options = try options()
         options.scheme = scheme ?? .all
+        options.keepsScheme = scheme == nil
+        options.keepsHiding = hide == nil
         return (try KeyRing(reference: keys), options)
     }
 
@@ -156,7 +158,7 @@ struct ProtectionOptions: ParsableArguments {
         options.selection.minTemporalId = minTemporalId
         options.selection.regions = try regions()
         options.authenticates = authenticate
-        options.hiding = HiddenPictures(rawValue: hide) ?? .none
+        options.hiding = HiddenPictures(rawValue: hide ?? 0) ?? .none
         options.cipher = cipher
         options.profile = profile
         options.feedback = feedback

@@ -103,6 +103,9 @@ final class StreamOutput {
         movie.start = start
     }
 
+    /// The video is encrypted, and nothing else may show it.
+    func leaveCoverOut() { if case .movie(let movie) = form { movie.leaveCoverOut() } }
+
     /// Takes the next NAL unit.
     func write(_ nal: NALUnit) throws {
         switch form {

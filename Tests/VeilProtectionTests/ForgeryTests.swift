@@ -58,7 +58,7 @@ private func isMessage(_ nal: NALUnit) -> Bool {
     nal.header.nalUnitType == .prefixSEI && (try? ProtectionSEI.message(in: nal)) ?? nil != nil
 }
 private func isEnd(_ nal: NALUnit) -> Bool {
-    ((try? ProtectionSEI.authentication(in: nal)) ?? nil)?.kind == .end
+    (((try? ProtectionSEI.authentication(in: nal)) ?? nil)?.kind ?? .picture) != .picture
 }
 private func isSlice(_ nal: NALUnit, _ layer: Int) -> Bool {
     nal.header.nalUnitType.isSlice && nal.header.nuhLayerId == layer
@@ -423,25 +423,25 @@ extension Array where Element == NALUnit {
         try transcoder.finish()
         let result = decrypt(whole)
         #expect(result.outcome == .accepted && bytes(result.given) == bytes(clear), "\(result.why)")
-        // By run: the next one's parameter sets stand before the last one's end.
-        var (parted, ends, waiting, nonce): ([[NALUnit]], [NALUnit], [NALUnit], [UInt8]) = ([[]], [], [], [])
-        for nal in whole {
-            if isEnd(nal) { ends.append(nal) }
-            if let message = try ProtectionSEI.message(in: nal), message.nonce != nonce {
-                parted[parted.count - 1] += ends
-                parted.append([])
-                (nonce, ends) = (message.nonce, [])
-            }
-            if !isEnd(nal) { waiting.append(nal) }
-            guard nal.header.nalUnitType.isVCL || isTag(nal) && !isEnd(nal) || isMessage(nal) else { continue }
-            parted[parted.count - 1] += waiting
-            waiting = []
+        // By run: the ends of one come before whatever is the next one's.
+        var parted: [[NALUnit]] = [[]]
+        for (i, nal) in whole.enumerated() {
+            parted[parted.count - 1].append(nal)
+            if isEnd(nal), i + 1 < whole.count, !isEnd(whole[i + 1]) { parted.append([]) }
         }
-        parted[parted.count - 1] += waiting + ends
-        parted.removeFirst()
         try #require(parted.count == 3)
         #expect(decrypt(Array(parted.joined())).outcome == .accepted)
-        #expect(decrypt(parted[0] + parted[2]).why == "1 run is missing")
+        #expect(decrypt(parted[0] + parted[2]).why.contains("1 run is missing"))
+        // A run alone is no whole: what came before is counted, and what follows is announced.
+        #expect(decrypt(parted[0]).why.contains("was cut off"))
+        #expect(decrypt(parted[0] + parted[1]).why.contains("was cut off"))
+        #expect(decrypt(parted[1] + parted[2]).why.contains("9 pictures are missing"))
+        #expect(decrypt(parted[2]).why.contains("pictures are missing"))
+        for kept in [[0], [1], [2], [0, 1], [1, 2], [0, 2]] {
+            var strict = VerificationOptions()
+            strict.isStrict = true
+            #expect(decrypt(kept.flatMap { parted[$0] }, strict).outcome == .refused, "\(kept)")
+        }
         #expect(decrypt(parted[0] + parted[1] + parted[0]).outcome == .refused)
         #expect(decrypt(parted[1] + parted[0] + parted[2]).outcome != .accepted)
     }

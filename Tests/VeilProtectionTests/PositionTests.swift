@@ -161,11 +161,26 @@ import VeilEntropy
         end.kind = .end
         end.index = 9
         end.sign(sealed: [], key: keys.authentication)
+        var below = tag
+        below.lowerLayer = 0
+        below.followsEnd = true
+        var lower = PictureFollower.Picture(
+            layer: 0, temporalId: 0, offset: 0, isIRAP: false, position: position, messageHash: [],
+            vpsHash: hash("vps"), spsHash: hash("sps"), ppsHash: hash("pps"), lowerDigest: picture.lowerDigest,
+            hasLower: false)
+        lower.slices = [hash("slice")]
+        below.sign(lower, sealed: [], key: keys.authentication)
+        var runEnd = end
+        runEnd.kind = .runEnd
+        runEnd.lowerLayer = 0
+        runEnd.sign(sealed: [], key: keys.authentication)
         let page = try String(
             contentsOf: URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
                 .deletingLastPathComponent().appendingPathComponent("Docs/Format.md"), encoding: .utf8)
         for value in [
             ("commitment", message.keyCheck), ("tag of a picture", tag.tag), ("tag of an end", end.tag),
+            ("tag of a picture of layer 0 below, after an end of sequence", below.tag),
+            ("tag of a run's end in layer 0 below", runEnd.tag),
             ("Veil keystream 2", keys.keystream.bytes), ("Veil authentication 2", keys.authentication.bytes),
         ] {
             #expect(page.contains("| \(value.0) | \(Hexadecimal.encode(value.1)) |"), "\(value.0)")
@@ -173,5 +188,7 @@ import VeilEntropy
         #expect(try ProtectionMessage(payload: message.payload) == message)
         #expect(try AuthenticationMessage(payload: tag.payload) == tag)
         #expect(try AuthenticationMessage(payload: end.payload) == end)
+        #expect(try AuthenticationMessage(payload: below.payload) == below)
+        #expect(try AuthenticationMessage(payload: runEnd.payload) == runEnd)
     }
 }

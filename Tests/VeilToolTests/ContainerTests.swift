@@ -156,6 +156,44 @@ struct ContainerTests {
         #expect(refused.status == 1 && refused.errors.contains("interlaced"), "\(refused.errors)")
     }
 
+    /// Nothing beside encrypted video shows it: a cover picture stays out, another video track is named.
+    @Test func coversDoNotLeave() throws {
+        let f = try Fixture.shared.get()
+        func p(_ name: String) -> String { f.path("cover-" + name) }
+        try veil("extract", f.path("clear.hevc"), "-o", p("base.mp4"), "--layer", "0")
+        try make("-i", f.path("clip.y4m"), "-frames:v", "1", p("cover.jpg"))
+        try make(
+            "-i", p("base.mp4"), "-i", p("cover.jpg"), "-map", "0:v", "-map", "1:v", "-c", "copy", "-disposition:v:1",
+            "attached_pic", "-metadata", "title=Some", p("in.mp4"))
+        let cover = try Data(contentsOf: URL(fileURLWithPath: p("cover.jpg"))).suffix(200)
+        #expect(try f.data("cover-in.mp4").range(of: cover) != nil)
+        let run = try veil("encrypt", p("in.mp4"), "-o", p("out.mp4"), "--keys", f.path("keys.json"))
+        #expect(run.errors.contains("cover picture is left out"), "\(run.errors)")
+        let out = try f.data("cover-out.mp4")
+        #expect(out.range(of: cover) == nil && out.range(of: Data("Some".utf8)) != nil)
+        try make("-i", p("base.mp4"), "-i", p("base.mp4"), "-map", "0:v", "-map", "1:v", "-c", "copy", p("two.mp4"))
+        let two = try veil("encrypt", p("two.mp4"), "-o", p("one.mp4"), "--keys", f.path("keys.json"))
+        #expect(two.errors.contains("left out: vide"), "\(two.errors)")
+    }
+
+    /// No verb takes a key file for its output; a stream without messages decodes with its sidecar.
+    @Test func keysAndSidecars() throws {
+        let f = try Fixture.shared.get()
+        let keys = try f.data("keys.json")
+        for verb in [["extract", f.path("clear.hevc")], ["join", f.path("clear.hevc"), f.path("clear.hevc")]] {
+            let run = try Run(verb + ["-o", f.path("keys.json")])
+            #expect(run.status == 1 && run.errors.contains("it is a key file"), "\(run.errors)")
+        }
+        #expect(try f.data("keys.json") == keys)
+        let silent = ["--keys", f.path("keys.json"), "--signal", "none", "--sidecar", f.path("silent.sidecar")]
+        let made = try Run(["encrypt", f.path("clear.hevc"), "-o", f.path("silent.hevc")] + silent)
+        try #require(made.status == 0, "\(made.errors)")
+        let decoded = try veil(
+            "decode", f.path("silent.hevc"), "-o", "-", "--keys", f.path("keys.json"), "--sidecar",
+            f.path("silent.sidecar"))
+        #expect(try decoded.output == veil("decode", f.path("clear.hevc"), "-o", "-").output)
+    }
+
     @Test(arguments: [
         (["--x265-options", "interlace=1"], "fields are not supported"),
         (["--x265-options", "display-window=0,0,2,2"], "display-window"),

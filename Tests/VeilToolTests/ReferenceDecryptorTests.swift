@@ -19,7 +19,7 @@ struct ReferenceDecryptorTests {
         #expect(run.status == 0, "\(run.errors)")
         let page = try String(contentsOf: Run.root.appendingPathComponent("Docs/Format.md"), encoding: .utf8)
         let lines = String(decoding: run.output, as: UTF8.self).split(separator: "\n")
-        #expect(lines.count == 15)
+        #expect(lines.count == 17)
         for line in lines { #expect(page.contains(line)) }
     }
 

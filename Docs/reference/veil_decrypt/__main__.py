@@ -25,7 +25,7 @@ def decrypt(stream, keys):
     sets, unlocked, out, header, picture = ParameterSets(), {}, bytearray(), {}, {}
     # Where pictures stand, those counted that sealed slices belong to; and for tags, without them.
     positions, seen = Positions(), Positions()
-    tags, tagged, slices, sealed = Tags(), None, {}, {}
+    tags, tagged, slices, sealed, ended = Tags(), None, {}, {}, set()
 
     def begin(h, nal_type, layer, tid):
         known = unlocked.get(layer)
@@ -57,6 +57,7 @@ def decrypt(stream, keys):
         elif nal_type in (36, 37):
             positions.end_of_sequence(layer)
             seen.end_of_sequence(layer)
+            ended.update(range(layer, 63))
         elif nal_type == 39:
             found = [Message(p) for kind, p in sei_messages(unescape(unit[2:])) if kind == 5 and p.startswith(UUID)]
             for m in found:
@@ -68,14 +69,17 @@ def decrypt(stream, keys):
                 else:
                     known.check(m)
                 positions.told[m.layer] = seen.told[m.layer] = m.told
+                if m.version == 2 and m.tagged:
+                    tags.follow(m.nonce)
             if found:
                 continue
-        elif nal_type == 40 and layer in unlocked:
+        elif nal_type == 40:
             found = [p for kind, p in sei_messages(unescape(unit[2:])) if kind == 5 and p.startswith(TAG_UUID)]
+            found = [p for p in found if p[17] in unlocked]
             for payload in found:
                 # Those of version 1 are for those who want to check them.
-                if unlocked[layer].message.version == 2:
-                    if tags.take(payload, unlocked[layer], tagged, sealed.pop(layer, [])):
+                if unlocked[payload[17]].message.version == 2:
+                    if tags.take(payload, unlocked[payload[17]], tagged, sealed):
                         tagged = None
             if found:
                 continue
@@ -84,18 +88,22 @@ def decrypt(stream, keys):
             h = parse_header(rbsp, nal_type, layer, tid, sets, header.get(layer))
             header[layer] = h
             known = unlocked.get(layer)
+            tagging = next((u for _, u in sorted(unlocked.items()) if u.message.version == 2 and u.message.tags(layer)), None)
             if h.first:
                 begin(h, nal_type, layer, tid)
                 opens, period, delta = seen.next(h, nal_type, layer, tid, known)
                 if opens:
                     slices = {}
                 slices[layer] = sets.in_use(h.pps)[1:3]
-                if known and known.message.version == 2 and known.message.tagged:
-                    lower = lower_digest(all_references(sets, h.pps, layer, known.message.layers), slices)
-                    tagged = TaggedPicture(layer, known.message, period, delta, sets.in_use(h.pps), lower)
+                follows_end = layer in ended
+                ended.discard(layer)
+                if tagging:
+                    protected = known.message.layers if known else -1
+                    lower = lower_digest(all_references(sets, h.pps, layer, protected), slices)
+                    tagged = TaggedPicture(layer, tagging, period, delta, sets.in_use(h.pps), lower, follows_end)
             if tagged:
                 tagged.slices.append(sha(unit))
-            elif known and known.message.version == 2 and known.message.tagged:
+            elif tagging:
                 raise FormatError("layer %d: a slice of no picture with a tag" % layer)
             slices.setdefault(layer, []).append(sha(unit))
             if known:

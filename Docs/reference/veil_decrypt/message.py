@@ -23,8 +23,10 @@ class Message:
         (self.scheme, self.layer, self.cipher, self.profile, self.flags, self.elements, self.min_tid,
          self.period) = struct.unpack(">5BHBI", data[17:29])
         # Hidden pictures: 0 none, 1 IRAP pictures, 2 those of TemporalId 0 too, 3 all.
-        self.hiding = self.flags >> 5
-        if self.hiding > (3 if self.version == 2 else 0):
+        self.hiding = self.flags >> 5 & 3
+        # The layers below that the run does not protect have tags under this layer's key.
+        self.tags_lower = bool(self.flags & 128)
+        if self.version == 1 and self.flags >= 32 or self.tags_lower and not self.flags & 16:
             raise FormatError("unknown flags of the encryption message")
         at, self.lsb, self.layers, check = 29, None, None, 8
         if self.version == 2:
@@ -45,6 +47,10 @@ class Message:
         self.hash = hashlib.sha256(data).digest()
         period = data[25:at] if self.version == 2 else bytes(4)
         self.checked_fields = data[:25] + period + data[at:at + 16] + bytes(check) + data[at + 16 + check:end]
+
+    def tags(self, layer):
+        """Whether pictures of a layer have tags under this one's key."""
+        return self.tagged and (layer == self.layer or self.tags_lower and layer < self.layer and not self.layers >> layer & 1)
 
     def hides(self, nal_type, tid):
         """Whether VCL NAL units of this type and TemporalId are of hidden pictures."""

@@ -16,16 +16,29 @@ def sha(data):
 
 
 class TaggedPicture:
-    """What a picture is decoded from."""
+    """What a picture is decoded from. unlocked: the key that its tag is under, which may be that of a layer above."""
 
-    def __init__(self, layer, message, period, delta, sets, lower):
-        self.layer, self.message, self.period, self.delta = layer, message, period, delta
-        self.sets, self.slices, self.lower = sets, [], lower
+    def __init__(self, layer, unlocked, period, delta, sets, lower, follows_end):
+        self.layer, self.unlocked, self.period, self.delta = layer, unlocked, period, delta
+        self.sets, self.slices, self.lower, self.follows_end = sets, [], lower, follows_end
 
-    def tag(self, key, index, count, lower, sealed=()):
-        text = b"Veil picture 2" + struct.pack(">4I", self.period, self.delta & 0xFFFFFFFF, index, count) + lower
-        text += self.message.hash + (bytes(32) if self.layer == 0 else self.sets[0]) + self.sets[1] + self.sets[2]
-        return hmac.new(key, text + b"".join([*self.slices, *sealed]), hashlib.sha256).digest()[:16]
+    def tag(self, index, count, lower, sealed=()):
+        message = self.unlocked.message
+        sets = (bytes(32) if self.layer == 0 else self.sets[0]) + self.sets[1] + self.sets[2]
+        if self.layer == message.layer:
+            text = b"Veil picture 2" + struct.pack(">4I", self.period, self.delta & 0xFFFFFFFF, index, count) + lower
+            text += message.hash + sets + b"".join([*self.slices, *sealed])
+        else:
+            text = b"Veil lower picture 2" + bytes([self.layer]) + struct.pack(">2I", index, count) + lower + sets
+            text += b"".join(self.slices)
+        return hmac.new(self.unlocked.tag_key, text, hashlib.sha256).digest()[:16]
+
+
+def end_tag(unlocked, kind, index, lower, sealed):
+    label = b"Veil " + (b"run " if kind == 3 else b"") + (b"lower " if lower is not None else b"") + b"end 2"
+    text = label + (bytes([lower]) if lower is not None else b"") + struct.pack(">I", index)
+    text += b"".join(sealed) if lower is None else b""
+    return hmac.new(unlocked.tag_key, text, hashlib.sha256).digest()[:16]
 
 
 def all_references(sets, pps, layer, protected):
@@ -50,40 +63,73 @@ class Tags:
     """Checks the tags of a stream; says what is missing."""
 
     def __init__(self):
-        self.next, self.ended, self.losses = {}, set(), []
+        # By run and layer; and by layer over all runs.
+        self.next, self.reached, self.ended, self.losses = {}, {}, {}, []
+        self.started, self.nonce = set(), None
+
+    def follow(self, nonce):
+        """A message of a run came: the next one of the same encryption, or the stream is joined with another."""
+        if self.nonce not in (None, nonce):
+            following = self.nonce
+            for missing in range(64):
+                following = hashlib.sha256(b"Veil run 2" + following).digest()[:16]
+                if following == nonce:
+                    break
+            else:
+                self.lose_runs()
+                self.reached = {}
+                self.losses.append("streams were joined")
+        self.nonce = nonce
+
+    def lose_runs(self):
+        if any(run[1] == self.nonce and kind == 3 for run, kind in self.ended.items()):
+            self.losses.append("what followed the last run was cut off")
 
     def take(self, payload, unlocked, picture, sealed):
-        """payload: of the suffix SEI message; sealed: hashes of the units sealed since the layer's last tag. Returns
-        whether it was the picture's."""
-        version, layer, kind = payload[16], payload[17], payload[18]
+        """payload: of the suffix SEI message; sealed: hashes of the units sealed since the layer's last tag, which are
+        taken out. Returns whether it was the picture's."""
+        version, kind, at = payload[16], payload[18] & 127, 23
+        lower_layer = payload[23] if payload[18] & 128 else None
+        layer = payload[17] if lower_layer is None else lower_layer
+        at += lower_layer is not None
         run = (layer, unlocked.message.nonce)
-        if version != 2:
+        if version != 2 or not 1 <= kind <= 3:
             raise FormatError("layer %d: a tag of another version" % layer)
+        if not unlocked.message.tags(layer):
+            raise FormatError("layer %d: a tag under another layer's key" % layer)
+        if lower_layer is None:
+            sealed = sealed.pop(layer, [])
         index, = struct.unpack(">I", payload[19:23])
-        expected = self.next.get(run, 0)
-        if kind == 2:
-            text = b"Veil end 2" + payload[19:23] + b"".join(sealed)
-            made = hmac.new(unlocked.tag_key, text, hashlib.sha256).digest()[:16]
-            if made != payload[23:39] or index < expected or run in self.ended:
+        expected = self.next.get(run, self.reached.get(layer, 0))
+        if kind != 1:
+            made = end_tag(unlocked, kind, index, lower_layer, sealed)
+            if made != payload[at:at + 16] or index < expected or run in self.ended:
                 raise FormatError("layer %d: the end was made up" % layer)
-            self.ended.add(run)
+            self.ended[run] = kind
         else:
-            if picture is None:
+            if picture is None or picture.layer != layer:
                 return False
-            count, lower = struct.unpack(">I", payload[23:27])[0], payload[27:43]
-            if count != len(picture.slices) or picture.tag(unlocked.tag_key, index, count, lower, sealed) != payload[43:59]:
+            count, lower = struct.unpack(">I", payload[at:at + 4])[0], payload[at + 4:at + 20]
+            follows_end = count >> 31
+            if count & 0x7FFFFFFF != len(picture.slices) or picture.tag(index, count, lower, sealed) != payload[at + 20:at + 36]:
                 raise FormatError("layer %d: a picture was changed" % layer)
             if lower != picture.lower:
                 raise FormatError("layer %d: the layer below was exchanged, or is missing" % layer)
             if index < expected or run in self.ended:
                 raise FormatError("layer %d: a picture was repeated or moved" % layer)
+            if run in self.started and follows_end != picture.follows_end:
+                if follows_end:
+                    raise FormatError("layer %d: an end of sequence was taken out" % layer)
+                self.losses.append("layer %d: an end of sequence was put in" % layer)
+            self.started.add(run)
         if index > expected:
             self.losses.append("layer %d: %d pictures are missing" % (layer, index - expected))
-        self.next[run] = index + (kind == 1)
+        self.next[run] = self.reached[layer] = index + (kind == 1)
         return kind == 1
 
     def finish(self):
         self.losses += ["layer %d: the end is missing" % run[0] for run in self.next if run not in self.ended]
+        self.lose_runs()
         return self.losses
 
 
@@ -94,9 +140,11 @@ def vectors():
     check = hkdf(key, nonce, b"Veil key check 2" + bytes([1, 1]), 32)
     commitment = hmac.new(check, start + bytes(32) + b"\1k", hashlib.sha256).digest()
     message = Unlocked(Message(start + commitment + b"\1k"), key)
-    picture = TaggedPicture(1, message.message, 3, 2, [sha(b"vps"), sha(b"sps"), sha(b"pps")], bytes(16))
-    picture.slices = [sha(b"slice")]
+    picture = TaggedPicture(1, message, 3, 2, [sha(b"vps"), sha(b"sps"), sha(b"pps")], bytes(16), False)
+    below = TaggedPicture(0, message, 3, 2, [sha(b"vps"), sha(b"sps"), sha(b"pps")], bytes(16), False)
+    picture.slices = below.slices = [sha(b"slice")]
     yield "| commitment | %s |" % commitment.hex()
-    yield "| tag of a picture | %s |" % picture.tag(message.tag_key, 7, 1, bytes(16)).hex()
-    yield "| tag of an end | %s |" % hmac.new(
-        message.tag_key, b"Veil end 2" + struct.pack(">I", 9), hashlib.sha256).digest()[:16].hex()
+    yield "| tag of a picture | %s |" % picture.tag(7, 1, bytes(16)).hex()
+    yield "| tag of a picture of layer 0 below, after an end of sequence | %s |" % below.tag(7, 1 << 31 | 1, bytes(16)).hex()
+    yield "| tag of an end | %s |" % end_tag(message, 2, 9, None, ()).hex()
+    yield "| tag of a run's end in layer 0 below | %s |" % end_tag(message, 3, 9, 0, ()).hex()

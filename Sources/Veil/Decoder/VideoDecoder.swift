@@ -30,6 +30,8 @@ public final class VideoDecoder {
         public var maxTemporalId = 6
         /// Keys of encrypted layers. Without them the stream decodes to what someone without keys sees.
         public var keys: KeyRing?
+        /// Of a stream without messages, what they would say.
+        public var sidecar: Sidecar?
         /// What is let through that somebody without keys may have done to the stream.
         public var verification = VerificationOptions()
         /// Worker threads, 1 or more. Output does not depend on it.
@@ -80,6 +82,8 @@ public final class VideoDecoder {
     private let decryption: Decryption?
     private var splitter = ByteStreamSplitter()
     private let sink = Sink()
+    /// Not taken yet.
+    private var sidecar: Sidecar?
 
     /// Pictures on their way out, and how many layers there were to put out when the last one came.
     private final class Sink {
@@ -108,6 +112,7 @@ public final class VideoDecoder {
             return Decryption(keys: keys, wanted: wanted, verification: options.verification)
         }
         self.decryption = decryption
+        sidecar = options.sidecar
         if let decryption {
             inner.hooks = options.hooks.map { HooksInTurn(decryption.restarting, $0) } ?? decryption.restarting
         }
@@ -176,6 +181,10 @@ public final class VideoDecoder {
     }
 
     private func decode(_ unit: NALUnit, _ deliver: (VideoPicture) throws -> Void) throws {
+        if let given = sidecar {
+            sidecar = nil
+            try decryption?.take(given)
+        }
         if let input { try input.push(unit) } else { try decoder.push(unit) }
         try deliverReady(deliver)
     }

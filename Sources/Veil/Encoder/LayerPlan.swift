@@ -77,7 +77,7 @@ struct LayerPlan: Sendable {
         guard (1...16384).contains(layer.width), (1...16384).contains(layer.height) else {
             throw SettingsError(": size \(layer.width)x\(layer.height) is out of range", layer: i)
         }
-        guard i > 0 || min(layer.width, layer.height) >= Self.leastSize else {
+        guard i > 0 || (min(layer.width, layer.height) + 1) & ~1 >= Self.leastSize else {
             throw SettingsError(
                 ": \(layer.width)x\(layer.height): libx265 codes pictures of \(Self.leastSize)x\(Self.leastSize) and "
                     + "more; choose a smaller ratio, or one layer", layer: i)

@@ -134,6 +134,9 @@ extension StreamSummary.Layer {
             scheme: message.scheme.name, cipher: message.cipher.name, profile: message.profile.name,
             elements: message.elements.names,
             resynchronization: message.resynchronization.name, feedback: message.feedback,
-            hide: message.hiding == .none ? nil : message.hiding.rawValue, keyId: message.keyId, messages: count)
+            hide: message.hiding == .none ? nil : message.hiding.rawValue, authenticated: message.isAuthenticated,
+            regions: message.selection.regions.isEmpty
+                ? nil : message.selection.regions.map { [$0.x, $0.y, $0.width, $0.height] }, keyId: message.keyId,
+            messages: count)
     }
 }

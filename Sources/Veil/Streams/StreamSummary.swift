@@ -12,6 +12,10 @@ public struct StreamSummary: Codable, Sendable {
         public internal(set) var feedback: Bool
         /// Which pictures are sealed whole, as `--hide` takes it; nil: none.
         public internal(set) var hide: Int?
+        /// Whether pictures have tags.
+        public internal(set) var authenticated: Bool
+        /// Regions that alone are encrypted, each x, y, width, height in luma samples; nil: all of a picture.
+        public internal(set) var regions: [[Int]]?
         public internal(set) var keyId: String
         public internal(set) var messages: Int
     }

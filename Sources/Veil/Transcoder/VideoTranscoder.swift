@@ -144,6 +144,9 @@ public final class VideoTranscoder {
         for unit in sink.units { try deliver(StreamUnit(nal: unit)) }
     }
 
+    /// Whether the stream leaves encrypted that may come in the clear.
+    public var isEncrypting: Bool { transcoder.plan != nil }
+
     /// Encrypting, the encryption of each run of the stream so far: one, unless the stream's layers change.
     public var encryptions: [Encryption] { transcoder.plan?.runs ?? [] }
 

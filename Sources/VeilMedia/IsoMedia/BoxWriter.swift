@@ -19,9 +19,9 @@ struct BoxWriter {
     }
 
     /// A box whose payload `body` writes. Not for payloads of 4 GiB and more.
-    mutating func box(_ type: FourCC, _ body: (inout BoxWriter) -> Void) {
+    mutating func box(_ type: FourCC, _ body: (inout BoxWriter) throws -> Void) rethrows {
         var inner = BoxWriter()
-        body(&inner)
+        try body(&inner)
         u32(inner.bytes.count + 8)
         fourCC(type)
         bytes += inner.bytes

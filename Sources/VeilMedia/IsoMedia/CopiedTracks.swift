@@ -25,10 +25,17 @@ enum CopiedTracks {
         var tracks: [OutputTrack] = []
         var chapters: [Int] = []
         var left: [FourCC] = []
+        var hasVideo = false
         for trak in try moov.children() where trak.type == "trak" {
             let handler = try trak.required("mdia").handler()
             if handler == "vide" || handler == "auxv" {
                 if chapters.isEmpty { chapters = try chapterTracks(trak) }
+                // One is what is coded, with the layers above it in tracks of their own.
+                let references = try trak.child("tref")?.children().map(\.type) ?? []
+                if handler == "vide" && !references.contains(where: { ["sbas", "scal", "oref"].contains($0) }) {
+                    if hasVideo { left.append(handler) }
+                    hasVideo = true
+                }
                 continue
             }
             // One that cannot be read is no reason to leave the others.
@@ -38,6 +45,31 @@ enum CopiedTracks {
             if let copy { tracks.append(copy) } else { left.append(handler) }
         }
         return Contents(tracks: tracks, chapters: chapters, userData: try moov.child("udta")?.whole, left: left)
+    }
+
+    /// A movie's `udta` without the cover picture (`covr`) among its titles, which shows what the video does; nil where
+    /// it has none.
+    static func withoutCover(_ userData: [UInt8]) throws -> [UInt8]? {
+        var found = false
+        func copy(_ box: Box, _ path: [FourCC], into w: inout BoxWriter) throws {
+            guard let type = path.first, box.type == type else { return w.append(box.whole) }
+            var body = box
+            try w.box(type) {
+                if type == "meta" { $0.append(try body.bytes(4)) }
+                for child in try body.children() {
+                    if type == "ilst" && child.type == "covr" {
+                        found = true
+                    } else {
+                        try copy(child, Array(path.dropFirst()), into: &$0)
+                    }
+                }
+            }
+        }
+        var w = BoxWriter()
+        for box in try Box(type: "file", bytes: userData[...], offset: 0).children() {
+            try copy(box, ["udta", "meta", "ilst"], into: &w)
+        }
+        return found ? w.bytes : nil
     }
 
     /// track_IDs of the tracks that hold a track's chapters.

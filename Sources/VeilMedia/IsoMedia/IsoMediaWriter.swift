@@ -22,6 +22,7 @@ package final class IsoMediaWriter {
     private var userData: [UInt8]?
     /// Access units before the first that can be decoded.
     private var leadingUnits = 0
+    private var hasLeftCover = false
     /// Which sub-layers of the source's are written.
     package var maxTemporalId = 6
     /// The source's access unit that this file, one of several parts, begins with.
@@ -30,6 +31,8 @@ package final class IsoMediaWriter {
     package var frameTimes: FrameTimes?
     /// Seconds before the first picture in which other tracks may play already.
     package var start = 0.0
+    /// What shows the video's pictures in the clear, a cover, is left out.
+    package var leavesCoverOut = false
 
     /// - Parameter frameRate: frames per second; nil: what the stream says, or 25.
     package init(path: String, frameRate: (numerator: Int, denominator: Int)?) throws {
@@ -90,6 +93,10 @@ package final class IsoMediaWriter {
         let copied = try CopiedTracks.read(file)
         others += copied.tracks
         userData = copied.userData
+        if leavesCoverOut, let all = userData, let rest = try CopiedTracks.withoutCover(all) {
+            userData = rest
+            hasLeftCover = true
+        }
         if track.chapters.isEmpty { track.chapters = copied.chapters }
         return copied.left
     }
@@ -101,6 +108,7 @@ package final class IsoMediaWriter {
             throw MediaError.writeFailed(path: path, reason: "there are no pictures")
         }
         var notes: [String] = []
+        if hasLeftCover { notes.append("the cover picture is left out: it would be in the clear") }
         if leadingUnits > 0 { notes.append("\(leadingUnits) pictures before the first IRAP picture are left out") }
         let timeline = self.timeline(&notes)
         track.timeScale = timeline.timeScale

@@ -76,9 +76,23 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
         try lock.withLock {
             let keys = try unlocked(message)
             if let known = layers[message.layer], known.message.belongsTogether(with: message) {
+                if message.resynchronization == .stream, message.version > 1,
+                    message.period != known.message.period, message.period != known.message.period &+ 1
+                {
+                    throw KeyError.unsupported(
+                        layer: message.layer,
+                        reason: "its keystream never restarts, and pictures are missing: nothing behind them can be "
+                            + "decrypted")
+                }
                 layers[message.layer]?.message = message
                 layers[message.layer]?.isPending = true
                 return
+            }
+            // A single chain begins with its run. Version 1 counts from another picture.
+            if message.resynchronization == .stream, message.version > 1, message.period != 0, keys != nil {
+                throw KeyError.unsupported(
+                    layer: message.layer,
+                    reason: "its keystream never restarts, and the beginning is missing: nothing can be decrypted")
             }
             chains.forget(layer: message.layer)
             // Another run, which need not protect all that the last one did.

@@ -10,6 +10,10 @@ import VeilEntropy
 public final class Encryption: BinHookProvider, Sendable {
     public struct Options: Sendable {
         public var scheme = Scheme.all
+        /// Exchanging keys: the scheme stays as it was, whatever ``scheme`` says.
+        public var keepsScheme = false
+        /// Likewise ``hiding``.
+        public var keepsHiding = false
         public var resynchronization = Resynchronization.substream
         /// What is encrypted of the pictures. Its regions are in luma samples of the highest layer's pictures as they
         /// are shown, and are scaled to the other layers, outwards.
@@ -86,6 +90,8 @@ public final class Encryption: BinHookProvider, Sendable {
             message.elements = options.elements ?? key.elements ?? (message.profile == .maximal ? .maximal : .paper)
             message.selection = scopes[id] ?? options.selection
             message.isAuthenticated = options.authenticates
+            message.tagsLowerLayers =
+                options.authenticates && ids.contains { $0 < id && protected >> UInt64($0) & 1 == 0 }
             message.hiding = options.hiding
             message.nonce = nonce
             message.protectedLayers = protected
@@ -115,6 +121,13 @@ public final class Encryption: BinHookProvider, Sendable {
 
     package func message(layer: Int, period: UInt32) -> ProtectionMessage? {
         message(layer: layer, period: PeriodStart(period: period))
+    }
+
+    /// The layer whose key the tags of a layer's pictures are under: its own, or of layers below that stay clear one
+    /// above; nil when they get none.
+    package func tagging(layer: Int) -> Int? {
+        if let own = layers[layer] { return own.message.isAuthenticated ? layer : nil }
+        return encryptedLayers.first { layers[$0]?.message.tags(lower: layer) ?? false }
     }
 
     /// The key of a layer's tags, or nil when its pictures get none.

@@ -1,6 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 extension Encryption.Options {
+    /// What these options say nothing of is as a message of the encryption says whose keys are exchanged: tags,
+    /// profile and elements, pictures that are selected; scheme and hidden pictures where these are kept.
+    /// Throws ``KeyError`` where that has regions, which are not told in samples of other layers.
+    mutating func inherit(_ message: ProtectionMessage) throws {
+        if keepsScheme { scheme = message.scheme }
+        authenticates = authenticates || message.isAuthenticated
+        if keepsHiding { hiding = message.hiding }
+        if profile == nil && elements == nil {
+            profile = message.profile
+            elements = message.elements
+        }
+        guard selection.isEverything && tiles == nil else { return }
+        if !message.selection.regions.isEmpty {
+            throw KeyError.unsupported(
+                layer: message.layer, reason: "is encrypted in regions: say which ones the new encryption has (--roi)")
+        }
+        selection = message.selection
+    }
+
     /// What of each layer is encrypted: regions scaled to each layer's size, outwards, and the tiles' rectangles.
     /// - Parameters:
     ///   - sizes: luma size of each layer's pictures as they are shown.

@@ -22,6 +22,8 @@ struct PictureFollower {
         /// Of the pictures that the layer refers to directly, in the access unit; and whether there are any.
         let lowerDigest: [UInt8]
         let hasLower: Bool
+        /// An end of sequence or bitstream came since the layer's last picture.
+        var followsEnd = false
     }
 
     private let sets = ParameterSetCollection()
@@ -39,6 +41,8 @@ struct PictureFollower {
     /// Slices of the access unit by layer.
     private var accessUnit: [Int: [[UInt8]]] = [:]
     private(set) var open: Picture?
+    /// Layers whose next picture follows an end of sequence.
+    private var ended: Set<Int> = []
     /// Whether slices are hashed: only where there are tags.
     var hashesSlices = true
     /// nuh_layer_ids of the VPS of the last picture.
@@ -86,7 +90,9 @@ struct PictureFollower {
             unreadable[nal.header.nalUnitType]?[layer] = nil
             raw[Self.key(nal.header.nalUnitType, id)] = hash
         case .accessUnitDelimiter: positions.boundary()
-        case .endOfSequence, .endOfBitstream: positions.endOfSequence(layer: layer)
+        case .endOfSequence, .endOfBitstream:
+            positions.endOfSequence(layer: layer)
+            for above in layer..<63 { ended.insert(above) }
         case let type where type.isSlice:
             // Of a picture whose beginning is lost, or that was closed already, any slice begins another one.
             if Self.beginsPicture(nal) || open?.layer != layer { try begin(nal) }
@@ -138,7 +144,7 @@ struct PictureFollower {
             lowerDigest: hasLower
                 ? Array(lower.finalize().prefix(AuthenticationMessage.digestBytes))
                 : [UInt8](repeating: 0, count: AuthenticationMessage.digestBytes),
-            hasLower: hasLower)
+            hasLower: hasLower, followsEnd: ended.remove(layer) != nil)
     }
 
     /// SHA-256 of the parameter set in use; where others came that could not be read, of both.

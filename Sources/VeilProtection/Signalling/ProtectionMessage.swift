@@ -57,8 +57,8 @@ public enum Resynchronization: UInt8, Sendable, CaseIterable {
 ///
 /// The payload of user_data_unregistered, after the UUID, big endian: version (1 byte), scheme (1), layer (1), cipher
 /// (1), profile (1), flags (1: 1 feedback, 2 single chain, 4 IRAP pictures only, 8 regions follow, 16 tags follow, the
-/// next two bits which pictures are hidden), elements (2, bit BinElement), lowest encrypted temporal sub-layer (1),
-/// period (4), slice_pic_order_cnt_lsb of the period's first picture (2), layers that the run protects (8, bit
+/// next two bits which pictures are hidden, 128 tags of the layers below too), elements (2, bit BinElement), lowest
+/// encrypted temporal sub-layer (1), period (4), slice_pic_order_cnt_lsb of the period's first picture (2), layers that the run protects (8, bit
 /// nuh_layer_id), nonce of the run (16), commitment (32), length of the key id (1) and the id; then, if flagged, the
 /// number of regions (1) and of each x, y, width, height in luma samples of the layer (2 each). Version 1 has neither
 /// the LSBs nor the layers nor hidden pictures, and 8 bytes in place of the commitment.
@@ -82,6 +82,8 @@ public struct ProtectionMessage: Hashable, Sendable {
     public var selection = EncryptionScope()
     /// Whether an ``AuthenticationMessage`` follows the slices of each picture of the layer.
     public var isAuthenticated = false
+    /// Whether one follows the slices of each picture of the layers below, too, that the run does not protect.
+    public var tagsLowerLayers = false
     /// Which pictures are sealed whole. Decryptors that know nothing of it refuse its flags.
     public var hiding = HiddenPictures.none
     /// Number of the period of the layer, from 0; of version 1, how many IRAP pictures of the layer came before.
@@ -138,6 +140,9 @@ public struct ProtectionMessage: Hashable, Sendable {
         return other != layer && (scheme == .bl || scheme == .el)
     }
 
+    /// Whether pictures of a layer that the run does not protect have tags under this layer's key.
+    func tags(lower other: Int) -> Bool { tagsLowerLayers && other < layer && leavesClear(layer: other) }
+
     /// Whether a layer cannot have been in the stream when it was encrypted, as far as scheme and mask tell.
     func isForeign(layer other: Int) -> Bool {
         guard version > 1, protectedLayers >> UInt64(other & 63) & 1 == 0 else { return false }
@@ -168,13 +173,16 @@ public struct ProtectionMessage: Hashable, Sendable {
         layer = try known("layer") { $0 < 63 ? Int($0) : nil }
         cipher = try known("cipher") { CipherKind(rawValue: $0) }
         profile = try known("profile", ElementProfile.init(rawValue:))
-        let flags = try known("flag") { $0 < 128 ? Int($0) : nil }
+        let flags = try known("flag") { Int($0) }
         feedback = flags & 1 != 0
         resynchronization = flags & 2 != 0 ? .stream : .substream
         selection.irapOnly = flags & 4 != 0
         isAuthenticated = flags & 16 != 0
-        hiding = HiddenPictures(rawValue: flags >> 5) ?? .none
-        if version == 1 && hiding != .none { throw ParseError.unknown(field: "flag", value: flags) }
+        hiding = HiddenPictures(rawValue: flags >> 5 & 3) ?? .none
+        tagsLowerLayers = flags & 128 != 0
+        if version == 1 && flags >= 32 || tagsLowerLayers && !isAuthenticated {
+            throw ParseError.unknown(field: "flag", value: flags)
+        }
         elements = ElementSet(rawValue: UInt16(try next(2)))
         selection.minTemporalId = try known("temporal sub-layer") { $0 < 7 ? Int($0) : nil }
         period = UInt32(try next(4))
@@ -217,7 +225,8 @@ public struct ProtectionMessage: Hashable, Sendable {
         put(Int(profile.rawValue), 1)
         put(
             (feedback ? 1 : 0) | (resynchronization == .stream ? 2 : 0) | (selection.irapOnly ? 4 : 0)
-                | (selection.regions.isEmpty ? 0 : 8) | (isAuthenticated ? 16 : 0) | hiding.rawValue << 5, 1)
+                | (selection.regions.isEmpty ? 0 : 8) | (isAuthenticated ? 16 : 0) | hiding.rawValue << 5
+                | (tagsLowerLayers ? 128 : 0), 1)
         put(Int(elements.rawValue), 2)
         put(selection.minTemporalId, 1)
         put(Int(period), 4)

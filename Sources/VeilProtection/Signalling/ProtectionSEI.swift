@@ -27,7 +27,7 @@ package enum ProtectionSEI {
         let sei = SEIMessage(payloadType: SEIMessage.userDataUnregistered, payload: message.payload)
         return NALUnit(
             header: NALUnitHeader(
-                nalUnitType: .suffixSEI, nuhLayerId: message.layer, nuhTemporalIdPlus1: temporalId + 1),
+                nalUnitType: .suffixSEI, nuhLayerId: message.pictureLayer, nuhTemporalIdPlus1: temporalId + 1),
             rbsp: SEIMessage.rbsp([sei]))
     }
 

@@ -7,9 +7,11 @@ package final class StreamAuthenticator {
     private var encryption: Encryption
     private let deliver: (NALUnit) throws -> Void
     private var follower = PictureFollower()
-    /// Pictures by layer in this run.
+    /// Pictures by layer, in all runs so far.
     private var counts: [Int: UInt32] = [:]
-    /// Ends of sequences, which have to be the last units of theirs.
+    /// Layers that a message or picture of this run came of.
+    private var present: Set<Int> = []
+    /// What came behind a picture and may be the next access unit's already: the run's end comes before it.
     private var held: [NALUnit] = []
 
     package init(_ encryption: Encryption, deliver: @escaping (NALUnit) throws -> Void) {
@@ -29,13 +31,13 @@ package final class StreamAuthenticator {
             if type == .prefixSEI, let message = try ProtectionSEI.message(in: nal) {
                 follower.take(message)
                 // Layers without any picture end too: there may be sealed units.
-                counts[message.layer, default: 0] += 0
+                present.insert(message.layer)
             }
             try follower.take(nal)
         } catch is SyntaxError {
             // What cannot be parsed is not encrypted either.
         }
-        if type == .endOfSequence || type == .endOfBitstream {
+        if type == .endOfSequence || type == .endOfBitstream || type.opensAccessUnit {
             held.append(nal)
         } else {
             try release()
@@ -51,7 +53,7 @@ package final class StreamAuthenticator {
 
     /// What comes next is another encryption's.
     package func begin(_ encryption: Encryption) throws {
-        try finish()
+        try finish(as: .runEnd)
         self.encryption = encryption
     }
 
@@ -59,35 +61,49 @@ package final class StreamAuthenticator {
     package func finishPicture() throws {
         guard let open = follower.open else { return }
         follower.close()
-        guard let key = encryption.authenticationKey(layer: open.layer) else { return }
-        var message = AuthenticationMessage(layer: open.layer, tag: [])
-        message.index = counts[open.layer, default: 0]
+        guard var message = message(.picture, of: open.layer),
+            let key = encryption.authenticationKey(layer: message.layer)
+        else { return }
         guard message.index < UInt32.max else { throw PositionError.periodsExhausted(layer: open.layer) }
         counts[open.layer] = message.index + 1
+        present.insert(open.layer)
         message.sliceCount = UInt32(truncatingIfNeeded: open.slices.count)
+        message.followsEnd = open.followsEnd
         message.lowerDigest = open.lowerDigest
-        message.sign(open, sealed: follower.takeSealed(layer: open.layer), key: key)
+        let sealed = message.lowerLayer == nil ? follower.takeSealed(layer: open.layer) : []
+        message.sign(open, sealed: sealed, key: key)
         try deliver(ProtectionSEI.unit(message, temporalId: open.temporalId))
     }
 
-    /// Tags the last picture and marks the end of the run.
-    package func finish() throws {
+    /// Tags the last picture and marks the end of the stream.
+    package func finish() throws { try finish(as: .end) }
+
+    private func finish(as kind: AuthenticationMessage.Kind) throws {
         try finishPicture()
         // Layers without any picture end too.
-        for layer in encryption.encryptedLayers where counts[layer] == nil && !counts.isEmpty {
+        for layer in encryption.encryptedLayers where !present.contains(layer) && !present.isEmpty {
             guard let message = encryption.message(layer: layer, period: 0) else { continue }
-            counts[layer] = 0
+            present.insert(layer)
             try deliver(ProtectionSEI.unit(message))
         }
-        for (layer, count) in counts.sorted(by: { $0.key < $1.key }) {
-            guard let key = encryption.authenticationKey(layer: layer) else { continue }
-            var message = AuthenticationMessage(layer: layer, tag: [])
-            message.kind = .end
-            message.index = count
-            message.sign(sealed: follower.takeSealed(layer: layer), key: key)
+        for layer in present.sorted() {
+            guard var message = message(kind, of: layer), let key = encryption.authenticationKey(layer: message.layer)
+            else { continue }
+            let sealed = message.lowerLayer == nil ? follower.takeSealed(layer: layer) : []
+            message.sign(sealed: sealed, key: key)
             try deliver(ProtectionSEI.unit(message, temporalId: 0))
         }
-        counts = [:]
+        present = []
         try release()
+    }
+
+    /// A message about a layer, to be signed; nil where the encryption tags nothing of it.
+    private func message(_ kind: AuthenticationMessage.Kind, of layer: Int) -> AuthenticationMessage? {
+        guard let tagging = encryption.tagging(layer: layer) else { return nil }
+        var message = AuthenticationMessage(layer: tagging, tag: [])
+        message.kind = kind
+        message.index = counts[layer, default: 0]
+        if tagging != layer { message.lowerLayer = layer }
+        return message
     }
 }

@@ -23,7 +23,10 @@ package final class VerifiedStream {
         var version: UInt8
         /// Index of the next picture; of version 1, number of the next period.
         var next = 0
+        var hasPicture = false
         var hasEnded = false
+        /// And another run was to follow.
+        var goesOn = false
         /// Counter of the last sealed unit under the layer's key: they ascend.
         var lastSealed: UInt64?
         /// Picture order counts of the period, of version 1.
@@ -39,6 +42,10 @@ package final class VerifiedStream {
     private var layers: [Int: Layer] = [:]
     private var progress: [RunLayer: Progress] = [:]
     private var currentNonce: [UInt8]?
+    /// Index of the next picture by layer, over the runs of one encryption.
+    private var reached: [Int: Int] = [:]
+    /// Layers of which something came that no tag was to follow.
+    private var untagged: [Int: Int] = [:]
     /// Some run so far was authenticated, the last message of it.
     private var authenticated: ProtectionMessage?
     /// The last message whose key was right: it says which layers are protected.
@@ -84,12 +91,27 @@ package final class VerifiedStream {
                 throw KeyError.tampered(layer: run.layer, offset: 0, reason: "has a sealed unit after its end")
             }
         }
+        try loseRuns()
         if let message = authenticated, message.version > 1 {
             for layer in 0..<63 where !message.leavesClear(layer: layer) && decryption.wants(layer: layer) {
                 if progress.keys.contains(where: { $0.nonce == message.nonce && $0.layer == layer }) { continue }
                 if layers[layer] == nil { try lose("layer \(layer): all of its pictures are missing") }
             }
         }
+    }
+
+    /// The last run's end said that another one follows, and none came.
+    private func loseRuns() throws {
+        if progress.contains(where: { $0.key.nonce == currentNonce && $0.value.goesOn }) {
+            try lose("what followed run \(progress.keys.reduce(into: Set()) { $0.insert($1.nonce) }.count) was cut off")
+        }
+    }
+
+    /// The layer under whose key the pictures of a layer have tags: itself, or one above.
+    private func tagging(_ layer: Int) -> Layer? {
+        if let own = layers[layer] { return own.isChecked ? own : nil }
+        return layers.filter { $0.value.isChecked && $0.value.message.tags(lower: layer) }
+            .min { $0.key < $1.key }?.value
     }
 
     // MARK: Access units
@@ -117,7 +139,7 @@ package final class VerifiedStream {
 
     /// What is no NAL unit would be sealed, if it looked like a slice of an authenticated layer; players may show it.
     private func check(malformed nal: NALUnit) throws {
-        if let layer = nal.damagedSliceLayer, layers[layer]?.isChecked == true {
+        if let layer = nal.damagedSliceLayer, tagging(layer) != nil {
             throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "has a slice with a forbidden header")
         }
     }
@@ -157,17 +179,21 @@ package final class VerifiedStream {
         }
         do { try follower.take(nal) } catch let error as SyntaxError {
             // Damaged parameter sets fail where they are used.
-            if nal.header.nalUnitType.isVCL, layers[layer]?.isChecked == true {
+            if nal.header.nalUnitType.isVCL, tagging(layer) != nil {
                 throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "cannot be checked: \(error)")
             }
         }
         guard nal.header.nalUnitType.isVCL else { return }
         try checkKnown(nal)
-        if let known = layers[layer] {
-            if known.isChecked && !(nal.header.nalUnitType.isSlice && follower.open?.layer == layer) {
+        if tagging(layer) != nil {
+            if !(nal.header.nalUnitType.isSlice && follower.open?.layer == layer) {
                 throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "belongs to no picture with a tag")
             }
-        } else if uncovered[layer] == nil, !(statement?.leavesClear(layer: layer) ?? false) {
+            return
+        }
+        if layers[layer] != nil { return }
+        if untagged[layer] == nil { untagged[layer] = nal.offset }
+        if uncovered[layer] == nil, !(statement?.leavesClear(layer: layer) ?? false) {
             uncovered[layer] = nal.offset
         }
     }
@@ -176,7 +202,7 @@ package final class VerifiedStream {
     private func endPicture() throws {
         guard let open = follower.open else { return }
         follower.close()
-        if layers[open.layer]?.isChecked == true {
+        if tagging(open.layer) != nil {
             throw KeyError.tampered(layer: open.layer, offset: open.offset, reason: "has no authentication tag")
         }
     }
@@ -229,6 +255,8 @@ package final class VerifiedStream {
                         layer: message.layer, offset: offset, reason: "goes on without tags, which it had before")
                 }
                 if try !continues(message) {
+                    try loseRuns()
+                    reached = [:]
                     report.joins += 1
                     if options.isStrict && !options.allowsJoined {
                         throw KeyError.tampered(
@@ -243,9 +271,19 @@ package final class VerifiedStream {
         }
         if message.isAuthenticated {
             authenticated = message
-            let run = RunLayer(nonce: message.nonce, layer: message.layer)
-            if progress[run] == nil { progress[run] = Progress(version: message.version) }
+            begin(message.layer, of: message)
+            for (layer, offset) in untagged.sorted(by: { $0.key < $1.key })
+            where message.tags(lower: layer) && !options.allowsClear {
+                throw KeyError.tampered(layer: layer, offset: offset, reason: "came before the encryption began")
+            }
         }
+    }
+
+    /// The run of a message goes on in a layer, where the one before it stopped.
+    private func begin(_ layer: Int, of message: ProtectionMessage) {
+        let run = RunLayer(nonce: message.nonce, layer: layer)
+        if progress[run] != nil { return }
+        progress[run] = Progress(version: message.version, next: message.version > 1 ? reached[layer] ?? 0 : 0)
     }
 
     /// Whether a message begins the next run of the encryption at hand. Runs left out are reported; those that came
@@ -269,25 +307,34 @@ package final class VerifiedStream {
         guard tag.version == known.message.version else {
             throw KeyError.tampered(layer: tag.layer, offset: offset, reason: "has a tag of another version")
         }
-        let run = RunLayer(nonce: known.message.nonce, layer: tag.layer)
+        let layer = tag.pictureLayer
+        guard tag.lowerLayer == nil || known.message.tags(lower: layer) else {
+            throw KeyError.tampered(
+                layer: layer, offset: offset, reason: "has a tag under the key of layer \(tag.layer)")
+        }
+        begin(layer, of: known.message)
+        let run = RunLayer(nonce: known.message.nonce, layer: layer)
         var state = progress[run] ?? Progress(version: tag.version)
-        defer { progress[run] = state }
-        if tag.kind == .end {
-            guard tag.isGenuine(sealed: follower.takeSealed(layer: tag.layer), key: keys.authentication) else {
-                throw KeyError.tampered(layer: tag.layer, offset: offset, reason: "has an end that was made up")
+        defer {
+            progress[run] = state
+            reached[layer] = state.next
+        }
+        if tag.kind != .picture {
+            let sealed = tag.lowerLayer == nil ? follower.takeSealed(layer: layer) : []
+            guard tag.isGenuine(sealed: sealed, key: keys.authentication) else {
+                throw KeyError.tampered(layer: layer, offset: offset, reason: "has an end that was made up")
             }
             guard !state.hasEnded, tag.index >= state.next else {
-                throw KeyError.tampered(layer: tag.layer, offset: offset, reason: "ends before its last picture")
+                throw KeyError.tampered(layer: layer, offset: offset, reason: "ends before its last picture")
             }
-            try miss(Int(tag.index) - state.next, layer: tag.layer)
+            try miss(Int(tag.index) - state.next, layer: layer, of: known.message)
             state.next = Int(tag.index)
             state.hasEnded = true
+            state.goesOn = tag.kind == .runEnd
             return
         }
         // Of a picture that is lost the tag says nothing that could be checked; the next one's index tells.
-        guard let open = follower.open, open.layer == tag.layer else {
-            return
-        }
+        guard let open = follower.open, open.layer == layer else { return }
         follower.close()
         func refuse(_ reason: String) -> KeyError {
             KeyError.tampered(layer: open.layer, offset: open.offset, reason: reason)
@@ -295,7 +342,8 @@ package final class VerifiedStream {
         if tag.version > 1, tag.sliceCount != open.slices.count {
             throw refuse("has \(open.slices.count) slices of \(tag.sliceCount)")
         }
-        guard tag.isGenuine(open, sealed: follower.takeSealed(layer: tag.layer), key: keys.authentication) else {
+        let sealed = tag.lowerLayer == nil ? follower.takeSealed(layer: layer) : []
+        guard tag.isGenuine(open, sealed: sealed, key: keys.authentication) else {
             throw refuse("was changed since it was encrypted")
         }
         if tag.version == 1 {
@@ -307,10 +355,16 @@ package final class VerifiedStream {
                 if open.hasLower && !isHidden {
                     throw refuse("stands upon another picture of the layer below than it was made for")
                 }
-                if layers[open.layer - 1]?.isChecked != true { try miss(1, layer: max(open.layer - 1, 0)) }
+                try loseLower(open, of: known.message)
             }
             guard !state.hasEnded, tag.index >= state.next else { throw refuse("was repeated or moved") }
-            try miss(Int(tag.index) - state.next, layer: open.layer)
+            try miss(Int(tag.index) - state.next, layer: open.layer, of: known.message)
+            if state.hasPicture && tag.followsEnd != open.followsEnd {
+                // Leading pictures would be predicted from others than they were made for.
+                if tag.followsEnd { throw refuse("followed an end of sequence, which was taken out") }
+                try lose("layer \(layer): an end of sequence was put in: decoders leave pictures out there")
+            }
+            state.hasPicture = true
             state.next = Int(tag.index) + 1
         }
         report.verifiedPictures += 1
@@ -334,8 +388,21 @@ package final class VerifiedStream {
 
     // MARK: Losses
 
-    private func miss(_ count: Int, layer: Int) throws {
+    /// A picture stands alone that was made for one of a layer below.
+    private func loseLower(_ open: PictureFollower.Picture, of message: ProtectionMessage) throws {
+        let below = max(open.layer - 1, 0)
+        // Where the lower layer has tags, their indices tell what is missing; but what came may be somewhere else.
+        if tagging(below) == nil { return try miss(1, layer: below, of: message) }
+        try lose("layer \(open.layer): a picture stands without the one of layer \(below) that it was made for")
+    }
+
+    private func miss(_ count: Int, layer: Int, of message: ProtectionMessage) throws {
         if count == 0 { return }
+        if message.resynchronization == .stream {
+            throw KeyError.incomplete(
+                "layer \(layer): pictures are missing, and its keystream never restarts: nothing behind them can be "
+                    + "decrypted")
+        }
         report.missingPictures[layer, default: 0] += count
         if options.isStrict {
             throw KeyError.tampered(

@@ -18,6 +18,8 @@ package final class ProtectionPlan {
     package private(set) var runs: [Encryption] = []
     private let options: Encryption.Options
     private let keys: KeyRing
+    /// Of the encryption whose keys are exchanged, the last message: what the options leave open stays as it was.
+    private var inherited: ProtectionMessage?
     private var basis: Basis?
 
     /// The same options and keys for every run. Nonces but the first follow from the one before.
@@ -43,6 +45,9 @@ package final class ProtectionPlan {
         }
     }
 
+    /// The stream was encrypted as a message says.
+    func inherit(_ message: ProtectionMessage) { inherited = message }
+
     /// What comes next is to be a run of its own.
     func restart() { basis = nil }
 
@@ -59,6 +64,7 @@ package final class ProtectionPlan {
         if wanted == basis { return nil }
         var options = options
         options.nonce = runs.last.map { Self.nonce(after: $0.nonce) } ?? options.nonce
+        if let inherited { try options.inherit(inherited) }
         let encryption = try Encryption(
             options: options, layers: layers, keys: keys, scopes: options.scopes(sizes, tiles: tiles))
         basis = wanted

@@ -270,6 +270,7 @@ package final class StreamTranscoder {
             case .prefixSEI:
                 guard let message = try ProtectionSEI.message(in: nal) else { return false }
                 try decryption.take(message)
+                plan?.inherit(message)
                 // Each run of the stream as it was becomes one of its own.
                 if oldRuns.insert(message.nonce).inserted && encryption != nil { plan?.restart() }
                 // A layer that stays locked keeps its message.
@@ -288,7 +289,7 @@ package final class StreamTranscoder {
             return true
         }
         let isSealed = SealedUnit.isOne(nal) || SealedUnit.isOne(nal, kind: .hidden)
-        guard encrypts, signals, isSealed || ProtectionSEI.ownPayload(in: nal) != nil else { return false }
+        guard encrypts, isSealed || ProtectionSEI.ownPayload(in: nal) != nil else { return false }
         try follow(layers: nil)
         if damaged == .error || damaged == .pass {
             let what = try? ProtectionSEI.message(in: nal).map { ", with key id \($0.keyId)" }
@@ -321,7 +322,8 @@ package final class StreamTranscoder {
             // A layer that the VPS does not tell of.
             selection = EncryptionScope()
         } else {
-            return false
+            // Layers below need tags, too: others are predicted from them.
+            return signals && !isReadable && encryption.tagging(layer: h.nuhLayerId) != nil
         }
         // What has no tag cannot stand in an authenticated layer.
         if encryption.options.authenticates && signals && !isReadable { return true }

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import Testing
+import VeilBitstream
+import VeilEncoder
+
+@testable import VeilProtection
+
+/// What an authenticated layer is predicted from has tags under its key; and ends of sequences, and keystreams that
+/// never restart, do not lose pictures without a word.
+@Suite struct LowerLayerTests: LayeredClips {
+    private static func keys(_ fill: UInt8 = 1) -> KeyRing {
+        KeyRing(
+            layers: (0..<3).map {
+                LayerKey(
+                    layer: $0, id: "k\(fill)\($0)", key: SecretBytes([UInt8](repeating: fill + UInt8($0), count: 32)),
+                    cipher: .aes256)
+            })
+    }
+
+    private func clip(_ layers: Int = 2, qp: String = "30") throws -> [NALUnit] {
+        let sizes = [
+            ClipLayer(width: 64, height: 48), ClipLayer(width: 96, height: 72), ClipLayer(width: 128, height: 96),
+        ]
+        return try encode(
+            Array(sizes.prefix(layers)), frames: 8,
+            options: [("keyint", "4"), ("min-keyint", "4"), ("bframes", "0"), ("qp", qp), ("open-gop", "0")]
+        ) { $0.sendsHashes = false }.nals
+    }
+
+    private func transcode(
+        _ nals: [NALUnit], _ mode: StreamTranscoder.Mode, damaged: DamagePolicy = .error
+    ) throws -> [NALUnit] {
+        var result: [NALUnit] = []
+        let transcoder = StreamTranscoder(mode: mode, threads: 2, damaged: damaged) { result.append($0) }
+        for nal in nals { try transcoder.push(nal) }
+        try transcoder.finish()
+        return result
+    }
+
+    private func encrypt(
+        _ nals: [NALUnit], damaged: DamagePolicy = .error, _ change: (inout Encryption.Options) -> Void
+    ) throws -> [NALUnit] {
+        var options = Encryption.Options()
+        change(&options)
+        return try transcode(nals, .plan(ProtectionPlan(options: options, keys: Self.keys())), damaged: damaged)
+    }
+
+    private func elOnly(_ options: inout Encryption.Options) {
+        options.scheme = .el
+        options.authenticates = true
+    }
+
+    private func bytes(_ nals: [NALUnit]) -> [UInt8] { nals.reduce(into: []) { $0.append(annexB: $1) } }
+
+    /// Nil: refused.
+    private func decrypt(_ nals: [NALUnit], strict: Bool = false) -> (given: [NALUnit], report: VerificationReport)? {
+        var options = VerificationOptions()
+        options.isStrict = strict
+        let decryption = Decryption(keys: Self.keys(), verification: options)
+        guard let given = try? transcode(nals, .decrypt(decryption)) else { return nil }
+        return (given, decryption.report)
+    }
+
+    private func accessUnits(_ nals: [NALUnit]) -> [[NALUnit]] {
+        var grouping = AccessUnitGrouping()
+        var result = nals.compactMap { grouping.push($0) }
+        if let last = grouping.finish() { result.append(last) }
+        return result
+    }
+
+    private func isSlice(_ nal: NALUnit, _ layer: Int) -> Bool {
+        nal.header.nalUnitType.isSlice && nal.header.nuhLayerId == layer
+    }
+
+    /// Pictures of clear layers, put in, exchanged, repeated, without tags: all refused. They come back byte for byte.
+    @Test(arguments: [2, 3])
+    func clearLayersBelowHaveTags(layers: Int) throws {
+        let clear = try clip(layers)
+        let whole = try encrypt(clear, elOnly)
+        let result = try #require(decrypt(whole, strict: true))
+        #expect(bytes(result.given) == bytes(clear) && result.report.isWhole)
+        // Whole pictures of every layer.
+        #expect(result.report.verifiedPictures == 8 * layers)
+        let units = accessUnits(whole)
+        let others = accessUnits(try clip(layers, qp: "40"))
+        for below in 0..<layers - 1 {
+            for at in 0..<units.count {
+                // Another clip's picture of a layer below in front of an access unit, alone.
+                let foreign = others[0].filter { isSlice($0, below) }
+                #expect(decrypt(Array(units[..<at].joined()) + foreign + Array(units[at...].joined())) == nil, "\(at)")
+                // In place of the true one.
+                var exchanged = units
+                if let place = exchanged[at].firstIndex(where: { isSlice($0, below) }) {
+                    exchanged[at][place] = others[at].first { isSlice($0, below) } ?? exchanged[at][place]
+                    #expect(decrypt(Array(exchanged.joined())) == nil, "exchanged at \(at)")
+                }
+            }
+            // One of its own, repeated with its tag, alone in an access unit.
+            let own = units[2].filter { $0.header.nuhLayerId == below }
+            #expect(decrypt(Array(units[..<4].joined()) + own + Array(units[4...].joined())) == nil)
+        }
+        // The clip of somebody else in front.
+        #expect(decrypt(others[..<4].joined().filter { $0.header.nuhLayerId < layers - 1 } + whole) == nil)
+        // A base picture lost is a loss.
+        var lost = units
+        lost[5].removeAll {
+            $0.header.nuhLayerId == 0 && ($0.header.nalUnitType.isSlice || $0.header.nalUnitType == .suffixSEI)
+        }
+        let report = try #require(decrypt(Array(lost.joined()))).report
+        #expect(report.missingPictures[0] == 1 && !report.isWhole)
+        #expect(decrypt(Array(lost.joined()), strict: true) == nil)
+    }
+
+    /// A slice of a clear layer that cannot be read cannot have a tag: it is sealed, or stops the encryption.
+    @Test func damagedSlicesBelowAreSealed() throws {
+        var clear = try clip()
+        let places = clear.indices.filter { isSlice(clear[$0], 0) }
+        clear[places[3]].bytes.removeSubrange(3...)
+        #expect(throws: ProtectionError.self) { try encrypt(clear, elOnly) }
+        let sealed = try encrypt(clear, damaged: .seal, elOnly)
+        let result = try #require(decrypt(sealed))
+        #expect(bytes(result.given) == bytes(clear))
+    }
+
+    /// Ends of sequences are where the tags say; put in they are reported, since decoders leave pictures out.
+    @Test func endsOfSequences() throws {
+        let clear = try clip()
+        let whole = try encrypt(clear) { $0.authenticates = true }
+        let units = accessUnits(whole)
+        for type in [NALUnitType.endOfSequence, .endOfBitstream] {
+            let end = NALUnit(header: NALUnitHeader(nalUnitType: type), bytes: NALUnitHeader(nalUnitType: type).bytes)
+            for at in 1..<units.count {
+                let put = Array(units[..<at].joined()) + [end] + Array(units[at...].joined())
+                #expect(decrypt(put).map { !$0.report.isWhole } ?? true, "\(type) at \(at)")
+                #expect(decrypt(put, strict: true) == nil, "\(type) at \(at)")
+            }
+            // Where the encryptor saw it, it belongs there.
+            var own = accessUnits(clear)
+            own[3].append(end)
+            let tagged = try encrypt(Array(own.joined())) { $0.authenticates = true }
+            let result = try #require(decrypt(tagged, strict: true))
+            #expect(bytes(result.given) == bytes(Array(own.joined())))
+            #expect(decrypt(tagged.filter { $0.header.nalUnitType != type }) == nil)
+        }
+        // A delimiter between a picture and the one below it parts them.
+        let delimiter = NALUnit(header: NALUnitHeader(nalUnitType: .accessUnitDelimiter), rbsp: [0x50])
+        let upper = try #require(units[4].firstIndex { isSlice($0, 1) })
+        var parted = units
+        parted[4].insert(delimiter, at: upper)
+        #expect(decrypt(Array(parted.joined()), strict: true) == nil)
+        #expect(decrypt(Array(parted.joined())).map { !$0.report.isWhole } ?? true)
+    }
+
+    /// A keystream that never restarts gives nothing behind a gap, with tags and without.
+    @Test(arguments: [false, true])
+    func chainsDoNotGoOnBehindGaps(tags: Bool) throws {
+        let whole = try encrypt(try clip()) {
+            $0.resynchronization = .stream
+            $0.authenticates = tags
+        }
+        let units = accessUnits(whole)
+        #expect(decrypt(whole) != nil)
+        #expect(decrypt(Array(units[4...].joined())) == nil)
+        if tags { #expect(decrypt(Array((units[..<2] + units[3...]).joined())) == nil) }
+    }
+
+    /// What is encrypted already is not encrypted again, messages or not.
+    @Test func twiceIsRefused() throws {
+        let once = try encrypt(try clip()) { _ in }
+        var options = Encryption.Options()
+        options.nonce = [UInt8](repeating: 9, count: 16)
+        let silent = StreamTranscoder(
+            mode: .plan(ProtectionPlan(options: options, keys: Self.keys(40))), threads: 1, signals: false
+        ) { _ in }
+        #expect(throws: KeyError.self) {
+            for nal in once { try silent.push(nal) }
+            try silent.finish()
+        }
+    }
+
+    /// New keys change keys: tags, elements, pictures selected and the scheme stay.
+    @Test func rekeyingKeepsTheRest() throws {
+        let old = try encrypt(try clip()) {
+            elOnly(&$0)
+            $0.profile = .maximal
+            $0.selection.irapOnly = true
+        }
+        var options = Encryption.Options()
+        options.keepsScheme = true
+        let new = try transcode(
+            old, .rekeyPlan(Decryption(keys: Self.keys()), ProtectionPlan(options: options, keys: Self.keys(20))))
+        let messages = try new.compactMap { try ProtectionSEI.message(in: $0) }
+        #expect(!messages.isEmpty)
+        for message in messages {
+            #expect(message.scheme == .el && message.isAuthenticated && message.tagsLowerLayers)
+            #expect(message.profile == .maximal && message.elements == .maximal && message.selection.irapOnly)
+            #expect(message.keyId.hasPrefix("k20"))
+        }
+        let clear = try transcode(new, .decrypt(Decryption(keys: Self.keys(20))))
+        #expect(try bytes(clear) == bytes(clip()))
+    }
+}
