@@ -183,8 +183,8 @@ package final class CodingTreeUnit {
     package static let maxCUs = 64
     package static let maxPUs = 256
     package static let maxTUs = 256
-    /// 64x64 luma plus two 32x32 chroma blocks.
-    package static let maxSamples = 6144
+    /// Three blocks of 64x64: 4:4:4.
+    package static let maxSamples = 12288
 
     /// `levelCapacity`: entries of `levels`, more than a CTU's samples where alternatives are kept beside each other.
     package init(levelCapacity: Int = CodingTreeUnit.maxSamples) {

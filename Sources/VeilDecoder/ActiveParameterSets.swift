@@ -15,6 +15,8 @@ package final class ActiveParameterSets: @unchecked Sendable {
     package init(_ sets: ParameterSetCollection, ppsId: Int, layerId: Int) throws {
         pps = try sets.pictureParameterSet(id: ppsId)
         sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layerId)
+        try sps.checkDecodable()
+        try pps.checkDecodable()
         grid = try CTBGrid(sps: sps, pps: pps)
         // Inferred lists are those of the reference layer's own SPS.
         let from =

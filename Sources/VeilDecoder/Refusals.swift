@@ -11,6 +11,7 @@ struct Refusals {
     mutating func insert(_ nal: NALUnit, into sets: ParameterSetCollection) throws {
         let set = Self.name(nal.header.nalUnitType)
         do {
+            try Self.checkDecodable(nal)
             if let id = try sets.insert(nal) { errors["\(set) \(id)"] = nil }
         } catch let error as SyntaxError {
             guard case .unsupported = error, nal.header.nalUnitType != .vps else { throw error }
@@ -18,6 +19,17 @@ struct Refusals {
             let id = ParameterSetCollection.identifier(of: nal)
             if let id, sets.has(nal.header.nalUnitType, id: id) { throw error }
             errors[id.map { "\(set) \($0)" } ?? set] = error
+        }
+    }
+
+    /// What can be parsed is not always decoded. Sizes and depths that an SPS leaves to the VPS are looked at when a
+    /// slice needs them.
+    private static func checkDecodable(_ nal: NALUnit) throws {
+        let layer = nal.header.nuhLayerId
+        switch nal.header.nalUnitType {
+        case .sps: try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).checkDecodable()
+        case .pps: try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).checkDecodable()
+        default: break
         }
     }
 

@@ -46,7 +46,7 @@ public struct BinRun: Sendable {
     public var element: BinElement
     /// How many bins, 1...32.
     public var count: UInt8
-    /// coeffSuffix: cRiceParam (0...4) before this element. Otherwise 0.
+    /// coeffSuffix: cRiceParam before this element (0...4, more with ``Flags/persistentRice``). Otherwise 0.
     public var riceParam: UInt8
     /// coeffSuffix: baseLevel (1...3). dqpSuffix: the greatest |CuQpDeltaVal| of either sign. Otherwise 0.
     public var baseLevel: UInt8
@@ -78,8 +78,13 @@ public struct BinRun: Sendable {
         /// saoOffsetSign and friends: the chroma components.
         public static let chroma = Flags(rawValue: 4)
         /// intraLumaMode, intraChromaMode: no block of the picture is small enough for its scan to depend on the mode
-        /// (7.4.9.11).
+        /// (7.4.9.11), and no sign is coded or hidden because of a mode (implicit_rdpcm_enabled_flag is 0).
         public static let scanIndependent = Flags(rawValue: 8)
+        /// coeffSuffix: persistent_rice_adaptation_enabled_flag is 1: cRiceParam has no upper limit.
+        public static let persistentRice = Flags(rawValue: 16)
+        /// coeffSuffix: extended_precision_processing_flag is 1: levels may have more than 16 bits, and the codec
+        /// freezes the bins of classes that reach beyond what is allowed.
+        public static let extendedPrecision = Flags(rawValue: 32)
     }
 
     @inlinable

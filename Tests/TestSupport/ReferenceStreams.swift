@@ -27,6 +27,10 @@ package struct ReferenceStream: Sendable, CustomStringConvertible {
 
     /// The streams of the repository.
     package static let own = listed(in: folder, as: "Vectors")
+    /// Streams of one layer with other chroma formats, more bits and the tools of the range extensions. MD5: of the
+    /// samples of all pictures, three planes but for monochrome.
+    package static let rangeExtensions = listed(
+        in: folder.appendingPathComponent("RangeExtensions"), as: "RangeExtensions")
     /// Those beside the repository; none where the folder is missing.
     package static let shared = listed(in: sharedFolder, as: "shared")
     package static let all = own + shared

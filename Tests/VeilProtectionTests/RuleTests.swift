@@ -124,3 +124,70 @@ private func values(p: Int, rem: Int, mask: UInt32) -> [Int] {
         rule.choice(BinRun(.coeffSuffix, bins: 1, count: 2, value: 5, riceParam: 2, baseLevel: 1, prefix: 1)) == .none)
     #expect(rule.choice(BinRun(.mvdSign, bins: 1, count: 1, value: 3)) == .mask(1))
 }
+
+/// The values that a remaining level of the value `rem` may become, as the codec and the rule allow.
+private func values(_ run: BinRun, of bins: EncryptableBins) -> [Int] {
+    let start = Int(run.value) - Int(run.bins)
+    switch bins.choice(run) {
+    case .none: return [Int(run.value)]
+    case .mask(let mask), .flip(let mask):
+        return (0..<(1 << Int(run.count))).filter { (UInt32($0) ^ run.bins) & ~mask == 0 }.map { start + $0 }
+    case .permutation(let first, let count): return (0..<Int(count)).map { start + Int(first) + $0 }
+    }
+}
+
+/// With persistent Rice adaptation the first level of a sub-block moves StatCoeff, and cRiceParam grows without a
+/// limit (9.3.3.11): whatever a level becomes, both go on alike, and the way back finds the same choice.
+@Test(arguments: ElementProfile.allCases) func persistentRiceAdaptationIsKept(profile: ElementProfile) {
+    let bins = EncryptableBins(profile: profile, elements: .maximal)
+    var changed = 0
+    for p in 0...9 {
+        for baseLevel in 1...3 {
+            for isFirst in [false, true] {
+                for isLast in [false, true] {
+                    for rem in stride(from: 0, to: 12 << p, by: p > 6 ? 5 : 1) {
+                        let prefix = rem < 4 << p ? rem >> p : rem < 6 << p ? 4 : rem < 10 << p ? 5 : 6
+                        let count = p + max(prefix - 3, 0)
+                        if count == 0 { continue }
+                        let start = prefix <= 3 ? prefix << p : ((1 << (prefix - 3)) + 2) << p
+                        var run = BinRun(
+                            .coeffSuffix, bins: UInt32(rem - start), count: count, value: Int32(rem),
+                            riceParam: UInt8(p), baseLevel: UInt8(baseLevel), prefix: UInt8(prefix),
+                            flags: isLast ? [.persistentRice, .lastInSubBlock] : .persistentRice)
+                        run.freeze(log2Range: 15, movesStatCoeff: isFirst)
+                        func effect(_ value: Int) -> [Int] {
+                            let statistic = !isFirst ? 0 : value >= 3 << p ? 1 : 2 * value < 1 << p ? -1 : 0
+                            return [statistic, isLast || baseLevel + value <= 3 << p ? 0 : 1]
+                        }
+                        let wanted = values(run, of: bins)
+                        #expect(wanted.allSatisfy { effect($0) == effect(rem) }, "\(run)")
+                        if wanted.count > 1 { changed += 1 }
+                        guard let other = wanted.last else { continue }
+                        var back = run
+                        back.bins = UInt32(other - start)
+                        back.value = Int32(other)
+                        #expect(values(back, of: bins) == wanted)
+                    }
+                }
+            }
+        }
+    }
+    #expect(changed > 1000)
+}
+
+/// Levels of classes that reach beyond what levels may be stay: beyond 15 bits, or more with extended precision.
+@Test func largestLevelsStay() {
+    let bins = EncryptableBins(profile: .maximal, elements: .maximal)
+    func choice(prefix: UInt8, count: Int, log2Range: Int, _ flags: BinRun.Flags) -> EncryptableBins.Choice {
+        var run = BinRun(
+            .coeffSuffix, bins: 0, count: count, value: Int32((1 << (Int(prefix) - 3)) + 2), baseLevel: 1,
+            prefix: prefix, flags: flags)
+        run.freeze(log2Range: log2Range, movesStatCoeff: false)
+        return bins.choice(run)
+    }
+    #expect(choice(prefix: 16, count: 13, log2Range: 15, .persistentRice) == .mask(8191))
+    #expect(choice(prefix: 17, count: 14, log2Range: 15, .persistentRice) == .mask(16383))
+    #expect(choice(prefix: 18, count: 15, log2Range: 15, .persistentRice) == .none)
+    #expect(choice(prefix: 9, count: 21, log2Range: 22, .extendedPrecision) == .mask((1 << 21) - 1))
+    #expect(choice(prefix: 10, count: 22, log2Range: 22, .extendedPrecision) == .none)
+}

@@ -38,7 +38,7 @@ private final class BinTrace: BinHook, BinHookProvider, @unchecked Sendable {
 }
 
 @Suite struct VectorTests {
-    @Test(arguments: ReferenceStream.all, ElementProfile.allCases)
+    @Test(arguments: ReferenceStream.all + ReferenceStream.rangeExtensions, ElementProfile.allCases)
     func decryptionRestoresTheStream(stream: ReferenceStream, profile: ElementProfile) throws {
         let clear = try AnnexBReader.units(of: stream.bytes())
         var original: [UInt8] = []
@@ -63,6 +63,40 @@ private final class BinTrace: BinHook, BinHookProvider, @unchecked Sendable {
             #expect(parser.report.failedSlices == 0)
         }
         #expect(before.hash == after.hash && before.runs == after.runs && before.runs > 0)
+    }
+
+    /// Each of the range extensions' tools is on in some stream, and every chroma format and 8 to 12 bits occur.
+    @Test func rangeExtensionsOccur() throws {
+        var formats: Set<Int> = []
+        var depths: Set<Int> = []
+        var tools: [Int] = Array(repeating: 0, count: 9)
+        var others: [Int] = Array(repeating: 0, count: 3)
+        for stream in ReferenceStream.rangeExtensions {
+            for nal in try AnnexBReader.units(of: stream.bytes()) {
+                switch nal.header.nalUnitType {
+                case .sps:
+                    let sps = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: 0)
+                    formats.insert(sps.chromaFormatIdc)
+                    depths.insert(sps.bitDepthY)
+                    let e = sps.rangeExtension
+                    let flags = [
+                        e.transformSkipRotationEnabledFlag, e.transformSkipContextEnabledFlag,
+                        e.implicitRdpcmEnabledFlag, e.explicitRdpcmEnabledFlag, e.extendedPrecisionProcessingFlag,
+                        e.intraSmoothingDisabledFlag, e.highPrecisionOffsetsEnabledFlag,
+                        e.persistentRiceAdaptationEnabledFlag, e.cabacBypassAlignmentEnabledFlag,
+                    ]
+                    for (i, flag) in flags.enumerated() where flag { tools[i] += 1 }
+                case .pps:
+                    let e = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: 0).rangeExtension
+                    if e.log2MaxTransformSkipBlockSizeMinus2 > 0 { others[0] += 1 }
+                    if e.crossComponentPredictionEnabledFlag { others[1] += 1 }
+                    if !e.chromaQpOffsetList.isEmpty { others[2] += 1 }
+                default: break
+                }
+            }
+        }
+        #expect(formats == [0, 1, 2, 3] && depths == [8, 10, 12])
+        #expect(!tools.contains(0) && !others.contains(0), "\(tools) \(others)")
     }
 
     /// The repository's streams have every element that an encryption may change, so that the tests above see it.

@@ -39,6 +39,26 @@ struct ReferenceDecryptorTests {
         #expect(try f.data("\(name)-python.hevc") == f.data("clear.hevc"))
     }
 
+    /// The streams of Tests/Vectors/RangeExtensions; the program and this decryptor take what it does not decode.
+    @Test(
+        .enabled(if: Fixture.canEncode, "libx265 is not built in"),
+        arguments: [
+            "align", "all_444", "ccp", "chroma_qp", "extended", "f422", "f422_10", "f444", "f444_12", "lossless",
+            "mono", "pcm_422", "rdpcm_explicit", "rdpcm_implicit", "rice", "rice_wpp", "skip_32",
+        ], ["paper", "maximal"])
+    func itKnowsTheRangeExtensions(stream: String, profile: String) throws {
+        let f = try Fixture.shared.get()
+        let clear = Run.root.appendingPathComponent("Tests/Vectors/RangeExtensions/\(stream).bit")
+        let name = "\(stream)-\(profile)"
+        try veil(
+            "encrypt", clear.path, "-o", f.path("\(name).hevc"), "--keys", f.path("keys.json"), "--profile",
+            profile)
+        #expect(try f.data("\(name).hevc") != Data(contentsOf: clear))
+        let run = try decryptor(f, "\(name).hevc", "\(name)-python.hevc")
+        try #require(run.status == 0, "\(run.errors)")
+        #expect(try f.data("\(name)-python.hevc") == Data(contentsOf: clear))
+    }
+
     @Test(
         .enabled(if: Fixture.canEncode, "libx265 is not built in"),
         arguments: [

@@ -48,6 +48,38 @@ def hrd(b, common, sub_layers):
             b.u(1)
 
 
+def chroma_format(b, chroma):
+    """0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4."""
+    if chroma == 3 and b.u(1):
+        raise FormatError("separate colour planes are not encrypted")
+    return chroma
+
+
+def vui(b, sub_layers):
+    if b.u(1) and b.u(8) == 255:
+        b.u(32)
+    if b.u(1):
+        b.u(1)
+    if b.u(1):
+        b.u(4)
+        if b.u(1):
+            b.u(24)
+    if b.u(1):
+        b.ue(), b.ue()
+    b.u(3)
+    if b.u(1):
+        b.ue(), b.ue(), b.ue(), b.ue()
+    if b.u(1):
+        b.u(64)
+        if b.u(1):
+            b.ue()
+        if b.u(1):
+            hrd(b, 1, sub_layers)
+    if b.u(1):
+        b.u(3)
+        b.ue(), b.ue(), b.ue(), b.ue(), b.ue()
+
+
 def parse_vps(rbsp):
     b, v = Bits(rbsp), Struct()
     v.id = b.u(4)
@@ -129,11 +161,10 @@ def parse_vps(rbsp):
     formats = []
     for _ in range(b.ue() + 1):
         w, h = b.u(16), b.u(16)
-        depth = formats[-1][2:] if formats else (8, 8)
+        depth = formats[-1][2:] if formats else (8, 8, 1)
         if b.u(1):
-            if b.u(2) != 1:
-                raise FormatError("only 4:2:0 is known here")
-            depth = (b.u(4) + 8, b.u(4) + 8)
+            chroma = chroma_format(b, b.u(2))
+            depth = (b.u(4) + 8, b.u(4) + 8, chroma)
         if b.u(1):
             b.ue(), b.ue(), b.ue(), b.ue()
         formats.append((w, h) + depth)
@@ -202,12 +233,11 @@ def parse_sps(rbsp, layer):
         if b.u(1):
             s.format_index = b.u(8)
     else:
-        if b.ue() != 1:
-            raise FormatError("only 4:2:0 is known here")
+        chroma = chroma_format(b, b.ue())
         w, h = b.ue(), b.ue()
         if b.u(1):
             b.ue(), b.ue(), b.ue(), b.ue()
-        s.format = (w, h, b.ue() + 8, b.ue() + 8)
+        s.format = (w, h, b.ue() + 8, b.ue() + 8, chroma)
     s.lsb_bits = b.ue() + 4
     if not s.multilayer:
         for _ in range(0 if b.u(1) else sub, sub + 1):
@@ -237,6 +267,18 @@ def parse_sps(rbsp, layer):
             b.u(s.lsb_bits)
             s.lt_used.append(b.u(1))
     s.temporal_mvp = b.u(1)
+    b.u(1)
+    if b.u(1):
+        vui(b, sub)
+    s.one_context = s.implicit_rdpcm = s.explicit_rdpcm = s.extended = s.rice = s.align = s.precise = 0
+    if b.u(1):
+        has_range = b.u(1)
+        b.u(7)
+        if has_range:
+            b.u(1)
+            s.one_context, s.implicit_rdpcm, s.explicit_rdpcm, s.extended = b.u(1), b.u(1), b.u(1), b.u(1)
+            b.u(1)
+            s.precise, s.rice, s.align = b.u(1), b.u(1), b.u(1)
     return s
 
 
@@ -274,6 +316,19 @@ def parse_pps(rbsp):
     p.list_changes = b.u(1)
     b.ue()
     p.header_extension = b.u(1)
+    p.max_skip, p.cross, p.chroma_list, p.chroma_depth = 2, 0, 0, 0
+    if b.u(1):
+        has_range = b.u(1)
+        b.u(7)
+        if has_range:
+            if p.transform_skip:
+                p.max_skip = b.ue() + 2
+            p.cross = b.u(1)
+            if b.u(1):
+                p.chroma_depth = b.ue()
+                p.chroma_list = b.ue() + 1
+                for _ in range(2 * p.chroma_list):
+                    b.se()
     return p
 
 

@@ -77,18 +77,19 @@ class LayerCipher:
         """A run whose bins are free, but those in `frozen`."""
         return self.mask(bins, (1 << count) - 1 & ~frozen) if self.allows(element) else bins
 
-    def suffix(self, bins, count, p, base, prefix, last):
-        if count == 0 or not self.allows(COEFF):
-            return bins
+    def suffix(self, bins, count, p, base, prefix, last, fixed, rice, extended):
+        """fixed: bins that must stay; rice: p grows without a limit; extended: levels may have more than 16 bits."""
         every = (1 << count) - 1
+        if count == 0 or fixed == every or not self.allows(COEFF):
+            return bins
         if prefix > 3:
             start = ((1 << prefix - 3) + 2) << p
-            return bins if base + start + every > 32767 else self.mask(bins, every)
+            return bins if base + start + every > 32767 and not extended else self.mask(bins, every)
         rem = (prefix << p) + bins
         if self.m.profile == 1:
-            return self.mask(bins, algorithm31(p, base, rem))
-        if last or p == 4:
-            return self.mask(bins, every)
+            return self.mask(bins, algorithm31(p, base, rem) & ~fixed)
+        if last or (p == 4 and not rice) or prefix == 0:
+            return self.mask(bins, every & ~fixed)
         size = 1 << p
         threshold = 3 * size - base + 1 - (prefix << p)
         if threshold <= 0 or threshold >= size:
@@ -138,4 +139,8 @@ def algorithm31(p, base, rem):
         return 0 if base == 2 and rem in (10, 11) else 1
     if p == 3:
         return 3 if rem <= 19 else 0 if base == 2 and rem in (22, 23) else 1
+    if p > 4:
+        # Persistent Rice adaptation, which the paper does not know.
+        half = 1 << p - 1
+        return half - 1 if rem < 5 * half else 0
     return 7 if rem <= 39 else 3 if rem <= 43 else 0 if base == 2 and rem in (46, 47) else 1

@@ -7,6 +7,10 @@ from rule import DQP_SIGN, LUMA_MODE, MERGE, PART, PCM, REF, SAO_BAND, SAO_CLASS
 from slice_header import B, I, P, Layout
 
 
+# The modes of 4:2:2 chroma (Table 8-3).
+MODES_422 = [0, 1, 2, 2, 2, 2, 3, 5, 7, 8, 10, 11, 13, 15, 16, 18, 19, 20, 21, 22, 23, 23, 24, 24, 25, 25, 26, 27, 27, 28, 28, 29, 29, 30, 31]
+
+
 class Picture:
     """What slice segments of one picture share."""
 
@@ -31,7 +35,8 @@ class SliceData(Residual):
         for v in INIT[kind]:
             s = min(max(((v >> 4) * 5 - 45) * qp // 16 + ((v & 15) << 3) - 16, 1), 126)
             states.append((s - 64) << 1 | 1 if s > 63 else (63 - s) << 1)
-        return states
+        # StatCoeff of persistent Rice adaptation goes with the contexts.
+        return states + [0] * 4
 
     def recode(self):
         """The new slice data and the bytes after which its substreams end."""
@@ -103,12 +108,16 @@ class SliceData(Residual):
             return n
         return n + self.c.put(self.cipher.flag(element, self.c.take(1), 1, frozen), 1)
 
+    def pcm_chroma(self, log2):
+        """How many chroma samples a PCM block has."""
+        return (1 << 2 * log2) * (0, 2, 4, 8)[self.h.chroma] // 4
+
     def pcm_samples(self, start, end, log2):
         """The raw samples of a PCM block."""
         at, v = Bits(self.rbsp[start:end]), BitSink()
         for component in (0, 1):
             bits = self.sps.pcm_bits[component]
-            for _ in range(1 << 2 * log2 if component == 0 else 1 << 2 * log2 - 1):
+            for _ in range(1 << 2 * log2 if component == 0 else self.pcm_chroma(log2)):
                 v.u(self.cipher.flag(PCM, at.u(bits), bits), bits)
         return v.data()
 
@@ -155,6 +164,8 @@ class SliceData(Residual):
             split = log2 > self.sps.min_cb
         if self.pps.dqp and log2 >= max(self.sps.ctb - self.pps.dqp_depth, 3):
             self.dqp_coded = False
+        if self.h.chroma_qp and log2 >= self.sps.ctb - self.pps.chroma_depth:
+            self.chroma_qp_coded = False
         if split:
             half = size >> 1
             for dy in (0, half):
@@ -184,7 +195,7 @@ class SliceData(Residual):
         if self.intra:
             if self.part == "2Nx2N" and sps.pcm and sps.min_pcm <= log2 <= min(sps.max_pcm, 5):
                 if c.terminate():
-                    bits = (1 << 2 * log2) * sps.pcm_bits[0] + (1 << 2 * log2 - 1) * sps.pcm_bits[1]
+                    bits = (1 << 2 * log2) * sps.pcm_bits[0] + self.pcm_chroma(log2) * sps.pcm_bits[1]
                     start = c.next_byte()
                     end = start + (bits + 7 >> 3)
                     c.out += self.pcm_samples(start, end, log2)
@@ -199,7 +210,8 @@ class SliceData(Residual):
         if root:
             self.split_intra = self.intra and self.part == "NxN"
             self.max_depth = sps.depth_intra + self.split_intra if self.intra else sps.depth_inter
-            self.transform_tree(x, y, log2, 0, 0, 1, 1)
+            any_chroma = 1 if self.h.chroma else 0
+            self.transform_tree(x, y, log2, 0, 0, any_chroma, any_chroma)
 
     def part_mode(self, log2):
         c = self.c
@@ -239,7 +251,7 @@ class SliceData(Residual):
         parts = 4 if self.part == "NxN" else 1
         size = (1 << log2) // (2 if parts == 4 else 1)
         # 7.4.9.11: the scan of small blocks follows from the mode.
-        scans_depend = 1 if self.sps.min_tb < 4 else 0
+        scans_depend = 1 if self.sps.min_tb < 4 or self.sps.implicit_rdpcm else 0
         flags = [c.decision(AT["prev_intra"]) for _ in range(parts)]
         self.luma_modes = []
         for i, flag in enumerate(flags):
@@ -253,11 +265,15 @@ class SliceData(Residual):
                     mode += mode >= k
             self.luma_modes.append(mode)
             self.fill_modes(px, py, size, mode)
-        chroma = 4
-        if c.decision(AT["chroma_mode"]):
-            chroma = c.put(self.cipher.chroma_mode(c.take(2), scans_depend), 2)
-        explicit = [0, 26, 10, 1, self.luma_modes[0]][chroma]
-        self.chroma_mode = 34 if chroma < 4 and explicit == self.luma_modes[0] else explicit
+        self.chroma_modes, self.follows = [], []
+        for luma in self.luma_modes[:parts if self.h.chroma == 3 else 1] if self.h.chroma else []:
+            chroma = 4
+            if c.decision(AT["chroma_mode"]):
+                chroma = c.put(self.cipher.chroma_mode(c.take(2), scans_depend), 2)
+            explicit = [0, 26, 10, 1, luma][chroma]
+            mode = 34 if chroma < 4 and explicit == luma else explicit
+            self.chroma_modes.append(MODES_422[mode] if self.h.chroma == 2 else mode)
+            self.follows.append(chroma == 4)
 
     def merge_idx(self):
         if self.h.merge_candidates > 1 and self.c.decision(AT["merge_idx"]):
@@ -322,9 +338,14 @@ class SliceData(Residual):
         else:
             inter_split = sps.depth_inter == 0 and not self.intra and self.part != "2Nx2N" and depth == 0
             split = log2 > sps.min_tb and (log2 > sps.max_tb or self.split_intra and depth == 0 or inter_split)
-        if log2 > 2:
-            cb = cb and c.decision(AT["cbf_chroma"] + depth)
-            cr = cr and c.decision(AT["cbf_chroma"] + depth)
+        if log2 > 2 or self.h.chroma == 3:
+            at = AT["cbf_chroma"] + depth if depth < 4 else AT["cbf_chroma_4"]
+            both = self.h.chroma == 2 and (not split or log2 == 3)
+            # Bit 1: the lower block of 4:2:2.
+            if cb:
+                cb = c.decision(at) | (c.decision(at) << 1 if both else 0)
+            if cr:
+                cr = c.decision(at) | (c.decision(at) << 1 if both else 0)
         if split:
             half = 1 << log2 - 1
             for i in range(4):
@@ -337,22 +358,40 @@ class SliceData(Residual):
             return
         if self.pps.dqp and not self.dqp_coded:
             self.qp_delta()
-        if luma:
+        if self.h.chroma_qp and (cb or cr) and not self.bypass and not self.chroma_qp_coded:
+            if c.decision(AT["chroma_qp_flag"]):
+                n = 0
+                while n < self.pps.chroma_list - 1 and c.decision(AT["chroma_qp_index"]):
+                    n += 1
+            self.chroma_qp_coded = True
+        part = 0
+        if luma or self.h.chroma == 3:
             mode = -1
             if self.intra:
-                part = 0
                 if self.split_intra:
                     half = self.sps.min_cb - 1
                     part = (y >> half & 1) << 1 | x >> half & 1
                 mode = self.luma_modes[part]
-            self.residual(log2, 0, self.scan_of(mode) if log2 < 4 else 0)
-        if log2 > 2 or block == 3:
-            log2_c = max(2, log2 - 1)
-            kind = self.scan_of(self.chroma_mode) if self.intra and log2_c == 2 else 0
-            if cb:
-                self.residual(log2_c, 1, kind)
-            if cr:
-                self.residual(log2_c, 2, kind)
+            if luma:
+                self.residual(log2, 0, self.scan_of(mode) if log2 < 4 else 0, mode)
+        if self.h.chroma and (log2 > 2 or block == 3 or self.h.chroma == 3):
+            full = self.h.chroma == 3
+            log2_c = log2 if full else max(2, log2 - 1)
+            mode = -1
+            if self.intra:
+                mode = self.chroma_modes[part if len(self.chroma_modes) > 1 else 0]
+            kind = self.scan_of(mode) if log2_c == 2 or (log2_c == 3 and full) else 0
+            cross = self.pps.cross and luma and (not self.intra or self.follows[part if len(self.follows) > 1 else 0])
+            for component, cbf in ((1, cb), (2, cr)):
+                if cross:
+                    n = 0
+                    while n < 4 and c.decision(AT["cross_size"] + 4 * (component - 1) + n):
+                        n += 1
+                    if n:
+                        c.decision(AT["cross_sign"] + component - 1)
+                for i in (0, 1):
+                    if cbf >> i & 1:
+                        self.residual(log2_c, component, kind, mode)
 
     @staticmethod
     def scan_of(mode):

@@ -41,7 +41,7 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
     pps = sets.pps[b.ue()]
     sps = sets.sps[pps.sps]
     vps = sets.vps.get(sps.vps)
-    width, height, depth_y, depth_c = sets.format(sps, layer)
+    width, height, depth_y, depth_c, chroma_format = sets.format(sps, layer)
     ctbs = ((width + (1 << sps.ctb) - 1) >> sps.ctb, (height + (1 << sps.ctb) - 1) >> sps.ctb)
     dependent = address = 0
     if not h.first:
@@ -53,6 +53,7 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
         h.first = first
     h.dependent, h.address = dependent, address
     h.pps, h.sps, h.size, h.ctbs, h.depth = pps, sps, (width, height), ctbs, (depth_y, depth_c)
+    h.chroma = chroma_format
     idr = nal_type in (19, 20)
     if not dependent:
         h.slice_address = address
@@ -99,7 +100,7 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
                         inter_layer = b.u(n) + 1
                     if inter_layer != len(direct):
                         b.u(n * inter_layer)
-        h.sao = (b.u(1), b.u(1)) if sps.sao else (0, 0)
+        h.sao = (b.u(1), b.u(1) if h.chroma else 0) if sps.sao else (0, 0)
         h.refs, h.long, h.mvd_l1_zero, h.merge_candidates, h.init_swap = (0, 0), ([], []), 0, 5, 0
         if h.type != I:
             h.refs = (pps.refs[0], pps.refs[1] if h.type == B else 0)
@@ -123,10 +124,12 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
                 if h.refs[0 if from_l0 else 1] > 1:
                     b.ue()
             if (pps.weighted[0] and h.type == P) or (pps.weighted[1] and h.type == B):
-                b.ue(), b.se()
+                b.ue()
+                if h.chroma:
+                    b.se()
                 for x in range(2 if h.type == B else 1):
                     luma = [b.u(1) for _ in range(h.refs[x])]
-                    chroma = [b.u(1) for _ in range(h.refs[x])]
+                    chroma = [b.u(1) if h.chroma else 0 for _ in range(h.refs[x])]
                     for i in range(h.refs[x]):
                         for _ in range(2 * luma[i] + 4 * chroma[i]):
                             b.se()
@@ -134,6 +137,7 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
         h.qp = pps.qp + b.se()
         if pps.chroma_offsets:
             b.se(), b.se()
+        h.chroma_qp = b.u(1) if pps.chroma_list else 0
         off = pps.deblocking_off
         if pps.override and b.u(1):
             off = b.u(1)

@@ -41,6 +41,10 @@ package final class PictureParameterSet: @unchecked Sendable {
     package var listsModificationPresentFlag = false
     package var log2ParallelMergeLevelMinus2 = 0
     package var sliceSegmentHeaderExtensionPresentFlag = false
+    /// pps_range_extension(); nil where there is none.
+    package var writtenRangeExtension: RangeExtension?
+    /// What the range extension says, or nothing.
+    package var rangeExtension: RangeExtension { writtenRangeExtension ?? RangeExtension() }
     // pps_multilayer_extension()
     package var ppsMultilayerExtensionFlag = false
     package var pocResetInfoPresentFlag = false
@@ -118,27 +122,12 @@ package final class PictureParameterSet: @unchecked Sendable {
             let threeD = try r.flag("pps_3d_extension_flag")
             let scc = try r.flag("pps_scc_extension_flag")
             _ = try r.u(4, "pps_extension_4bits")
-            if range { try readRangeExtension(&r) }
+            if range {
+                writtenRangeExtension = try RangeExtension(&r, transformSkip: transformSkipEnabledFlag)
+            }
             if ppsMultilayerExtensionFlag { try readMultilayerExtension(&r) }
             if threeD { throw SyntaxError.unsupported(element: "pps_3d_extension_flag", value: 1) }
             if scc { throw SyntaxError.unsupported(element: "pps_scc_extension_flag", value: 1) }
-        }
-    }
-
-    private func readRangeExtension(_ r: inout BitReader) throws {
-        if transformSkipEnabledFlag {
-            let size = try r.ue("log2_max_transform_skip_block_size_minus2")
-            if size != 0 {
-                throw SyntaxError.unsupported(element: "log2_max_transform_skip_block_size_minus2", value: size)
-            }
-        }
-        for element in ["cross_component_prediction_enabled_flag", "chroma_qp_offset_list_enabled_flag"]
-        where try r.flag(element) {
-            throw SyntaxError.unsupported(element: element, value: 1)
-        }
-        for element in ["log2_sao_offset_scale_luma", "log2_sao_offset_scale_chroma"] {
-            let scale = try r.ue(element)
-            if scale != 0 { throw SyntaxError.unsupported(element: element, value: scale) }
         }
     }
 
@@ -226,9 +215,14 @@ package final class PictureParameterSet: @unchecked Sendable {
         w.flag(listsModificationPresentFlag)
         w.ue(log2ParallelMergeLevelMinus2)
         w.flag(sliceSegmentHeaderExtensionPresentFlag)
-        w.flag(ppsMultilayerExtensionFlag)
+        w.flag(ppsMultilayerExtensionFlag || writtenRangeExtension != nil)
+        if ppsMultilayerExtensionFlag || writtenRangeExtension != nil {
+            w.flag(writtenRangeExtension != nil)
+            w.flag(ppsMultilayerExtensionFlag)
+            w.u(0, 6)
+            writtenRangeExtension?.write(to: &w, transformSkip: transformSkipEnabledFlag)
+        }
         if ppsMultilayerExtensionFlag {
-            w.u(0b0100_0000, 8)
             w.flag(pocResetInfoPresentFlag)
             w.flag(ppsInferScalingListFlag)
             if ppsInferScalingListFlag { w.u(ppsScalingListRefLayerId, 6) }
@@ -256,6 +250,21 @@ package final class PictureParameterSet: @unchecked Sendable {
         if log2ParallelMergeLevelMinus2 + 2 > sps.ctbLog2SizeY {
             throw SyntaxError.outOfRange(
                 element: "log2_parallel_merge_level_minus2", value: log2ParallelMergeLevelMinus2)
+        }
+        if rangeExtension.log2MaxTransformSkipBlockSizeMinus2 + 2 > sps.maxTbLog2SizeY {
+            throw SyntaxError.outOfRange(
+                element: "log2_max_transform_skip_block_size_minus2",
+                value: rangeExtension.log2MaxTransformSkipBlockSizeMinus2)
+        }
+        if rangeExtension.crossComponentPredictionEnabledFlag && sps.chromaFormatIdc != 3 {
+            throw SyntaxError.outOfRange(element: "cross_component_prediction_enabled_flag", value: 1)
+        }
+        if !rangeExtension.chromaQpOffsetList.isEmpty && sps.chromaFormatIdc == 0 {
+            throw SyntaxError.outOfRange(element: "chroma_qp_offset_list_enabled_flag", value: 1)
+        }
+        if rangeExtension.diffCuChromaQpOffsetDepth > sps.log2DiffMaxMinLumaCodingBlockSize {
+            throw SyntaxError.outOfRange(
+                element: "diff_cu_chroma_qp_offset_depth", value: rangeExtension.diffCuChromaQpOffsetDepth)
         }
         if initQpMinus26 < -26 - sps.qpBdOffsetY {
             throw SyntaxError.outOfRange(element: "init_qp_minus26", value: initQpMinus26)

@@ -47,6 +47,10 @@ package final class SequenceParameterSet: @unchecked Sendable {
     package var spsTemporalMvpEnabledFlag = true
     package var strongIntraSmoothingEnabledFlag = false
     package var vui: VUIParameters?
+    /// sps_range_extension(); nil where there is none.
+    package var writtenRangeExtension: RangeExtension?
+    /// The range extension's tools, all off where there is none.
+    package var rangeExtension: RangeExtension { writtenRangeExtension ?? RangeExtension() }
     package var spsMultilayerExtensionFlag = false
     package var interViewMvVertConstraintFlag = false
 
@@ -167,17 +171,7 @@ package final class SequenceParameterSet: @unchecked Sendable {
             let scc = try r.flag("sps_scc_extension_flag")
             _ = try r.u(4, "sps_extension_4bits")
             if range {
-                // All its flags may be off; any tool of it is refused by name.
-                for element in [
-                    "transform_skip_rotation_enabled_flag", "transform_skip_context_enabled_flag",
-                    "implicit_rdpcm_enabled_flag",
-                    "explicit_rdpcm_enabled_flag", "extended_precision_processing_flag",
-                    "intra_smoothing_disabled_flag",
-                    "high_precision_offsets_enabled_flag", "persistent_rice_adaptation_enabled_flag",
-                    "cabac_bypass_alignment_enabled_flag",
-                ] where try r.flag(element) {
-                    throw SyntaxError.unsupported(element: element, value: 1)
-                }
+                writtenRangeExtension = try RangeExtension(&r)
             }
             if spsMultilayerExtensionFlag {
                 interViewMvVertConstraintFlag = try r.flag("inter_view_mv_vert_constraint_flag")
@@ -189,7 +183,10 @@ package final class SequenceParameterSet: @unchecked Sendable {
 
     private func readFormat(_ r: inout BitReader) throws {
         chromaFormatIdc = try r.ue("chroma_format_idc", in: 0...3)
-        if chromaFormatIdc != 1 { throw SyntaxError.unsupported(element: "chroma_format_idc", value: chromaFormatIdc) }
+        // Three planes coded as pictures of their own would share positions, which nonces are made of.
+        if chromaFormatIdc == 3, try r.flag("separate_colour_plane_flag") {
+            throw SyntaxError.unsupported(element: "separate_colour_plane_flag", value: 1)
+        }
         picWidthInLumaSamples = try r.ue("pic_width_in_luma_samples", in: 1...16384)
         picHeightInLumaSamples = try r.ue("pic_height_in_luma_samples", in: 1...16384)
         if try r.flag("conformance_window_flag") {
@@ -205,17 +202,17 @@ package final class SequenceParameterSet: @unchecked Sendable {
     }
 
     private func checkFormat() throws {
-        if bitDepthLumaMinus8 > 2 {
-            throw SyntaxError.unsupported(element: "bit_depth_luma_minus8", value: bitDepthLumaMinus8)
+        if bitDepthLumaMinus8 > 8 {
+            throw SyntaxError.outOfRange(element: "bit_depth_luma_minus8", value: bitDepthLumaMinus8)
         }
-        if bitDepthChromaMinus8 > 2 {
-            throw SyntaxError.unsupported(element: "bit_depth_chroma_minus8", value: bitDepthChromaMinus8)
+        if bitDepthChromaMinus8 > 8 {
+            throw SyntaxError.outOfRange(element: "bit_depth_chroma_minus8", value: bitDepthChromaMinus8)
         }
         if let w = conformanceWindow {
-            if 2 * (w[0] + w[1]) >= picWidthInLumaSamples {
+            if subWidthC * (w[0] + w[1]) >= picWidthInLumaSamples {
                 throw SyntaxError.outOfRange(element: "conf_win_right_offset", value: w[1])
             }
-            if 2 * (w[2] + w[3]) >= picHeightInLumaSamples {
+            if subHeightC * (w[2] + w[3]) >= picHeightInLumaSamples {
                 throw SyntaxError.outOfRange(element: "conf_win_bottom_offset", value: w[3])
             }
         }
@@ -238,9 +235,6 @@ package final class SequenceParameterSet: @unchecked Sendable {
             }
             sps = copy()
             sps.chromaFormatIdc = format.chromaFormatVpsIdc
-            if format.chromaFormatVpsIdc != 1 {
-                throw SyntaxError.unsupported(element: "chroma_format_vps_idc", value: format.chromaFormatVpsIdc)
-            }
             sps.picWidthInLumaSamples = format.picWidthVpsInLumaSamples
             sps.picHeightInLumaSamples = format.picHeightVpsInLumaSamples
             sps.bitDepthLumaMinus8 = format.bitDepthVpsLumaMinus8
@@ -286,6 +280,9 @@ package final class SequenceParameterSet: @unchecked Sendable {
 
     // MARK: Derived variables (7.4.3.2.1)
 
+    /// Luma samples a chroma sample in each direction (Table 6-1); 1 for monochrome.
+    package var subWidthC: Int { chromaFormatIdc == 1 || chromaFormatIdc == 2 ? 2 : 1 }
+    package var subHeightC: Int { chromaFormatIdc == 1 ? 2 : 1 }
     package var bitDepthY: Int { 8 + bitDepthLumaMinus8 }
     package var bitDepthC: Int { 8 + bitDepthChromaMinus8 }
     package var qpBdOffsetY: Int { 6 * bitDepthLumaMinus8 }
@@ -313,6 +310,6 @@ package final class SequenceParameterSet: @unchecked Sendable {
     /// Conformance window in luma samples.
     package var window: (left: Int, right: Int, top: Int, bottom: Int) {
         guard let w = conformanceWindow else { return (0, 0, 0, 0) }
-        return (2 * w[0], 2 * w[1], 2 * w[2], 2 * w[3])
+        return (subWidthC * w[0], subWidthC * w[1], subHeightC * w[2], subHeightC * w[3])
     }
 }

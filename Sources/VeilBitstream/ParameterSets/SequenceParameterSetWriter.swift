@@ -16,6 +16,7 @@ extension SequenceParameterSet {
             if updateRepFormatFlag { w.u(spsRepFormatIdx, 8) }
         } else {
             w.ue(chromaFormatIdc)
+            if chromaFormatIdc == 3 { w.flag(false) }
             w.ue(picWidthInLumaSamples)
             w.ue(picHeightInLumaSamples)
             w.flag(conformanceWindow != nil)
@@ -68,11 +69,14 @@ extension SequenceParameterSet {
         w.flag(strongIntraSmoothingEnabledFlag)
         w.flag(vui != nil)
         vui?.write(to: &w)
-        w.flag(spsMultilayerExtensionFlag)
-        if spsMultilayerExtensionFlag {
-            // range, multilayer, 3d, scc, 4 bits
-            w.u(0b0100_0000, 8)
-            w.flag(interViewMvVertConstraintFlag)
+        w.flag(spsMultilayerExtensionFlag || writtenRangeExtension != nil)
+        if spsMultilayerExtensionFlag || writtenRangeExtension != nil {
+            w.flag(writtenRangeExtension != nil)
+            w.flag(spsMultilayerExtensionFlag)
+            // 3d, scc, 4 bits
+            w.u(0, 6)
+            writtenRangeExtension?.write(to: &w)
+            if spsMultilayerExtensionFlag { w.flag(interViewMvVertConstraintFlag) }
         }
         w.trailingBits()
         return w.bytes
@@ -124,6 +128,7 @@ extension SequenceParameterSet {
         c.spsTemporalMvpEnabledFlag = spsTemporalMvpEnabledFlag
         c.strongIntraSmoothingEnabledFlag = strongIntraSmoothingEnabledFlag
         c.vui = vui
+        c.writtenRangeExtension = writtenRangeExtension
         c.spsMultilayerExtensionFlag = spsMultilayerExtensionFlag
         c.interViewMvVertConstraintFlag = interViewMvVertConstraintFlag
         return c

@@ -75,6 +75,7 @@ package struct SliceSegmentHeader: Sendable {
     package var sliceQpDelta = 0
     package var sliceCbQpOffset = 0
     package var sliceCrQpOffset = 0
+    package var cuChromaQpOffsetEnabledFlag = false
     package var deblockingFilterOverrideFlag = false
     package var sliceDeblockingFilterDisabledFlag = false
     package var sliceBetaOffsetDiv2 = 0

@@ -89,9 +89,9 @@ extension SliceSegmentHeader {
         if nuhLayerId > 0, let vps { try readInterLayer(&r, vps: vps) }
         if sps.sampleAdaptiveOffsetEnabledFlag {
             sliceSaoLumaFlag = try r.flag("slice_sao_luma_flag")
-            sliceSaoChromaFlag = try r.flag("slice_sao_chroma_flag")
+            if sps.chromaFormatIdc != 0 { sliceSaoChromaFlag = try r.flag("slice_sao_chroma_flag") }
         }
-        if sliceType != .i { try readInter(&r, pps: pps) }
+        if sliceType != .i { try readInter(&r, pps: pps, sps: sps) }
         sliceQpDelta = try r.se("slice_qp_delta", in: -100...100)
         let qp = 26 + pps.initQpMinus26 + sliceQpDelta
         if qp < -sps.qpBdOffsetY || qp > 51 {
@@ -100,6 +100,9 @@ extension SliceSegmentHeader {
         if pps.ppsSliceChromaQpOffsetsPresentFlag {
             sliceCbQpOffset = try r.se("slice_cb_qp_offset", in: -12...12)
             sliceCrQpOffset = try r.se("slice_cr_qp_offset", in: -12...12)
+        }
+        if !pps.rangeExtension.chromaQpOffsetList.isEmpty {
+            cuChromaQpOffsetEnabledFlag = try r.flag("cu_chroma_qp_offset_enabled_flag")
         }
         if pps.deblockingFilterOverrideEnabledFlag {
             deblockingFilterOverrideFlag = try r.flag("deblocking_filter_override_flag")
@@ -207,7 +210,9 @@ extension SliceSegmentHeader {
         refPicLayerId = idc.prefix(active).map { direct[$0] }
     }
 
-    private mutating func readInter(_ r: inout BitReader, pps: PictureParameterSet) throws {
+    private mutating func readInter(
+        _ r: inout BitReader, pps: PictureParameterSet, sps: SequenceParameterSet
+    ) throws {
         numRefIdxActive = (
             pps.numRefIdxL0DefaultActiveMinus1 + 1, sliceType == .b ? pps.numRefIdxL1DefaultActiveMinus1 + 1 : 0
         )
@@ -240,15 +245,21 @@ extension SliceSegmentHeader {
             if count > 1 { collocatedRefIdx = try r.ue("collocated_ref_idx", in: 0...(count - 1)) }
         }
         if (pps.weightedPredFlag && sliceType == .p) || (pps.weightedBipredFlag && sliceType == .b) {
-            try readWeights(&r)
+            try readWeights(&r, sps: sps)
         }
         maxNumMergeCand = 5 - (try r.ue("five_minus_max_num_merge_cand", in: 0...4))
     }
 
-    /// pred_weight_table() (7.3.6.3, F.7.3.6.3) for 4:2:0.
-    private mutating func readWeights(_ r: inout BitReader) throws {
+    /// pred_weight_table() (7.3.6.3, F.7.3.6.3).
+    private mutating func readWeights(_ r: inout BitReader, sps: SequenceParameterSet) throws {
+        let hasChroma = sps.chromaFormatIdc != 0
+        let isPrecise = sps.rangeExtension.highPrecisionOffsetsEnabledFlag
+        // WpOffsetHalfRangeY and WpOffsetHalfRangeC
+        let halfY = 1 << (isPrecise ? sps.bitDepthY - 1 : 7)
+        let halfC = 1 << (isPrecise ? sps.bitDepthC - 1 : 7)
         lumaLog2WeightDenom = try r.ue("luma_log2_weight_denom", in: 0...7)
-        chromaLog2WeightDenom = try r.se("delta_chroma_log2_weight_denom", in: -7...7) + lumaLog2WeightDenom
+        chromaLog2WeightDenom = lumaLog2WeightDenom
+        if hasChroma { chromaLog2WeightDenom += try r.se("delta_chroma_log2_weight_denom", in: -7...7) }
         if !(0...7).contains(chromaLog2WeightDenom) {
             throw SyntaxError.outOfRange(
                 element: "delta_chroma_log2_weight_denom", value: chromaLog2WeightDenom - lumaLog2WeightDenom)
@@ -256,19 +267,21 @@ extension SliceSegmentHeader {
         func list(_ count: Int, _ lumaDenom: Int, _ chromaDenom: Int) throws -> [PredWeight] {
             var weights = (0..<count).map { _ in PredWeight() }
             for i in 0..<count { weights[i].lumaWeightFlag = try r.flag("luma_weight_flag") }
-            for i in 0..<count { weights[i].chromaWeightFlag = try r.flag("chroma_weight_flag") }
+            if hasChroma {
+                for i in 0..<count { weights[i].chromaWeightFlag = try r.flag("chroma_weight_flag") }
+            }
             for i in 0..<count {
                 weights[i].luma = (1 << lumaDenom, 0)
                 weights[i].chroma = ((1 << chromaDenom, 0), (1 << chromaDenom, 0))
                 if weights[i].lumaWeightFlag {
                     let delta = try r.se("delta_luma_weight", in: -128...127)
-                    weights[i].luma = ((1 << lumaDenom) + delta, try r.se("luma_offset", in: -128...127))
+                    weights[i].luma = ((1 << lumaDenom) + delta, try r.se("luma_offset", in: -halfY...(halfY - 1)))
                 }
                 if weights[i].chromaWeightFlag {
                     func component() throws -> (weight: Int, offset: Int) {
                         let weight = (1 << chromaDenom) + (try r.se("delta_chroma_weight", in: -128...127))
-                        let delta = try r.se("delta_chroma_offset", in: -512...511)
-                        let offset = min(max(128 + delta - ((128 * weight) >> chromaDenom), -128), 127)
+                        let delta = try r.se("delta_chroma_offset", in: (-4 * halfC)...(4 * halfC - 1))
+                        let offset = min(max(halfC + delta - ((halfC * weight) >> chromaDenom), -halfC), halfC - 1)
                         return (weight, offset)
                     }
                     weights[i].chroma = (try component(), try component())

@@ -62,14 +62,15 @@ extension SliceSegmentHeader {
         }
         if sps.sampleAdaptiveOffsetEnabledFlag {
             w.flag(sliceSaoLumaFlag)
-            w.flag(sliceSaoChromaFlag)
+            if sps.chromaFormatIdc != 0 { w.flag(sliceSaoChromaFlag) }
         }
-        if sliceType != .i { writeInter(to: &w, pps: pps) }
+        if sliceType != .i { writeInter(to: &w, pps: pps, sps: sps) }
         w.se(sliceQpDelta)
         if pps.ppsSliceChromaQpOffsetsPresentFlag {
             w.se(sliceCbQpOffset)
             w.se(sliceCrQpOffset)
         }
+        if !pps.rangeExtension.chromaQpOffsetList.isEmpty { w.flag(cuChromaQpOffsetEnabledFlag) }
         if pps.deblockingFilterOverrideEnabledFlag { w.flag(deblockingFilterOverrideFlag) }
         if deblockingFilterOverrideFlag {
             w.flag(sliceDeblockingFilterDisabledFlag)
@@ -85,7 +86,7 @@ extension SliceSegmentHeader {
         }
     }
 
-    private func writeInter(to w: inout BitWriter, pps: PictureParameterSet) {
+    private func writeInter(to w: inout BitWriter, pps: PictureParameterSet, sps: SequenceParameterSet) {
         let defaults = (
             pps.numRefIdxL0DefaultActiveMinus1 + 1, sliceType == .b ? pps.numRefIdxL1DefaultActiveMinus1 + 1 : 0
         )
@@ -112,7 +113,7 @@ extension SliceSegmentHeader {
             if count > 1 { w.ue(collocatedRefIdx) }
         }
         if (pps.weightedPredFlag && sliceType == .p) || (pps.weightedBipredFlag && sliceType == .b) {
-            writeWeights(to: &w)
+            writeWeights(to: &w, sps: sps)
         }
         w.ue(5 - maxNumMergeCand)
     }
@@ -132,12 +133,14 @@ extension SliceSegmentHeader {
     }
 
     /// pred_weight_table() from `predWeights` (7.3.6.3).
-    private func writeWeights(to w: inout BitWriter) {
+    private func writeWeights(to w: inout BitWriter, sps: SequenceParameterSet) {
+        let hasChroma = sps.chromaFormatIdc != 0
+        let halfC = 1 << (sps.rangeExtension.highPrecisionOffsetsEnabledFlag ? sps.bitDepthC - 1 : 7)
         w.ue(lumaLog2WeightDenom)
-        w.se(chromaLog2WeightDenom - lumaLog2WeightDenom)
+        if hasChroma { w.se(chromaLog2WeightDenom - lumaLog2WeightDenom) }
         func list(_ weights: [PredWeight]) {
             for entry in weights { w.flag(entry.lumaWeightFlag) }
-            for entry in weights { w.flag(entry.chromaWeightFlag) }
+            if hasChroma { for entry in weights { w.flag(entry.chromaWeightFlag) } }
             for entry in weights {
                 if entry.lumaWeightFlag {
                     w.se(entry.luma.weight - (1 << lumaLog2WeightDenom))
@@ -146,7 +149,7 @@ extension SliceSegmentHeader {
                 if entry.chromaWeightFlag {
                     for component in [entry.chroma.0, entry.chroma.1] {
                         w.se(component.weight - (1 << chromaLog2WeightDenom))
-                        w.se(component.offset - 128 + ((128 * component.weight) >> chromaLog2WeightDenom))
+                        w.se(component.offset - halfC + ((halfC * component.weight) >> chromaLog2WeightDenom))
                     }
                 }
             }

@@ -42,6 +42,8 @@ package protocol BinCoder {
     mutating func bypassBits(_ bins: UInt32, _ count: Int) -> UInt32
     /// A run of bypass bins that a hook may replace.
     mutating func run(_ run: BinRun) -> UInt32
+    /// Makes the interval 256 wide before bypass bins (9.3.4.3.6, cabac_bypass_alignment_enabled_flag).
+    mutating func align()
     /// A bin before termination (9.3.4.3.5).
     mutating func terminate(_ bin: Int) -> Int
     /// After a terminating bin of 1 for pcm_flag: aligns, codes `count` raw samples of `bits` bits each, and starts
@@ -111,6 +113,7 @@ extension BinCoder {
     package mutating func emitRun(_ run: BinRun, at mark: Int) -> UInt32 { run.bins }
     @inline(__always)
     package mutating func run(_ run: BinRun) -> UInt32 { bypassBits(run.bins, Int(run.count)) }
+    package mutating func align() {}
     package mutating func endSubstream() {}
     package mutating func begin(_ unit: BinUnit) {}
     package var output: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: nil, count: 0) }

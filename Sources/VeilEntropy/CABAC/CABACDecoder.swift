@@ -261,6 +261,14 @@ package struct CABACDecoder: BinCoder {
         r.available &-= count
     }
 
+    package mutating func align() {
+        r.range = 256
+        if r.value &>> 54 >= r.range {
+            isBroken = true
+            r.value = 0
+        }
+    }
+
     package mutating func terminate(_ bin: Int) -> Int {
         if r.available < 8 { refill() }
         r.range &-= 2

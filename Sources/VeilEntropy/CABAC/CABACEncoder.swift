@@ -139,6 +139,8 @@ package struct CABACEncoder: BinCoder {
         return bins
     }
 
+    package mutating func align() { range = 256 }
+
     package mutating func terminate(_ bin: Int) -> Int {
         range &-= 2
         if bin != 0 {

@@ -32,7 +32,20 @@ package enum Context {
     package static let sigCoeffFlag = 82
     package static let coeffAbsLevelGreater1Flag = 124
     package static let coeffAbsLevelGreater2Flag = 148
-    package static let count = 154
+    // Range extensions: behind the others, so that these keep their places.
+    /// The contexts of cbf_cb and cbf_cr are five there; the fifth stands apart.
+    package static let cbfChromaDepth4 = 154
+    /// sig_coeff_flag of blocks without a transform: luma, chroma.
+    package static let sigCoeffFlagSkipped = 155
+    package static let cuChromaQpOffsetFlag = 157
+    package static let cuChromaQpOffsetIdx = 158
+    package static let log2ResScaleAbsPlus1 = 159
+    package static let resScaleSignFlag = 167
+    package static let explicitRdpcmFlag = 169
+    package static let explicitRdpcmDirFlag = 171
+    /// StatCoeff of persistent Rice adaptation (9.3.3.11): four numbers that are kept wherever contexts are.
+    package static let statCoeff = 173
+    package static let count = 177
 
     /// One row an initType: 0 for I slices, 1 and 2 for P and B (swapped by cabac_init_flag).
     private static let initValues: [[UInt8]] = [
@@ -40,18 +53,25 @@ package enum Context {
             + [184, 154, 154, 154] + [184] + [63] + [154] + [154] + [154]
             + [154, 154, 154, 154, 154] + [154, 154] + [154]
             + [153, 138, 138] + [111, 141] + [94, 138, 182, 154] + [154] + [154] + [154, 154] + [139, 139]
-            + lastPrefix0 + lastPrefix0 + [91, 171, 134, 141] + sig0 + greater1I + [138, 153, 136, 167, 152, 152],
+            + lastPrefix0 + lastPrefix0 + [91, 171, 134, 141] + sig0 + greater1I + [138, 153, 136, 167, 152, 152]
+            + rangeExtension([141, 111]),
         [153, 185] + [107, 139, 126] + [154] + [197, 185, 201] + [149]
             + [154, 139, 154, 154] + [154] + [152] + [79] + [110] + [122]
             + [95, 79, 63, 31, 31] + [153, 153] + [168]
             + [124, 138, 94] + [153, 111] + [149, 107, 167, 154] + [140] + [198] + [154, 154] + [139, 139]
-            + lastPrefix1 + lastPrefix1 + [121, 140, 61, 154] + sig1 + greater1P + [107, 167, 91, 122, 107, 167],
+            + lastPrefix1 + lastPrefix1 + [121, 140, 61, 154] + sig1 + greater1P + [107, 167, 91, 122, 107, 167]
+            + rangeExtension([140, 140]),
         [153, 160] + [107, 139, 126] + [154] + [197, 185, 201] + [134]
             + [154, 139, 154, 154] + [183] + [152] + [79] + [154] + [137]
             + [95, 79, 63, 31, 31] + [153, 153] + [168]
             + [224, 167, 122] + [153, 111] + [149, 92, 167, 154] + [169] + [198] + [154, 154] + [139, 139]
-            + lastPrefix2 + lastPrefix2 + [121, 140, 61, 154] + sig2 + greater1B + [107, 167, 91, 107, 107, 167],
+            + lastPrefix2 + lastPrefix2 + [121, 140, 61, 154] + sig2 + greater1B + [107, 167, 91, 107, 107, 167]
+            + rangeExtension([140, 140]),
     ]
+
+    private static func rangeExtension(_ skipped: [UInt8]) -> [UInt8] {
+        [154] + skipped + [154, 154] + [UInt8](repeating: 154, count: 10) + [139, 139, 139, 139] + [0, 0, 0, 0]
+    }
 
     private static let lastPrefix0: [UInt8] = [
         110, 110, 124, 125, 140, 153, 125, 127, 140, 109, 111, 143, 127, 111, 79, 108, 123, 63,
@@ -114,7 +134,8 @@ package enum Context {
                 precondition(values.count == Context.count)
                 for qp in 0..<52 {
                     for (i, value) in values.enumerated() {
-                        memory[(initType * 52 + qp) * Context.count + i] = Context.initialState(value, sliceQpY: qp)
+                        memory[(initType * 52 + qp) * Context.count + i] =
+                            i < Context.statCoeff ? Context.initialState(value, sliceQpY: qp) : 0
                     }
                 }
             }

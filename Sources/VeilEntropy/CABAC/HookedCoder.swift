@@ -36,6 +36,7 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
     @inline(__always) package mutating func bypassBits(_ bins: UInt32, _ count: Int) -> UInt32 {
         base.bypassBits(bins, count)
     }
+    package mutating func align() { base.align() }
     @inline(__always) package mutating func terminate(_ bin: Int) -> Int { base.terminate(bin) }
 
     @inline(__always)

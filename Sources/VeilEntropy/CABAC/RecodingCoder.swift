@@ -113,6 +113,7 @@ package struct RecodingCoder: BinCoder {
     @inline(__always) package mutating func consume(_ count: Int, of peeked: UInt32) {
         decoder.consume(count, of: peeked)
     }
+    package mutating func align() { decoder.align() }
     @inline(__always) package var mark: Int { decoder.mark }
 
     @inline(__always)

@@ -18,6 +18,9 @@ extension SliceDataSyntax {
             isCuQpDeltaCoded = false
             cuQpDeltaVal = 0
         }
+        if p.cuChromaQpOffsetEnabledFlag && log2CbSize >= p.log2MinCuChromaQpOffsetSize {
+            isCuChromaQpOffsetCoded = false
+        }
         if split {
             let half = size >> 1
             let x1 = x0 + half
@@ -143,7 +146,7 @@ extension SliceDataSyntax {
                     if !C.reads { tuCursor = Int(cu.firstTU) }
                     transformTree(
                         ctu, x0: x0, y0: y0, xBase: x0, yBase: y0, log2TrafoSize: log2CbSize, trafoDepth: 0, blkIdx: 0,
-                        parentCbfCb: true, parentCbfCr: true)
+                        parentCbfCb: p.chromaArrayType == 0 ? 0 : 1, parentCbfCr: p.chromaArrayType == 0 ? 0 : 1)
                 }
             }
         }
@@ -192,13 +195,15 @@ extension SliceDataSyntax {
         }
         if cu.pcmFlag {
             let count = 1 << (2 * log2CbSize)
+            // Both components: a half, the same or twice the luma samples.
+            let chromaCount = p.chromaArrayType == 0 ? 0 : (count << p.chromaArrayType) >> 2
             if C.reads {
                 cu.pcmStart = Int32(truncatingIfNeeded: ctu.pcmCount)
-                ctu.pcmCount += count + count / 2
+                ctu.pcmCount += count + chromaCount
             }
             coder.pcmSamples(
                 ctu.pcmSamples + Int(cu.pcmStart), lumaCount: count, lumaBits: p.pcmBitDepthLuma,
-                chromaCount: count / 2,
+                chromaCount: chromaCount,
                 chromaBits: p.pcmBitDepthChroma)
             return
         }
@@ -264,17 +269,33 @@ extension SliceDataSyntax {
         }
         cu.intraPredModeY = wanted
         if parts == 1 { cu.intraPredModeY = (wanted.0, wanted.0, wanted.0, wanted.0) }
-        var chroma = Int(cu.intraChromaPredMode)
-        if coder.decision(chroma == 4 ? 0 : 1, Context.intraChromaPredMode) == 0 {
-            chroma = 4
-        } else {
-            chroma = Int(coder.run(BinRun(.intraChromaMode, bins: UInt32(chroma & 3), count: 2, flags: scanFlags)))
-        }
+        if p.chromaArrayType == 0 { return }
+        let chroma = intraChromaPredMode(Int(cu.intraChromaPredMode), flags: scanFlags)
         cu.intraChromaPredMode = UInt8(chroma)
         cu.intraPredModeC = Self.intraPredModeC(intraChromaPredMode: chroma, intraPredModeY: wanted.0)
+        if p.chromaArrayType == 1 { return }
+        chromaFollowsLuma = chroma == 4 ? 15 : 0
+        if p.chromaArrayType == 2 {
+            cu.intraPredModeC = IntraModes.process422[Int(cu.intraPredModeC)]
+        } else if parts == 1 {
+            intraModesC = (cu.intraPredModeC, cu.intraPredModeC, cu.intraPredModeC, cu.intraPredModeC)
+        } else {
+            chromaFollowsLuma &= 1
+            func mode(_ i: Int, _ luma: UInt8) -> UInt8 {
+                let chroma = intraChromaPredMode(Int(cu.intraChromaPredMode), flags: scanFlags)
+                if chroma == 4 { chromaFollowsLuma |= 1 << UInt8(i) }
+                return Self.intraPredModeC(intraChromaPredMode: chroma, intraPredModeY: luma)
+            }
+            intraModesC = (cu.intraPredModeC, mode(1, wanted.1), mode(2, wanted.2), mode(3, wanted.3))
+        }
     }
 
-    /// IntraPredModeC for 4:2:0 (Table 8-2).
+    private mutating func intraChromaPredMode(_ wanted: Int, flags: BinRun.Flags) -> Int {
+        if coder.decision(wanted == 4 ? 0 : 1, Context.intraChromaPredMode) == 0 { return 4 }
+        return Int(coder.run(BinRun(.intraChromaMode, bins: UInt32(wanted & 3), count: 2, flags: flags)))
+    }
+
+    /// IntraPredModeC for 4:2:0 and 4:4:4 (Table 8-2).
     package static func intraPredModeC(intraChromaPredMode: Int, intraPredModeY: UInt8) -> UInt8 {
         let explicit: UInt8
         switch intraChromaPredMode {
@@ -311,4 +332,13 @@ extension SliceDataSyntax {
         let cells = size >> 2
         for row in 0..<cells { fillCells(at + row &* SyntaxScratch.modeStride, mode, cells) }
     }
+}
+
+/// Tables of intra modes.
+package enum IntraModes {
+    /// The mode of 4:2:2 chroma, whose samples are twice as wide as high (Table 8-3).
+    package static let process422: [UInt8] = [
+        0, 1, 2, 2, 2, 2, 3, 5, 7, 8, 10, 11, 13, 15, 16, 18, 19, 20, 21, 22, 23, 23, 24, 24, 25, 25, 26, 27, 27, 28,
+        28, 29, 29, 30, 31,
+    ]
 }

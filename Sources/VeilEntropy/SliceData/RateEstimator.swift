@@ -60,7 +60,7 @@ package final class RateEstimator {
         var block = ResidualBlock()
         block.start = Int32(truncatingIfNeeded: start)
         var skip: UInt8 = skipsTransform ? 1 &<< UInt8(truncatingIfNeeded: cIdx) : 0
-        syntax.residualCoding(ctu, &block, &skip, log2: log2, cIdx: cIdx, scanIdx: scanIdx)
+        syntax.residualCoding(ctu, &block, &skip, log2: log2, cIdx: cIdx, scanIdx: scanIdx, mode: 0)
         return syntax.coder.cost
     }
 

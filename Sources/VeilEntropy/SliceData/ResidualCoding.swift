@@ -2,16 +2,25 @@
 import VeilCore
 
 extension SliceDataSyntax {
-    /// residual_coding() (7.3.8.11) of one transform block of 1 << log2 samples a side.
+    /// residual_coding() (7.3.8.11) of one transform block of 1 << log2 samples a side. `mode`: of intra blocks,
+    /// predModeIntra.
     package mutating func residualCoding(
         _ ctu: CodingTreeUnit, _ block: inout ResidualBlock, _ transformSkip: inout UInt8, log2: Int, cIdx: Int,
-        scanIdx: Int
+        scanIdx: Int, mode: UInt8
     ) {
         var c = coder
         let levels = ctu.levels + Int(C.reads ? 0 : block.start)
-        if p.transformSkipEnabledFlag && !cuTransquantBypass && log2 == 2 {
+        if p.transformSkipEnabledFlag && !cuTransquantBypass && log2 <= p.log2MaxTransformSkipSize {
             let flag = c.decision(Int(transformSkip >> UInt8(cIdx) & 1), Context.transformSkipFlag + (cIdx > 0 ? 1 : 0))
             if C.reads { transformSkip |= UInt8(flag << cIdx) }
+        }
+        var hidesSigns = p.signDataHidingEnabledFlag && !cuTransquantBypass
+        var hasOneContext = false
+        let isExtended = p.usesRangeExtension
+        if isExtended {
+            let isSkipped = transformSkip >> UInt8(cIdx) & 1 != 0
+            if beginExtended(&c, isSkipped: isSkipped, cIdx: cIdx, mode: mode) { hidesSigns = false }
+            hasOneContext = p.transformSkipContextEnabledFlag && (isSkipped || cuTransquantBypass)
         }
         let log2Sb = log2 - 2
         let subBlocks = scans.subBlock + (log2Sb * 192 + scanIdx * 64)
@@ -80,8 +89,12 @@ extension SliceDataSyntax {
                 count = 1
                 n = lastScanPos - 1
             }
-            let ctxTable = scans.sigCtxInScan + (scanIdx &* 80 &+ (log2 == 2 ? 64 : (right | below << 1) << 4))
-            let sbBase = sigBase + (cIdx == 0 && log2 > 2 && i > 0 ? 3 : 0)
+            var ctxTable = scans.sigCtxInScan + (scanIdx &* 80 &+ (log2 == 2 ? 64 : (right | below << 1) << 4))
+            var sbBase = sigBase + (cIdx == 0 && log2 > 2 && i > 0 ? 3 : 0)
+            if hasOneContext {
+                ctxTable = scans.oneContext
+                sbBase = Context.sigCoeffFlagSkipped + (cIdx > 0 ? 1 : 0)
+            }
             if n > 0 {
                 let mask = c.significance(
                     C.reads ? 0 : Self.nonZero(sbLevels, positions, log2), from: n, ctxTable, sbBase)
@@ -94,7 +107,7 @@ extension SliceDataSyntax {
                 var sig = 1
                 if !(inferSbDc && count == 0) {
                     let context =
-                        i == 0
+                        i == 0 && !hasOneContext
                         ? (cIdx == 0 ? Context.sigCoeffFlag : Context.sigCoeffFlag + 27) : sbBase + Int(ctxTable[0])
                     sig = c.decision(!C.reads && sbLevels[0] != 0 ? 1 : 0, context)
                 }
@@ -143,9 +156,11 @@ extension SliceDataSyntax {
 
             // Signs, then the remaining levels.
             let hidden =
-                p.signDataHidingEnabledFlag && !cuTransquantBypass
+                hidesSigns
                 && Int.bitWidth &- 1 &- significant.leadingZeroBitCount &- significant.trailingZeroBitCount > 3
             let signCount = hidden ? count &- 1 : count
+            // escapeDataPresent is 1 exactly where a remaining level follows.
+            if isExtended && p.cabacBypassAlignmentEnabledFlag && more != 0 { c.align() }
             if C.hooked {
                 signs = hookedBypass(
                     &c, count: count, signCount: signCount, signs: signs, more: more, firstGreater1: firstGreater1)
@@ -277,18 +292,29 @@ extension SliceDataSyntax {
     @inline(__always)
     private mutating func plainRemaining(_ c: inout C, more: UInt32, firstGreater1: Int) {
         let magnitude = scratch.magnitude
-        var rice = 0
+        var isFirst = statCoeff >= 0
+        var rice = isFirst ? Int(c.contexts[statCoeff] >> 2) : 0
+        let largestRice = self.largestRice
         var rest = more
         while rest != 0 {
             let k = Self.removeLowest(&rest)
             let base = baseLevel(k, firstGreater1)
             if C.reads {
-                let level = Int(base) &+ remaining(&c, 0, rice: rice)
+                let value = remaining(&c, 0, rice: rice)
+                let level = Int(base) &+ value
+                if isFirst {
+                    adaptRice(&c, value)
+                    isFirst = false
+                }
                 magnitude[k] = Int32(truncatingIfNeeded: min(level, 32768))
-                if level > 3 << rice { rice = min(rice &+ 1, 4) }
+                if level > 3 << rice { rice = min(rice &+ 1, largestRice) }
             } else {
                 _ = remaining(&c, Int(magnitude[k] &- base), rice: rice)
-                if Int(magnitude[k]) > 3 << rice { rice = min(rice &+ 1, 4) }
+                if isFirst {
+                    adaptRice(&c, Int(magnitude[k] &- base))
+                    isFirst = false
+                }
+                if Int(magnitude[k]) > 3 << rice { rice = min(rice &+ 1, largestRice) }
             }
         }
     }
@@ -306,9 +332,13 @@ extension SliceDataSyntax {
     /// coeff_abs_level_remaining without a hook.
     @inline(__always)
     private mutating func remaining(_ c: inout C, _ value: Int, rice: Int) -> Int {
-        if C.peeks {
+        if C.peeks && !p.extendedPrecisionProcessingFlag {
             let code = Self.peekedRemaining(&c, rice: rice)
-            if code.prefix >= 0 { return Self.start(code.prefix, rice) &+ Int(code.suffix) }
+            if code.prefix >= 0 { return Self.firstValue(code.prefix, rice) &+ Int(code.suffix) }
+        }
+        if p.extendedPrecisionProcessingFlag {
+            let code = limitedRemaining(&c, value, rice: rice)
+            return Self.firstValue(code.prefix, rice) &+ Int(code.suffix)
         }
         let wanted = C.reads ? 0 : Self.prefixOf(value, rice: rice)
         var prefix = 0
@@ -319,18 +349,16 @@ extension SliceDataSyntax {
                 return 0
             }
         }
+        if prefix > 3 && prefix &- 3 &+ rice > 32 {
+            failed = true
+            return 0
+        }
         if prefix <= 3 {
             return prefix << rice | Int(c.bypassBits(UInt32(truncatingIfNeeded: value & ((1 << rice) &- 1)), rice))
         }
         let bits = prefix &- 3 &+ rice
         let base = ((1 << (prefix &- 3)) &+ 2) << rice
         return base &+ Int(c.bypassBits(UInt32(truncatingIfNeeded: C.reads ? 0 : value &- base), bits))
-    }
-
-    /// The least value of a prefix.
-    @inline(__always)
-    private static func start(_ prefix: Int, _ rice: Int) -> Int {
-        prefix <= 3 ? prefix << rice : ((1 << (prefix &- 3)) &+ 2) << rice
     }
 
     /// coeff_abs_level_remaining from bins read all at once; a prefix of -1 where it takes more than sixteen, and
@@ -356,7 +384,8 @@ extension SliceDataSyntax {
         let magnitude = scratch.magnitude
         let pending = scratch.pending
         var pendingCount = 0
-        var rice = 0
+        var rice = statCoeff >= 0 ? Int(c.contexts[statCoeff] >> 2) : 0
+        let largestLevel = (1 << log2Range) - 1
         var coded: UInt32 = C.reads ? c.bypassBits(0, signCount) : signCount < count ? signs >> 1 : signs
         let signMark = c.mark
         var frozen: UInt32 = 0
@@ -368,7 +397,11 @@ extension SliceDataSyntax {
             var prefix = C.reads ? -1 : Self.prefixOf(value, rice: rice)
             var bits = 0
             var suffix: UInt32 = 0
-            if C.peeks { (prefix, bits, suffix) = Self.peekedRemaining(&c, rice: rice) }
+            if p.extendedPrecisionProcessingFlag {
+                if C.reads { (prefix, bits, suffix) = limitedRemaining(&c, 0, rice: rice) }
+            } else if C.peeks {
+                (prefix, bits, suffix) = Self.peekedRemaining(&c, rice: rice)
+            }
             if C.reads && prefix < 0 {
                 prefix = 0
                 while c.bypass(0) != 0 {
@@ -385,19 +418,20 @@ extension SliceDataSyntax {
                 }
                 suffix = c.bypassBits(0, bits)
             }
-            let start = Self.start(prefix, rice)
+            let start = Self.firstValue(prefix, rice)
             if !C.reads {
                 bits = rice &+ max(prefix &- 3, 0)
                 suffix = UInt32(truncatingIfNeeded: value &- start)
             }
             let level = base &+ start &+ Int(suffix)
-            if level > 32767 && k < signCount { frozen |= 1 << UInt32(truncatingIfNeeded: signCount &- 1 &- k) }
+            if level > largestLevel && k < signCount { frozen |= 1 << UInt32(truncatingIfNeeded: signCount &- 1 &- k) }
             pending[pendingCount] = SyntaxScratch.PendingLevel(
                 index: UInt8(truncatingIfNeeded: k), prefix: UInt8(truncatingIfNeeded: prefix),
                 riceParam: UInt8(truncatingIfNeeded: rice), baseLevel: UInt8(truncatingIfNeeded: base),
                 suffixCount: UInt8(truncatingIfNeeded: bits), suffix: suffix, mark: c.mark)
+            if pendingCount == 0 && statCoeff >= 0 { adaptRice(&c, level &- base) }
             pendingCount += 1
-            if level > 3 << rice { rice = min(rice + 1, 4) }
+            if level > 3 << rice { rice = min(rice + 1, largestRice) }
         }
         if signCount > 0 {
             let run = BinRun(.coeffSign, bins: coded, count: signCount, frozen: frozen)
@@ -409,14 +443,15 @@ extension SliceDataSyntax {
             if !C.reads { _ = c.bypassBits(UInt32(truncatingIfNeeded: (1 << (prefix &+ 1)) &- 2), prefix + 1) }
             var suffix = e.suffix
             if e.suffixCount > 0 {
-                let run = BinRun(
+                var run = BinRun(
                     .coeffSuffix, bins: e.suffix, count: Int(e.suffixCount), riceParam: e.riceParam,
                     baseLevel: e.baseLevel,
                     prefix: e.prefix, flags: j == pendingCount - 1 ? .lastInSubBlock : [])
+                if p.usesRangeExtension { constrain(&run, isFirst: j == 0) }
                 suffix = C.reads ? c.emitRun(run, at: e.mark) : c.run(run)
             }
             if C.reads && C.records {
-                let start = Self.start(prefix, Int(e.riceParam))
+                let start = Self.firstValue(prefix, Int(e.riceParam))
                 magnitude[Int(e.index)] = Int32(
                     truncatingIfNeeded: min(Int(e.baseLevel) &+ start &+ Int(suffix), 32768))
             }

@@ -15,6 +15,9 @@ package struct ScanTables: @unchecked Sendable {
     /// The same by scan position, index `scanIdx * 80 + (prevCsbf << 4 | scanPos)`.
     package let sigCtxInScan: UnsafePointer<UInt8>
 
+    /// As a row of `sigCtxInScan`: one context for all positions.
+    package let oneContext: UnsafePointer<UInt8>
+
     package static let shared = ScanTables()
 
     private init() {
@@ -56,6 +59,9 @@ package struct ScanTables: @unchecked Sendable {
                 }
             }
         }
+        let oneContext = UnsafeMutablePointer<UInt8>.allocate(capacity: 16)
+        oneContext.initialize(repeating: 0, count: 16)
+        self.oneContext = UnsafePointer(oneContext)
         self.sigCtxInScan = UnsafePointer(sigCtxInScan)
         self.position4 = UnsafePointer(position4)
         self.scanPos4 = UnsafePointer(scanPos4)

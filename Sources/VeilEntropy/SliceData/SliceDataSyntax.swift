@@ -23,6 +23,7 @@ package struct SliceDataSyntax<C: BinCoder> {
     var ctbUpAvailable = false
     var isCuQpDeltaCoded = false
     var cuQpDeltaVal = 0
+    var isCuChromaQpOffsetCoded = false
     var xQg = 0
     var yQg = 0
     /// The CU being coded: what its transform tree needs.
@@ -33,6 +34,14 @@ package struct SliceDataSyntax<C: BinCoder> {
     var intraSplit = false
     var intraModes: (UInt8, UInt8, UInt8, UInt8) = (1, 1, 1, 1)
     var intraModeC: UInt8 = 1
+    /// 4:4:4: IntraPredModeC of each partition, and bit i: intra_chroma_pred_mode of partition i is 4.
+    var intraModesC: (UInt8, UInt8, UInt8, UInt8) = (1, 1, 1, 1)
+    var chromaFollowsLuma: UInt8 = 0
+    /// The block being coded, as the range extensions see it: where its StatCoeff stands among the contexts (-1:
+    /// none), how far cRiceParam may grow, and how many bits its levels have.
+    var statCoeff = -1
+    var largestRice = 4
+    var log2Range = 15
     /// Writers: the next CU, PU and TU to code.
     var cuCursor = 0
     var tuCursor = 0

@@ -32,6 +32,21 @@ package struct SliceParameters: Sendable {
     package var maxNumMergeCand = 5
     package var bitDepthY = 8
     package var bitDepthC = 8
+    /// ChromaArrayType: 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4.
+    package var chromaArrayType = 1
+    /// Any of the range extension's tools below is on that residual_coding asks for in each block.
+    package var usesRangeExtension = false
+    package var log2MaxTransformSkipSize = 2
+    package var transformSkipContextEnabledFlag = false
+    package var implicitRdpcmEnabledFlag = false
+    package var explicitRdpcmEnabledFlag = false
+    package var extendedPrecisionProcessingFlag = false
+    package var persistentRiceAdaptationEnabledFlag = false
+    package var cabacBypassAlignmentEnabledFlag = false
+    package var crossComponentPredictionEnabledFlag = false
+    package var cuChromaQpOffsetEnabledFlag = false
+    package var log2MinCuChromaQpOffsetSize = 6
+    package var chromaQpOffsetListLenMinus1 = 0
     package var entropyCodingSyncEnabledFlag = false
     package var tilesEnabledFlag = false
     package var dependentSliceSegmentsEnabledFlag = false
@@ -55,8 +70,14 @@ package struct SliceParameters: Sendable {
 
     package var qpBdOffsetY: Int { 6 * (bitDepthY - 8) }
 
-    /// Luma blocks are of 16x16 and more, chroma blocks of 8x8 and more: scanIdx is always 0 (7.4.9.11).
-    package var scansAreIndependent: Bool { minTbLog2SizeY >= 4 }
+    /// Luma blocks are of 16x16 and more, chroma blocks of 8x8 (in 4:4:4 of 16x16) and more: scanIdx is always 0
+    /// (7.4.9.11). With implicit RDPCM intra modes also say which signs are coded.
+    package var scansAreIndependent: Bool { minTbLog2SizeY >= 4 && !implicitRdpcmEnabledFlag }
+
+    /// Log2TransformRange: levels have this many bits and a sign.
+    func log2TransformRange(cIdx: Int) -> Int {
+        extendedPrecisionProcessingFlag ? max(15, (cIdx == 0 ? bitDepthY : bitDepthC) + 6) : 15
+    }
 }
 
 /// Context-derivation state that a CTU row leaves for the row below: cu_skip_flag and CtDepth along its bottom, per

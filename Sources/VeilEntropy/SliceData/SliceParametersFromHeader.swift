@@ -46,6 +46,21 @@ extension SliceParameters {
         numRefIdxL1Active = h.numRefIdxActive.1
         mvdL1ZeroFlag = h.mvdL1ZeroFlag
         maxNumMergeCand = h.maxNumMergeCand
+        chromaArrayType = sps.chromaFormatIdc
+        let tools = sps.rangeExtension
+        usesRangeExtension = tools != SequenceParameterSet.RangeExtension()
+        transformSkipContextEnabledFlag = tools.transformSkipContextEnabledFlag
+        implicitRdpcmEnabledFlag = tools.implicitRdpcmEnabledFlag
+        explicitRdpcmEnabledFlag = tools.explicitRdpcmEnabledFlag
+        extendedPrecisionProcessingFlag = tools.extendedPrecisionProcessingFlag
+        persistentRiceAdaptationEnabledFlag = tools.persistentRiceAdaptationEnabledFlag
+        cabacBypassAlignmentEnabledFlag = tools.cabacBypassAlignmentEnabledFlag
+        log2MaxTransformSkipSize = pps.rangeExtension.log2MaxTransformSkipBlockSizeMinus2 + 2
+        crossComponentPredictionEnabledFlag = pps.rangeExtension.crossComponentPredictionEnabledFlag
+        cuChromaQpOffsetEnabledFlag = h.cuChromaQpOffsetEnabledFlag
+        log2MinCuChromaQpOffsetSize = max(
+            sps.ctbLog2SizeY - pps.rangeExtension.diffCuChromaQpOffsetDepth, sps.minCbLog2SizeY)
+        chromaQpOffsetListLenMinus1 = max(pps.rangeExtension.chromaQpOffsetList.count - 1, 0)
         bitDepthY = sps.bitDepthY
         bitDepthC = sps.bitDepthC
         entropyCodingSyncEnabledFlag = pps.entropyCodingSyncEnabledFlag

@@ -17,11 +17,12 @@ extension SliceDataSyntax {
         return cbf
     }
 
-    /// transform_tree() (7.3.8.8).
+    /// transform_tree() (7.3.8.8). Coded block flags of chroma: bit 1 is that of the lower block of 4:2:2. Writers
+    /// know no such block, nor what else only the range extensions have in a tree: theirs is always 0.
     mutating func transformTree(
         _ ctu: CodingTreeUnit, x0: Int, y0: Int, xBase: Int, yBase: Int, log2TrafoSize: Int, trafoDepth: Int,
         blkIdx: Int,
-        parentCbfCb: Bool, parentCbfCr: Bool
+        parentCbfCb: UInt8, parentCbfCr: UInt8
     ) {
         let interSplit =
             p.maxTransformHierarchyDepthInter == 0 && !cuIsIntra && cuPartMode != .part2Nx2N && trafoDepth == 0
@@ -39,9 +40,17 @@ extension SliceDataSyntax {
         let written = C.reads ? 0 : writtenCbf(ctu, x0: x0, y0: y0, log2Size: log2TrafoSize)
         var cbfCb = parentCbfCb
         var cbfCr = parentCbfCr
-        if log2TrafoSize > 2 {
-            if parentCbfCb { cbfCb = coder.decision(Int(written >> 1 & 1), Context.cbfChroma + trafoDepth) != 0 }
-            if parentCbfCr { cbfCr = coder.decision(Int(written >> 2 & 1), Context.cbfChroma + trafoDepth) != 0 }
+        if log2TrafoSize > 2 || p.chromaArrayType == 3 {
+            let context = trafoDepth < 4 ? Context.cbfChroma + trafoDepth : Context.cbfChromaDepth4
+            let both = p.chromaArrayType == 2 && (!split || log2TrafoSize == 3)
+            if parentCbfCb != 0 {
+                cbfCb = UInt8(truncatingIfNeeded: coder.decision(Int(written >> 1 & 1), context))
+                if both { cbfCb |= UInt8(truncatingIfNeeded: coder.decision(0, context) << 1) }
+            }
+            if parentCbfCr != 0 {
+                cbfCr = UInt8(truncatingIfNeeded: coder.decision(Int(written >> 2 & 1), context))
+                if both { cbfCr |= UInt8(truncatingIfNeeded: coder.decision(0, context) << 1) }
+            }
         }
         if split {
             let half = 1 << (log2TrafoSize - 1)
@@ -54,7 +63,7 @@ extension SliceDataSyntax {
             return
         }
         var cbfLuma = true
-        if cuIsIntra || trafoDepth != 0 || cbfCb || cbfCr {
+        if cuIsIntra || trafoDepth != 0 || cbfCb | cbfCr != 0 {
             cbfLuma = coder.decision(Int(written & 1), Context.cbfLuma + (trafoDepth == 0 ? 1 : 0)) != 0
         }
         transformUnit(
@@ -67,7 +76,7 @@ extension SliceDataSyntax {
     private mutating func transformUnit(
         _ ctu: CodingTreeUnit, x0: Int, y0: Int, xBase: Int, yBase: Int, log2TrafoSize: Int, trafoDepth: Int,
         blkIdx: Int,
-        cbfLuma: Bool, cbfCb: Bool, cbfCr: Bool
+        cbfLuma: Bool, cbfCb: UInt8, cbfCr: UInt8
     ) {
         var tu = C.reads ? TransformUnit() : ctu.tus[tuCursor]
         tu.x0 = Int32(truncatingIfNeeded: x0)
@@ -75,26 +84,40 @@ extension SliceDataSyntax {
         tu.log2TrafoSize = UInt8(truncatingIfNeeded: log2TrafoSize)
         if C.reads {
             tu.partition = intraSplit ? partition(x0, y0) : 0
-            tu.hasChroma = log2TrafoSize > 2 || blkIdx == 3
-            tu.log2TrafoSizeC = UInt8(truncatingIfNeeded: max(2, log2TrafoSize - 1))
-            tu.xBase = Int32(truncatingIfNeeded: log2TrafoSize > 2 ? x0 : xBase)
-            tu.yBase = Int32(truncatingIfNeeded: log2TrafoSize > 2 ? y0 : yBase)
+            let ownChroma = log2TrafoSize > 2 || p.chromaArrayType == 3
+            tu.hasChroma = (ownChroma || blkIdx == 3) && p.chromaArrayType != 0
+            tu.log2TrafoSizeC = UInt8(
+                truncatingIfNeeded: p.chromaArrayType == 3 ? log2TrafoSize : max(2, log2TrafoSize - 1))
+            tu.xBase = Int32(truncatingIfNeeded: ownChroma ? x0 : xBase)
+            tu.yBase = Int32(truncatingIfNeeded: ownChroma ? y0 : yBase)
             tu.cbf = cbfLuma ? 1 : 0
-            if tu.hasChroma { tu.cbf |= (cbfCb ? 2 : 0) | (cbfCr ? 4 : 0) }
+            if tu.hasChroma { tu.cbf |= (cbfCb != 0 ? 2 : 0) | (cbfCr != 0 ? 4 : 0) }
         }
-        if cbfLuma || cbfCb || cbfCr {
+        if cbfLuma || cbfCb | cbfCr != 0 {
             if p.cuQpDeltaEnabledFlag && !isCuQpDeltaCoded { cuQpDelta(ctu) }
+            if p.cuChromaQpOffsetEnabledFlag && cbfCb | cbfCr != 0 && !cuTransquantBypass && !isCuChromaQpOffsetCoded {
+                cuChromaQpOffset()
+            }
             if cbfLuma {
                 let mode = cuIsIntra ? modeOfPartition(tu.partition) : 0
                 residualCoding(
                     ctu, &tu.residual.0, &tu.transformSkip, log2: log2TrafoSize, cIdx: 0,
-                    scanIdx: cuIsIntra && (log2TrafoSize == 2 || log2TrafoSize == 3) ? Self.scanIdx(mode) : 0)
+                    scanIdx: cuIsIntra && (log2TrafoSize == 2 || log2TrafoSize == 3) ? Self.scanIdx(mode) : 0,
+                    mode: mode)
             }
-            if tu.hasChroma {
+            if tu.hasChroma && p.chromaArrayType != 1 {
+                chromaOfOtherFormats(ctu, &tu, cbfLuma: cbfLuma, cbfCb: cbfCb, cbfCr: cbfCr)
+            } else if tu.hasChroma {
                 let log2C = Int(tu.log2TrafoSizeC)
                 let scan = cuIsIntra && log2C == 2 ? Self.scanIdx(intraModeC) : 0
-                if cbfCb { residualCoding(ctu, &tu.residual.1, &tu.transformSkip, log2: log2C, cIdx: 1, scanIdx: scan) }
-                if cbfCr { residualCoding(ctu, &tu.residual.2, &tu.transformSkip, log2: log2C, cIdx: 2, scanIdx: scan) }
+                if cbfCb != 0 {
+                    residualCoding(
+                        ctu, &tu.residual.1, &tu.transformSkip, log2: log2C, cIdx: 1, scanIdx: scan, mode: intraModeC)
+                }
+                if cbfCr != 0 {
+                    residualCoding(
+                        ctu, &tu.residual.2, &tu.transformSkip, log2: log2C, cIdx: 2, scanIdx: scan, mode: intraModeC)
+                }
             }
         }
         if !C.reads {
@@ -105,13 +128,56 @@ extension SliceDataSyntax {
         }
     }
 
+    /// The chroma blocks of a transform unit of 4:2:2 (two of each component, one below the other) or 4:4:4, and how
+    /// they are predicted from luma.
+    @inline(never)
+    private mutating func chromaOfOtherFormats(
+        _ ctu: CodingTreeUnit, _ tu: inout TransformUnit, cbfLuma: Bool, cbfCb: UInt8, cbfCr: UInt8
+    ) {
+        let log2C = Int(tu.log2TrafoSizeC)
+        let isFull = p.chromaArrayType == 3
+        let mode = !cuIsIntra ? 0 : isFull ? Self.mode(intraModesC, tu.partition) : intraModeC
+        let scan = cuIsIntra && (log2C == 2 || (log2C == 3 && isFull)) ? Self.scanIdx(mode) : 0
+        let crosses =
+            p.crossComponentPredictionEnabledFlag && isFull && cbfLuma
+            && (!cuIsIntra || chromaFollowsLuma >> tu.partition & 1 != 0)
+        for c in 0..<2 {
+            if crosses { crossComponentPrediction(c) }
+            let cbf = c == 0 ? cbfCb : cbfCr
+            for i in 0..<2 where cbf >> UInt8(i) & 1 != 0 {
+                var block = c == 0 ? tu.residual.1 : tu.residual.2
+                var transformSkip: UInt8 = C.reads ? 0 : tu.transformSkip
+                residualCoding(ctu, &block, &transformSkip, log2: log2C, cIdx: 1 + c, scanIdx: scan, mode: mode)
+            }
+        }
+    }
+
+    /// cross_comp_pred() (7.3.8.12).
+    private mutating func crossComponentPrediction(_ c: Int) {
+        let magnitude = coder.unary(0, 4, Context.log2ResScaleAbsPlus1 + 4 * c, shift: 0)
+        if magnitude != 0 { _ = coder.decision(0, Context.resScaleSignFlag + c) }
+    }
+
+    /// chroma_qp_offset() (7.3.8.14).
+    private mutating func cuChromaQpOffset() {
+        let flag = coder.decision(0, Context.cuChromaQpOffsetFlag)
+        if flag != 0 && p.chromaQpOffsetListLenMinus1 > 0 {
+            // All bins share one context.
+            _ = coder.unary(0, p.chromaQpOffsetListLenMinus1, Context.cuChromaQpOffsetIdx, shift: 8)
+        }
+        isCuChromaQpOffsetCoded = true
+    }
+
     @inline(__always)
-    private func modeOfPartition(_ i: UInt8) -> UInt8 {
+    private func modeOfPartition(_ i: UInt8) -> UInt8 { Self.mode(intraModes, i) }
+
+    @inline(__always)
+    private static func mode(_ modes: (UInt8, UInt8, UInt8, UInt8), _ i: UInt8) -> UInt8 {
         switch i {
-        case 0: return intraModes.0
-        case 1: return intraModes.1
-        case 2: return intraModes.2
-        default: return intraModes.3
+        case 0: return modes.0
+        case 1: return modes.1
+        case 2: return modes.2
+        default: return modes.3
         }
     }
 

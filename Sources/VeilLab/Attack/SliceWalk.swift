@@ -108,6 +108,9 @@ final class SliceWalk {
             nal: nal.header, rbsp: rbsp, sets: sets, previous: current?.position.layer == layer ? current?.header : nil)
         let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
+        // Records of coefficients are made and written for these formats only.
+        try sps.checkDecodable()
+        try pps.checkDecodable()
         if h.firstSliceSegmentInPicFlag || current?.position.layer != layer {
             let place = order.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb)
             let position = Position(

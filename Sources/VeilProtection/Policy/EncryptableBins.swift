@@ -45,7 +45,12 @@ public enum ElementProfile: UInt8, Sendable, CaseIterable {
 ///   suffix is free; otherwise values that share prefix and side are permuted among themselves
 ///   (``split(p:baseLevel:rem:)``). Escapes (prefix above 3) begin at 4 * 2^p, above the threshold: free, as long as
 ///   the class ends at 32767. Whether an element is the last is known before its value: flags say which levels have a
-///   remainder.
+///   remainder. **Persistent Rice adaptation**: the first element of a sub-block also moves StatCoeff, with which
+///   later sub-blocks begin: up when its value is 3 * 2^p or more (its prefix alone says so), down when it is below
+///   2^(p - 1), which the first suffix bin of prefix 0 says: the codec freezes that bin. p has no upper limit then, so
+///   that nothing is freer for p = 4. **Extended precision**: escapes take at most 32 bins, and levels more than 15
+///   bits; the codec freezes classes that reach beyond Log2TransformRange bits.
+///   **Bypass alignment** makes the interval 256 wide where flags announce a remainder, whatever its value.
 /// - **dqpSign** (paper), **dqpSuffix** (maximal). QPs steer no parsing (contexts start from SliceQpY), and QpY
 ///   wraps. CuQpDeltaVal lies in -(26 + QpBdOffset / 2) ... 25 + QpBdOffset / 2: its lowest value has no mirror and
 ///   stays, and suffixes are permuted within the values of their prefix that have both signs.
@@ -62,11 +67,19 @@ public enum ElementProfile: UInt8, Sendable, CaseIterable {
 /// - **intraChromaMode** (maximal). The mode reaches the parse through scanIdx of 4x4 chroma blocks (7.4.9.11), and
 ///   nothing else: no candidate list holds chroma modes. Planar (0) and DC (3), or mode 34 in place of whichever
 ///   equals the luma mode, scan diagonally: they are exchanged. Vertical (1) and horizontal (2) scan each in its own
-///   way and stay. All four are free where no block is small enough to matter.
+///   way and stay. All four are free where no block is small enough to matter. In 4:4:4 every partition has a mode and
+///   8x8 chroma blocks have scans too; 4:2:2 maps modes (Table 8-3), and planar, DC and what stands for 34 still scan
+///   diagonally. Cross-component prediction asks for mode 4 alone, which the bypass bins never say. With implicit RDPCM
+///   modes 10 and 26 keep signs from being hidden in blocks without a transform: none of the exchanged modes is one of
+///   these, and scanIndependent is then never said.
 /// - **intraLumaMode** (maximal). A luma mode chooses the scan of its own small blocks and, through the candidate
 ///   list of 8.4.2, the modes of blocks to the right and below, whose scans must not change either: one changed
 ///   candidate can move any later mode across a border of 7.4.9.11. It is free only where no block is small enough
 ///   (scanIndependent), which is a property of the SPS.
+///
+/// The other range extensions change no bin's role: chroma QP offsets, cross-component prediction and explicit RDPCM
+/// are context-coded and stay; transform skip of larger blocks, rotation and one context for sig_coeff_flag depend on
+/// flags; more chroma blocks repeat what is said above.
 ///
 /// Not encryptable at equal size, with the reason: context-coded elements (their probability), unary prefixes (their
 /// length), the second bin of sao_type_idx and the last-coefficient suffix (they change the parse), end_of_slice
@@ -136,18 +149,22 @@ public struct EncryptableBins: Sendable {
 
     @inline(__always)
     private func coefficient(_ run: BinRun, _ all: UInt32) -> Choice {
-        if run.count == 0 { return .none }
+        if run.count == 0 || run.frozen == all { return .none }
         let p = Int(run.riceParam)
         let base = Int(run.baseLevel)
         if run.prefix > 3 {
             // EGk: the Rice parameter grows whatever the suffix. The class ends at its prefix's last value.
             let largest = base &+ Int(run.value) &- Int(run.bins & all) &+ Int(all)
-            return largest > 32767 ? .none : .mask(all)
+            return largest > 32767 && !run.flags.contains(.extendedPrecision) ? .none : .mask(all)
         }
         let rem = Int(run.value)
-        if profile == .paper { return Self.masked(Self.algorithm31(p: p, baseLevel: base, rem: rem)) }
+        if profile == .paper {
+            return Self.masked(Self.algorithm31(p: p, baseLevel: base, rem: rem) & ~run.frozen)
+        }
         // The next level's parameter does not depend on this one, or cannot grow any more.
-        if run.flags.contains(.lastInSubBlock) || p == 4 { return .mask(all) }
+        if run.flags.contains(.lastInSubBlock) || (p == 4 && !run.flags.contains(.persistentRice)) || run.prefix == 0 {
+            return Self.masked(all & ~run.frozen)
+        }
         return Self.split(p: p, baseLevel: base, rem: rem)
     }
 
@@ -168,11 +185,17 @@ public struct EncryptableBins: Sendable {
             if rem <= 15 || rem >= 24 { return all }
             if rem <= 19 { return 3 }
             return baseLevel == 2 && (rem == 22 || rem == 23) ? 0 : 1
-        default:
+        case 4:
             if rem <= 31 || rem >= 48 { return all }
             if rem <= 39 { return 7 }
             if rem <= 43 { return 3 }
             return baseLevel == 2 && (rem == 46 || rem == 47) ? 0 : 1
+        default:
+            // Only with persistent Rice adaptation, which the paper does not know: the half of prefix 2 that lies
+            // below the threshold whatever the base level.
+            let half = 1 << (p - 1)
+            if rem < 4 * half || rem >= 6 * half { return all }
+            return rem < 5 * half ? UInt32(half - 1) : 0
         }
     }
 
