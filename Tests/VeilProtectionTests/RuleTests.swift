@@ -186,7 +186,7 @@ private func values(_ run: BinRun, of bins: EncryptableBins) -> [Int] {
         return bins.choice(run)
     }
     #expect(choice(prefix: 16, count: 13, log2Range: 15, .persistentRice) == .mask(8191))
-    #expect(choice(prefix: 17, count: 14, log2Range: 15, .persistentRice) == .mask(16383))
+    #expect(choice(prefix: 17, count: 14, log2Range: 15, .persistentRice) == .none)
     #expect(choice(prefix: 18, count: 15, log2Range: 15, .persistentRice) == .none)
     #expect(choice(prefix: 9, count: 21, log2Range: 22, .extendedPrecision) == .mask((1 << 21) - 1))
     #expect(choice(prefix: 10, count: 22, log2Range: 22, .extendedPrecision) == .none)
