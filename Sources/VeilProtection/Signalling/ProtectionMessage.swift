@@ -58,10 +58,10 @@ public enum Resynchronization: UInt8, Sendable, CaseIterable {
 /// The payload of user_data_unregistered, after the UUID, big endian: version (1 byte), scheme (1), layer (1), cipher
 /// (1), profile (1), flags (1: 1 feedback, 2 single chain, 4 IRAP pictures only, 8 regions follow, 16 tags follow, the
 /// next two bits which pictures are hidden, 128 tags of the layers below too), elements (2, bit BinElement), lowest
-/// encrypted temporal sub-layer (1), period (4), slice_pic_order_cnt_lsb of the period's first picture (2), layers that the run protects (8, bit
-/// nuh_layer_id), nonce of the run (16), commitment (32), length of the key id (1) and the id; then, if flagged, the
-/// number of regions (1) and of each x, y, width, height in luma samples of the layer (2 each). Version 1 has neither
-/// the LSBs nor the layers nor hidden pictures, and 8 bytes in place of the commitment.
+/// encrypted temporal sub-layer (1), period (4), slice_pic_order_cnt_lsb of the period's first picture (2), layers
+/// that the run protects (8, bit nuh_layer_id), nonce of the run (16), commitment (32), length of the key id (1) and
+/// the id; then, if flagged, the number of regions (1) and of each x, y, width, height in luma samples of the layer (2
+/// each). Version 1 has neither the LSBs nor the layers nor hidden pictures, and 8 bytes in place of the commitment.
 public struct ProtectionMessage: Hashable, Sendable {
     /// What is written; version 1 is read too.
     public static let version: UInt8 = 2
