@@ -56,14 +56,18 @@ let package = Package(
         .target(name: "VeilProtection", dependencies: ["VeilEntropy", crypto, cryptoExtras]),
         .target(name: "VeilMedia", dependencies: ["VeilBitstream", "CVeilKernels"]),
         .target(name: "Veil", dependencies: ["VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia"]),
-        .target(name: "CVeil", path: "CModules/CVeil"),
+        .target(name: "CVeil", path: "CModules/CVeil", exclude: ["symbols.map"]),
         // libx265's assembly refers to its own tables directly, which a shared library must promise not to redirect.
         .target(
             name: "VeilC", dependencies: ["CVeil", "Veil"],
             // The number of the soname is VEIL_ABI_VERSION of veil.h.
             linkerSettings: [
                 .unsafeFlags(
-                    ["-Xlinker", "-Bsymbolic", "-Xlinker", "-soname=libVeilC.so.1"], .when(platforms: [.linux]))
+                    [
+                        "-Xlinker", "-Bsymbolic", "-Xlinker", "-soname=libVeilC.so.1",
+                        // Nothing but the functions of veil.h is shown.
+                        "-Xlinker", "--version-script=\(Context.packageDirectory)/CModules/CVeil/symbols.map",
+                    ], .when(platforms: [.linux]))
             ]),
         .target(
             name: "VeilLab",

@@ -86,4 +86,50 @@ struct LibraryTests {
                 "other keys: refused",
             ])
     }
+
+    @Test(
+        .enabled(
+            if: Run.hasNumPy && FileManager.default.fileExists(atPath: library.path),
+            "python3 with NumPy, or libVeilC.so, is not here"))
+    func pythonPackage() throws {
+        let tests = Run.root.appendingPathComponent("Python/tests/test_veil.py").path
+        let run = try Run(
+            try #require(python), [tests],
+            environment: ProcessInfo.processInfo.environment.merging([
+                "VEIL_LIBRARY": library.path, "PYTHONDONTWRITEBYTECODE": "1",
+            ]) { $1 })
+        #expect(run.status == 0 && run.errors.contains("\nOK"), "\(run.errors)")
+    }
+}
+
+/// The binary interface of the C library: the symbols that it shows are those of the carried list, and the functions of
+/// the header.
+@Suite struct SymbolTests {
+    @Test func theListIsTheHeaders() throws {
+        let folder = Run.root.appendingPathComponent("CModules/CVeil")
+        let header = try String(contentsOf: folder.appendingPathComponent("include/veil.h"), encoding: .utf8)
+        let functions = /^(?:int|void|const char) [*]?(veil_\w+)\(/.anchorsMatchLineEndings()
+        let declared = header.matches(of: functions).map { String($0.1) }
+        #expect(declared.count > 25)
+        #expect(Set(try listed()) == Set(declared))
+    }
+
+    @Test(
+        .enabled(
+            if: Run.find("nm") != nil && FileManager.default.fileExists(atPath: library.path),
+            "nm or libVeilC.so is not here"))
+    func theLibraryShowsTheList() throws {
+        let run = try Run(try #require(Run.find("nm")), ["-D", "-g", "--defined-only", library.path])
+        let shown = String(decoding: run.output, as: UTF8.self).split(separator: "\n")
+            .compactMap { $0.split(separator: " ").last?.split(separator: "@").first.map(String.init) }
+            .filter { $0 != "VEIL_1" }
+        #expect(shown.sorted() == (try listed()).sorted())
+    }
+
+    private func listed() throws -> [String] {
+        let list = Run.root.appendingPathComponent("CModules/CVeil/symbols.map")
+        return try String(contentsOf: list, encoding: .utf8).split(separator: "\n")
+            .map { $0.trimmingCharacters(in: .whitespaces) }.filter { $0.hasPrefix("veil_") && $0.hasSuffix(";") }
+            .map { String($0.dropLast()) }
+    }
 }

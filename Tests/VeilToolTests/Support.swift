@@ -30,6 +30,12 @@ struct Run {
         return nil
     }
 
+    /// Whether Python with NumPy is here, which the Python package needs.
+    static let hasNumPy: Bool = {
+        guard let python = find("python3") else { return false }
+        return (try? Run(python, ["-c", "import numpy"]))?.status == 0
+    }()
+
     /// Runs the program under test.
     init(_ arguments: [String], input: Data? = nil) throws { try self.init(Run.veil, arguments, input: input) }
 
