@@ -112,6 +112,47 @@ import VeilEncoder
         #expect(decrypt(Array(lost.joined()), strict: true) == nil)
     }
 
+    /// A stream is entered at any IRAP picture, where the message stands behind the picture below: what is left of it
+    /// decrypts to what is left of the clear one.
+    @Test(arguments: [2, 3])
+    func streamsAreEnteredAnywhere(layers: Int) throws {
+        let clear = try clip(layers)
+        let whole = try encrypt(clear, elOnly)
+        func part(_ nals: [NALUnit]) -> [NALUnit] {
+            let units = accessUnits(nals)
+            let sets = nals.filter { [.vps, .sps, .pps].contains($0.header.nalUnitType) }
+            return sets + units[4...].joined().filter { ![.vps, .sps, .pps].contains($0.header.nalUnitType) }
+        }
+        let result = try #require(decrypt(part(whole)))
+        #expect(bytes(result.given) == bytes(part(clear)))
+        #expect(result.report.missingPictures.count == layers && !result.report.isWhole)
+        #expect(result.report.verifiedPictures == 4 * layers)
+        // The base layer alone is wanted: its tags are under a key that is held.
+        let base = Decryption(keys: Self.keys(), wanted: [0])
+        var given = 0
+        let verified = VerifiedStream(base) { if isSlice($0, 0) { given += 1 } }
+        for nal in whole { try verified.push(nal) }
+        try verified.finish()
+        #expect(given == 8 && base.report.verifiedPictures == 8 && base.report.isWhole)
+        let others = accessUnits(try clip(layers, qp: "40")).flatMap { $0.filter { isSlice($0, 0) } }
+        var forged = whole
+        for (n, at) in whole.indices.filter({ isSlice(whole[$0], 0) }).enumerated() { forged[at] = others[n] }
+        let refusing = VerifiedStream(Decryption(keys: Self.keys(), wanted: [0])) { _ in }
+        #expect(throws: KeyError.self) {
+            for nal in forged { try refusing.push(nal) }
+            try refusing.finish()
+        }
+        // Nothing that could be checked is nothing authenticated.
+        var demanding = VerificationOptions()
+        demanding.requiresTags = true
+        let empty = VerifiedStream(Decryption(keys: Self.keys(), wanted: [0], verification: demanding)) { _ in }
+        let foreign = accessUnits(try clip()).joined().filter { $0.header.nuhLayerId == 0 }
+        #expect(throws: KeyError.self) {
+            for nal in foreign { try empty.push(nal) }
+            try empty.finish()
+        }
+    }
+
     /// A slice of a clear layer that cannot be read cannot have a tag: it is sealed, or stops the encryption.
     @Test func damagedSlicesBelowAreSealed() throws {
         var clear = try clip()
@@ -150,6 +191,30 @@ import VeilEncoder
         parted[4].insert(delimiter, at: upper)
         #expect(decrypt(Array(parted.joined()), strict: true) == nil)
         #expect(decrypt(Array(parted.joined())).map { !$0.report.isWhole } ?? true)
+    }
+
+    /// Between the runs of one encryption, too.
+    @Test func endsOfSequencesBetweenRuns() throws {
+        let end = NALUnit(
+            header: NALUnitHeader(nalUnitType: .endOfSequence),
+            bytes: NALUnitHeader(nalUnitType: .endOfSequence).bytes)
+        let (single, double) = (try clip(1), try clip(2))
+        for scheme in [Scheme.all, .el] {
+            let whole = try encrypt(single + [end] + double + double) {
+                $0.scheme = scheme
+                $0.authenticates = true
+            }
+            #expect(decrypt(whole, strict: true) != nil, "\(scheme)")
+            #expect(decrypt(whole.filter { $0.header.nalUnitType != .endOfSequence }) == nil, "\(scheme)")
+            let joined = try encrypt(single + double) {
+                $0.scheme = scheme
+                $0.authenticates = true
+            }
+            #expect(decrypt(joined, strict: true) != nil, "\(scheme)")
+            let units = accessUnits(joined)
+            let put = Array(units[..<8].joined()) + [end] + Array(units[8...].joined())
+            #expect(decrypt(put, strict: true) == nil, "\(scheme)")
+        }
     }
 
     /// A keystream that never restarts gives nothing behind a gap, with tags and without.

@@ -130,8 +130,9 @@ struct ProgramAndLibraryTests {
     @Test(arguments: [false, true]) func samplesAreTheSame(hasKeys: Bool) throws {
         let keys = hasKeys ? ["--keys", f.path("keys.json")] : []
         for layer in 0..<2 {
-            let run = try Run(
-                ["decode", f.path("all.hevc"), "-o", f.path("samples\(layer).yuv"), "--layer", "\(layer)"] + keys)
+            // Both arguments at once: a file each.
+            let name = "samples\(layer)-\(hasKeys).yuv"
+            let run = try Run(["decode", f.path("all.hevc"), "-o", f.path(name), "--layer", "\(layer)"] + keys)
             try #require(run.status == 0, "\(run.errors)")
             var options = VideoDecoder.Options()
             options.output = .layer(layer)
@@ -147,7 +148,7 @@ struct ProgramAndLibraryTests {
                 }
             }
             for picture in try decoder.finish() { samples += picture.i420 }
-            #expect(try samples == [UInt8](f.data("samples\(layer).yuv")), "layer \(layer)")
+            #expect(try samples == [UInt8](f.data(name)), "layer \(layer)")
         }
     }
 

@@ -33,7 +33,21 @@ def decrypt(stream, keys):
         picture[layer] = (Picture(h, tid, 16 <= nal_type <= 23), position)
 
     hidden = HiddenPictures(keys)
-    for code, unit, trailing in hidden.opened(stream):
+    units = list(hidden.opened(stream))
+
+    def enter(i, layer):
+        """Where a stream is entered, the message whose key the tags of a layer are under stands behind its slices."""
+        for _, unit, _ in units[i + 1:]:
+            nal_type, other = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3 if len(unit) > 1 else 0
+            if len(unit) < 3 or nal_type < 32 and other <= layer and unit[2] & 0x80:
+                return
+            if nal_type == 39:
+                for kind, p in sei_messages(unescape(unit[2:])):
+                    m = Message(p) if kind == 5 and p.startswith(UUID) else None
+                    if m and m.tags_lower and m.layer > layer and m.layer not in unlocked and m.key_id in keys:
+                        unlocked[m.layer] = Unlocked(m, keys[m.key_id])
+
+    for number, (code, unit, trailing) in enumerate(units):
         if len(unit) < 2 or unit[0] & 0x80 or not unit[1] & 7:
             out += code + unit + trailing
             continue
@@ -88,6 +102,8 @@ def decrypt(stream, keys):
             h = parse_header(rbsp, nal_type, layer, tid, sets, header.get(layer))
             header[layer] = h
             known = unlocked.get(layer)
+            if not known and h.first:
+                enter(number, layer)
             tagging = next((u for _, u in sorted(unlocked.items()) if u.message.version == 2 and u.message.tags(layer)), None)
             if h.first:
                 begin(h, nal_type, layer, tid)

@@ -125,8 +125,10 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
 
     /// Under the lock.
     private func unlocked(_ message: ProtectionMessage) throws -> StreamKey? {
-        guard wants(layer: message.layer) else { return nil }
+        // One that is not wanted may tell of those below, and its key be that of their tags.
+        let isWanted = wants(layer: message.layer)
         guard let key = keys.key(id: message.keyId) else {
+            if !isWanted { return nil }
             // Another key for the layer is no reason to leave it: anybody could have named an unknown one.
             if lenient && !holdsKey(layer: message.layer) { return nil }
             throw KeyError.missing(layer: message.layer, id: message.keyId, source: keys.source)
@@ -136,6 +138,7 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
             known.flatMap { $0.message.belongsTogether(with: message) ? $0.keys : nil }
             ?? StreamKey(key: key.key, message: message)
         guard derived.check(message) == message.keyCheck else {
+            if !isWanted { return nil }
             throw KeyError.wrong(layer: message.layer, id: message.keyId, source: keys.source)
         }
         _ = try keys.keystreams(message.cipher, layer: message.layer)

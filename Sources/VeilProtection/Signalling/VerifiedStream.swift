@@ -81,6 +81,9 @@ package final class VerifiedStream {
 
     package func finish() throws {
         if let unit = grouping.finish() { try hand(on: unit) }
+        if options.requiresTags && report.verifiedPictures == 0 {
+            throw KeyError.incomplete("no picture is authenticated")
+        }
         for (run, state) in progress.sorted(by: { $0.key.layer < $1.key.layer }) where !state.hasEnded {
             if state.version > 1 {
                 try lose("layer \(run.layer): the end is missing; what follows picture \(state.next) was cut off")
@@ -109,6 +112,7 @@ package final class VerifiedStream {
 
     /// The layer under whose key the pictures of a layer have tags: itself, or one above.
     private func tagging(_ layer: Int) -> Layer? {
+        guard decryption.wants(layer: layer) else { return nil }
         if let own = layers[layer] { return own.isChecked ? own : nil }
         return layers.filter { $0.value.isChecked && $0.value.message.tags(lower: layer) }
             .min { $0.key < $1.key }?.value
@@ -121,6 +125,7 @@ package final class VerifiedStream {
             hasBegun = true
             for message in decryption.givenMessages { try take(message, offset: 0) }
         }
+        try takeBeforehand(unit)
         uncovered = [:]
         hiddenLayers = []
         follower.hashesSlices = authenticated != nil || unit.contains(where: Self.announcesTags)
@@ -130,6 +135,19 @@ package final class VerifiedStream {
         try endPicture()
         try checkClear()
         for nal in unit { try deliver(nal) }
+    }
+
+    /// Where a stream is entered, the message whose key the tags of layers below are under stands behind these.
+    private func takeBeforehand(_ unit: [NALUnit]) throws {
+        guard currentNonce == nil else { return }
+        for nal in unit where nal.header.nalUnitType == .prefixSEI && !nal.isMalformed {
+            guard let message = try ProtectionSEI.message(in: nal) else { continue }
+            if message.tagsLowerLayers {
+                try take(message, offset: nal.offset)
+                try decryption.take(message)
+            }
+            return
+        }
     }
 
     private static func announcesTags(_ nal: NALUnit) -> Bool {
@@ -192,7 +210,7 @@ package final class VerifiedStream {
             return
         }
         if layers[layer] != nil { return }
-        if untagged[layer] == nil { untagged[layer] = nal.offset }
+        if untagged[layer] == nil, decryption.wants(layer: layer) { untagged[layer] = nal.offset }
         if uncovered[layer] == nil, !(statement?.leavesClear(layer: layer) ?? false) {
             uncovered[layer] = nal.offset
         }
@@ -271,7 +289,7 @@ package final class VerifiedStream {
         }
         if message.isAuthenticated {
             authenticated = message
-            begin(message.layer, of: message)
+            if decryption.wants(layer: message.layer) { begin(message.layer, of: message) }
             for (layer, offset) in untagged.sorted(by: { $0.key < $1.key })
             where message.tags(lower: layer) && !options.allowsClear {
                 throw KeyError.tampered(layer: layer, offset: offset, reason: "came before the encryption began")
@@ -283,7 +301,12 @@ package final class VerifiedStream {
     private func begin(_ layer: Int, of message: ProtectionMessage) {
         let run = RunLayer(nonce: message.nonce, layer: layer)
         if progress[run] != nil { return }
-        progress[run] = Progress(version: message.version, next: message.version > 1 ? reached[layer] ?? 0 : 0)
+        var state = Progress(version: message.version)
+        if message.version > 1, let next = reached[layer] {
+            state.next = next
+            state.hasPicture = next > 0
+        }
+        progress[run] = state
     }
 
     /// Whether a message begins the next run of the encryption at hand. Runs left out are reported; those that came
@@ -308,6 +331,7 @@ package final class VerifiedStream {
             throw KeyError.tampered(layer: tag.layer, offset: offset, reason: "has a tag of another version")
         }
         let layer = tag.pictureLayer
+        if !decryption.wants(layer: layer) { return }
         guard tag.lowerLayer == nil || known.message.tags(lower: layer) else {
             throw KeyError.tampered(
                 layer: layer, offset: offset, reason: "has a tag under the key of layer \(tag.layer)")
@@ -398,7 +422,7 @@ package final class VerifiedStream {
 
     private func miss(_ count: Int, layer: Int, of message: ProtectionMessage) throws {
         if count == 0 { return }
-        if message.resynchronization == .stream {
+        if message.resynchronization == .stream && layer == message.layer {
             throw KeyError.incomplete(
                 "layer \(layer): pictures are missing, and its keystream never restarts: nothing behind them can be "
                     + "decrypted")
