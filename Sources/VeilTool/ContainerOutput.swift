@@ -28,7 +28,7 @@ final class ContainerOutput {
         }
         self.path = path
         temporary = try TemporaryFile(replacing: path)
-        writer = MatroskaWriter(fps: fps.map { ($0.numerator, $0.denominator) })
+        writer = MatroskaWriter(fps: fps?.fraction)
         signal(SIGPIPE, SIG_IGN)
         do {
             process = try ChildProcess(

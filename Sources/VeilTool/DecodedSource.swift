@@ -7,7 +7,7 @@ import VeilMedia
 enum SourceInput {
     /// - Parameter keepsTimes: frames that are not evenly apart stay as they are, unless a rate is asked for.
     static func open(_ options: InputOptions, threads: Int, keepsTimes: Bool = false) throws -> VideoSource {
-        let fps = options.fps.map { ($0.numerator, $0.denominator) }
+        let fps = options.fps?.fraction
         return try open(
             path: options.input, size: options.size.map { ($0.width, $0.height) }, fps: fps,
             bitDepth: options.inputDepth, layer: options.sourceLayer, threads: threads,
@@ -75,7 +75,7 @@ enum SourceInput {
         }
         let rate =
             fps ?? (chunks.frameRate ?? first.frameRate.flatMap { FrameRate($0.0, $0.1) })
-            .map { ($0.numerator, $0.denominator) } ?? (25, 1)
+            .map(\.fraction) ?? (25, 1)
         let format = VideoFormat(
             width: first.width, height: first.height, fps: rate, bitDepth: first.bitDepth, colour: first.colour)
         var pending: VideoPicture? = first

@@ -95,7 +95,7 @@ struct EncodeCommand: ParsableCommand {
         var settings = VideoEncoder.Settings(width: format.width, height: format.height)
         settings.bitDepth = format.bitDepth
         settings.colour = try colour.description(of: format)
-        settings.frameRate = input.fps.map { ($0.numerator, $0.denominator) } ?? format.fps
+        settings.frameRate = input.fps?.fraction ?? format.fps
         settings.layers = try plan.settings()
         settings.threads = max(threads, 1)
         settings.pass = rate.encoderPass

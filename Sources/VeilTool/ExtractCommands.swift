@@ -40,7 +40,7 @@ struct ExtractCommand: ParsableCommand {
                 "Matroska and MPEG-TS hold one layer: add --layer 0, or write to an .mp4 or .hevc file")
         }
         let file = try StreamOutput(
-            path: output, fps: fps.map { ($0.numerator, $0.denominator) }, fragmented: form.fragmented)
+            path: output, fps: fps?.fraction, fragmented: form.fragmented)
         let extractor = LayerExtractor(layer: layer, maxTemporalId: maxTemporalId)
         var slices = 0
         func write(_ unit: StreamUnit) throws {

@@ -41,7 +41,7 @@ final class HeldOutput {
 
     private func write(_ unit: StreamUnit) throws {
         guard held != nil else { return try output.write(unit.nal) }
-        if unit.isSlice, unit.layer == 0, unit.beginsPicture { basePictures += 1 }
+        if unit.layer == 0, unit.beginsPicture { basePictures += 1 }
         held?.append(unit)
         if basePictures == 2 { try release() }
     }

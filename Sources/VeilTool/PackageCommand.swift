@@ -39,7 +39,7 @@ struct PackageCommand: ParsableCommand {
             throw ValidationError("--segment takes 0 to 3600 seconds")
         }
         let package = try LayerPackage(
-            folder: output, seconds: segment, frameRate: fps.map { ($0.numerator, $0.denominator) })
+            folder: output, seconds: segment, frameRate: fps?.fraction)
         let chunks = try StreamChunks(InputFile(path: input))
         if let movie = chunks.movie { package.keep(movie) }
         if chunks.tracksLeft.contains(where: { $0 != "video" }) {

@@ -176,8 +176,8 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
         let transcoder = StreamTranscoder(mode: .encrypt(encryption), threads: 1, signals: false) { hidden.append($0) }
         for nal in clear { try transcoder.push(nal) }
         try transcoder.finish()
-        #expect(transcoder.report.hiddenPictures == clear.filter { PictureFollower.beginsPicture($0) }.count)
-        #expect(transcoder.report.hidingBytes == bytes(hidden).count - bytes(clear).count)
+        #expect(transcoder.hidden.pictures == clear.filter { $0.beginsPicture }.count)
+        #expect(transcoder.hidden.bytes == bytes(hidden).count - bytes(clear).count)
         let decryption = Decryption(keys: keys)
         try decryption.take(Sidecar(text: encryption.sidecar.text, source: "sidecar"))
         #expect(try bytes(transcode(stored(hidden), .decrypt(decryption))) == bytes(clear))

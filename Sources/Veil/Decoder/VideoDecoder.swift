@@ -82,8 +82,6 @@ public final class VideoDecoder {
     private let decryption: Decryption?
     private var splitter = ByteStreamSplitter()
     private let sink = Sink()
-    /// Not taken yet.
-    private var sidecar: Sidecar?
 
     /// Pictures on their way out, and how many layers there were to put out when the last one came.
     private final class Sink {
@@ -109,10 +107,10 @@ public final class VideoDecoder {
             // Only the layers that are decoded need keys; which those are, the layer asked for bounds.
             var wanted: Set<Int>?
             if case .layer(let layer) = options.output { wanted = Set(0...max(layer, 0)) }
-            return Decryption(keys: keys, wanted: wanted, verification: options.verification)
+            return Decryption(
+                keys: keys, wanted: wanted, verification: options.verification, sidecar: options.sidecar)
         }
         self.decryption = decryption
-        sidecar = options.sidecar
         if let decryption {
             inner.hooks = options.hooks.map { HooksInTurn(decryption.restarting, $0) } ?? decryption.restarting
         }
@@ -181,10 +179,6 @@ public final class VideoDecoder {
     }
 
     private func decode(_ unit: NALUnit, _ deliver: (VideoPicture) throws -> Void) throws {
-        if let given = sidecar {
-            sidecar = nil
-            try decryption?.take(given)
-        }
         if let input { try input.push(unit) } else { try decoder.push(unit) }
         try deliverReady(deliver)
     }

@@ -24,8 +24,7 @@ public final class VideoEncoder {
     private let statistics: PassStatistics?
     /// Of an authenticated stream, the access unit that may be the last.
     private var waiting: CodedAccessUnit?
-    private let tags: AccessUnitTags?
-    private let hiding: AccessUnitHiding?
+    private let finishing: AccessUnitFinishing?
 
     /// Throws ``SettingsError``, ``EncoderError``, ``BaseLayerError`` or ``KeyError`` when the settings cannot be met,
     /// and ``MediaError`` for statistics of passes.
@@ -35,10 +34,8 @@ public final class VideoEncoder {
         var inner = try ScalableSettings(settings, plan: plan)
         encryption = try settings.makeEncryption()
         baseEncryptionNote = encryption.flatMap { inner.protect(with: $0, signals: settings.signalsEncryption) }
-        tags = encryption.flatMap {
-            $0.options.authenticates && settings.signalsEncryption ? AccessUnitTags($0) : nil
-        }
-        hiding = encryption.flatMap { $0.options.hiding == .none ? nil : AccessUnitHiding($0) }
+        let signals = settings.signalsEncryption
+        finishing = encryption.map { AccessUnitFinishing($0, signals: signals) }
         encoder = try ScalableEncoder(settings: inner)
         colours = plan.layers.indices.map { inner.colour(ofLayer: $0) }
         if case .first(let path)? = settings.pass {
@@ -64,7 +61,7 @@ public final class VideoEncoder {
         let coded = try encoder.push(
             base: pictures.base, enhancements: pictures.enhancements, userData: frame.frame.userData)
         guard let coded else { return [] }
-        guard tags != nil else { return [try accessUnit(coded)] }
+        guard finishing?.marksEnd ?? false else { return [try accessUnit(coded)] }
         // The last access unit ends the run: which one that is shows later.
         defer { waiting = coded }
         return try waiting.map { [try accessUnit($0)] } ?? []
@@ -74,7 +71,7 @@ public final class VideoEncoder {
     /// gathers.
     public func nextAtEnd() throws -> AccessUnit? {
         while let coded = try encoder.flush() {
-            guard tags != nil else { return try accessUnit(coded) }
+            guard finishing?.marksEnd ?? false else { return try accessUnit(coded) }
             let earlier = waiting
             waiting = coded
             if let earlier { return try accessUnit(earlier) }
@@ -96,8 +93,7 @@ public final class VideoEncoder {
 
     private func accessUnit(_ coded: CodedAccessUnit, isLast: Bool = false) throws -> AccessUnit {
         try statistics?.add(coded)
-        let tagged = try tags?.add(to: coded.nals, isLast: isLast) ?? coded.nals
-        var unit = AccessUnit(try hiding?.hide(tagged) ?? tagged)
+        var unit = AccessUnit(try finishing?.finish(coded.nals, isLast: isLast) ?? coded.nals)
         unit.displayIndex = coded.displayIndex
         if settings.keepsReconstructions {
             unit.reconstructions = zip(coded.pictures, sources.layerSizes).enumerated().map { i, layer in
@@ -120,39 +116,36 @@ public final class VideoEncoder {
     }
 }
 
-/// Puts tags into access units as they are made.
-private final class AccessUnitTags {
-    private var tagged: [NALUnit] = []
+/// Puts tags into access units as they are made, and hides pictures.
+private final class AccessUnitFinishing {
+    private var finished: [NALUnit] = []
     private var authenticator: StreamAuthenticator?
+    private var hiding: PictureHiding?
 
-    init(_ encryption: Encryption) {
-        authenticator = StreamAuthenticator(encryption) { [unowned self] in tagged.append($0) }
+    init(_ encryption: Encryption, signals: Bool) {
+        if encryption.options.hiding != .none {
+            hiding = PictureHiding(encryption) { [unowned self] in finished.append($0) }
+        }
+        if encryption.options.authenticates && signals {
+            authenticator = StreamAuthenticator(encryption) { [unowned self] in try leave($0) }
+        }
+    }
+
+    /// Whether the last access unit is another for being the last.
+    var marksEnd: Bool { authenticator != nil }
+
+    private func leave(_ nal: NALUnit) throws {
+        if let hiding { try hiding.push(nal) } else { finished.append(nal) }
     }
 
     /// - Parameter isLast: no more access units come.
-    func add(to units: [NALUnit], isLast: Bool) throws -> [NALUnit] {
-        defer { tagged.removeAll() }
-        for unit in units { try authenticator?.push(unit) }
+    func finish(_ units: [NALUnit], isLast: Bool) throws -> [NALUnit] {
+        defer { finished.removeAll() }
+        for unit in units { if let authenticator { try authenticator.push(unit) } else { try leave(unit) } }
         // The next picture's units are another access unit's: this one is whole.
         try authenticator?.finishPicture()
         if isLast { try authenticator?.finish() }
-        return tagged
-    }
-}
-
-/// Hides pictures of access units as they are made.
-private final class AccessUnitHiding {
-    private var hidden: [NALUnit] = []
-    private var hiding: PictureHiding?
-
-    init(_ encryption: Encryption) {
-        hiding = PictureHiding(encryption) { [unowned self] in hidden.append($0) }
-    }
-
-    func hide(_ units: [NALUnit]) throws -> [NALUnit] {
-        defer { hidden.removeAll() }
-        for unit in units { try hiding?.push(unit) }
-        return hidden
+        return finished
     }
 }
 

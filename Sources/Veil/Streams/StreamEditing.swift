@@ -20,7 +20,7 @@ public struct StreamUnit: Sendable {
     /// Whether it holds a slice segment of a picture.
     public var isSlice: Bool { nal.header.nalUnitType.isSlice }
     /// Whether it holds the first slice segment of a picture (first_slice_segment_in_pic_flag).
-    public var beginsPicture: Bool { isSlice && nal.bytes.count > 2 && nal.bytes[2] & 0x80 != 0 }
+    public var beginsPicture: Bool { nal.beginsPicture }
 }
 
 /// Keeps some layers or temporal sub-layers of a stream, encrypted or not, and leaves the rest (clauses 10 and F.10).

@@ -60,8 +60,6 @@ public final class VideoTranscoder {
     private var grouping = AccessUnitGrouping()
     private let transcoder: StreamTranscoder
     private let sink = Sink()
-    /// Not taken yet.
-    private var sidecar: Sidecar?
 
     private final class Sink { var units: [NALUnit] = [] }
 
@@ -75,13 +73,13 @@ public final class VideoTranscoder {
         let mode: StreamTranscoder.Mode
         switch operation {
         case .encrypt(let keys, let options): mode = .plan(ProtectionPlan(options: options, keys: keys))
-        case .decrypt(let keys, let partial, let verification, let given):
-            sidecar = given
-            mode = .decrypt(Decryption(keys: keys, lenient: partial, verification: verification))
-        case .rekey(let old, let verification, let given, let keys, let options):
-            sidecar = given
+        case .decrypt(let keys, let partial, let verification, let sidecar):
+            mode = .decrypt(
+                Decryption(keys: keys, lenient: partial, verification: verification, sidecar: sidecar))
+        case .rekey(let old, let verification, let sidecar, let keys, let options):
             mode = .rekeyPlan(
-                Decryption(keys: old, verification: verification), ProtectionPlan(options: options, keys: keys))
+                Decryption(keys: old, verification: verification, sidecar: sidecar),
+                ProtectionPlan(options: options, keys: keys))
         case .hooks(let provider): mode = .hooks(provider)
         }
         let sink = sink
@@ -119,24 +117,16 @@ public final class VideoTranscoder {
     }
 
     private func transcode(_ bytes: some Sequence<UInt8>) throws {
-        try takeSidecar()
         for unit in try splitter.push(bytes) { try transcoder.push(unit) }
     }
 
     private func end(isCut: Bool = false) throws {
-        try takeSidecar()
         if let unit = try splitter.finish(), !isCut { try transcoder.push(unit) }
         try transcoder.finish()
         if let decryption = transcoder.decryption, decryption.signalledLayers.isEmpty {
             throw KeyError.notEncrypted(stream: "the stream")
         }
         try transcoder.checkSelection()
-    }
-
-    private func takeSidecar() throws {
-        guard let given = sidecar else { return }
-        sidecar = nil
-        try transcoder.decryption?.take(given)
     }
 
     private func handOn(_ deliver: (StreamUnit) throws -> Void) throws {
@@ -154,8 +144,9 @@ public final class VideoTranscoder {
         let r = transcoder.report
         var report = Report(
             pictures: r.pictures, failedSlices: r.failedSlices, droppedSlices: r.droppedSlices,
-            sealedSlices: r.sealedSlices, hiddenPictures: r.hiddenPictures, hidingBytes: r.hidingBytes,
-            unchangedSlices: r.unchangedSlices, messageBytes: r.messageBytes, layerBytes: r.layerBytes,
+            sealedSlices: r.sealedSlices, hiddenPictures: transcoder.hidden.pictures,
+            hidingBytes: transcoder.hidden.bytes, unchangedSlices: r.unchangedSlices, messageBytes: r.messageBytes,
+            layerBytes: r.layerBytes,
             lockedLayers: transcoder.decryption?.lockedLayers ?? [], messages: r.messages)
         report.verification = transcoder.decryption?.report
         return report

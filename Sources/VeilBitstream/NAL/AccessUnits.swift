@@ -52,7 +52,9 @@ package struct AccessUnitGrouping {
         defer { units.append(nal) }
         guard nal.header.nalUnitType.isVCL else {
             boundary.pass(nal.header)
-            if hasPicture && opening == nil && mayOpen(nal) { opening = units.count }
+            if hasPicture && opening == nil && nal.header.nuhLayerId == 0 && nal.header.nalUnitType.opensAccessUnit {
+                opening = units.count
+            }
             return nil
         }
         // first_slice_segment_in_pic_flag is the first bit after the header.
@@ -77,14 +79,6 @@ package struct AccessUnitGrouping {
             opening = nil
         }
         return units.isEmpty ? nil : units
-    }
-
-    private func mayOpen(_ nal: NALUnit) -> Bool {
-        guard nal.header.nuhLayerId == 0 else { return false }
-        switch nal.header.nalUnitType.rawValue {
-        case 32...35, 39, 41...44, 48...55: return true
-        default: return false
-        }
     }
 }
 

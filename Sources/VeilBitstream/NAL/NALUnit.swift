@@ -102,6 +102,10 @@ package struct NALUnit: Sendable {
     /// passes streams on keeps it; `header` is that of a type that everybody ignores.
     package var isMalformed: Bool { bytes.count < 2 || bytes[0] & 0x80 != 0 || bytes[1] & 7 == 0 }
 
+    /// Whether it holds the first slice segment of a picture: first_slice_segment_in_pic_flag is the first bit after
+    /// the header.
+    package var beginsPicture: Bool { header.nalUnitType.isSlice && bytes.count > 2 && bytes[2] & 0x80 != 0 }
+
     /// Of what is no NAL unit, the layer of the VCL NAL unit that it may have been before it was damaged.
     package var damagedSliceLayer: Int? {
         guard isMalformed, bytes.count >= 2, bytes[0] >> 1 & 63 < 32 else { return nil }

@@ -27,6 +27,26 @@ package enum SliceAssembly {
         return result
     }
 
+    /// A slice segment NAL unit with other slice data: its header stays as it is written, but for the entry points.
+    /// - Parameters:
+    ///   - rbsp: of the unit.
+    ///   - header: as it was read from there.
+    ///   - ends: where each substream of `data` ends.
+    package static func nal(
+        _ nal: NALUnit, rbsp: [UInt8], header h: SliceSegmentHeader, pps: PictureParameterSet, data: [UInt8],
+        ends: [Int]
+    ) -> NALUnit {
+        var w = BitWriter()
+        w.copy(rbsp, from: 0, count: h.entryPointsPosition)
+        if pps.tilesEnabledFlag || pps.entropyCodingSyncEnabledFlag {
+            SliceSegmentHeader.writeEntryPoints(Array(escapedLengths(of: data, ends: ends).dropLast()), to: &w)
+        }
+        let last = rbsp[h.byteCount - 1].trailingZeroBitCount
+        w.copy(rbsp, from: h.afterEntryPointsPosition, count: h.byteCount * 8 - 1 - last - h.afterEntryPointsPosition)
+        w.trailingBits()
+        return NALUnit(header: nal.header, rbsp: w.bytes + data, startCodeLength: nal.startCodeLength)
+    }
+
     /// The NAL unit of a slice segment: `header` written with the entry points of `data`, whose substreams end at
     /// `ends`.
     package static func nal(

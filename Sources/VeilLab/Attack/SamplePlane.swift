@@ -112,7 +112,8 @@ struct SamplePlane {
         }
     }
 
-    private static let angles = [
+    /// intraPredAngle (Table 8-5) of modes 2 to 34.
+    static let angles = [
         32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32, -26, -21, -17, -13, -9, -5, -2, 0, 2, 5,
         9, 13, 17, 21, 26, 32,
     ]

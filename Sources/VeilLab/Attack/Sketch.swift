@@ -130,10 +130,10 @@ struct Sketch {
 
     /// The direction of the gradient that an intra direction tells of: across the line it predicts along.
     static func gradientAngle(mode: Int) -> Float {
-        let offsets: [Float] = [32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32]
+        func offset(_ mode: Int) -> Float { Float(SamplePlane.angles[mode - 2]) }
         // Horizontal modes predict along (32, -offset), vertical ones along (offset, -32) mirrored into the picture.
-        if mode < 18 { return atan2(32, offsets[mode - 2]) }
-        return atan2(offsets[34 - mode], 32)
+        if mode < 18 { return atan2(32, offset(mode)) }
+        return atan2(offset(36 - mode), 32)
     }
 
     /// The field of a source, the combination of all included.

@@ -191,16 +191,7 @@ final class SliceWalk {
             return nil
         }
         guard let data else { return nil }
-        var w = BitWriter()
-        w.copy(rbsp, from: 0, count: h.entryPointsPosition)
-        if pps.tilesEnabledFlag || pps.entropyCodingSyncEnabledFlag {
-            SliceSegmentHeader.writeEntryPoints(
-                Array(SliceAssembly.escapedLengths(of: data, ends: ends).dropLast()), to: &w)
-        }
-        let last = rbsp[h.byteCount - 1].trailingZeroBitCount
-        w.copy(rbsp, from: h.afterEntryPointsPosition, count: h.byteCount * 8 - 1 - last - h.afterEntryPointsPosition)
-        w.trailingBits()
-        return NALUnit(header: nal.header, rbsp: w.bytes + data, startCodeLength: nal.startCodeLength)
+        return SliceAssembly.nal(nal, rbsp: rbsp, header: h, pps: pps, data: data, ends: ends)
     }
 }
 

@@ -47,7 +47,7 @@ struct DisplayOrder {
     }
 
     /// The same; 25 where nothing tells.
-    var rate: (numerator: Int, denominator: Int) { frameRate.map { ($0.numerator, $0.denominator) } ?? (25, 1) }
+    var rate: (numerator: Int, denominator: Int) { frameRate?.fraction ?? (25, 1) }
 
     /// What a track says of its layers, as the last parameter sets have them.
     func sampleGroups(layers: [Int], samples: Int) -> [UInt8] {

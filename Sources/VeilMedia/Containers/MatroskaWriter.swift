@@ -43,7 +43,7 @@ package struct MatroskaWriter {
     }
 
     private mutating func beginning(_ sps: SequenceParameterSet) throws -> [UInt8] {
-        if let fps = fps ?? order.frameRate.map({ ($0.numerator, $0.denominator) }) {
+        if let fps = fps ?? order.frameRate?.fraction {
             frameNanoseconds = 1e9 * Double(fps.denominator) / Double(fps.numerator)
         }
         // An hour a frame is no video's: what a stream claims must not leave the range of times.

@@ -16,8 +16,7 @@ package final class FragmentedMovieWriter {
     /// Set before the first access unit.
     package var frameRate: (numerator: Int, denominator: Int)?
     private var entries = SampleEntries()
-    private var order = DisplayOrder()
-    private var waiting: [NALUnit] = []
+    private var units = SampleUnits()
     /// The fragment that is being gathered.
     private var track: OutputTrack
     private var data: [UInt8] = []
@@ -25,7 +24,6 @@ package final class FragmentedMovieWriter {
     private var fragments = 0
     /// Pictures of the fragments before.
     private var written = 0
-    private var leadingUnits = 0
     /// Pictures by which decoding runs ahead.
     private var delay = 0
 
@@ -44,17 +42,7 @@ package final class FragmentedMovieWriter {
     /// Adds an access unit, in decoding order. One without a picture goes to the next one.
     /// - Parameter displayIndex: its place in display order, in frames; nil: as picture order counts tell.
     package func write(_ unit: [NALUnit], displayIndex: Int? = nil) throws {
-        guard unit.contains(where: { $0.header.nalUnitType.isSlice }) else {
-            waiting += unit
-            return
-        }
-        let unit = waiting + unit
-        waiting = []
-        guard let place = try order.take(unit) else {
-            leadingUnits += 1
-            return
-        }
-        let isSync = unit.contains { $0.header.nalUnitType.isIRAP && $0.header.nuhLayerId == 0 }
+        guard let (unit, place, isSync) = try units.take(unit) else { return }
         if isSync || places.count == Self.longestFragment { try endFragment() }
         let sample = OutputTrack.bytes(of: try entries.take(unit, beginsAnew: isSync, path: path))
         if entries.count > 1 {
@@ -74,15 +62,14 @@ package final class FragmentedMovieWriter {
         try endFragment()
         if written == 0 { throw MediaError.writeFailed(path: path, reason: "there are no pictures") }
         try output.finish()
-        return leadingUnits > 0 ? ["\(leadingUnits) pictures before the first IRAP picture are left out"] : []
+        return units.notes
     }
 
     private func endFragment() throws {
         guard !places.isEmpty else { return }
-        let rate = frameRate ?? order.rate
-        let ticks = SampleTimeline.ticks(rate)
+        let ticks = SampleTimeline.ticks(frameRate ?? units.order.rate)
         let shown = displayIndices
-        if fragments == 0 { delay = order.sps?.subLayerOrdering.last?.maxNumReorderPics ?? 0 }
+        if fragments == 0 { delay = units.order.sps?.subLayerOrdering.last?.maxNumReorderPics ?? 0 }
         for i in track.samples.indices {
             track.samples[i].duration = ticks.frame
             track.samples[i].compositionOffset = (shown[i] - written - i + delay) * ticks.frame

@@ -12,16 +12,13 @@ package final class IsoMediaWriter {
     private var track: OutputTrack
     private var others: [OutputTrack] = []
     private var entries = SampleEntries()
-    private var order = DisplayOrder()
+    private var units = SampleUnits()
     private var layers: Set<Int> = []
     private var places: [DisplayOrder.Place] = []
     /// As the caller gave them.
     private var displayIndices: [Int] = []
-    private var waiting: [NALUnit] = []
     private var source: SourceMovie?
     private var userData: [UInt8]?
-    /// Access units before the first that can be decoded.
-    private var leadingUnits = 0
     private var hasLeftCover = false
     /// Which sub-layers of the source's are written.
     package var maxTemporalId = 6
@@ -68,18 +65,8 @@ package final class IsoMediaWriter {
     /// Adds an access unit, in decoding order. One without a picture goes to the next one.
     /// - Parameter displayIndex: its place in display order, in frames; nil: as picture order counts tell.
     package func write(_ unit: [NALUnit], displayIndex: Int? = nil) throws {
-        guard unit.contains(where: { $0.header.nalUnitType.isSlice }) else {
-            waiting += unit
-            return
-        }
-        let unit = waiting + unit
-        waiting = []
-        guard let shown = try order.take(unit) else {
-            leadingUnits += 1
-            return
-        }
+        guard let (unit, shown, isSync) = try units.take(unit) else { return }
         for nal in unit where nal.header.nalUnitType.isSlice { layers.insert(nal.header.nuhLayerId) }
-        let isSync = unit.contains { $0.header.nalUnitType.isIRAP && $0.header.nuhLayerId == 0 }
         let sample = try entries.take(unit, beginsAnew: isSync, path: path)
         try track.append(sample, isSync: isSync, description: entries.count, path: path)
         places.append(shown)
@@ -109,7 +96,7 @@ package final class IsoMediaWriter {
         }
         var notes: [String] = []
         if hasLeftCover { notes.append("the cover picture is left out: it would be in the clear") }
-        if leadingUnits > 0 { notes.append("\(leadingUnits) pictures before the first IRAP picture are left out") }
+        notes += units.notes
         let timeline = self.timeline(&notes)
         track.timeScale = timeline.timeScale
         (track.mediaStart, track.emptyStart) = (timeline.mediaStart, timeline.emptyStart)
@@ -120,7 +107,7 @@ package final class IsoMediaWriter {
         let descriptions = try entries.descriptions()
         track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
         track.size = descriptions[0].shownSize
-        track.sampleGroups = order.sampleGroups(layers: layers.sorted(), samples: track.samples.count)
+        track.sampleGroups = units.order.sampleGroups(layers: layers.sorted(), samples: track.samples.count)
         try write(tracks: [track] + (part.map { part in others.compactMap { $0.part(part) } } ?? others))
         return notes
     }
@@ -172,7 +159,7 @@ package final class IsoMediaWriter {
             notes.append("its pictures are not those of the source: they are shown at a constant rate")
         }
         let indices = isEncoded ? displayIndices : DisplayOrder.indices(places)
-        return SampleTimeline(indices: indices, rate: frameRate ?? frameTimes?.frameRate?.fraction ?? order.rate)
+        return SampleTimeline(indices: indices, rate: frameRate ?? frameTimes?.frameRate?.fraction ?? units.order.rate)
             .delayed(by: start)
     }
 

@@ -33,10 +33,9 @@ package final class LayerPackage {
     /// Set before the first access unit.
     package var frameRate: (numerator: Int, denominator: Int)?
     private var layers: [Int: Layer] = [:]
-    private var order = DisplayOrder()
+    private var units = SampleUnits()
     private let sets = ParameterSetCollection()
     private var places: [DisplayOrder.Place] = []
-    private var waiting: [NALUnit] = []
     private var source: SourceMovie?
     private var firstByte: UInt8 = 1
     /// By nuh_layer_id; set before ``finish()``.
@@ -59,19 +58,14 @@ package final class LayerPackage {
 
     /// Adds an access unit, in decoding order.
     package func write(_ unit: [NALUnit]) throws {
-        guard unit.contains(where: { $0.header.nalUnitType.isSlice }) else {
-            waiting += unit
-            return
-        }
-        let unit = waiting + unit
-        waiting = []
+        guard let unit = units.gather(unit) else { return }
         for nal in unit {
             try sets.insert(nal)
             if nal.header.nalUnitType == .sps, nal.header.nuhLayerId == 0, let first = nal.rbsp.first {
                 firstByte = first
             }
         }
-        guard let place = try order.take(unit) else {
+        guard let place = try units.place(unit) else {
             throw MediaError.notSupported(path: folder, what: "the stream does not begin with an IRAP picture")
         }
         for id in Set(unit.map(\.header.nuhLayerId)).sorted() {
@@ -159,7 +153,7 @@ package final class LayerPackage {
         }
         return SampleTimeline(
             indices: DisplayOrder.indices(places),
-            rate: frameRate ?? order.rate)
+            rate: frameRate ?? units.order.rate)
     }
 
     private func neededLayers(_ id: Int) -> [Int] {

@@ -200,6 +200,18 @@ package final class ChildProcess: @unchecked Sendable {
         return true
     }
 
+    /// What it prints, as far as `limit` bytes and a piece; then it is ended.
+    func outputBytes(limit: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while let got = try chunk.withUnsafeMutableBytes({ try output?.readAvailable(into: $0) }), got > 0,
+            bytes.count < limit
+        { bytes += chunk[..<got] }
+        terminate()
+        try wait()
+        return bytes
+    }
+
     /// Ends it: nothing more of it is wanted.
     package func terminate() { if ending == nil { kill(identifier, SIGKILL) } }
 

@@ -16,14 +16,7 @@ package enum FFmpeg {
                 ["-v", "error", "-protocol_whitelist", "file,pipe"] + what
                     + ["-of", "compact=nk=1", "-i", "file:" + input.path], output: .pipe)
         } catch is ChildError { return nil }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while let got = try chunk.withUnsafeMutableBytes({ try process.output?.readAvailable(into: $0) }), got > 0,
-            bytes.count < limit
-        { bytes += chunk[..<got] }
-        process.terminate()
-        try process.wait()
-        return String(decoding: bytes, as: UTF8.self)
+        return String(decoding: try process.outputBytes(limit: limit), as: UTF8.self)
     }
 
     /// Kinds of the tracks of a container beside the first of video; nil where that cannot be told.

@@ -5,8 +5,6 @@ import Foundation
 package struct FrameTimes: Sendable {
     /// Ticks a second.
     package let timeScale: Int
-    /// As coarse as the source's own clock.
-    private let unit: Int
     /// In display order, ascending.
     package let shown: [Int]
 
@@ -17,10 +15,9 @@ package struct FrameTimes: Sendable {
     var lastDuration: Int { shown.count > 1 ? shown[shown.count - 1] - shown[shown.count - 2] : 1 }
 
     /// Ticks from one frame to the next: what most of them last.
-    private var usualDuration: Int {
-        let durations = zip(shown.dropFirst(), shown).map { $0 - $1 }.sorted()
-        return durations.isEmpty ? 1 : durations[durations.count / 2]
-    }
+    private let usualDuration: Int
+    /// Whether frames are not evenly apart.
+    package let varies: Bool
 
     /// Frames a second, where they are evenly apart, and nominally where they are not: a tick more or less, as coarse
     /// time scales make it, counts as even.
@@ -32,13 +29,6 @@ package struct FrameTimes: Sendable {
         let (frames, product) = (shown.count - 1, usual.multipliedReportingOverflow(by: shown.count - 1))
         if product.overflow || total == product.partialValue { return FrameRate(timeScale, usual) }
         return FrameRate.nearest(Double(timeScale) * Double(frames) / Double(total))
-    }
-
-    /// Whether frames are not evenly apart.
-    package var varies: Bool {
-        let usual = usualDuration
-        let margin = max(usual / 10, unit)
-        return zip(shown.dropFirst(), shown).contains { abs($0 - $1 - usual) > margin }
     }
 
     /// As many frames of a file as have times of their own.
@@ -53,8 +43,13 @@ package struct FrameTimes: Sendable {
             abs(last) <= most / 2, zip(times, times.dropFirst()).allSatisfy(<)
         else { return nil }
         self.timeScale = timeScale
-        self.unit = unit
         shown = times.map { ($0 - first) * unit }
+        let durations = zip(shown.dropFirst(), shown).map { $0 - $1 }
+        let usual = durations.isEmpty ? 1 : durations.sorted()[durations.count / 2]
+        // As coarse as the source's own clock.
+        let margin = max(usual / 10, unit)
+        usualDuration = usual
+        varies = durations.contains { abs($0 - usual) > margin }
         start = Double(first) * Double(unit) / Double(timeScale)
     }
 

@@ -82,16 +82,9 @@ struct SourceProbe {
                 process.endInput()
             }
         } catch is ChildError { return }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 1 << 16)
-        while let got = try chunk.withUnsafeMutableBytes({ try process.output?.readAvailable(into: $0) }), got > 0,
-            bytes.count < 1 << 20
-        { bytes += chunk[..<got] }
-        process.terminate()
-        try process.wait()
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        guard let answer = try? decoder.decode(Answer.self, from: Data(bytes)),
+        guard let answer = try? decoder.decode(Answer.self, from: Data(process.outputBytes(limit: 1 << 20))),
             let stream = answer.streams?.first
         else { return }
         take(stream, answer.frames?.first)

@@ -26,6 +26,8 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     private let lock = NSLock()
     private var layers: [Int: Layer] = [:]
     private var given: [ProtectionMessage] = []
+    /// Not taken yet.
+    private var sidecar: Sidecar?
     private var reportStorage = VerificationReport()
     /// Hidden pictures of which nothing but the stand-in came, by layer.
     private var lostHidden: [Int: Int] = [:]
@@ -35,14 +37,16 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     ///   - wanted: the layers that matter; nil for all. Others need no key.
     ///   - lenient: leave layers without a key encrypted instead of throwing.
     ///   - verification: what is let through that somebody without keys may have done.
+    ///   - sidecar: of a stream without messages; taken when the stream begins.
     public init(
         keys: KeyRing, wanted: Set<Int>? = nil, lenient: Bool = false,
-        verification: VerificationOptions = VerificationOptions()
+        verification: VerificationOptions = VerificationOptions(), sidecar: Sidecar? = nil
     ) {
         self.keys = keys
         self.wanted = wanted
         self.lenient = lenient
         self.verification = verification
+        self.sidecar = sidecar
     }
 
     /// Layers for which messages came.
@@ -143,6 +147,13 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
         }
         _ = try keys.keystreams(message.cipher, layer: message.layer)
         return derived
+    }
+
+    /// Takes the sidecar that it was made with.
+    func begin() throws {
+        guard let given = lock.withLock({ sidecar }) else { return }
+        lock.withLock { sidecar = nil }
+        try take(given)
     }
 
     /// Takes the messages of a stream that carries none.

@@ -136,7 +136,7 @@ extension AuthenticationMessage {
         guard let picture, kind == .picture else {
             let label = "Veil \(kind == .runEnd ? "run " : "")\(place)end 2"
             mac.update(data: Data(label.utf8) + lower + Self.word(index))
-            for hash in lowerLayer == nil ? sealed : [] { mac.update(data: hash) }
+            for hash in sealed { mac.update(data: hash) }
             return Array(mac.finalize().prefix(Self.tagBytes))
         }
         mac.update(data: Data("Veil \(place)picture \(version)".utf8) + lower)
@@ -150,7 +150,7 @@ extension AuthenticationMessage {
         }
         mac.update(data: version > 1 && pictureLayer == 0 ? [UInt8](repeating: 0, count: 32) : picture.vpsHash)
         mac.update(data: picture.spsHash + picture.ppsHash)
-        for hash in picture.slices + (version > 1 && lowerLayer == nil ? sealed : []) { mac.update(data: hash) }
+        for hash in picture.slices + (version > 1 ? sealed : []) { mac.update(data: hash) }
         return Array(mac.finalize().prefix(Self.tagBytes))
     }
 }

@@ -54,23 +54,21 @@ struct PictureFollower {
 
     private static func key(_ type: NALUnitType, _ id: Int) -> Int { Int(type.rawValue) << 8 | id }
 
-    /// Whether a slice begins a picture: first_slice_segment_in_pic_flag is the first bit after the header.
-    static func beginsPicture(_ nal: NALUnit) -> Bool {
-        nal.header.nalUnitType.isSlice && nal.bytes.count > 2 && nal.bytes[2] & 0x80 != 0
-    }
-
     /// Whether the picture being followed ends before this unit.
     func ends(before nal: NALUnit) -> Bool {
         guard let open else { return false }
         let own = nal.header.nuhLayerId == open.layer
         if own && (nal.header.nalUnitType == .suffixSEI || SealedUnit.isOne(nal)) { return false }
-        return !(own && nal.header.nalUnitType.isSlice && !Self.beginsPicture(nal))
+        return !(own && nal.header.nalUnitType.isSlice && !nal.beginsPicture)
     }
 
     mutating func close() { open = nil }
 
     /// A tag covers the sealed units that came before it.
-    mutating func takeSealed(layer: Int) -> [[UInt8]] { sealed.removeValue(forKey: layer) ?? [] }
+    mutating func takeSealed(for tag: AuthenticationMessage) -> [[UInt8]] {
+        // Of layers below it does not: the layer whose key it is under has tags of its own.
+        tag.lowerLayer == nil ? sealed.removeValue(forKey: tag.layer) ?? [] : []
+    }
 
     /// An encryption message came.
     mutating func take(_ message: ProtectionMessage) {
@@ -95,7 +93,7 @@ struct PictureFollower {
             for above in layer..<63 { ended.insert(above) }
         case let type where type.isSlice:
             // Of a picture whose beginning is lost, or that was closed already, any slice begins another one.
-            if Self.beginsPicture(nal) || open?.layer != layer { try begin(nal) }
+            if nal.beginsPicture || open?.layer != layer { try begin(nal) }
             guard hashesSlices else { return }
             let hash = Self.hash(nal.bytes)
             open?.slices.append(hash)

@@ -70,8 +70,7 @@ package final class StreamAuthenticator {
         message.sliceCount = UInt32(truncatingIfNeeded: open.slices.count)
         message.followsEnd = open.followsEnd
         message.lowerDigest = open.lowerDigest
-        let sealed = message.lowerLayer == nil ? follower.takeSealed(layer: open.layer) : []
-        message.sign(open, sealed: sealed, key: key)
+        message.sign(open, sealed: follower.takeSealed(for: message), key: key)
         try deliver(ProtectionSEI.unit(message, temporalId: open.temporalId))
     }
 
@@ -89,8 +88,7 @@ package final class StreamAuthenticator {
         for layer in present.sorted() {
             guard var message = message(kind, of: layer), let key = encryption.authenticationKey(layer: message.layer)
             else { continue }
-            let sealed = message.lowerLayer == nil ? follower.takeSealed(layer: layer) : []
-            message.sign(sealed: sealed, key: key)
+            message.sign(sealed: follower.takeSealed(for: message), key: key)
             try deliver(ProtectionSEI.unit(message, temporalId: 0))
         }
         present = []

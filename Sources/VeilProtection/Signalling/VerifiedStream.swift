@@ -344,8 +344,7 @@ package final class VerifiedStream {
             reached[layer] = state.next
         }
         if tag.kind != .picture {
-            let sealed = tag.lowerLayer == nil ? follower.takeSealed(layer: layer) : []
-            guard tag.isGenuine(sealed: sealed, key: keys.authentication) else {
+            guard tag.isGenuine(sealed: follower.takeSealed(for: tag), key: keys.authentication) else {
                 throw KeyError.tampered(layer: layer, offset: offset, reason: "has an end that was made up")
             }
             guard !state.hasEnded, tag.index >= state.next else {
@@ -366,8 +365,7 @@ package final class VerifiedStream {
         if tag.version > 1, tag.sliceCount != open.slices.count {
             throw refuse("has \(open.slices.count) slices of \(tag.sliceCount)")
         }
-        let sealed = tag.lowerLayer == nil ? follower.takeSealed(layer: layer) : []
-        guard tag.isGenuine(open, sealed: sealed, key: keys.authentication) else {
+        guard tag.isGenuine(open, sealed: follower.takeSealed(for: tag), key: keys.authentication) else {
             throw refuse("was changed since it was encrypted")
         }
         if tag.version == 1 {

@@ -55,7 +55,7 @@ package final class PictureHiding {
             try deliver(nal)
             return
         }
-        if PictureFollower.beginsPicture(nal) {
+        if nal.beginsPicture {
             count += 1
             if let standIn = try? StandInPicture.make(nal, sets: sets) {
                 bytes += standIn.startCodeLength + standIn.bytes.count
@@ -88,11 +88,15 @@ package final class PictureOpening {
         self.deliver = deliver
     }
 
+    private func begin() throws {
+        if hasBegun { return }
+        hasBegun = true
+        try decryption.begin()
+        for message in decryption.givenMessages { try take(message) }
+    }
+
     package func push(_ nal: NALUnit) throws {
-        if !hasBegun {
-            hasBegun = true
-            for message in decryption.givenMessages { try take(message) }
-        }
+        try begin()
         if SealedUnit.isOne(nal, kind: .hidden) {
             try open(nal)
             return
@@ -112,7 +116,10 @@ package final class PictureOpening {
         }
     }
 
-    package func finish() throws { try loseHeld() }
+    package func finish() throws {
+        try begin()
+        try loseHeld()
+    }
 
     /// A stand-in without a picture is no picture: given out, it would look like one.
     private func loseHeld() throws {

@@ -39,17 +39,7 @@ enum StandInPicture {
             case .failed: throw SyntaxError.unsupported(element: "slice_segment_data", value: rs)
             }
         }
-        let data = writer.outputBytes()
-        var w = BitWriter()
-        w.copy(rbsp, from: 0, count: h.entryPointsPosition)
-        if pps.tilesEnabledFlag || pps.entropyCodingSyncEnabledFlag {
-            SliceSegmentHeader.writeEntryPoints(
-                Array(SliceAssembly.escapedLengths(of: data, ends: ends).dropLast()), to: &w)
-        }
-        let last = rbsp[h.byteCount - 1].trailingZeroBitCount
-        w.copy(rbsp, from: h.afterEntryPointsPosition, count: h.byteCount * 8 - 1 - last - h.afterEntryPointsPosition)
-        w.trailingBits()
-        return NALUnit(header: nal.header, rbsp: w.bytes + data, startCodeLength: nal.startCodeLength)
+        return SliceAssembly.nal(nal, rbsp: rbsp, header: h, pps: pps, data: writer.outputBytes(), ends: ends)
     }
 
     /// The largest coding units that fit into the picture.

@@ -60,6 +60,8 @@ package final class StreamTranscoder {
     /// The encryption in force.
     private(set) var encryption: Encryption?
     private(set) var hooks: (any BinHookProvider)?
+    /// Whether units leave encrypted that came clear, or under other keys.
+    let encrypts: Bool
     /// Whether hooks are the caller's own, of which nothing is known.
     let hasOwnHooks: Bool
     private let output: (NALUnit) throws -> Void
@@ -97,6 +99,7 @@ package final class StreamTranscoder {
         self.threads = max(threads, 1)
         self.signals = signals
         self.damaged = damaged
+        encrypts = mode.encrypts
         let hiding = hides && mode.encrypts ? PictureHiding(deliver: deliver) : nil
         self.hiding = hiding
         if let hiding { output = { try hiding.push($0) } } else { output = deliver }
@@ -122,9 +125,6 @@ package final class StreamTranscoder {
             opening = decryption.map { PictureOpening($0) { [unowned self] in try self.takeOpened($0) } }
         }
     }
-
-    /// Whether units leave encrypted that came clear, or under other keys.
-    var encrypts: Bool { encryption != nil || plan != nil }
 
     private func use(_ new: Encryption) {
         encryption = new
@@ -177,14 +177,10 @@ package final class StreamTranscoder {
     /// Hands a unit on.
     func deliver(_ nal: NALUnit) throws {
         if let authenticator { try authenticator.push(nal) } else { try output(nal) }
-        countHidden()
     }
 
-    private func countHidden() {
-        guard let hiding else { return }
-        report.hiddenPictures = hiding.count
-        report.hidingBytes = hiding.bytes
-    }
+    /// Pictures that were sealed whole, and how many bytes that added.
+    package var hidden: (pictures: Int, bytes: Int) { (hiding?.count ?? 0, hiding?.bytes ?? 0) }
 
     /// Takes the next NAL unit. Throws what `deliver` throws, a missing or wrong key, and ``ProtectionError``.
     package func push(_ nal: NALUnit) throws {
@@ -201,7 +197,6 @@ package final class StreamTranscoder {
         try verified?.finish()
         try drain()
         try authenticator?.finish()
-        countHidden()
     }
 
     /// Throws if nothing at all was encrypted in a stream that has ended, or nothing that was asked for.

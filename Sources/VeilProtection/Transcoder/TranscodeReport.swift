@@ -10,9 +10,6 @@ package struct TranscodeReport: Sendable {
     package var droppedSlices = 0
     package var sealedSlices = 0
     package var openedSlices = 0
-    /// Pictures that were sealed whole, and how many bytes that added.
-    package var hiddenPictures = 0
-    package var hidingBytes = 0
     /// By layer: slices to be encrypted that are the same as before. No bin of theirs can be encrypted, or so few that
     /// the keystream may leave them as they are.
     package var unchangedSlices: [Int: Int] = [:]
