@@ -27,8 +27,10 @@ package final class StreamAuthenticator {
         }
         if follower.ends(before: nal) { try finishPicture() }
         let type = nal.header.nalUnitType
+        var isMessage = false
         do {
             if type == .prefixSEI, let message = try ProtectionSEI.message(in: nal) {
+                isMessage = true
                 follower.take(message)
                 // Layers without any picture end too: there may be sealed units.
                 present.insert(message.layer)
@@ -37,7 +39,8 @@ package final class StreamAuthenticator {
         } catch is SyntaxError {
             // What cannot be parsed is not encrypted either.
         }
-        if type == .endOfSequence || type == .endOfBitstream || type.opensAccessUnit {
+        // The run's own messages come before its end, also of a run without pictures.
+        if !isMessage && (type == .endOfSequence || type == .endOfBitstream || type.opensAccessUnit) {
             held.append(nal)
         } else {
             try release()
