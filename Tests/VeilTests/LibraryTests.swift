@@ -91,12 +91,23 @@ struct LibraryTests {
         .enabled(
             if: Run.hasNumPy && FileManager.default.fileExists(atPath: library.path),
             "python3 with NumPy, or libVeilC.so, is not here"))
-    func pythonPackage() throws {
-        let tests = Run.root.appendingPathComponent("Python/tests/test_veil.py").path
+    func pythonPackage() throws { try runPython("test_veil.py") }
+
+    private static let hasDask = (try? Run(python ?? library, ["-c", "import dask.distributed"]))?.status == 0
+
+    /// Films on several workers.
+    @Test(
+        .enabled(
+            if: Run.hasNumPy && hasDask && FileManager.default.fileExists(atPath: library.path),
+            "python3 with NumPy and Dask distributed, or libVeilC.so, is not here"))
+    func distributedEncoding() throws { try runPython("test_distributed.py") }
+
+    private func runPython(_ name: String) throws {
+        let tests = Run.root.appendingPathComponent("Python/tests/\(name)").path
         let run = try Run(
             try #require(python), [tests],
             environment: ProcessInfo.processInfo.environment.merging([
-                "VEIL_LIBRARY": library.path, "PYTHONDONTWRITEBYTECODE": "1",
+                "VEIL": Run.veil.path, "VEIL_LIBRARY": library.path, "PYTHONDONTWRITEBYTECODE": "1",
             ]) { $1 })
         #expect(run.status == 0 && run.errors.contains("\nOK"), "\(run.errors)")
     }
