@@ -54,7 +54,7 @@ let package = Package(
                 + (hasHook ? ["CX265Hook", "CX265Hook10"] : []),
             swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])),
         .target(name: "VeilProtection", dependencies: ["VeilEntropy", crypto, cryptoExtras]),
-        .target(name: "VeilMedia", dependencies: ["VeilBitstream", "CVeilKernels"]),
+        .target(name: "VeilMedia", dependencies: ["VeilBitstream", "VeilCore"]),
         .target(name: "Veil", dependencies: ["VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia"]),
         .target(name: "CVeil", path: "CModules/CVeil", exclude: ["symbols.map"]),
         // libx265's assembly refers to its own tables directly, which a shared library must promise not to redirect.

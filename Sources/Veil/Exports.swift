@@ -8,6 +8,7 @@
 @_exported import enum VeilBitstream.CutError
 @_exported import enum VeilBitstream.StreamError
 @_exported import enum VeilBitstream.SyntaxError
+@_exported import enum VeilCore.ChromaFormat
 @_exported import enum VeilEncoder.BaseLayerError
 @_exported import enum VeilEncoder.EncoderError
 // Hooks and the runs of bins they see.

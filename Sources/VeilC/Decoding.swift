@@ -9,16 +9,25 @@ final class DecoderHandle: StreamObject {
     var ready: [VideoPicture] = []
     /// The samples of the picture given out last.
     private var planes: [UnsafeMutableRawPointer] = []
+    /// Other chroma formats than 4:2:0 are given out.
+    private let allFormats: Bool
 
-    init(_ decoder: VideoDecoder) { self.decoder = decoder }
+    init(_ decoder: VideoDecoder, allFormats: Bool) {
+        self.decoder = decoder
+        self.allFormats = allFormats
+    }
     deinit { for plane in planes { plane.deallocate() } }
 
     func next(_ out: UnsafeMutablePointer<veil_picture>?) throws -> Bool {
         var p = try veil_picture.read(out.map { UnsafePointer($0) }, "the picture")
         if ready.isEmpty { return false }
+        let format = ready[0].chromaFormat
+        if format != .yuv420 && !allFormats {
+            throw SyntaxError.unsupported(element: "chroma_format_idc", value: Int(format.rawValue))
+        }
         let picture = ready.removeFirst()
         for plane in planes { plane.deallocate() }
-        planes = (0..<3).map { Self.copy(picture, component: $0) }
+        planes = (0..<format.planeCount).map { Self.copy(picture, component: $0) }
         let size = picture.bitDepth > 8 ? 2 : 1
         p.width = Int32(picture.width)
         p.height = Int32(picture.height)
@@ -27,8 +36,18 @@ final class DecoderHandle: StreamObject {
         p.bit_depth_chroma = Int32(picture.bitDepthChroma)
         p.layer = Int32(picture.layer)
         p.order = Int64(picture.pictureOrderCount)
-        p.planes = (UnsafeRawPointer(planes[0]), UnsafeRawPointer(planes[1]), UnsafeRawPointer(planes[2]))
-        let chroma = (picture.width + 1) / 2 * size
+        let hasChroma = planes.count == 3
+        p.planes = (
+            UnsafeRawPointer(planes[0]), hasChroma ? UnsafeRawPointer(planes[1]) : nil,
+            hasChroma ? UnsafeRawPointer(planes[2]) : nil
+        )
+        switch format {
+        case .yuv420: p.chroma_format = Int32(bitPattern: VEIL_CHROMA_420.rawValue)
+        case .yuv422: p.chroma_format = Int32(bitPattern: VEIL_CHROMA_422.rawValue)
+        case .yuv444: p.chroma_format = Int32(bitPattern: VEIL_CHROMA_444.rawValue)
+        case .monochrome: p.chroma_format = Int32(bitPattern: VEIL_CHROMA_NONE.rawValue)
+        }
+        let chroma = picture.size(ofComponent: 1).width * size
         p.strides = (picture.width * size, chroma, chroma)
         p.fps_num = Int32(clamping: picture.frameRate?.numerator ?? 0)
         p.fps_den = Int32(clamping: picture.frameRate?.denominator ?? 0)
@@ -83,7 +102,8 @@ public func veilDecoderOpen(
         options.verify = try flag(s.verify, "verify")
         options.maxTemporalId = try number(s.max_temporal_id, 0...6, "max_temporal_id")
         options.keys = try ring(s.keys)
-        return DecoderHandle(VideoDecoder(options: options))
+        return DecoderHandle(
+            VideoDecoder(options: options), allFormats: try flag(s.all_chroma_formats, "all_chroma_formats"))
     }
 }
 

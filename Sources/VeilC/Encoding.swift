@@ -118,6 +118,9 @@ extension veil_picture {
             throw PictureError.size(width: width, height: height)
         }
         guard bit_depth == 8 || bit_depth == 10 else { throw PictureError.bitDepth(Int(bit_depth)) }
+        guard UInt32(bitPattern: chroma_format) == VEIL_CHROMA_420.rawValue else {
+            throw UsageError("chroma_format is VEIL_CHROMA_420 to encode, not \(chroma_format)")
+        }
         guard let y = planes.0, let cb = planes.1, let cr = planes.2 else { throw UsageError("a plane is missing") }
         let strides = [strides.0, strides.1, strides.2]
         let bytesPerSample = bit_depth > 8 ? 2 : 1

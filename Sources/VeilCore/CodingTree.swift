@@ -42,7 +42,7 @@ package struct CodingUnit {
     package var intraPredModeY: (UInt8, UInt8, UInt8, UInt8) = (1, 1, 1, 1)
     /// intra_chroma_pred_mode as coded, 0...4.
     package var intraChromaPredMode: UInt8 = 4
-    /// IntraPredModeC (8.4.3), derived; 4:2:0 has one per CU.
+    /// IntraPredModeC (8.4.3), derived; one per CU but for 4:4:4.
     package var intraPredModeC: UInt8 = 1
     package var xQg: Int32 = 0
     package var yQg: Int32 = 0
@@ -130,6 +130,26 @@ package struct TransformUnit {
     package init() {}
 }
 
+/// What the range extensions add to a transform unit. Blocks are told by bits: 0 luma, 1 and 2 Cb (of 4:2:2 the upper
+/// and the lower one), 3 and 4 Cr.
+package struct TransformUnitExtension {
+    package var cbf: UInt8 = 0
+    package var transformSkip: UInt8 = 0
+    /// Blocks with residual DPCM, and those of them where it goes down.
+    package var rdpcm: UInt8 = 0
+    package var rdpcmIsVertical: UInt8 = 0
+    /// predModeIntra of the chroma blocks.
+    package var intraPredModeC: UInt8 = 0
+    /// Entry of the chroma QP offset lists in force, from 1; 0 for none.
+    package var cuChromaQpOffset: UInt8 = 0
+    /// ResScaleVal of Cb and Cr.
+    package var resScaleVal: (Int8, Int8) = (0, 0)
+    /// The lower blocks of 4:2:2.
+    package var lower: (ResidualBlock, ResidualBlock) = (.init(), .init())
+
+    package init() {}
+}
+
 /// SAO parameters of one CTB (7.3.8.3), per component 0...2.
 package struct SAOParameters: Equatable, Sendable {
     package struct Component: Equatable, Sendable {
@@ -137,7 +157,7 @@ package struct SAOParameters: Equatable, Sendable {
         package var saoTypeIdx: UInt8 = 0
         package var saoBandPosition: UInt8 = 0
         package var saoEoClass: UInt8 = 0
-        /// SaoOffsetVal[1...4], scaled by << log2OffsetScale (which is 0 in the supported profiles).
+        /// SaoOffsetVal[1...4], not scaled by << log2OffsetScale.
         package var offsets: (Int16, Int16, Int16, Int16) = (0, 0, 0, 0)
         package init() {}
 
@@ -167,6 +187,8 @@ package final class CodingTreeUnit {
     package let cus: UnsafeMutablePointer<CodingUnit>
     package let pus: UnsafeMutablePointer<PredictionUnit>
     package let tus: UnsafeMutablePointer<TransformUnit>
+    /// Beside `tus`, where `SliceParameters.extendsRecords` says so (readers).
+    package let extensions: UnsafeMutablePointer<TransformUnitExtension>
     /// Sparse coefficients (readers).
     package let coefficients: UnsafeMutablePointer<CoefficientEntry>
     /// Dense levels (writers).
@@ -194,6 +216,8 @@ package final class CodingTreeUnit {
         pus.initialize(repeating: .init(), count: Self.maxPUs)
         tus = .allocate(capacity: Self.maxTUs)
         tus.initialize(repeating: .init(), count: Self.maxTUs)
+        extensions = .allocate(capacity: Self.maxTUs)
+        extensions.initialize(repeating: .init(), count: Self.maxTUs)
         coefficients = .allocate(capacity: Self.maxSamples)
         coefficients.initialize(repeating: .init(position: 0, level: 0), count: Self.maxSamples)
         levels = .allocate(capacity: levelCapacity)
@@ -206,6 +230,7 @@ package final class CodingTreeUnit {
         cus.deallocate()
         pus.deallocate()
         tus.deallocate()
+        extensions.deallocate()
         coefficients.deallocate()
         levels.deallocate()
         pcmSamples.deallocate()

@@ -16,7 +16,6 @@ package final class ActiveParameterSets: @unchecked Sendable {
         pps = try sets.pictureParameterSet(id: ppsId)
         sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layerId)
         try sps.checkDecodable()
-        try pps.checkDecodable()
         grid = try CTBGrid(sps: sps, pps: pps)
         // Inferred lists are those of the reference layer's own SPS.
         let from =

@@ -29,15 +29,16 @@ enum Concealment {
         } else {
             usable?.wait(rows: y + height)
         }
-        for cIdx in 0..<3 {
-            let shift = cIdx == 0 ? 0 : 1
+        for cIdx in 0..<frame.chromaFormat.planeCount {
+            let shiftX = frame.chromaFormat.shiftX(cIdx)
+            let shiftY = frame.chromaFormat.shiftY(cIdx)
             let to = frame.plane(cIdx)
-            for row in (y >> shift)..<((y + height) >> shift) {
-                let target = to.at(x >> shift, row)
+            for row in (y >> shiftY)..<((y + height) >> shiftY) {
+                let target = to.at(x >> shiftX, row)
                 if let usable {
-                    target.update(from: usable.frame.plane(cIdx).at(x >> shift, row), count: width >> shift)
+                    target.update(from: usable.frame.plane(cIdx).at(x >> shiftX, row), count: width >> shiftX)
                 } else {
-                    target.update(repeating: UInt16(1 << (frame.bitDepth(cIdx) - 1)), count: width >> shift)
+                    target.update(repeating: UInt16(1 << (frame.bitDepth(cIdx) - 1)), count: width >> shiftX)
                 }
             }
         }
@@ -51,11 +52,7 @@ enum Concealment {
     static func missingPicture(
         like sps: SequenceParameterSet, poc: Int32, from source: CodedPicture, by reference: InterLayerReference
     ) -> CodedPicture {
-        let format = sps.format
-        let picture = CodedPicture(
-            frame: FrameBuffer(
-                width: format.width, height: format.height, bitDepthLuma: format.bitDepthLuma,
-                bitDepthChroma: format.bitDepthChroma), motion: .none)
+        let picture = CodedPicture(frame: FrameBuffer(sps.format), motion: .none)
         picture.poc = poc
         reference.resampleAll(source, picture.frame)
         picture.publishAll()
@@ -80,10 +77,8 @@ struct StandIns {
 
     private mutating func greyPicture(_ format: PictureFormat) -> CodedPicture {
         if let grey, grey.frame.format == format { return grey }
-        let frame = FrameBuffer(
-            width: format.width, height: format.height, bitDepthLuma: format.bitDepthLuma,
-            bitDepthChroma: format.bitDepthChroma)
-        for cIdx in 0..<3 {
+        let frame = FrameBuffer(format)
+        for cIdx in 0..<format.chromaFormat.planeCount {
             let plane = frame.plane(cIdx)
             for y in 0..<plane.height {
                 plane.row(y).update(repeating: UInt16(1 << (frame.bitDepth(cIdx) - 1)), count: plane.width)
@@ -113,6 +108,6 @@ extension SequenceParameterSet {
     var format: PictureFormat {
         PictureFormat(
             width: picWidthInLumaSamples, height: picHeightInLumaSamples, bitDepthLuma: bitDepthY,
-            bitDepthChroma: bitDepthC)
+            bitDepthChroma: bitDepthC, chromaFormat: ChromaFormat(rawValue: UInt8(chromaFormatIdc)) ?? .yuv420)
     }
 }

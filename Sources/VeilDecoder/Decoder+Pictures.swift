@@ -132,9 +132,7 @@ extension Decoder {
         }
 
         let picture = CodedPicture(
-            frame: FrameBuffer(
-                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, bitDepthLuma: sps.bitDepthY,
-                bitDepthChroma: sps.bitDepthC),
+            frame: FrameBuffer(sps.format),
             // Every CTU leaves its motion, decoded or concealed.
             motion: MotionField(
                 width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY,

@@ -9,6 +9,7 @@ extension Decoder {
     func prepareInterLayer(_ h: SliceSegmentHeader, _ decoding: PictureDecoding, _ layer: LayerState) throws {
         let sps = decoding.sets.sps
         let vps = sets.videoParameterSet(id: sps.spsVideoParameterSetId)
+        if !h.refPicLayerId.isEmpty { try checkInterLayer(sps.format) }
         for id in h.refPicLayerId {
             let type = vps?.dependencyType(of: h.nuhLayerId, on: id) ?? (samples: true, motion: true)
             guard let source = accessUnit[id] else {
@@ -21,6 +22,7 @@ extension Decoder {
                         sps.format, poc: decoding.picture.poc, showing: layer.dpb.nearest(to: decoding.picture.poc)))
                 continue
             }
+            try checkInterLayer(source.frame.format)
             let parameters = ResamplingParameters(
                 refWidth: source.frame.width, refHeight: source.frame.height, width: sps.picWidthInLumaSamples,
                 height: sps.picHeightInLumaSamples,
@@ -36,6 +38,18 @@ extension Decoder {
                     bitDepthLuma: sps.bitDepthY,
                     bitDepthChroma: sps.bitDepthC, motion: type.motion))
         }
+    }
+
+    /// Throws formats that are decoded in layers of their own only: resampling knows 4:2:0 of up to 10 bits.
+    private func checkInterLayer(_ format: PictureFormat) throws {
+        func unsupported(_ element: String, _ value: Int) -> SyntaxError {
+            .unsupported(element: element + " of a layer predicted from another, or of that one,", value: value)
+        }
+        if format.chromaFormat != .yuv420 {
+            throw unsupported("chroma_format_idc", Int(format.chromaFormat.rawValue))
+        }
+        if format.bitDepthLuma > 10 { throw unsupported("bit_depth_luma_minus8", format.bitDepthLuma - 8) }
+        if format.bitDepthChroma > 10 { throw unsupported("bit_depth_chroma_minus8", format.bitDepthChroma - 8) }
     }
 
     func makeContext(

@@ -191,7 +191,9 @@ final class PictureDecoding: @unchecked Sendable {
     private var matchesHash: Bool {
         guard let hash else { return false }
         let frame = picture.frame
-        return (0..<3).allSatisfy { cIdx in
+        let planeCount = frame.chromaFormat.planeCount
+        if hash.count < planeCount { return false }
+        return (0..<planeCount).allSatisfy { cIdx in
             let plane = frame.plane(cIdx)
             let depth = frame.bitDepth(cIdx)
             switch hash {

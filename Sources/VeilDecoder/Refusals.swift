@@ -28,7 +28,6 @@ struct Refusals {
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
         case .sps: try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).checkDecodable()
-        case .pps: try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).checkDecodable()
         default: break
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
 import Foundation
+import VeilCore
 
 /// Down-sampling of a layer's source for the layer below, with the sample positions that the standard's up-sampling
 /// assumes by default (H.8.1.4): luma sample (0, 0) of both layers coincide; chroma coincides horizontally, and
@@ -75,7 +76,7 @@ public struct Downsampler: Sendable {
         precondition(
             result.format.width == target.width && result.format.height == target.height, "a frame of the target's size"
         )
-        for c in 0..<3 { scale(c, frame, into: &result.planes[c]) }
+        for c in 0..<target.chromaFormat.planeCount { scale(c, frame, into: &result.planes[c]) }
     }
 
     private func scale(_ c: Int, _ frame: VideoFrame, into result: inout [UInt16]) {

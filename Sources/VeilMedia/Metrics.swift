@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilCore
 
 /// Distances between two videos of one format.
 public struct VideoMeasurement: Codable, Sendable {
@@ -41,7 +42,7 @@ public struct Metrics: Sendable {
 
     public mutating func add(_ a: VideoFrame, _ b: VideoFrame) {
         var lumaError = 0.0
-        for c in 0..<3 {
+        for c in 0..<format.chromaFormat.planeCount {
             var sum: UInt64 = 0
             let count = min(a.planes[c].count, b.planes[c].count)
             a.planes[c].withUnsafeBufferPointer { p in

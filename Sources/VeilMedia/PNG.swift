@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// A picture of 8-bit RGB samples.
 public struct RGBImage: Sendable {
@@ -26,13 +27,25 @@ public struct RGBImage: Sendable {
         }
     }
 
-    /// A frame as RGB, by its matrix and range, chroma repeated. Other primaries and transfer characteristics than
+    /// A frame as RGB, by its matrix and range, chroma repeated, and grey without chroma. Other primaries and transfer characteristics than
     /// those of screens stay as they are.
     public init(_ frame: VideoFrame) {
         let f = frame.format
         self.init(width: f.width, height: f.height)
         let shift = f.bitDepth - 8
         let chroma = f.size(ofComponent: 1)
+        let shiftX = f.chromaFormat.chromaShiftX
+        let shiftY = f.chromaFormat.chromaShiftY
+        let hasChroma = f.chromaFormat != .monochrome
+        if f.colour.matrix == 0 && f.chromaFormat == .yuv444 {
+            // Green, blue and red themselves.
+            for i in 0..<f.width * f.height {
+                for (c, to) in [1, 2, 0].enumerated() {
+                    samples[3 * i + to] = UInt8(clamping: frame.planes[c][i] >> UInt16(shift))
+                }
+            }
+            return
+        }
         let isFull = f.colour.isFullRange == true
         var (rv, gu, gv, bu) = Self.weights(f.colour.matrix, height: f.height)
         // Chroma of full range spans 255 steps where that of limited range spans 224.
@@ -41,9 +54,9 @@ public struct RGBImage: Sendable {
         for y in 0..<f.height {
             for x in 0..<f.width {
                 let luma = (Int(frame.planes[0][y * f.width + x] >> UInt16(shift)) - black) * scale
-                let at = (y / 2) * chroma.width + x / 2
-                let u = Int(frame.planes[1][at] >> UInt16(shift)) - 128
-                let v = Int(frame.planes[2][at] >> UInt16(shift)) - 128
+                let at = (y >> shiftY) * chroma.width + x >> shiftX
+                let u = hasChroma ? Int(frame.planes[1][at] >> UInt16(shift)) - 128 : 0
+                let v = hasChroma ? Int(frame.planes[2][at] >> UInt16(shift)) - 128 : 0
                 let to = (y * f.width + x) * 3
                 samples[to] = UInt8(clamping: (luma + rv * v + 32768) >> 16)
                 samples[to + 1] = UInt8(clamping: (luma - gu * u - gv * v + 32768) >> 16)

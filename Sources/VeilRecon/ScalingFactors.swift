@@ -2,20 +2,20 @@
 
 /// ScalingFactor (7.4.5) as flat raster tables: m[x][y] of 8.6.4.2 for every block size and matrixId.
 package final class ScalingFactors: @unchecked Sendable {
-    /// 4x4, 8x8, 16x16, 32x32; six matrices each: intra Y, Cb, Cr, inter Y, Cb, Cr. 32x32 chroma is never used in
-    /// 4:2:0.
+    /// 4x4, 8x8, 16x16, 32x32; six matrices each: intra Y, Cb, Cr, inter Y, Cb, Cr. 32x32 chroma is used in 4:4:4
+    /// only.
     private let memory: UnsafeMutablePointer<UInt8>
     private static let offsets = [0, 6 * 16, 6 * (16 + 64), 6 * (16 + 64 + 256)]
     private static let total = 6 * (16 + 64 + 256 + 1024)
 
     /// `factor(sizeId, matrixId)` gives the raster block (row-major, 16 << 2*sizeId entries) of
-    /// ScalingFactor[sizeId][matrixId]; for sizeId 3 matrixId is 0 (intra) or 1 (inter) times 3.
+    /// ScalingFactor[sizeId][matrixId].
     package init(factor: (_ sizeId: Int, _ matrixId: Int) -> [UInt8]) {
         memory = .allocate(capacity: Self.total)
         memory.initialize(repeating: 16, count: Self.total)
         for sizeId in 0..<4 {
             let samples = 16 << (2 * sizeId)
-            for matrixId in 0..<6 where sizeId < 3 || matrixId % 3 == 0 {
+            for matrixId in 0..<6 {
                 let block = factor(sizeId, matrixId)
                 for i in 0..<min(samples, block.count) {
                     memory[Self.offsets[sizeId] + matrixId * samples + i] = block[i]

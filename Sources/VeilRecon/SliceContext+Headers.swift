@@ -14,6 +14,8 @@ extension SliceConstants {
         strongIntraSmoothingEnabledFlag = sps.strongIntraSmoothingEnabledFlag
         pcmLoopFilterDisabledFlag = sps.pcmLoopFilterDisabledFlag
         self.scalingFactors = scalingFactors
+        rangeExtension = sps.rangeExtension
+        ppsRangeExtension = pps.rangeExtension
         constrainedIntraPredFlag = pps.constrainedIntraPredFlag
         log2ParMrgLevel = pps.log2ParallelMergeLevelMinus2 + 2
         loopFilterAcrossTilesEnabledFlag = pps.loopFilterAcrossTilesEnabledFlag
@@ -60,18 +62,21 @@ extension SliceContext {
             refPicList: (lists[0].map(reference), lists[1].map(reference)),
             isLongTerm: (lists[0].map(\.isLongTerm), lists[1].map(\.isLongTerm)),
             isInterLayer: (lists[0].map(\.isInterLayer), lists[1].map(\.isInterLayer)),
-            weights: Self.weights(header, bitDepthLuma: parameters.bitDepthY, bitDepthChroma: parameters.bitDepthC))
+            weights: Self.weights(
+                header, bitDepthLuma: parameters.bitDepthY, bitDepthChroma: parameters.bitDepthC,
+                highPrecision: constants.rangeExtension.highPrecisionOffsetsEnabledFlag))
     }
 
-    /// Explicit weights of a slice header, as the initializer takes them: offsets scaled to the bit depth (7.4.7.3).
+    /// Explicit weights of a slice header, as the initializer takes them: offsets scaled to the bit depth (7.4.7.3),
+    /// which those of high precision have already.
     private static func weights(
-        _ header: SliceSegmentHeader, bitDepthLuma: Int, bitDepthChroma: Int
+        _ header: SliceSegmentHeader, bitDepthLuma: Int, bitDepthChroma: Int, highPrecision: Bool
     ) -> ([[PredictionWeight]], [[PredictionWeight]]) {
         guard let given = header.predWeights else { return ([], []) }
         func entry(_ w: (weight: Int, offset: Int), _ bitDepth: Int) -> PredictionWeight {
             PredictionWeight(
                 weight: Int16(truncatingIfNeeded: w.weight),
-                offset: Int16(truncatingIfNeeded: w.offset << (bitDepth - 8)))
+                offset: Int16(truncatingIfNeeded: w.offset << (highPrecision ? 0 : bitDepth - 8)))
         }
         func list(_ weights: [PredWeight]) -> [[PredictionWeight]] {
             weights.map {

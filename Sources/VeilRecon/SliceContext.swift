@@ -14,7 +14,9 @@ package struct SliceConstants {
     package var strongIntraSmoothingEnabledFlag = false
     package var pcmLoopFilterDisabledFlag = false
     package var scalingFactors: ScalingFactors?
+    package var rangeExtension = SequenceParameterSet.RangeExtension()
     // PPS
+    package var ppsRangeExtension = PictureParameterSet.RangeExtension()
     package var constrainedIntraPredFlag = false
     package var log2ParMrgLevel = 2
     package var loopFilterAcrossTilesEnabledFlag = true
@@ -126,7 +128,7 @@ package final class SliceContext: @unchecked Sendable {
         // A picture of another size or depth is none: its samples and motion are looked up by the places of this one.
         let format = PictureFormat(
             width: grid.width, height: grid.height, bitDepthLuma: parameters.bitDepthY,
-            bitDepthChroma: parameters.bitDepthC)
+            bitDepthChroma: parameters.bitDepthC, chromaFormat: parameters.chromaFormat)
         func fitting(_ list: [CodedPicture?]) -> [CodedPicture?] {
             list.map { $0?.frame.format == format ? $0 : nil }
         }

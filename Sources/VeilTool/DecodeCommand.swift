@@ -128,16 +128,16 @@ private final class LayerFiles {
         }
         let format = VideoFormat(
             width: picture.width, height: picture.height, fps: frameRate?.fraction ?? picture.frameRate ?? (25, 1),
-            bitDepth: picture.bitDepth, colour: picture.colour)
+            bitDepth: picture.bitDepth, chromaFormat: picture.chromaFormat, colour: picture.colour)
         let path = isByLayer ? output.replacingOccurrences(of: "%d", with: "\(picture.layer)") : output
         let index = isByLayer ? picture.layer : 0
         let known = try writers[index] ?? open(path, format)
         writers[index] = known
         guard known.format.width == format.width, known.format.height == format.height,
-            known.format.bitDepth == format.bitDepth
+            known.format.bitDepth == format.bitDepth, known.format.chromaFormat == format.chromaFormat
         else {
             throw MediaError.notSupported(
-                path: path, what: "the picture size changes in the stream; y4m holds one size only")
+                path: path, what: "the picture size or format changes in the stream; y4m holds one only")
         }
         // y4m has one depth: the component of fewer bits is scaled. Raw samples stay as they are.
         try known.writer.write(picture, asTheyAre: path.lowercased().hasSuffix(".yuv"))

@@ -21,12 +21,25 @@ enum SourceInput {
         let input = try InputFile(path: path)
         let isRaw = try VideoSource.isRaw(input, size: size)
         if !isRaw, try isStream(input) {
-            return try decoded(input, layer: layer, fps: fps, threads: threads, keepsTimes: keepsTimes)
+            return try checked(decoded(input, layer: layer, fps: fps, threads: threads, keepsTimes: keepsTimes), input)
         }
         if layer != nil {
             throw MediaError.notSupported(path: input.name, what: "is no HEVC stream: --source-layer does not apply")
         }
-        return try VideoSource.open(input, size: size, fps: fps, bitDepth: bitDepth, keepsTimes: keepsTimes)
+        return try checked(
+            VideoSource.open(input, size: size, fps: fps, bitDepth: bitDepth, keepsTimes: keepsTimes),
+            input)
+    }
+
+    /// Throws where a source is of what can be read, and not encoded.
+    private static func checked(_ source: VideoSource, _ input: InputFile) throws -> VideoSource {
+        let format = source.format
+        if format.chromaFormat != .yuv420 || (format.bitDepth != 8 && format.bitDepth != 10) {
+            throw MediaError.notSupported(
+                path: input.name,
+                what: "is \(format.chromaFormat) of \(format.bitDepth) bits: 4:2:0 of 8 or 10 bits is encoded")
+        }
+        return source
     }
 
     /// Whether Veil decodes it: a byte stream, and of containers those with several layers of HEVC, of which others
@@ -77,7 +90,8 @@ enum SourceInput {
             fps ?? (chunks.frameRate ?? first.frameRate.flatMap { FrameRate($0.0, $0.1) })
             .map(\.fraction) ?? (25, 1)
         let format = VideoFormat(
-            width: first.width, height: first.height, fps: rate, bitDepth: first.bitDepth, colour: first.colour)
+            width: first.width, height: first.height, fps: rate, bitDepth: first.bitDepth,
+            chromaFormat: first.chromaFormat, colour: first.colour)
         var pending: VideoPicture? = first
         let source = VideoSource(path: input.name, format: format) {
             guard let picture = try pending ?? next() else {
@@ -88,7 +102,9 @@ enum SourceInput {
                 return nil
             }
             pending = nil
-            guard picture.width == format.width, picture.height == format.height else {
+            guard picture.width == format.width, picture.height == format.height,
+                picture.chromaFormat == format.chromaFormat
+            else {
                 throw MediaError.notSupported(path: input.name, what: "the picture size changes in the stream")
             }
             return try VideoFrame(picture)

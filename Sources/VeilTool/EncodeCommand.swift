@@ -242,7 +242,7 @@ private final class ReconstructionWriters {
                 if i == writers.count {
                     let format = VideoFormat(
                         width: picture.width, height: picture.height, fps: frameRate, bitDepth: picture.bitDepth,
-                        colour: picture.colour)
+                        chromaFormat: picture.chromaFormat, colour: picture.colour)
                     writers.append(try VideoWriter(path: "\(folder)/layer\(i).y4m", format: format))
                 }
                 try writers[i].write(picture)
@@ -258,6 +258,7 @@ extension VideoWriter {
     /// Writes a picture of the writer's size; of two depths, samples as they are or all at the larger one.
     func write(_ picture: VideoPicture, asTheyAre: Bool = false) throws {
         let needsScaling = picture.bitDepthLuma != picture.bitDepthChroma && !asTheyAre
+        if picture.chromaFormat == .monochrome { return try write(VideoFrame(picture)) }
         try picture.withSamples(ofComponent: 0) { y, yStride in
             try picture.withSamples(ofComponent: 1) { cb, cbStride in
                 try picture.withSamples(ofComponent: 2) { cr, crStride in

@@ -26,11 +26,12 @@ struct MeasureCommand: ParsableCommand {
         let a = try VideoSource.open(path: reference, size: size.map { ($0.width, $0.height) })
         let b = try VideoSource.open(path: distorted, size: size.map { ($0.width, $0.height) })
         guard a.format.width == b.format.width, a.format.height == b.format.height,
-            a.format.bitDepth == b.format.bitDepth
+            a.format.bitDepth == b.format.bitDepth, a.format.chromaFormat == b.format.chromaFormat
         else {
             throw ValidationError(
-                "\(distorted): \(b.format.width)x\(b.format.height) \(b.format.bitDepth) bit, but \(reference) is "
-                    + "\(a.format.width)x\(a.format.height) \(a.format.bitDepth) bit"
+                "\(distorted): \(b.format.width)x\(b.format.height) \(b.format.bitDepth) bit \(b.format.chromaFormat), "
+                    + "but \(reference) is \(a.format.width)x\(a.format.height) \(a.format.bitDepth) bit "
+                    + "\(a.format.chromaFormat)"
             )
         }
         var metrics = Metrics(format: a.format)

@@ -22,14 +22,15 @@ func decodeAllLayers(
         let id = frame.info.nuhLayerId
         frames[id, default: 0] += 1
         let buffer = frame.picture.frame
-        for cIdx in 0..<3 {
-            let shift = cIdx == 0 ? 0 : 1
+        for cIdx in 0..<buffer.chromaFormat.planeCount {
+            let shiftX = buffer.chromaFormat.shiftX(cIdx)
+            let shiftY = buffer.chromaFormat.shiftY(cIdx)
             let plane = buffer.plane(cIdx)
             let w = frame.info.window
-            for y in (w.top >> shift)..<(plane.height - (w.bottom >> shift)) {
+            for y in (w.top >> shiftY)..<(plane.height - (w.bottom >> shiftY)) {
                 let row = plane.row(y)
                 var line: [UInt8] = []
-                for x in (w.left >> shift)..<(plane.width - (w.right >> shift)) {
+                for x in (w.left >> shiftX)..<(plane.width - (w.right >> shiftX)) {
                     line.append(UInt8(truncatingIfNeeded: row[x]))
                     if buffer.bitDepth(cIdx) > 8 { line.append(UInt8(row[x] >> 8)) }
                 }
@@ -40,6 +41,23 @@ func decodeAllLayers(
     for nal in try AnnexBReader.units(of: bytes) { try decoder.push(nal) }
     try decoder.finish()
     return (hashes.mapValues { $0.finalize().map { String(format: "%02x", $0) }.joined() }, frames, decoder.report)
+}
+
+/// Every chroma format and every tool of the range extensions, but for extended precision.
+@Test(arguments: ReferenceStream.rangeExtensions) func rangeExtensionsDecode(stream: ReferenceStream) throws {
+    let bytes = try stream.bytes()
+    if stream.name.hasSuffix("/extended") {
+        #expect(throws: SyntaxError.unsupported(element: "extended_precision_processing_flag", value: 1)) {
+            _ = try decodeAllLayers(bytes)
+        }
+        return
+    }
+    for threads in [1, 3] {
+        let result = try decodeAllLayers(bytes, threads: threads)
+        #expect(result.md5 == [0: stream.md5[0]], "\(threads) threads")
+        #expect(result.report.isClean, "\(result.report)")
+        #expect(result.report.hashesChecked == result.report.picturesDecoded && result.report.hashMismatches == 0)
+    }
 }
 
 /// The repository has its streams, and each is listed.

@@ -69,11 +69,20 @@ int veil_last_status(void);
 
 // Pictures and packets
 
-/// A 4:2:0 picture.
+/// Which chroma samples there are.
+typedef enum veil_chroma_format {
+    VEIL_CHROMA_420 = 0,
+    VEIL_CHROMA_422 = 1,
+    VEIL_CHROMA_444 = 2,
+    /// Luma alone: the other two planes are NULL.
+    VEIL_CHROMA_NONE = 3
+} veil_chroma_format;
+
+/// A picture: 4:2:0, unless a decoder was told that others are welcome.
 typedef struct veil_picture {
     /// sizeof(veil_picture), set by veil_picture_init().
     size_t struct_size;
-    /// Luma samples; may be odd. Chroma planes have half the width and height, rounded up.
+    /// Luma samples; may be odd. 4:2:0 chroma planes have half the width and height, rounded up.
     int32_t width, height;
     /// Bits a sample of all planes. Samples are bytes for 8 bits, else 16-bit words in the machine's order.
     int32_t bit_depth;
@@ -90,7 +99,10 @@ typedef struct veil_picture {
     size_t strides[3];
     /// Of decoded pictures: frames a second as a fraction; 0/0 when the stream does not tell.
     int32_t fps_num, fps_den;
-    uint64_t reserved[8];
+    /// A veil_chroma_format; VEIL_CHROMA_420 of pictures to encode.
+    int32_t chroma_format;
+    int32_t reserved_field;
+    uint64_t reserved[7];
 } veil_picture;
 
 /// An empty picture. `struct_size`: sizeof(veil_picture).
@@ -183,7 +195,9 @@ typedef struct veil_decoder_settings {
     int32_t verify;
     /// Ignore temporal sub-layers above this one, 0 to 6. Default 6.
     int32_t max_temporal_id;
-    int32_t reserved_flags;
+    /// 1: pictures of every chroma format are given out, which veil_picture.chroma_format tells; 0: others than 4:2:0
+    /// are an error. Default 0.
+    int32_t all_chroma_formats;
     /// NULL decodes to what someone without keys sees. Default NULL.
     const veil_keys *keys;
     uint64_t reserved[16];

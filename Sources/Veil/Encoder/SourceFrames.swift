@@ -80,6 +80,10 @@ final class LayerSources {
         _ source: SourceFrame, _ width: Int, _ height: Int, _ bitDepth: Int, layer: Int? = nil
     ) throws {
         let f = source.frame.format
+        if f.chromaFormat != .yuv420 {
+            throw SettingsError(
+                (layer == nil ? "" : ": ") + "a \(f.chromaFormat) picture, where 4:2:0 is coded", layer: layer)
+        }
         guard f.width == width, f.height == height, f.bitDepth == bitDepth else {
             throw SettingsError(
                 (layer == nil ? "" : ": ")

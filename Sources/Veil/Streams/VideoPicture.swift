@@ -5,14 +5,16 @@ import VeilDecoder
 import VeilMedia
 import VeilRecon
 
-/// A 4:2:0 picture: what a ``VideoEncoder`` takes and a ``VideoDecoder`` gives. Its samples do not change.
+/// A picture: what a ``VideoEncoder`` takes (4:2:0) and a ``VideoDecoder`` gives. Its samples do not change.
 public struct VideoPicture: Sendable {
-    /// Luma samples. Odd sizes are allowed; chroma planes then have the half rounded up.
+    /// Luma samples. Odd sizes are allowed; chroma planes of half the size are then rounded up.
     public let width: Int
     public let height: Int
     /// Bits a sample of luma and of chroma, 8 or 10 to encode. The two may differ in decoded pictures.
     public let bitDepthLuma: Int
     public let bitDepthChroma: Int
+    /// Which chroma samples there are: 4:2:0 of pictures to encode.
+    public let chromaFormat: ChromaFormat
     /// nuh_layer_id of the layer it was decoded from; 0 for pictures to encode.
     public let layer: Int
     /// PicOrderCntVal (8.3.1) of a decoded picture.
@@ -41,7 +43,7 @@ public struct VideoPicture: Sendable {
     /// `((width + 1) / 2) * ((height + 1) / 2)` of each chroma. Throws ``PictureError``.
     public init(width: Int, height: Int, bitDepth: Int = 8, planes: [[UInt16]]) throws {
         try Self.check(width, height, bitDepth)
-        let sizes = (0..<3).map { Self.size($0, width, height) }.map { $0.width * $0.height }
+        let sizes = Self.counts(width, height)
         guard planes.map(\.count) == sizes else {
             throw PictureError.planes(width: width, height: height, samples: planes.map(\.count))
         }
@@ -57,7 +59,7 @@ public struct VideoPicture: Sendable {
     /// A picture of 8-bit planar I420 bytes: Y, Cb, Cr one after the other. Throws ``PictureError``.
     public init(i420 bytes: some Collection<UInt8>, width: Int, height: Int) throws {
         try Self.check(width, height, 8)
-        let sizes = (0..<3).map { Self.size($0, width, height) }.map { $0.width * $0.height }
+        let sizes = Self.counts(width, height)
         guard bytes.count == sizes.reduce(0, +) else {
             throw PictureError.planes(width: width, height: height, samples: [bytes.count])
         }
@@ -74,6 +76,7 @@ public struct VideoPicture: Sendable {
         self.height = height
         bitDepthLuma = bitDepth
         bitDepthChroma = bitDepth
+        chromaFormat = .yuv420
         layer = 0
         pictureOrderCount = 0
         frameRate = nil
@@ -89,22 +92,27 @@ public struct VideoPicture: Sendable {
         guard bitDepth == 8 || bitDepth == 10 else { throw PictureError.bitDepth(bitDepth) }
     }
 
-    private static func size(_ component: Int, _ width: Int, _ height: Int) -> (width: Int, height: Int) {
-        component == 0 ? (width, height) : ((width + 1) / 2, (height + 1) / 2)
+    /// Samples of each component of a 4:2:0 picture.
+    private static func counts(_ width: Int, _ height: Int) -> [Int] {
+        (0..<3).map { ChromaFormat.yuv420.size(ofComponent: $0, width: width, height: height) }
+            .map { $0.width * $0.height }
     }
 
     // MARK: Samples
 
-    /// Width and height of a component in samples: 0 is Y, 1 Cb, 2 Cr.
-    public func size(ofComponent component: Int) -> (width: Int, height: Int) { Self.size(component, width, height) }
+    /// Width and height of a component in samples: 0 is Y, 1 Cb, 2 Cr (which have none in monochrome pictures).
+    public func size(ofComponent component: Int) -> (width: Int, height: Int) {
+        chromaFormat.size(ofComponent: component, width: width, height: height)
+    }
 
     /// Bits a sample of a component.
     public func bitDepth(ofComponent component: Int) -> Int { component == 0 ? bitDepthLuma : bitDepthChroma }
 
-    /// Y, Cb, Cr: rows of samples without gaps, each component at its own depth. Copies, of decoded pictures.
+    /// Y, Cb, Cr, or Y alone: rows of samples without gaps, each component at its own depth. Copies, of decoded
+    /// pictures.
     public var planes: [[UInt16]] {
         if case .planes(let planes) = storage { return planes }
-        return (0..<3).map { samples(ofComponent: $0, bitDepth: bitDepth(ofComponent: $0)) }
+        return (0..<chromaFormat.planeCount).map { samples(ofComponent: $0, bitDepth: bitDepth(ofComponent: $0)) }
     }
 
     /// The samples of a component where they are, with no copy: rows of `size(ofComponent:).width` samples that begin
@@ -113,13 +121,14 @@ public struct VideoPicture: Sendable {
         ofComponent component: Int, _ body: (_ samples: UnsafeBufferPointer<UInt16>, _ stride: Int) throws -> R
     ) rethrows -> R {
         let size = size(ofComponent: component)
+        if size.height == 0 { return try body(UnsafeBufferPointer(start: nil, count: 0), 0) }
         switch storage {
         case .planes(let planes): return try planes[component].withUnsafeBufferPointer { try body($0, size.width) }
         case .window(let frame, let left, let top):
             let plane = frame.plane(component)
-            let shift = component == 0 ? 0 : 1
             let samples = UnsafeBufferPointer(
-                start: plane.at(left >> shift, top >> shift), count: (size.height - 1) * plane.stride + size.width)
+                start: plane.at(left >> chromaFormat.shiftX(component), top >> chromaFormat.shiftY(component)),
+                count: (size.height - 1) * plane.stride + size.width)
             return try withExtendedLifetime(frame) { try body(samples, plane.stride) }
         }
     }
@@ -146,10 +155,11 @@ public struct VideoPicture: Sendable {
         }
     }
 
-    /// Planar bytes at ``bitDepth``: one a sample for 8 bits, two (least significant first) for more.
+    /// Planar bytes at ``bitDepth``: one a sample for 8 bits, two (least significant first) for more. Other chroma
+    /// formats than 4:2:0 have the planes that they have.
     public var i420: [UInt8] {
         var bytes: [UInt8] = []
-        for component in 0..<3 {
+        for component in 0..<chromaFormat.planeCount {
             let samples = samples(ofComponent: component, bitDepth: bitDepth)
             if bitDepth == 8 {
                 bytes.append(contentsOf: samples.lazy.map { UInt8(truncatingIfNeeded: $0) })
@@ -192,7 +202,9 @@ extension VideoPicture {
         width = frame.width
         height = frame.height
         bitDepthLuma = buffer.bitDepthLuma
-        bitDepthChroma = buffer.bitDepthChroma
+        // Monochrome pictures have no samples of the other depth.
+        bitDepthChroma = buffer.chromaFormat == .monochrome ? buffer.bitDepthLuma : buffer.bitDepthChroma
+        chromaFormat = buffer.chromaFormat
         layer = frame.info.nuhLayerId
         pictureOrderCount = Int(frame.info.poc)
         if let timing = frame.timing, timing.timeScale > 0, timing.numUnitsInTick > 0 {
@@ -212,6 +224,7 @@ extension VideoPicture {
         self.height = height
         bitDepthLuma = picture.frame.bitDepthLuma
         bitDepthChroma = picture.frame.bitDepthChroma
+        chromaFormat = picture.frame.chromaFormat
         self.layer = layer
         pictureOrderCount = Int(picture.poc)
         frameRate = nil
@@ -228,8 +241,10 @@ extension VideoFrame {
         self.init(
             format: VideoFormat(
                 width: picture.width, height: picture.height, fps: fps, bitDepth: picture.bitDepth,
-                colour: picture.colour),
-            planes: (0..<3).map { picture.samples(ofComponent: $0, bitDepth: picture.bitDepth) })
+                chromaFormat: picture.chromaFormat, colour: picture.colour),
+            planes: (0..<picture.chromaFormat.planeCount).map {
+                picture.samples(ofComponent: $0, bitDepth: picture.bitDepth)
+            })
         userData = picture.userData
     }
 }

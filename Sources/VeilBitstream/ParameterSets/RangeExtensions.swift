@@ -41,13 +41,26 @@ extension SequenceParameterSet {
 
     /// Throws what can be parsed (and so encrypted) but not decoded, by name.
     package func checkDecodable() throws {
-        if chromaFormatIdc != 1 { throw SyntaxError.unsupported(element: "chroma_format_idc", value: chromaFormatIdc) }
-        if bitDepthLumaMinus8 > 2 {
+        try check(mostBits: 12)
+        if rangeExtension.extendedPrecisionProcessingFlag {
+            throw SyntaxError.unsupported(element: "extended_precision_processing_flag", value: 1)
+        }
+    }
+
+    private func check(mostBits: Int) throws {
+        if bitDepthY > mostBits {
             throw SyntaxError.unsupported(element: "bit_depth_luma_minus8", value: bitDepthLumaMinus8)
         }
-        if bitDepthChromaMinus8 > 2 {
+        if bitDepthC > mostBits {
             throw SyntaxError.unsupported(element: "bit_depth_chroma_minus8", value: bitDepthChromaMinus8)
         }
+    }
+
+    /// Throws what version 1 of the standard does not have, by name: 4:2:0 of up to 10 bits without the tools of the
+    /// range extensions is left.
+    package func checkPlain() throws {
+        if chromaFormatIdc != 1 { throw SyntaxError.unsupported(element: "chroma_format_idc", value: chromaFormatIdc) }
+        try check(mostBits: 10)
         for (element, flag) in RangeExtension.flags where rangeExtension[keyPath: flag] {
             throw SyntaxError.unsupported(element: element, value: 1)
         }
@@ -98,8 +111,8 @@ extension PictureParameterSet {
         }
     }
 
-    /// Throws what can be parsed (and so encrypted) but not decoded, by name.
-    package func checkDecodable() throws {
+    /// As `SequenceParameterSet.checkPlain`.
+    package func checkPlain() throws {
         let e = rangeExtension
         func check(_ element: String, _ value: Int) throws {
             if value != 0 { throw SyntaxError.unsupported(element: element, value: value) }

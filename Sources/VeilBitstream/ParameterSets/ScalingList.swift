@@ -70,8 +70,10 @@ package struct ScalingList: Equatable, Sendable {
     /// ScalingFactor of a block size (log2 2...5) and matrixId (0...5), in raster order `y << log2 | x`.
     package func factors(log2Size: Int, matrixId: Int) -> [UInt8] {
         let sizeId = log2Size - 2
-        let matrix = sizeId == 3 ? matrixId / 3 : matrixId
-        let list = lists[sizeId][matrix]
+        // The factors of 32x32 chroma blocks (4:4:4) are those of 16x16 ones.
+        let from = sizeId == 3 && matrixId % 3 != 0 ? 2 : sizeId
+        let matrix = from == 3 ? matrixId / 3 : matrixId
+        let list = lists[from][matrix]
         let size = 1 << log2Size
         let side = sizeId == 0 ? 4 : 8
         let shift = log2Size - (sizeId == 0 ? 2 : 3)
@@ -87,7 +89,7 @@ package struct ScalingList: Equatable, Sendable {
         for y in 0..<size {
             for x in 0..<size { result[y << log2Size | x] = small[(y >> shift) * side + (x >> shift)] }
         }
-        if sizeId > 1 { result[0] = dc[sizeId][matrix] }
+        if sizeId > 1 { result[0] = dc[from][matrix] }
         return result
     }
 }

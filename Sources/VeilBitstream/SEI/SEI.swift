@@ -82,18 +82,24 @@ package enum DecodedPictureHash: Equatable, Sendable {
         switch type {
         case 0:
             var hashes: [[UInt8]] = []
-            for _ in 0..<3 {
+            // Monochrome pictures have one.
+            for _ in 0..<(payload.count > 17 ? 3 : 1) {
                 var hash: [UInt8] = []
                 for _ in 0..<16 { hash.append(UInt8(try r.u(8, "picture_md5"))) }
                 hashes.append(hash)
             }
             self = .md5(hashes)
-        case 1: self = .crc([try r.u(16, "picture_crc"), try r.u(16, "picture_crc"), try r.u(16, "picture_crc")])
-        case 2:
-            self = .checksum([
-                try r.u(32, "picture_checksum"), try r.u(32, "picture_checksum"), try r.u(32, "picture_checksum"),
-            ])
+        case 1: self = .crc(try (0..<(payload.count > 3 ? 3 : 1)).map { _ in try r.u(16, "picture_crc") })
+        case 2: self = .checksum(try (0..<(payload.count > 5 ? 3 : 1)).map { _ in try r.u(32, "picture_checksum") })
         default: return nil
+        }
+    }
+
+    /// How many components it is of.
+    package var count: Int {
+        switch self {
+        case .md5(let hashes): return hashes.count
+        case .crc(let values), .checksum(let values): return values.count
         }
     }
 

@@ -32,8 +32,12 @@ package struct PictureFormat: Hashable, Sendable {
     package let height: Int
     package let bitDepthLuma: Int
     package let bitDepthChroma: Int
+    package let chromaFormat: ChromaFormat
 
-    package init(width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int) {
+    package init(
+        width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int, chromaFormat: ChromaFormat = .yuv420
+    ) {
+        self.chromaFormat = chromaFormat
         self.width = width
         self.height = height
         self.bitDepthLuma = bitDepthLuma
@@ -43,9 +47,9 @@ package struct PictureFormat: Hashable, Sendable {
     package var lumaSamples: Int { width * height }
 }
 
-/// Owner of the memory of three 4:2:0 planes.
+/// Owner of the memory of a picture: three planes, or one of monochrome.
 package final class FrameBuffer: @unchecked Sendable {
-    /// Of chroma planes half.
+    /// Of 4:2:0 chroma planes half.
     package static let lumaMargin = 96
     /// Of pictures that nothing is predicted from: what kernels may read beyond a block.
     package static let sourceMargin = 32
@@ -54,7 +58,8 @@ package final class FrameBuffer: @unchecked Sendable {
     package let height: Int
     package let bitDepthLuma: Int
     package let bitDepthChroma: Int
-    /// Y, Cb, Cr.
+    package let chromaFormat: ChromaFormat
+    /// Y, Cb, Cr; of monochrome the last two hold nothing.
     package let planes: (Plane, Plane, Plane)
     private let memory: UnsafeMutableRawPointer
     private let byteCount: Int
@@ -62,12 +67,14 @@ package final class FrameBuffer: @unchecked Sendable {
 
     /// - Parameters:
     ///   - width, height: in luma samples, both even (pic_width_in_luma_samples is a multiple of MinCbSizeY).
-    ///   - margin: luma samples beyond each side, a multiple of 32; chroma planes have half of it.
+    ///   - margin: luma samples beyond each side, a multiple of 32; 4:2:0 chroma planes have half of it.
     ///   - isPooled: the memory was used before and will be used again. Not for pictures that are hardly ever
     ///     touched: untouched memory costs nothing unless it is taken from those who would have touched it.
     package init(
-        width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int, margin: Int = lumaMargin, isPooled: Bool = true
+        width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int, chromaFormat: ChromaFormat = .yuv420,
+        margin: Int = lumaMargin, isPooled: Bool = true
     ) {
+        self.chromaFormat = chromaFormat
         self.width = width
         self.height = height
         self.bitDepthLuma = bitDepthLuma
@@ -78,7 +85,11 @@ package final class FrameBuffer: @unchecked Sendable {
             return (stride, stride * (h + 2 * margin) + 64)
         }
         let luma = layout(width, height, margin)
-        let chroma = layout(width / 2, height / 2, margin / 2)
+        let hasChroma = chromaFormat != .monochrome
+        let chromaMargin = !hasChroma ? 0 : chromaFormat == .yuv420 ? margin / 2 : margin
+        let chromaWidth = hasChroma ? width >> chromaFormat.chromaShiftX : 0
+        let chromaHeight = hasChroma ? height >> chromaFormat.chromaShiftY : 0
+        let chroma = layout(chromaWidth, chromaHeight, chromaMargin)
         let total = (luma.samples + 2 * chroma.samples) * 2
         byteCount = total
         self.isPooled = isPooled
@@ -91,8 +102,8 @@ package final class FrameBuffer: @unchecked Sendable {
         }
         planes = (
             plane(0, luma, width, height, margin),
-            plane(luma.samples, chroma, width / 2, height / 2, margin / 2),
-            plane(luma.samples + chroma.samples, chroma, width / 2, height / 2, margin / 2)
+            plane(luma.samples, chroma, chromaWidth, chromaHeight, chromaMargin),
+            plane(luma.samples + chroma.samples, chroma, chromaWidth, chromaHeight, chromaMargin)
         )
     }
 
@@ -107,7 +118,16 @@ package final class FrameBuffer: @unchecked Sendable {
     @inlinable package func bitDepth(_ cIdx: Int) -> Int { cIdx == 0 ? bitDepthLuma : bitDepthChroma }
 
     package var format: PictureFormat {
-        PictureFormat(width: width, height: height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma)
+        PictureFormat(
+            width: width, height: height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma,
+            chromaFormat: chromaFormat)
+    }
+
+    /// A frame of a format.
+    package convenience init(_ format: PictureFormat) {
+        self.init(
+            width: format.width, height: format.height, bitDepthLuma: format.bitDepthLuma,
+            bitDepthChroma: format.bitDepthChroma, chromaFormat: format.chromaFormat)
     }
 }
 

@@ -338,7 +338,7 @@ extension SliceDataSyntax {
 package enum IntraModes {
     /// The mode of 4:2:2 chroma, whose samples are twice as wide as high (Table 8-3).
     package static let process422: [UInt8] = [
-        0, 1, 2, 2, 2, 2, 3, 5, 7, 8, 10, 11, 13, 15, 16, 18, 19, 20, 21, 22, 23, 23, 24, 24, 25, 25, 26, 27, 27, 28,
+        0, 1, 2, 2, 2, 2, 3, 5, 7, 8, 10, 12, 13, 15, 17, 18, 19, 20, 21, 22, 23, 23, 24, 24, 25, 25, 26, 27, 27, 28,
         28, 29, 29, 30, 31,
     ]
 }

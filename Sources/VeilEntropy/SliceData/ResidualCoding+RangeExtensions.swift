@@ -9,20 +9,21 @@ extension SliceDataSyntax {
     @inline(never)
     mutating func beginExtended(_ c: inout C, isSkipped: Bool, cIdx: Int, mode: UInt8) -> Bool {
         let hasNoTransform = isSkipped || cuTransquantBypass
-        var isDifferential = false
+        rdpcm = 0
         if !cuIsIntra && p.explicitRdpcmEnabledFlag && hasNoTransform {
             let offset = cIdx > 0 ? 1 : 0
-            isDifferential = c.decision(0, Context.explicitRdpcmFlag + offset) != 0
-            if isDifferential { _ = c.decision(0, Context.explicitRdpcmDirFlag + offset) }
+            if c.decision(0, Context.explicitRdpcmFlag + offset) != 0 {
+                rdpcm = c.decision(0, Context.explicitRdpcmDirFlag + offset) != 0 ? 2 : 1
+            }
         } else if cuIsIntra && p.implicitRdpcmEnabledFlag && hasNoTransform {
-            isDifferential = mode == 10 || mode == 26
+            rdpcm = mode == 10 ? 1 : mode == 26 ? 2 : 0
         }
         log2Range = p.log2TransformRange(cIdx: cIdx)
         if p.persistentRiceAdaptationEnabledFlag {
             statCoeff = Context.statCoeff + (cIdx == 0 ? 2 : 0) + (hasNoTransform ? 1 : 0)
             largestRice = Int.max
         }
-        return isDifferential
+        return rdpcm != 0
     }
 
     /// StatCoeff after the first coeff_abs_level_remaining of a sub-block (9.3.3.11).

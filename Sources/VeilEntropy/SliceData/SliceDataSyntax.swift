@@ -24,6 +24,8 @@ package struct SliceDataSyntax<C: BinCoder> {
     var isCuQpDeltaCoded = false
     var cuQpDeltaVal = 0
     var isCuChromaQpOffsetCoded = false
+    /// The entry of the chroma QP offset lists in force, from 1; 0 for none.
+    var cuChromaQpOffset: UInt8 = 0
     var xQg = 0
     var yQg = 0
     /// The CU being coded: what its transform tree needs.
@@ -42,6 +44,8 @@ package struct SliceDataSyntax<C: BinCoder> {
     var statCoeff = -1
     var largestRice = 4
     var log2Range = 15
+    /// Its residual DPCM: 0 none, 1 to the right, 2 down.
+    var rdpcm: UInt8 = 0
     /// Writers: the next CU, PU and TU to code.
     var cuCursor = 0
     var tuCursor = 0

@@ -36,6 +36,9 @@ package struct SliceParameters: Sendable {
     package var chromaArrayType = 1
     /// Any of the range extension's tools below is on that residual_coding asks for in each block.
     package var usesRangeExtension = false
+    /// Transform units have a `TransformUnitExtension` beside them: chroma that is not 4:2:0, or tools of the range
+    /// extensions.
+    package var extendsRecords = false
     package var log2MaxTransformSkipSize = 2
     package var transformSkipContextEnabledFlag = false
     package var implicitRdpcmEnabledFlag = false
@@ -62,6 +65,7 @@ package struct SliceParameters: Sendable {
 
     package init(grid: CTBGrid) { self.grid = grid }
 
+    package var chromaFormat: ChromaFormat { ChromaFormat(rawValue: UInt8(chromaArrayType)) ?? .yuv420 }
     package var picWidthInLumaSamples: Int { grid.width }
     package var picHeightInLumaSamples: Int { grid.height }
     package var picWidthInCtbsY: Int { grid.widthInCtbs }

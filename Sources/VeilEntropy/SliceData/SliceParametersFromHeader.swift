@@ -60,6 +60,9 @@ extension SliceParameters {
         cuChromaQpOffsetEnabledFlag = h.cuChromaQpOffsetEnabledFlag
         log2MinCuChromaQpOffsetSize = max(
             sps.ctbLog2SizeY - pps.rangeExtension.diffCuChromaQpOffsetDepth, sps.minCbLog2SizeY)
+        extendsRecords =
+            chromaArrayType > 1 || usesRangeExtension || crossComponentPredictionEnabledFlag
+            || cuChromaQpOffsetEnabledFlag
         chromaQpOffsetListLenMinus1 = max(pps.rangeExtension.chromaQpOffsetList.count - 1, 0)
         bitDepthY = sps.bitDepthY
         bitDepthC = sps.bitDepthC

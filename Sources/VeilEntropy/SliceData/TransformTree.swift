@@ -92,11 +92,12 @@ extension SliceDataSyntax {
             tu.yBase = Int32(truncatingIfNeeded: ownChroma ? y0 : yBase)
             tu.cbf = cbfLuma ? 1 : 0
             if tu.hasChroma { tu.cbf |= (cbfCb != 0 ? 2 : 0) | (cbfCr != 0 ? 4 : 0) }
+            if C.records && p.extendsRecords { beginExtension(ctu, tu, cbfCb: cbfCb, cbfCr: cbfCr) }
         }
         if cbfLuma || cbfCb | cbfCr != 0 {
             if p.cuQpDeltaEnabledFlag && !isCuQpDeltaCoded { cuQpDelta(ctu) }
             if p.cuChromaQpOffsetEnabledFlag && cbfCb | cbfCr != 0 && !cuTransquantBypass && !isCuChromaQpOffsetCoded {
-                cuChromaQpOffset()
+                chromaQpOffset()
             }
             if cbfLuma {
                 let mode = cuIsIntra ? modeOfPartition(tu.partition) : 0
@@ -104,9 +105,10 @@ extension SliceDataSyntax {
                     ctu, &tu.residual.0, &tu.transformSkip, log2: log2TrafoSize, cIdx: 0,
                     scanIdx: cuIsIntra && (log2TrafoSize == 2 || log2TrafoSize == 3) ? Self.scanIdx(mode) : 0,
                     mode: mode)
+                if C.records && p.extendsRecords { extend(ctu, block: 0, transformSkip: tu.transformSkip & 1) }
             }
-            if tu.hasChroma && p.chromaArrayType != 1 {
-                chromaOfOtherFormats(ctu, &tu, cbfLuma: cbfLuma, cbfCb: cbfCb, cbfCr: cbfCr)
+            if tu.hasChroma && (p.chromaArrayType != 1 || p.extendsRecords) {
+                extendedChroma(ctu, &tu, cbfLuma: cbfLuma, cbfCb: cbfCb, cbfCr: cbfCr)
             } else if tu.hasChroma {
                 let log2C = Int(tu.log2TrafoSizeC)
                 let scan = cuIsIntra && log2C == 2 ? Self.scanIdx(intraModeC) : 0
@@ -128,10 +130,31 @@ extension SliceDataSyntax {
         }
     }
 
-    /// The chroma blocks of a transform unit of 4:2:2 (two of each component, one below the other) or 4:4:4, and how
-    /// they are predicted from luma.
+    /// What the range extensions know of a transform unit before its blocks are read.
     @inline(never)
-    private mutating func chromaOfOtherFormats(
+    private mutating func beginExtension(_ ctu: CodingTreeUnit, _ tu: TransformUnit, cbfCb: UInt8, cbfCr: UInt8) {
+        var e = TransformUnitExtension()
+        e.cbf = tu.cbf & 1
+        if tu.hasChroma { e.cbf |= cbfCb << 1 | cbfCr << 3 }
+        e.intraPredModeC = p.chromaArrayType == 3 ? Self.mode(intraModesC, tu.partition) : intraModeC
+        ctu.extensions[ctu.tuCount] = e
+    }
+
+    /// What one block was coded with.
+    @inline(never)
+    private mutating func extend(_ ctu: CodingTreeUnit, block: Int, transformSkip: UInt8) {
+        let e = ctu.extensions + ctu.tuCount
+        let bit: UInt8 = 1 << UInt8(block)
+        if transformSkip != 0 { e.pointee.transformSkip |= bit }
+        if rdpcm != 0 { e.pointee.rdpcm |= bit }
+        if rdpcm == 2 { e.pointee.rdpcmIsVertical |= bit }
+        e.pointee.cuChromaQpOffset = cuChromaQpOffset
+    }
+
+    /// The chroma blocks of a transform unit of 4:2:2 (two of each component, one below the other) or 4:4:4, or of
+    /// any format with other tools of the range extensions, and how they are predicted from luma.
+    @inline(never)
+    private mutating func extendedChroma(
         _ ctu: CodingTreeUnit, _ tu: inout TransformUnit, cbfLuma: Bool, cbfCb: UInt8, cbfCr: UInt8
     ) {
         let log2C = Int(tu.log2TrafoSizeC)
@@ -142,28 +165,46 @@ extension SliceDataSyntax {
             p.crossComponentPredictionEnabledFlag && isFull && cbfLuma
             && (!cuIsIntra || chromaFollowsLuma >> tu.partition & 1 != 0)
         for c in 0..<2 {
-            if crosses { crossComponentPrediction(c) }
+            if crosses { crossComponentPrediction(ctu, c) }
             let cbf = c == 0 ? cbfCb : cbfCr
             for i in 0..<2 where cbf >> UInt8(i) & 1 != 0 {
                 var block = c == 0 ? tu.residual.1 : tu.residual.2
                 var transformSkip: UInt8 = C.reads ? 0 : tu.transformSkip
                 residualCoding(ctu, &block, &transformSkip, log2: log2C, cIdx: 1 + c, scanIdx: scan, mode: mode)
+                if !C.reads || !C.records { continue }
+                extend(ctu, block: 1 + 2 * c + i, transformSkip: transformSkip)
+                switch (c, i) {
+                case (0, 0): tu.residual.1 = block
+                case (1, 0): tu.residual.2 = block
+                case (0, _): ctu.extensions[ctu.tuCount].lower.0 = block
+                default: ctu.extensions[ctu.tuCount].lower.1 = block
+                }
             }
         }
     }
 
     /// cross_comp_pred() (7.3.8.12).
-    private mutating func crossComponentPrediction(_ c: Int) {
+    private mutating func crossComponentPrediction(_ ctu: CodingTreeUnit, _ c: Int) {
         let magnitude = coder.unary(0, 4, Context.log2ResScaleAbsPlus1 + 4 * c, shift: 0)
-        if magnitude != 0 { _ = coder.decision(0, Context.resScaleSignFlag + c) }
+        if magnitude == 0 { return }
+        let isNegative = coder.decision(0, Context.resScaleSignFlag + c) != 0
+        if !C.records { return }
+        let scale = Int8(1 << (magnitude - 1)) * (isNegative ? -1 : 1)
+        if c == 0 {
+            ctu.extensions[ctu.tuCount].resScaleVal.0 = scale
+        } else {
+            ctu.extensions[ctu.tuCount].resScaleVal.1 = scale
+        }
     }
 
     /// chroma_qp_offset() (7.3.8.14).
-    private mutating func cuChromaQpOffset() {
+    private mutating func chromaQpOffset() {
         let flag = coder.decision(0, Context.cuChromaQpOffsetFlag)
+        cuChromaQpOffset = flag != 0 ? 1 : 0
         if flag != 0 && p.chromaQpOffsetListLenMinus1 > 0 {
             // All bins share one context.
-            _ = coder.unary(0, p.chromaQpOffsetListLenMinus1, Context.cuChromaQpOffsetIdx, shift: 8)
+            cuChromaQpOffset += UInt8(
+                coder.unary(0, p.chromaQpOffsetListLenMinus1, Context.cuChromaQpOffsetIdx, shift: 8))
         }
         isCuChromaQpOffsetCoded = true
     }

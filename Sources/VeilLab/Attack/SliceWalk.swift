@@ -109,8 +109,8 @@ final class SliceWalk {
         let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
         // Records of coefficients are made and written for these formats only.
-        try sps.checkDecodable()
-        try pps.checkDecodable()
+        try sps.checkPlain()
+        try pps.checkPlain()
         if h.firstSliceSegmentInPicFlag || current?.position.layer != layer {
             let place = order.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb)
             let position = Position(

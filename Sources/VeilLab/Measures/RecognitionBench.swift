@@ -136,6 +136,9 @@ package enum GalleryPictures {
         let source = try VideoSource.open(path: path)
         var target = format
         target.bitDepth = source.format.bitDepth
+        target.chromaFormat = source.format.chromaFormat
+        var format = format
+        format.chromaFormat = source.format.chromaFormat
         let scale = Downsampler(source: source.format, target: target)
         var index = 0
         var frames: [VideoFrame] = []
@@ -164,14 +167,14 @@ package enum GalleryPictures {
         let x = (format.width - small.width) * (place % 3) / 2 & ~1
         let y = (format.height - small.height) * (place / 3) / 2 & ~1
         let cut = VideoFrame(format: small)
-        for c in 0..<3 {
+        for c in 0..<format.chromaFormat.planeCount {
             let size = small.size(ofComponent: c)
             let whole = format.size(ofComponent: c)
-            let s = c == 0 ? 0 : 1
+            let left = x >> format.chromaFormat.shiftX(c)
             for j in 0..<size.height {
-                let from = (y >> s) + (turns ? size.height - 1 - j : j)
+                let from = (y >> format.chromaFormat.shiftY(c)) + (turns ? size.height - 1 - j : j)
                 for i in 0..<size.width {
-                    let at = (x >> s) + (mirrors ? size.width - 1 - i : i)
+                    let at = left + (mirrors ? size.width - 1 - i : i)
                     cut.planes[c][j * size.width + i] = frame.planes[c][from * whole.width + at]
                 }
             }

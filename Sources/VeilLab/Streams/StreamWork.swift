@@ -127,18 +127,19 @@ extension VideoFrame {
         let fps = decoded.timing.map { ($0.timeScale, $0.numUnitsInTick) } ?? (25, 1)
         let format = VideoFormat(
             width: decoded.width, height: decoded.height, fps: fps.0 > 0 && fps.1 > 0 ? fps : (25, 1),
-            bitDepth: buffer.bitDepthLuma, colour: decoded.colour)
+            bitDepth: buffer.bitDepthLuma, chromaFormat: buffer.chromaFormat, colour: decoded.colour)
         self.init(
             format: format,
-            planes: (0..<3).map { c in
+            planes: (0..<buffer.chromaFormat.planeCount).map { c in
                 let size = format.size(ofComponent: c)
-                let s = c == 0 ? 0 : 1
+                let left = window.left >> buffer.chromaFormat.shiftX(c)
+                let top = window.top >> buffer.chromaFormat.shiftY(c)
                 let plane = buffer.plane(c)
                 var samples: [UInt16] = []
                 samples.reserveCapacity(size.width * size.height)
                 for y in 0..<size.height {
                     samples += UnsafeBufferPointer(
-                        start: plane.at(window.left >> s, y + (window.top >> s)), count: size.width)
+                        start: plane.at(left, y + top), count: size.width)
                 }
                 return samples
             })

@@ -1,51 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
+import VeilCore
 
-/// Size, rate and depth of 4:2:0 video, and what its samples mean. Formats are equal whose frames are stored alike.
+/// Size, rate, depth and chroma format of video, and what its samples mean. Formats are equal whose frames are stored alike.
 public struct VideoFormat: Equatable, Sendable {
-    /// Luma samples; may be odd (chroma planes then have the half rounded up).
+    /// Luma samples; may be odd (chroma planes of half the size are then rounded up).
     public var width: Int
     public var height: Int
     public var fps: (numerator: Int, denominator: Int)
-    /// Bits per sample, 8 or 10.
+    /// Bits per sample; 8 or 10 to be encoded.
     public var bitDepth: Int
+    public var chromaFormat: ChromaFormat
     public var colour: ColourDescription
 
     public init(
         width: Int, height: Int, fps: (numerator: Int, denominator: Int) = (25, 1), bitDepth: Int = 8,
-        colour: ColourDescription = ColourDescription()
+        chromaFormat: ChromaFormat = .yuv420, colour: ColourDescription = ColourDescription()
     ) {
         self.width = width
         self.height = height
         self.fps = fps
         self.bitDepth = bitDepth
+        self.chromaFormat = chromaFormat
         self.colour = colour
     }
 
     public static func == (a: Self, b: Self) -> Bool {
         a.width == b.width && a.height == b.height && a.fps == b.fps && a.bitDepth == b.bitDepth
+            && a.chromaFormat == b.chromaFormat
     }
 
     var bytesPerSample: Int { bitDepth > 8 ? 2 : 1 }
 
     /// Width and height of a component.
     public func size(ofComponent c: Int) -> (width: Int, height: Int) {
-        c == 0 ? (width, height) : ((width + 1) / 2, (height + 1) / 2)
+        chromaFormat.size(ofComponent: c, width: width, height: height)
     }
 
     /// Bytes of one raw frame.
     public var frameBytes: Int {
-        (0..<3).reduce(0) { sum, c in
+        (0..<chromaFormat.planeCount).reduce(0) { sum, c in
             let s = size(ofComponent: c)
             return sum + s.width * s.height * bytesPerSample
         }
     }
 }
 
-/// One 4:2:0 picture: planes of UInt16 samples in row order, without gaps.
+/// One picture: planes of UInt16 samples in row order, without gaps.
 public final class VideoFrame: @unchecked Sendable {
     public let format: VideoFormat
-    /// Y, Cb, Cr.
+    /// Y, Cb, Cr; or Y alone.
     public var planes: [[UInt16]]
     /// Payloads of registered user data messages that belong to the picture.
     public var userData: [[UInt8]] = []
@@ -58,7 +62,7 @@ public final class VideoFrame: @unchecked Sendable {
     public convenience init(format: VideoFormat) {
         self.init(
             format: format,
-            planes: (0..<3).map { c in
+            planes: (0..<format.chromaFormat.planeCount).map { c in
                 let s = format.size(ofComponent: c)
                 return [UInt16](repeating: 0, count: s.width * s.height)
             })

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilCore
 
 /// Reads frames one after the other from y4m, raw yuv, a pipe, or (through ffmpeg) any container; or from whatever else
 /// makes them.
@@ -187,15 +188,13 @@ public final class VideoSource {
                 if value == "COLORRANGE=FULL" { format.colour.isFullRange = true }
                 if value == "COLORRANGE=LIMITED" { format.colour.isFullRange = false }
             case "C":
-                switch value {
-                case "420", "420jpeg": format.bitDepth = 8
-                case "420mpeg2": format.colour.chromaLocation = 0
-                case "420paldv": format.colour.chromaLocation = 2
-                case "420p10": format.bitDepth = 10
-                default:
-                    throw MediaError.notSupported(
-                        path: path, what: "colour space C\(value) is not supported (4:2:0, 8 or 10 bit is)")
+                guard let sampling = sampling(value) else {
+                    throw MediaError.notSupported(path: path, what: "colour space C\(value) is not supported")
                 }
+                format.chromaFormat = sampling.format
+                format.bitDepth = sampling.bitDepth
+                if value == "420mpeg2" { format.colour.chromaLocation = 0 }
+                if value == "420paldv" { format.colour.chromaLocation = 2 }
             default: break
             }
         }
@@ -203,6 +202,21 @@ public final class VideoSource {
             throw MediaError.notSupported(path: path, what: "y4m size \(format.width)x\(format.height) is out of range")
         }
         return format
+    }
+
+    /// What a colour space tag says: 420jpeg, 422p10, mono12.
+    private static func sampling(_ tag: Substring) -> (format: ChromaFormat, bitDepth: Int)? {
+        if ["420jpeg", "420mpeg2", "420paldv"].contains(tag) { return (.yuv420, 8) }
+        let formats: [(String, ChromaFormat)] = [
+            ("420", .yuv420), ("422", .yuv422), ("444", .yuv444), ("mono", .monochrome),
+        ]
+        guard let (name, format) = formats.first(where: { tag.hasPrefix($0.0) }) else { return nil }
+        let rest = tag.dropFirst(name.count)
+        if rest.isEmpty { return (format, 8) }
+        guard rest.hasPrefix("p") != (format == .monochrome),
+            let depth = Int(rest.drop { $0 == "p" }), (9...12).contains(depth)
+        else { return nil }
+        return (format, depth)
     }
 
     private static func interlaced(_ value: Substring, _ path: String) -> MediaError {
@@ -304,7 +318,7 @@ public final class VideoSource {
         if available < bytes { throw MediaError.truncated(path: path, frame: frameIndex, offset: offset + available) }
         let frame = freeFrame()
         var at = bufferAt
-        for c in 0..<3 {
+        for c in 0..<format.chromaFormat.planeCount {
             let s = format.size(ofComponent: c)
             let start = at
             frame.planes[c].withUnsafeMutableBufferPointer { out in

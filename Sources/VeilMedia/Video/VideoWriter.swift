@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
+import VeilCore
 
 /// Writes frames as y4m, or raw when the name ends in .yuv.
 public final class VideoWriter {
@@ -30,7 +31,7 @@ public final class VideoWriter {
         }
         // One write a frame: samples of 8 bits are packed, others stored as they are (little endian).
         guard var at = bytes.baseAddress else { return }
-        for c in 0..<3 {
+        for c in 0..<format.chromaFormat.planeCount {
             let s = format.size(ofComponent: c)
             for y in 0..<s.height {
                 let samples = row(c, y)
@@ -46,14 +47,20 @@ public final class VideoWriter {
         try file.endUnit()
     }
 
-    /// Where chroma samples lie is told by the tag of 8-bit samples only, and of three places only; 420jpeg, which says
+    /// Tags as ffmpeg writes them. Where chroma samples lie is told by the tag of 8-bit samples only, and of three places only; 420jpeg, which says
     /// that they are in the middle, stands for places that are not known, too. So does an aspect of 1:1.
     private var header: String {
         let colour = format.colour
-        let sampling =
-            format.bitDepth > 8
-            ? "420p10 XYSCSS=420P10"
-            : colour.chromaLocation == 0 ? "420mpeg2" : colour.chromaLocation == 2 ? "420paldv" : "420jpeg"
+        let bits = format.bitDepth
+        let sampling: String
+        switch format.chromaFormat {
+        case .monochrome: sampling = bits > 8 ? "mono\(bits)" : "mono"
+        case .yuv420 where bits == 8:
+            sampling = colour.chromaLocation == 0 ? "420mpeg2" : colour.chromaLocation == 2 ? "420paldv" : "420jpeg"
+        case .yuv420: sampling = "420p\(bits) XYSCSS=420P\(bits)"
+        case .yuv422: sampling = bits > 8 ? "422p\(bits) XYSCSS=422P\(bits)" : "422 XYSCSS=422"
+        case .yuv444: sampling = bits > 8 ? "444p\(bits) XYSCSS=444P\(bits)" : "444 XYSCSS=444"
+        }
         let aspect = colour.sampleAspect ?? (1, 1)
         let range = colour.isFullRange.map { $0 ? " XCOLORRANGE=FULL" : " XCOLORRANGE=LIMITED" } ?? ""
         return "YUV4MPEG2 W\(format.width) H\(format.height) F\(format.fps.numerator):\(format.fps.denominator) Ip "

@@ -26,6 +26,9 @@ package struct BlockContext {
     package let strongIntraSmoothing: Bool
     /// constrained_intra_pred_flag matters only where a neighbour may be inter predicted.
     package let constrainedIntra: Bool
+    package let chromaFormat: ChromaFormat
+    /// Transform units have what the range extensions add beside them: `CTUReconstructor.extendedCU` is for them.
+    package let isExtended: Bool
 
     @inline(__always)
     package init(slice: SliceContext, picture: PictureReconstruction, ctbAddrRs: Int) {
@@ -51,6 +54,8 @@ package struct BlockContext {
         pcmLoopFilterDisabled = slice.constants.pcmLoopFilterDisabledFlag
         strongIntraSmoothing = slice.constants.strongIntraSmoothingEnabledFlag
         constrainedIntra = slice.constants.constrainedIntraPredFlag && slice.sliceType != .i
+        chromaFormat = coded.frame.chromaFormat
+        isExtended = slice.constants.parameters.extendsRecords
     }
 
     @inline(__always)

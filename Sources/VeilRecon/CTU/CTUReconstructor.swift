@@ -67,6 +67,8 @@ package final class CTUReconstructor {
                 if cu.pointee.pcmFlag {
                     pcm(cu, ctu, c, slice)
                     if deblock { strength.markIntra(x: x, y: y, size: size) }
+                } else if c.isExtended {
+                    extendedCU(cu, ctu, c, slice, qpY: qpY, strength: strength, deblock: deblock)
                 } else {
                     intraCU(cu, ctu, c, qpY: qpY, strength: strength, deblock: deblock)
                 }
@@ -77,7 +79,7 @@ package final class CTUReconstructor {
                         cu: cu, pu: ctu.pus + (Int(cu.pointee.firstPU) &+ k), partIdx: k, slice: slice, picture: coded)
                     k &+= 1
                 }
-                interResidual(cu, ctu, c, qpY: qpY, strength: strength, deblock: deblock)
+                interResidual(cu, ctu, c, slice, qpY: qpY, strength: strength, deblock: deblock)
             }
             i &+= 1
         }
@@ -131,7 +133,7 @@ package final class CTUReconstructor {
 
     /// Fills a square of bytes; `side` is a power of two up to 16.
     @inline(__always)
-    private static func fillSquare(_ at: UnsafeMutableRawPointer, _ value: UInt8, _ side: Int, _ stride: Int) {
+    static func fillSquare(_ at: UnsafeMutableRawPointer, _ value: UInt8, _ side: Int, _ stride: Int) {
         let word = UInt64(value) &* 0x0101_0101_0101_0101
         var row = at
         var left = side
@@ -227,18 +229,20 @@ package final class CTUReconstructor {
         _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext
     ) {
         var from = ctu.pcmSamples + Int(cu.pointee.pcmStart)
-        for cIdx in 0..<3 {
-            let shift = cIdx == 0 ? 0 : 1
-            let size = (1 << Int(cu.pointee.log2CbSize)) >> shift
+        for cIdx in 0..<c.chromaFormat.planeCount {
+            let shiftX = c.chromaFormat.shiftX(cIdx)
+            let shiftY = c.chromaFormat.shiftY(cIdx)
+            let width = (1 << Int(cu.pointee.log2CbSize)) >> shiftX
+            let height = (1 << Int(cu.pointee.log2CbSize)) >> shiftY
             let up =
                 cIdx == 0
                 ? slice.bitDepthLuma - slice.constants.parameters.pcmBitDepthLuma
                 : slice.bitDepthChroma - slice.constants.parameters.pcmBitDepthChroma
             let plane = c.plane(cIdx)
-            var to = plane.at(Int(cu.pointee.x0) >> shift, Int(cu.pointee.y0) >> shift)
-            for _ in 0..<size {
-                for x in 0..<size { to[x] = from[x] << UInt16(truncatingIfNeeded: up) }
-                from += size
+            var to = plane.at(Int(cu.pointee.x0) >> shiftX, Int(cu.pointee.y0) >> shiftY)
+            for _ in 0..<height {
+                for x in 0..<width { to[x] = from[x] << UInt16(truncatingIfNeeded: up) }
+                from += width
                 to += plane.stride
             }
         }
@@ -247,7 +251,8 @@ package final class CTUReconstructor {
     // MARK: Inter
 
     private func interResidual(
-        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, qpY: Int,
+        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext,
+        qpY: Int,
         strength: BoundaryStrength, deblock: Bool
     ) {
         let xCu = Int(cu.pointee.x0)
@@ -258,6 +263,11 @@ package final class CTUReconstructor {
                 strength.markInter(x: xCu, y: yCu, size: size, cbf: false)
                 strength.markPartitions(x: xCu, y: yCu, size: size, partMode: cu.pointee.partMode)
             }
+            return
+        }
+        if c.isExtended {
+            extendedCU(cu, ctu, c, slice, qpY: qpY, strength: strength, deblock: deblock)
+            if deblock { strength.markPartitions(x: xCu, y: yCu, size: size, partMode: cu.pointee.partMode) }
             return
         }
         let bypass = cu.pointee.cuTransquantBypassFlag

@@ -29,6 +29,13 @@ package enum QuantizationParameters {
         return qpC(min(57, max(-qpBdOffset, qpY &+ offset))) &+ qpBdOffset
     }
 
+    /// The same of any chroma format: QpC is Min(qPi, 51) where ChromaArrayType is not 1.
+    package static func qpChroma(qpY: Int, offset: Int, bitDepthChroma: Int, format: ChromaFormat) -> Int {
+        if format == .yuv420 { return qpChroma(qpY: qpY, offset: offset, bitDepthChroma: bitDepthChroma) }
+        let qpBdOffset = 6 * (bitDepthChroma - 8)
+        return min(max(-qpBdOffset, qpY + offset), 51) + qpBdOffset
+    }
+
     /// QpY from its prediction and CuQpDeltaVal.
     @inline(__always)
     package static func qpY(prediction: Int, cuQpDeltaVal: Int, bitDepthLuma: Int) -> Int {

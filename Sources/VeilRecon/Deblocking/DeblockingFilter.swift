@@ -11,6 +11,7 @@ package struct DeblockingFilter {
     let height: Int
     let bitDepthLuma: Int
     let bitDepthChroma: Int
+    let chromaFormat: ChromaFormat
 
     package init(picture: PictureReconstruction) {
         let frame = picture.picture.frame
@@ -21,6 +22,7 @@ package struct DeblockingFilter {
         height = picture.grid.height
         bitDepthLuma = frame.bitDepthLuma
         bitDepthChroma = frame.bitDepthChroma
+        chromaFormat = frame.chromaFormat
     }
 
     /// β' and tC' (Table 8-12), by Q.
@@ -116,7 +118,9 @@ package struct DeblockingFilter {
                     }
                 }
                 // Chroma: the 8x8 grid of chroma samples, strength 2 only.
-                if (vertical ? x8 : y8) & 1 == 0 && (bs0 == 2 || bs1 == 2) {
+                if filter.chromaFormat != .yuv420 {
+                    if bs0 == 2 || bs1 == 2 { otherChroma(x8, y8, vertical, bs0, bs1, qp, ctb, noP, noQ) }
+                } else if (vertical ? x8 : y8) & 1 == 0 && (bs0 == 2 || bs1 == 2) {
                     chroma(
                         filter.planes.1, x8, y8, vertical, bs0, bs1, qp &+ Int(ctb.pointee.cbQpOffset), tcOffset, noP,
                         noQ)
@@ -125,6 +129,43 @@ package struct DeblockingFilter {
                         noQ)
                 }
                 x8 &+= 1
+            }
+        }
+
+        /// The chroma edges of formats other than 4:2:0: QpC is not taken from the table, and the two halves of a
+        /// luma edge may be 4 chroma samples long.
+        @inline(never)
+        private func otherChroma(
+            _ x8: Int, _ y8: Int, _ vertical: Bool, _ bs0: UInt8, _ bs1: UInt8, _ qp: Int,
+            _ ctb: UnsafeMutablePointer<CTBRecord>, _ noP: Int32, _ noQ: Int32
+        ) {
+            let format = filter.chromaFormat
+            if format == .monochrome { return }
+            let x = (x8 * 8) >> format.chromaShiftX
+            let y = (y8 * 8) >> format.chromaShiftY
+            if (vertical ? x : y) & 7 != 0 { return }
+            let half = 4 >> (vertical ? format.chromaShiftY : format.chromaShiftX)
+            let depth = Int32(filter.bitDepthChroma)
+            for cIdx in 1...2 {
+                let plane = cIdx == 1 ? filter.planes.1 : filter.planes.2
+                let offset = Int(cIdx == 1 ? ctb.pointee.cbQpOffset : ctb.pointee.crQpOffset)
+                let tc = tcOf(2, min(qp + offset, 51), ctb.pointee.tcOffset, filter.bitDepthChroma)
+                let tc0 = bs0 == 2 ? tc : 0
+                let tc1 = bs1 == 2 ? tc : 0
+                func filterEdge(_ at: UnsafeMutablePointer<UInt16>, _ tc0: Int32, _ tc1: Int32) {
+                    if tc0 | tc1 == 0 { return }
+                    if vertical {
+                        veil_deblock_chroma_v(at, plane.stride, tc0, tc1, noP, noQ, depth)
+                    } else {
+                        veil_deblock_chroma_h(at, plane.stride, tc0, tc1, noP, noQ, depth)
+                    }
+                }
+                if half == 2 {
+                    filterEdge(plane.at(x, y), tc0, tc1)
+                } else {
+                    filterEdge(plane.at(x, y), tc0, tc0)
+                    filterEdge(vertical ? plane.at(x, y + 4) : plane.at(x + 4, y), tc1, tc1)
+                }
             }
         }
 

@@ -66,9 +66,9 @@ extension FrameBuffer {
     /// Repeats the border samples into the margins beside the given luma rows (an even range) and the chroma rows
     /// they cover, and above or below the picture when the range touches its top or bottom.
     package func extendMargins(lumaRows: Range<Int>) {
-        for cIdx in 0..<3 {
+        for cIdx in 0..<chromaFormat.planeCount {
             let plane = plane(cIdx)
-            let shift = cIdx == 0 ? 0 : 1
+            let shift = chromaFormat.shiftY(cIdx)
             let first = lumaRows.lowerBound >> shift
             let last = lumaRows.upperBound >> shift
             let margin = Int32(plane.margin)

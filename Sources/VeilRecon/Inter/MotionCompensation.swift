@@ -26,7 +26,7 @@ package final class MotionCompensation {
         samples1.deallocate()
     }
 
-    /// Predicts all three components of a block of `frame` from the slice's references. Waits until the references
+    /// Predicts all components of a block of `frame` from the slice's references. Waits until the references
     /// have got far enough.
     package func predict(
         _ motion: MotionInfo, x: Int, y: Int, width: Int, height: Int, slice: SliceContext, into frame: FrameBuffer
@@ -49,16 +49,18 @@ package final class MotionCompensation {
         }
         let planesA = planes(a, mvA, x: x, y: y, height: height, frame: frame)
         let planesB = both ? second.map { planes($0, motion.mv1, x: x, y: y, height: height, frame: frame) } : nil
-        for cIdx in 0..<3 {
-            let shift = cIdx == 0 ? 0 : 1
+        let format = frame.chromaFormat
+        for cIdx in 0..<format.planeCount {
+            let shiftX = format.shiftX(cIdx)
+            let shiftY = format.shiftY(cIdx)
             let plane = frame.plane(cIdx)
-            let xC = x &>> shift
-            let yC = y &>> shift
-            let w = Int32(truncatingIfNeeded: width &>> shift)
-            let h = Int32(truncatingIfNeeded: height &>> shift)
+            let xC = x &>> shiftX
+            let yC = y &>> shiftY
+            let w = Int32(truncatingIfNeeded: width &>> shiftX)
+            let h = Int32(truncatingIfNeeded: height &>> shiftY)
             let depth = Int32(truncatingIfNeeded: frame.bitDepth(cIdx))
             let to = plane.at(xC, yC)
-            let from = Source(planesA, mvA, cIdx, xC, yC, Int(w), Int(h))
+            let from = Source(planesA, mvA, cIdx, xC, yC, Int(w), Int(h), format)
             if let weights = slice.weights {
                 let log2WD =
                     Int32(
@@ -69,7 +71,8 @@ package final class MotionCompensation {
                 from.predict(into: samples0, cIdx, w, h, depth)
                 if let planesB {
                     let w1 = weights[(16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
-                    Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h)).predict(into: samples1, cIdx, w, h, depth)
+                    Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h), format)
+                        .predict(into: samples1, cIdx, w, h, depth)
                     veil_pred_weighted_bi(
                         to, plane.stride, samples0, samples1, w, h, log2WD, Int32(w0.weight), Int32(w1.weight),
                         Int32(w0.offset),
@@ -79,7 +82,7 @@ package final class MotionCompensation {
                         to, plane.stride, samples0, w, h, log2WD, Int32(w0.weight), Int32(w0.offset), depth)
                 }
             } else if let planesB {
-                let other = Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h))
+                let other = Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h), format)
                 if from.isFull && other.isFull {
                     // ((a << s) + (b << s) + (1 << s)) >> (s + 1), of samples.
                     veil_average(to, plane.stride, from.at, from.stride, other.at, other.stride, w, h)
@@ -127,17 +130,22 @@ package final class MotionCompensation {
 
         /// Positions are clamped into the margins, where all samples repeat the border.
         @inline(__always)
-        init(_ planes: (Plane, Plane, Plane), _ mv: MotionVector, _ cIdx: Int, _ x: Int, _ y: Int, _ w: Int, _ h: Int) {
+        init(
+            _ planes: (Plane, Plane, Plane), _ mv: MotionVector, _ cIdx: Int, _ x: Int, _ y: Int, _ w: Int, _ h: Int,
+            _ format: ChromaFormat
+        ) {
             let plane = cIdx == 0 ? planes.0 : cIdx == 1 ? planes.1 : planes.2
-            let fractionBits = cIdx == 0 ? 2 : 3
-            let mask = (1 &<< fractionBits) &- 1
+            let bitsX = 2 &+ format.shiftX(cIdx)
+            let bitsY = 2 &+ format.shiftY(cIdx)
             let limit = plane.margin &- 8
-            let xInt = min(max(x &+ (Int(mv.x) &>> fractionBits), 0 &- limit), plane.width &+ limit &- w)
-            let yInt = min(max(y &+ (Int(mv.y) &>> fractionBits), 0 &- limit), plane.height &+ limit &- h)
+            let xInt = min(max(x &+ (Int(mv.x) &>> bitsX), 0 &- limit), plane.width &+ limit &- w)
+            let yInt = min(max(y &+ (Int(mv.y) &>> bitsY), 0 &- limit), plane.height &+ limit &- h)
             at = plane.at(xInt, yInt)
             stride = plane.stride
-            mx = Int32(truncatingIfNeeded: Int(mv.x) & mask)
-            my = Int32(truncatingIfNeeded: Int(mv.y) & mask)
+            // Chroma vectors count eighths, also where chroma samples lie as close as luma samples.
+            let most = cIdx == 0 ? 2 : 3
+            mx = Int32(truncatingIfNeeded: (Int(mv.x) & ((1 &<< bitsX) &- 1)) &<< (most &- bitsX))
+            my = Int32(truncatingIfNeeded: (Int(mv.y) & ((1 &<< bitsY) &- 1)) &<< (most &- bitsY))
         }
 
         /// predSamplesLX as the kernels keep it between them.

@@ -35,7 +35,7 @@ package final class IntraPredictor {
             references.gatherConstrained(
                 plane.at(x, y), stride: plane.stride, n: n, available: available, bitDepth: c.bitDepth(cIdx),
                 maps: c.maps,
-                x: xLuma, y: yLuma, shift: shift)
+                x: xLuma, y: yLuma, shiftX: shift, shiftY: shift)
         } else {
             references.gather(
                 plane.at(x, y), stride: plane.stride, n: n, available: available, bitDepth: c.bitDepth(cIdx))
@@ -48,9 +48,21 @@ package final class IntraPredictor {
         mode: Int, cIdx: Int, log2Size: Int, bitDepth: Int, strongSmoothing: Bool, to: UnsafeMutablePointer<UInt16>,
         stride: Int
     ) {
+        // Edge filters of DC, horizontal and vertical prediction (8.4.4.2.5, 8.4.4.2.6).
+        predict(
+            mode: mode, log2Size: log2Size, bitDepth: bitDepth,
+            filters: cIdx == 0 && Self.filters(mode: mode, log2Size: log2Size), strongSmoothing: strongSmoothing,
+            edge: cIdx == 0 && log2Size < 5 ? 1 : 0, to: to, stride: stride)
+    }
+
+    @inline(__always)
+    func predict(
+        mode: Int, log2Size: Int, bitDepth: Int, filters: Bool, strongSmoothing: Bool, edge: Int32,
+        to: UnsafeMutablePointer<UInt16>, stride: Int
+    ) {
         var left = references.left
         var top = references.top
-        if cIdx == 0 && Self.filters(mode: mode, log2Size: log2Size) {
+        if filters {
             left = references.filteredLeft
             top = references.filteredTop
             veil_intra_filter(
@@ -58,8 +70,6 @@ package final class IntraPredictor {
                 strongSmoothing ? 1 : 0,
                 Int32(truncatingIfNeeded: bitDepth))
         }
-        // Edge filters of DC, horizontal and vertical prediction (8.4.4.2.5, 8.4.4.2.6).
-        let edge: Int32 = cIdx == 0 && log2Size < 5 ? 1 : 0
         let log2 = Int32(truncatingIfNeeded: log2Size)
         switch mode {
         case 0: veil_intra_planar(to, stride, left, top, log2)

@@ -80,10 +80,10 @@ package struct IntraReferences: @unchecked Sendable {
     }
 
     /// The same under constrained_intra_pred_flag: samples of inter-predicted blocks are not available.
-    /// `x`, `y` is the block's luma position; `shift` is 1 for chroma.
+    /// `x`, `y` is the block's luma position; `shiftX`, `shiftY` are 1 for 4:2:0 chroma.
     package func gatherConstrained(
         _ at: UnsafeMutablePointer<UInt16>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int,
-        maps: PictureMaps, x: Int, y: Int, shift: Int
+        maps: PictureMaps, x: Int, y: Int, shiftX: Int, shiftY: Int
     ) {
         let total = 4 * n + 1
         let path = path
@@ -107,7 +107,7 @@ package struct IntraReferences: @unchecked Sendable {
         var unit = (2 * n) / 4 - 1
         while unit >= 0 {
             let row = unit * 4
-            if row < a.left + a.bottomLeft && isIntra(x - 1, y + (row << shift)) {
+            if row < a.left + a.bottomLeft && isIntra(x - 1, y + (row << shiftY)) {
                 for i in (row..<row + 4).reversed() { put(2 * n - 1 - i, at[i * stride - 1]) }
             }
             unit -= 1
@@ -117,7 +117,7 @@ package struct IntraReferences: @unchecked Sendable {
         while unit < (2 * n) / 4 {
             let column = unit * 4
             let available = column < n ? column < a.top : column - n < a.topRight
-            if available && isIntra(x + (column << shift), y - 1) {
+            if available && isIntra(x + (column << shiftX), y - 1) {
                 for i in column..<column + 4 { put(2 * n + 1 + i, at[i - stride]) }
             }
             unit += 1

@@ -40,6 +40,19 @@ package struct ResidualParameters {
         scalingTables = slice.scalingTables
     }
 
+    init(
+        qpLuma: Int, qpCb: Int, qpCr: Int, bitDepthLuma: Int, bitDepthChroma: Int, isIntra: Bool,
+        scalingTables: UnsafePointer<UInt8>?
+    ) {
+        self.qpLuma = qpLuma
+        self.qpCb = qpCb
+        self.qpCr = qpCr
+        self.bitDepthLuma = bitDepthLuma
+        self.bitDepthChroma = bitDepthChroma
+        self.isIntra = isIntra
+        self.scalingTables = scalingTables
+    }
+
     @inline(__always)
     func qp(_ cIdx: Int) -> Int { cIdx == 0 ? qpLuma : cIdx == 1 ? qpCb : qpCr }
 
@@ -58,19 +71,28 @@ package enum ResidualKind {
 /// worker.
 package final class ResidualDecoder {
     /// A block of coefficients, all zero between calls.
-    private let block: UnsafeMutablePointer<Int16>
+    let block: UnsafeMutablePointer<Int16>
+    /// Residual samples of the block at hand, and of the luma block that chroma is predicted from.
+    let samples: UnsafeMutablePointer<Int16>
+    let lumaSamples: UnsafeMutablePointer<Int16>
 
     package init() {
+        samples = .allocate(capacity: 2048)
+        samples.initialize(repeating: 0, count: 2048)
+        lumaSamples = samples + 1024
         block = UnsafeMutableRawPointer.allocate(byteCount: 32 * 32 * 2, alignment: 64).bindMemory(
             to: Int16.self, capacity: 1024)
         block.initialize(repeating: 0, count: 1024)
     }
 
-    deinit { block.deallocate() }
+    deinit {
+        block.deallocate()
+        samples.deallocate()
+    }
 
     /// Scaling of one block (8.6.4.2): level -> Clip16((level * m * levelScale[qP % 6] << (qP / 6) + round) >>
     /// bdShift).
-    private struct Scaler {
+    struct Scaler {
         /// Without m.
         let scale: Int
         let round: Int

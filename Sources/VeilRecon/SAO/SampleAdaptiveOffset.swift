@@ -14,6 +14,7 @@ package final class SampleAdaptiveOffset {
     private let ctbs: UnsafeMutablePointer<CTBRecord>
     private let maps: PictureMaps
     private let bitDepth: (Int, Int)
+    private let chromaFormat: ChromaFormat
     /// Per component: deblocked last line of the previous CTB row, and of the current one. Sample -1 exists.
     private let lines: UnsafeMutablePointer<UInt16>
     private let lineStride: Int
@@ -42,6 +43,7 @@ package final class SampleAdaptiveOffset {
         maps = picture.maps
         ctbs = maps.ctbs
         bitDepth = (frame.bitDepthLuma, frame.bitDepthChroma)
+        chromaFormat = frame.chromaFormat
         lineStride = (frame.width + 64 + 31) & ~31
         lines = .allocate(capacity: lineStride * 6)
         lines.initialize(repeating: 0, count: lineStride * 6)
@@ -73,11 +75,12 @@ package final class SampleAdaptiveOffset {
     /// latter may change.
     package func filter(ctbRow: Int) {
         let odd = state.pointee.odd
-        for cIdx in 0..<3 {
+        for cIdx in 0..<chromaFormat.planeCount {
             let plane = cIdx == 0 ? planes.0 : cIdx == 1 ? planes.1 : planes.2
-            let log2 = grid.log2CtbSize - (cIdx == 0 ? 0 : 1)
-            let y0 = ctbRow << log2
-            let height = min(1 << log2, plane.height - y0)
+            let log2 = grid.log2CtbSize - chromaFormat.shiftX(cIdx)
+            let log2Height = grid.log2CtbSize - chromaFormat.shiftY(cIdx)
+            let y0 = ctbRow << log2Height
+            let height = min(1 << log2Height, plane.height - y0)
             let above = line(cIdx, odd: !odd)
             let current = line(cIdx, odd: odd)
             current.update(from: plane.row(y0 + height - 1), count: plane.width)
@@ -104,7 +107,10 @@ package final class SampleAdaptiveOffset {
         state.pointee.columnIsValid = false
         guard p.saoTypeIdx != 0, let slice = ctbs[rs].slice else { return }
         let depth = cIdx == 0 ? bitDepth.0 : bitDepth.1
-        let up = depth - min(depth, 10)
+        let up = slice._withUnsafeGuaranteedRef {
+            let tools = $0.constants.ppsRangeExtension
+            return cIdx == 0 ? tools.log2SaoOffsetScaleLuma : tools.log2SaoOffsetScaleChroma
+        }
         let offsets = state.pointee.offsets
         offsets[0] = p.offsets.0 << Int16(up)
         offsets[1] = p.offsets.1 << Int16(up)
@@ -206,14 +212,14 @@ package final class SampleAdaptiveOffset {
         _ copy: UnsafeMutablePointer<UInt16>,
         _ copyStride: Int, _ width: Int, _ height: Int
     ) {
-        let log2 = cIdx == 0 ? 3 : 2
-        let size = 1 << log2
-        for y in Swift.stride(from: 0, to: height, by: size) {
-            for x in Swift.stride(from: 0, to: width, by: size) {
-                let cell = ((y0 + y) >> log2) * maps.width8 + ((x0 + x) >> log2)
+        let log2X = 3 - chromaFormat.shiftX(cIdx)
+        let log2Y = 3 - chromaFormat.shiftY(cIdx)
+        for y in Swift.stride(from: 0, to: height, by: 1 << log2Y) {
+            for x in Swift.stride(from: 0, to: width, by: 1 << log2X) {
+                let cell = ((y0 + y) >> log2Y) * maps.width8 + ((x0 + x) >> log2X)
                 if maps.cuFlags[cell] & PictureMaps.noFilter == 0 { continue }
-                for i in 0..<size {
-                    (at + (y + i) * stride + x).update(from: copy + (y + i) * copyStride + x, count: size)
+                for i in 0..<1 << log2Y {
+                    (at + (y + i) * stride + x).update(from: copy + (y + i) * copyStride + x, count: 1 << log2X)
                 }
             }
         }
