@@ -29,7 +29,7 @@ def _fields(text: str) -> list:
 class Picture(Structure):
     _fields_ = _fields(
         "struct_size:z width:i height:i bit_depth:i bit_depth_luma:i bit_depth_chroma:i layer:i order:q planes:p*3 "
-        "strides:z*3 fps_num:i fps_den:i reserved:U*8")
+        "strides:z*3 fps_num:i fps_den:i chroma_format:i reserved_field:i reserved:U*7")
 
 
 class Packet(Structure):
@@ -45,7 +45,7 @@ class Protection(Structure):
 
 class DecoderSettings(Structure):
     _fields_ = _fields(
-        "struct_size:z output:i output_index:i threads:i verify:i max_temporal_id:i reserved_flags:i keys:p "
+        "struct_size:z output:i output_index:i threads:i verify:i max_temporal_id:i all_chroma_formats:i keys:p "
         "reserved:U*16")
 
 

@@ -94,7 +94,7 @@ class Y4MWriter:
         picture = picture if isinstance(picture, Picture) else Picture(list(picture))
         shape = (*picture.planes[0].shape, picture.bit_depth)
         if self._shape is None:
-            kind = "420p10" if picture.bit_depth > 8 else "420jpeg"
+            kind = f"420p{picture.bit_depth}" if picture.bit_depth > 8 else "420jpeg"
             self._file.write(
                 f"YUV4MPEG2 W{shape[1]} H{shape[0]} F{self._fps[0]}:{self._fps[1]} Ip C{kind}\n".encode())
             self._shape = shape

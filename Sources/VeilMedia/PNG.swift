@@ -27,8 +27,8 @@ public struct RGBImage: Sendable {
         }
     }
 
-    /// A frame as RGB, by its matrix and range, chroma repeated, and grey without chroma. Other primaries and transfer characteristics than
-    /// those of screens stay as they are.
+    /// A frame as RGB, by its matrix and range, chroma repeated, and grey without chroma. Other primaries and transfer
+    /// characteristics than those of screens stay as they are.
     public init(_ frame: VideoFrame) {
         let f = frame.format
         self.init(width: f.width, height: f.height)

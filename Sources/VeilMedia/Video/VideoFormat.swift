@@ -2,7 +2,8 @@
 import VeilBitstream
 import VeilCore
 
-/// Size, rate, depth and chroma format of video, and what its samples mean. Formats are equal whose frames are stored alike.
+/// Size, rate, depth and chroma format of video, and what its samples mean. Formats are equal whose frames are stored
+/// alike.
 public struct VideoFormat: Equatable, Sendable {
     /// Luma samples; may be odd (chroma planes of half the size are then rounded up).
     public var width: Int

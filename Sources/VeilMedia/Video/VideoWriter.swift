@@ -47,8 +47,9 @@ public final class VideoWriter {
         try file.endUnit()
     }
 
-    /// Tags as ffmpeg writes them. Where chroma samples lie is told by the tag of 8-bit samples only, and of three places only; 420jpeg, which says
-    /// that they are in the middle, stands for places that are not known, too. So does an aspect of 1:1.
+    /// Tags as ffmpeg writes them. Where chroma samples lie is told by the tag of 8-bit samples only, and of three
+    /// places only; 420jpeg, which says that they are in the middle, stands for places that are not known, too. So does
+    /// an aspect of 1:1.
     private var header: String {
         let colour = format.colour
         let bits = format.bitDepth
