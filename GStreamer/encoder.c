@@ -9,9 +9,13 @@ typedef struct {
     GstVideoEncoder parent;
     veil_encoder *encoder;
     GstVideoCodecState *state;
-    /// system_frame_number of the encoder's first picture.
-    guint32 first;
-    gboolean started;
+    /// system_frame_number of the pictures that are in the encoder, by their display index there: pictures that come
+    /// too late do not go in.
+    GHashTable *held;
+    gint64 pushed;
+    /// Pictures that the latency stands for, and whether one came out, which shows how many there are.
+    guint delay;
+    gboolean started, measured;
     char *keys, *scheme, *cipher, *layers, *qp, *preset, *x265_options;
     gboolean authenticate, zero_latency;
     guint threads, keyint;
@@ -42,7 +46,19 @@ static GstStaticPadTemplate source_template =
 static void close_encoder(VeilEnc *self) {
     veil_encoder_close(self->encoder);
     self->encoder = NULL;
-    self->started = FALSE;
+    self->started = self->measured = FALSE;
+    self->pushed = 0;
+    g_hash_table_remove_all(self->held);
+}
+
+/// Tells the pipeline how long pictures stay here. It is said anew when it changes, and the pipeline asks again.
+static void set_delay(VeilEnc *self, guint pictures) {
+    const GstVideoInfo *info = &self->state->info;
+    if (pictures == self->delay || GST_VIDEO_INFO_FPS_N(info) <= 0) return;
+    self->delay = pictures;
+    GstClockTime latency = gst_util_uint64_scale(
+        pictures * GST_SECOND, (guint64)GST_VIDEO_INFO_FPS_D(info), (guint64)GST_VIDEO_INFO_FPS_N(info));
+    gst_video_encoder_set_latency(GST_VIDEO_ENCODER(self), latency, latency);
 }
 
 /// QPs of the layers, comma separated.
@@ -100,14 +116,21 @@ static gboolean open_encoder(VeilEnc *self) {
     return opened;
 }
 
-static GstFlowReturn drain(VeilEnc *self) {
+static GstFlowReturn drain(VeilEnc *self, gboolean finishing) {
     GstVideoEncoder *base = GST_VIDEO_ENCODER(self);
     veil_packet packet;
     veil_packet_init(&packet, sizeof packet);
     int got;
     while ((got = veil_encoder_packet(self->encoder, &packet)) > 0) {
-        GstVideoCodecFrame *frame =
-            gst_video_encoder_get_frame(base, (int)(self->first + (guint32)packet.display_index));
+        // With what is in the encoder now the first packet came: so many it holds from here on. More are seen when its
+        // groups of pictures grow.
+        guint holds = g_hash_table_size(self->held);
+        if (!finishing && (!self->measured || holds > self->delay)) set_delay(self, holds);
+        self->measured = TRUE;
+        gpointer number;
+        GstVideoCodecFrame *frame = NULL;
+        if (g_hash_table_steal_extended(self->held, &packet.display_index, NULL, &number))
+            frame = gst_video_encoder_get_frame(base, (int)GPOINTER_TO_UINT(number));
         if (frame == NULL) {
             GST_ELEMENT_ERROR(self, STREAM, ENCODE, ("no picture %" G_GINT64_FORMAT, packet.display_index), (NULL));
             return GST_FLOW_ERROR;
@@ -132,7 +155,7 @@ static GstFlowReturn finish(GstVideoEncoder *base) {
     if (!self->started)
         flow = GST_FLOW_OK;
     else if (veil_encoder_finish(self->encoder) == VEIL_OK)
-        flow = drain(self);
+        flow = drain(self, TRUE);
     else
         veil_gst_post_error(GST_ELEMENT(self));
     close_encoder(self);
@@ -147,28 +170,28 @@ static gboolean set_format(GstVideoEncoder *base, GstVideoCodecState *state) {
     if (!open_encoder(self)) return FALSE;
     GstVideoCodecState *output = gst_video_encoder_set_output_state(base, gst_caps_from_string(VEIL_H265_CAPS), state);
     gst_video_codec_state_unref(output);
-    if (GST_VIDEO_INFO_FPS_N(&state->info) > 0) {
-        // x265's lookahead, its B pictures and the pictures that it works at; without them each goes out at once.
-        GstClockTime frame = gst_util_uint64_scale(
-            GST_SECOND, (guint64)GST_VIDEO_INFO_FPS_D(&state->info), (guint64)GST_VIDEO_INFO_FPS_N(&state->info));
-        GstClockTime latency = self->zero_latency ? frame : 48 * frame;
-        gst_video_encoder_set_latency(base, latency, latency);
-    }
+    // x265's lookahead, its B pictures and the pictures that it works at, until the first packet shows how many they
+    // are; without them each goes out at once.
+    self->delay = 0;
+    set_delay(self, self->zero_latency ? 1 : 48);
     return gst_video_encoder_negotiate(base);
 }
 
 static GstFlowReturn handle_frame(GstVideoEncoder *base, GstVideoCodecFrame *frame) {
     VeilEnc *self = (VeilEnc *)base;
     GstVideoFrame video;
+    // With the property qos: what would be shown too late is not worth the time of those behind it.
+    if (gst_video_encoder_is_qos_enabled(base) && gst_video_encoder_get_max_encode_time(base, frame) < 0)
+        return gst_video_encoder_finish_frame(base, frame);
     if ((self->encoder == NULL && !open_encoder(self)) ||
         !gst_video_frame_map(&video, &self->state->info, frame->input_buffer, GST_MAP_READ)) {
         gst_video_codec_frame_unref(frame);
         return GST_FLOW_ERROR;
     }
-    if (!self->started) {
-        self->started = TRUE;
-        self->first = frame->system_frame_number;
-    }
+    self->started = TRUE;
+    gint64 *index = g_new(gint64, 1);
+    *index = self->pushed++;
+    g_hash_table_insert(self->held, index, GUINT_TO_POINTER(frame->system_frame_number));
     veil_picture picture;
     veil_picture_init(&picture, sizeof picture);
     picture.width = GST_VIDEO_FRAME_WIDTH(&video);
@@ -185,7 +208,7 @@ static GstFlowReturn handle_frame(GstVideoEncoder *base, GstVideoCodecFrame *fra
         veil_gst_post_error(GST_ELEMENT(self));
         return GST_FLOW_ERROR;
     }
-    return drain(self);
+    return drain(self, FALSE);
 }
 
 /// Says what is wrong with the settings before there is a picture.
@@ -249,11 +272,13 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *s
 static void finalize(GObject *object) {
     VeilEnc *self = (VeilEnc *)object;
     for (guint id = P_KEYS; id <= P_OPTIONS; id++) g_free(*text_of(self, id));
+    g_hash_table_unref(self->held);
     G_OBJECT_CLASS(veil_enc_parent_class)->finalize(object);
 }
 
 static void veil_enc_init(VeilEnc *self) {
     self->threads = 1;
+    self->held = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     self->layers = g_strdup("2x");
     self->preset = g_strdup("medium");
 }

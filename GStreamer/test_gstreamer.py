@@ -57,6 +57,26 @@ class PipelineTests(unittest.TestCase):
         for name in ["keys", "scheme", "cipher", "profile", "authenticate", "threads"]:
             self.assertRegex(told.stdout, rf"(?m)^  {name} +:")
 
+    def reported(self, encoder):
+        """Latencies in pictures that veilenc told a live pipeline, one after the other."""
+        log = os.path.join(self.folder, "latency.log")
+        environment = {**self.environment, "GST_TRACERS": "latency(flags=reported)", "GST_DEBUG": "GST_TRACER:7",
+                       "GST_DEBUG_FILE": log, "GST_DEBUG_NO_COLOR": "1"}
+        source = "videotestsrc is-live=true num-buffers=40 ! video/x-raw,format=I420,width=96,height=64,framerate=25/1"
+        subprocess.run(
+            ["gst-launch-1.0", "-q", *f"{source} ! veilenc preset=ultrafast {encoder} ! fakesink sync=false".split()],
+            cwd=self.folder, env=environment, check=True, capture_output=True, timeout=120)
+        with open(log, encoding="utf-8", errors="replace") as file:
+            told = re.findall(r"element-reported-latency, .*element=\(string\)veilenc0.* min=\(guint64\)(\d+)", file.read())
+        os.remove(log)
+        return [int(time) / 40e6 for time in told]
+
+    def test_latency_is_what_the_encoder_holds(self):
+        self.assertEqual(self.reported("zero-latency=true")[-1], 1)
+        told = self.reported("x265-options=rc-lookahead=6:bframes=0:scenecut=0:frame-threads=1")
+        # The lookahead, and what x265 and the layers work at; without a measurement it would be 48.
+        self.assertTrue(6 < told[-1] < 20, told)
+
     def test_encoding_is_the_programs(self):
         self.assertEqual(len(self.data("clear.yuv")), 12 * 160 * 96 * 3 // 2)
         self.launch(f"{SOURCE.format('I420')} ! veilenc {FAST} keys=keys.json ! filesink location=loop.hevc")
