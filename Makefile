@@ -6,6 +6,8 @@
 # make x265-hook   prepare libx265's entropy coder and lookahead: bin hook and pyramids (done by the two above when it can be)
 # make install     install program, man page, completions, C library and header (PREFIX=/usr/local)
 # make uninstall   take them away again
+# make deb         Debian packages that need no Swift, in packages/; make wheel: a Python wheel; make packages: both
+# make docs        a site of all pages, the C header and the Python package, in site/
 
 SWIFT ?= swift
 PREFIX ?= /usr/local
@@ -18,7 +20,7 @@ VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Veil/
 # The number in the C library's soname.
 ABI := $(shell sed -n 's/^#define VEIL_ABI_VERSION //p' CModules/CVeil/include/veil.h)
 
-.PHONY: demo test check build deps x265-hook install uninstall clean check-neon
+.PHONY: demo test check build deps x265-hook install uninstall static deb wheel packages docs clean check-neon
 
 demo: build
 	$(BUILD)/veil demo -o demo
@@ -58,8 +60,24 @@ uninstall:
 	rm -f $(DEST)/bin/veil $(DEST)/lib/libVeilC.so $(DEST)/lib/libVeilC.so.$(ABI) $(DEST)/lib/libVeilC.so.$(VERSION) $(DEST)/include/veil.h $(DEST)/lib/pkgconfig/veil.pc $(DEST)/share/man/man1/veil.1
 	rm -f $(DEST)/share/bash-completion/completions/veil $(DEST)/share/zsh/site-functions/_veil $(DEST)/share/fish/vendor_completions.d/veil.fish
 
+static: deps
+	SWIFT=$(SWIFT) Scripts/build-static
+
+deb: static
+	Scripts/make-deb packages
+
+wheel: static
+	Scripts/make-wheel packages
+
+packages: static
+	Scripts/make-deb packages
+	Scripts/make-wheel packages
+
+docs:
+	Scripts/make-docs site
+
 clean:
-	rm -rf .build demo
+	rm -rf .build .build-static demo packages site
 
 # The NEON kernels against the plain ones on any machine with an AArch64 cross compiler and QEMU's user emulation.
 check-neon:

@@ -348,19 +348,19 @@ def _finish(arguments: argparse.Namespace, paths: "list[str]", say: "Callable[[s
     with tempfile.TemporaryDirectory(dir=folder, prefix=".veil-") as work:
         joined, made = os.path.join(work, "joined.hevc"), os.path.join(work, "made" + suffix)
         _veil(arguments, "join", *paths, "-o", joined)
+        whole = joined
         if arguments.keys:
             options = ["--authenticate"] if arguments.authenticate else []
             for name in ("scheme", "cipher", "profile", "hide"):
                 if getattr(arguments, name) is not None:
                     options += [f"--{name}", str(getattr(arguments, name))]
-            _veil(arguments, "encrypt", joined, "-o", made, "--keys", arguments.keys, *options)
-            opened = os.path.join(work, "opened.hevc")
-            _veil(arguments, "decrypt", made, "-o", opened, "--keys", arguments.keys,
+            whole, opened = os.path.join(work, "whole.hevc"), os.path.join(work, "opened.hevc")
+            _veil(arguments, "encrypt", joined, "-o", whole, "--keys", arguments.keys, *options)
+            _veil(arguments, "decrypt", whole, "-o", opened, "--keys", arguments.keys,
                   *(["--require-authentication"] if arguments.authenticate else []))
             if _digest(opened) != _digest(joined):
                 raise JobError("decryption does not give back what was encrypted; nothing was written")
-        else:
-            _veil(arguments, "join", *paths, "-o", made)
+        _veil(arguments, "join", whole, "-o", made)
         os.replace(made, arguments.output)
     say(f"joined{', encrypted and opened again' if arguments.keys else ''} in {time.monotonic() - begin:.1f} s")
 
