@@ -41,7 +41,7 @@ extension Decoder {
     }
 
     /// Throws formats that are decoded in layers of their own only: resampling knows 4:2:0 of up to 10 bits.
-    private func checkInterLayer(_ format: PictureFormat) throws {
+    func checkInterLayer(_ format: PictureFormat) throws {
         func unsupported(_ element: String, _ value: Int) -> SyntaxError {
             .unsupported(element: element + " of a layer predicted from another, or of that one,", value: value)
         }

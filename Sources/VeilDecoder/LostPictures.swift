@@ -57,7 +57,8 @@ extension Decoder {
         {
             if let entry = layers[id]?.dpb.entries.first(where: { $0.poc == poc && !$0.isGenerated }),
                 entry.picture.frame.width == reference.parameters.refWidth,
-                entry.picture.frame.height == reference.parameters.refHeight
+                entry.picture.frame.height == reference.parameters.refHeight,
+                (try? checkInterLayer(sps.format)) != nil, (try? checkInterLayer(entry.picture.frame.format)) != nil
             {
                 return (entry, reference)
             }
