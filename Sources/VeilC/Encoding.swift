@@ -36,7 +36,7 @@ extension veil_encoder_settings {
         settings.enhancementPreset = text(enhancement_preset)
         settings.tune = text(tune)
         settings.x265Options = (text(x265_options) ?? "").split(separator: ":").map { option in
-            let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
+            let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             return (parts[0], parts.count > 1 ? parts[1] : nil)
         }
         try setPass(&settings)
@@ -127,8 +127,9 @@ extension veil_picture {
         let samples = try [y, cb, cr].enumerated().map { c, plane in
             let columns = c == 0 ? width : (width + 1) / 2
             let rows = c == 0 ? height : (height + 1) / 2
-            guard strides[c] >= columns * bytesPerSample else {
-                throw UsageError("component \(c): a stride of \(strides[c]) bytes is shorter than a row")
+            guard (columns * bytesPerSample...1 << 30).contains(strides[c]) else {
+                throw UsageError(
+                    "component \(c): a stride of \(strides[c]) bytes is shorter than a row, or beyond all reason")
             }
             return [UInt16](unsafeUninitializedCapacity: columns * rows) { out, count in
                 for row in 0..<rows {

@@ -22,8 +22,34 @@ package final class CTBGrid: @unchecked Sendable {
     package let tileY0: UnsafeMutablePointer<Int32>
     package let hasTiles: Bool
 
-    /// `columnWidths` and `rowHeights` are in CTBs and add up to the picture (one entry each without tiles).
-    package init(width: Int, height: Int, log2CtbSize: Int, columnWidths: [Int] = [], rowHeights: [Int] = []) {
+    /// What a grid is made of: pictures with the same share one.
+    package struct Layout: Hashable, Sendable {
+        /// In luma samples.
+        package let width: Int
+        package let height: Int
+        package let log2CtbSize: Int
+        /// Of tiles, in CTBs: they add up to the picture. Empty or one entry each without tiles.
+        package let columnWidths: [Int]
+        package let rowHeights: [Int]
+
+        package init(width: Int, height: Int, log2CtbSize: Int, columnWidths: [Int] = [], rowHeights: [Int] = []) {
+            (self.width, self.height, self.log2CtbSize) = (width, height, log2CtbSize)
+            (self.columnWidths, self.rowHeights) = (columnWidths, rowHeights)
+        }
+    }
+
+    package convenience init(
+        width: Int, height: Int, log2CtbSize: Int, columnWidths: [Int] = [], rowHeights: [Int] = []
+    ) {
+        self.init(
+            Layout(
+                width: width, height: height, log2CtbSize: log2CtbSize, columnWidths: columnWidths,
+                rowHeights: rowHeights))
+    }
+
+    package init(_ layout: Layout) {
+        let (width, height, log2CtbSize) = (layout.width, layout.height, layout.log2CtbSize)
+        let (columnWidths, rowHeights) = (layout.columnWidths, layout.rowHeights)
         self.width = width
         self.height = height
         self.log2CtbSize = log2CtbSize

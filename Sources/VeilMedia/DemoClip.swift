@@ -21,7 +21,7 @@ public struct DemoClip: Sendable {
         let phase = n % 24 - 12
         let ballX = (n * 9 + w / 6) % (w + 80) - 40
         let ballY = h * 3 / 4 - (144 - phase * phase) * h / 360
-        let radius = h / 9
+        let radius = max(h / 9, 2)
         let ridges = (0..<3).map { ridge in (0..<w).map { Self.ridge($0 + pan * (ridge + 1) / 2, ridge, h) } }
         let tower = w * 2 / 3 - pan
         for y in 0..<h {

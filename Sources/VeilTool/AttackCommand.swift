@@ -34,8 +34,8 @@ struct AttackCommand: ParsableCommand {
 
     func run() throws {
         guard frames > 0, figure >= 0 else { throw ValidationError("--frames takes 1 or more, --figure 0 or more") }
-        guard gallerySize > 1, keyint > 0 else {
-            throw ValidationError("--gallery-size takes 2 or more, --keyint 1 or more")
+        guard (2...10000).contains(gallerySize), keyint > 0 else {
+            throw ValidationError("--gallery-size takes 2 to 10000, --keyint 1 or more")
         }
         guard input.input != "-" else { throw ValidationError("attack reads its clip several times: a file is needed") }
         guard FileManager.default.fileExists(atPath: input.input) else {

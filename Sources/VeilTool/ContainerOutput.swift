@@ -43,6 +43,9 @@ final class ContainerOutput {
     /// Before the first unit: pictures a second, where nothing asked for others.
     func setRate(_ rate: FrameRate?) { writer.fps = writer.fps ?? rate?.fraction }
 
+    /// Before the first unit: what the stream was taken out of.
+    func keep(_ movie: SourceMovie) { writer.language = movie.languageCode }
+
     /// Of the stream, without what the container adds.
     private(set) var bytesWritten = 0
 

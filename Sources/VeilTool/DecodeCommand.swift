@@ -42,6 +42,7 @@ struct DecodeCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func validate() throws {
+        guard layer.map({ (0...62).contains($0) }) ?? true else { throw ValidationError("--layer takes 0 to 62") }
         if layer != nil && outputLayerSet != nil {
             throw ValidationError("--layer and --output-layer-set exclude each other")
         }
@@ -133,11 +134,12 @@ private final class LayerFiles {
         let index = isByLayer ? picture.layer : 0
         let known = try writers[index] ?? open(path, format)
         writers[index] = known
-        guard known.format.width == format.width, known.format.height == format.height,
-            known.format.bitDepth == format.bitDepth, known.format.chromaFormat == format.chromaFormat
-        else {
-            throw MediaError.notSupported(
-                path: path, what: "the picture size or format changes in the stream; y4m holds one only")
+        if (known.format.width, known.format.height, known.format.bitDepth, known.format.chromaFormat)
+            != (format.width, format.height, format.bitDepth, format.chromaFormat)
+        {
+            try known.writer.change(to: format)
+            writers[index]?.format = format
+            warn("\(path): pictures are \(format.width)x\(format.height) from here on, of \(format.bitDepth) bits")
         }
         // y4m has one depth: the component of fewer bits is scaled. Raw samples stay as they are.
         try known.writer.write(picture, asTheyAre: path.lowercased().hasSuffix(".yuv"))

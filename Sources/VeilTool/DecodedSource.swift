@@ -20,7 +20,7 @@ enum SourceInput {
     ) throws -> VideoSource {
         let input = try InputFile(path: path)
         let isRaw = try VideoSource.isRaw(input, size: size)
-        if !isRaw, try isStream(input) {
+        if !isRaw, try isStream(input, keepsTimes: keepsTimes) {
             return try checked(decoded(input, layer: layer, fps: fps, threads: threads, keepsTimes: keepsTimes), input)
         }
         if layer != nil {
@@ -43,15 +43,18 @@ enum SourceInput {
     }
 
     /// Whether Veil decodes it: a byte stream, and of containers those with several layers of HEVC, of which others
-    /// would take what they know.
-    private static func isStream(_ input: InputFile) throws -> Bool {
+    /// would take what they know, and those of which nothing needs to be turned, cut or resampled: what their pictures
+    /// carry (HDR10+, captions) goes along then.
+    private static func isStream(_ input: InputFile, keepsTimes: Bool) throws -> Bool {
         switch try input.kind() {
         case .byteStream: return true
         case .isoMedia:
             guard input.isRegular else { return false }
             let file = try input.seekable()
             defer { try? file.seek(toOffset: 0) }
-            return (try? IsoMediaReader(file: file))?.hasSeveralLayers ?? false
+            guard let reader = try? IsoMediaReader(file: file) else { return false }
+            if reader.hasSeveralLayers { return true }
+            return reader.isPlain && (keepsTimes || !(reader.times?.varies ?? true))
         default: return false
         }
     }
@@ -66,11 +69,16 @@ enum SourceInput {
         let chunks = try StreamChunks(input)
         var waiting: [VideoPicture] = []
         var ended = false
+        // In small pieces: all pictures of one wait, and a few bytes may make a large one.
+        let piece = 1 << 10
+        var rest: ArraySlice<UInt8> = []
         func next() throws -> VideoPicture? {
             while waiting.isEmpty && !ended {
                 try StreamInput.named(input.name) {
-                    if let chunk = try chunks.next() {
-                        try decoder.push(chunk) { waiting.append($0) }
+                    if rest.isEmpty, let chunk = try chunks.next() { rest = chunk[...] }
+                    if !rest.isEmpty {
+                        try decoder.push(rest.prefix(piece)) { waiting.append($0) }
+                        rest = rest.dropFirst(piece)
                     } else {
                         ended = true
                         try decoder.finish { waiting.append($0) }
@@ -89,9 +97,11 @@ enum SourceInput {
         let rate =
             fps ?? (chunks.frameRate ?? first.frameRate.flatMap { FrameRate($0.0, $0.1) })
             .map(\.fraction) ?? (25, 1)
+        let container = try chunks.movie.map { _ in try VideoSource.meaning(of: input) }
         let format = VideoFormat(
             width: first.width, height: first.height, fps: rate, bitDepth: first.bitDepth,
-            chromaFormat: first.chromaFormat, colour: first.colour)
+            chromaFormat: first.chromaFormat,
+            colour: container.map { first.colour.completed(by: $0.colour) } ?? first.colour)
         var pending: VideoPicture? = first
         let source = VideoSource(path: input.name, format: format) {
             guard let picture = try pending ?? next() else {
@@ -109,6 +119,7 @@ enum SourceInput {
             }
             return try VideoFrame(picture)
         }
+        source.notes += container?.notes ?? []
         if let times = chunks.times {
             source.start = times.start
             if times.varies && keepsTimes { source.times = times }

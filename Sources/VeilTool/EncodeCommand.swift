@@ -187,7 +187,8 @@ struct EncodeCommand: ParsableCommand {
         if source.isPipedContainer && MovieOutput.isMovie(output) {
             warn("\(output): takes the video only: sound is kept of files, which can be read once more")
         }
-        try file.finish(soundOf: input.input)
+        if form.fragmented || !MovieOutput.isMovie(output) { try nameWhatIsLeft() }
+        try file.finish(soundOf: input.input, isCut: frames.map { $0 == read } ?? false)
         try recons?.finish()
         if let encryption = encoder.encryption {
             let bytes = Dictionary(
@@ -199,6 +200,18 @@ struct EncodeCommand: ParsableCommand {
             warn("\(damage): what is whole was coded")
             throw ExitCode(2)
         }
+    }
+
+    /// A byte stream, and a file in fragments, holds the video only.
+    private func nameWhatIsLeft() throws {
+        let source = try InputFile(path: input.input)
+        guard source.isRegular, [.isoMedia, .matroska, .transportStream, .other].contains(try source.kind()),
+            try !VideoSource.isRaw(source, size: nil), let contents = try FFmpeg.contents(of: source)
+        else { return }
+        var left = contents.tracks.map(\.kind)
+        if contents.hasChapters { left.append("chapters") }
+        if contents.hasTitles { left.append("titles") }
+        if !left.isEmpty { warn("\(output): takes the video only; left out: \(left.joined(separator: ", "))") }
     }
 
     private func report(

@@ -129,6 +129,7 @@ struct JoinCommand: ParsableCommand {
             EXAMPLES
               veil join one.hevc two.hevc -o both.hevc
               veil join part-*.hevc -o whole.hevc --continuous   # parts of one stream
+              veil join one.mp4 two.mp4 -o both.mp4              # with their sound
             """)
 
     @Argument(help: "Annex B streams, in order.")
@@ -158,11 +159,6 @@ struct JoinCommand: ParsableCommand {
             }
             try file.write(unit.nal)
         }
-        func tell(_ chunks: StreamChunks) {
-            if let kinds = chunks.movie?.otherTracks, !kinds.isEmpty {
-                warn("\(output): is of video only, shown at a constant rate; sound and other tracks are left out")
-            }
-        }
         var joints = 0
         for (i, input) in inputs.enumerated() {
             joiner.begin()
@@ -170,7 +166,7 @@ struct JoinCommand: ParsableCommand {
             leading = 0
             beginsOpen = false
             do {
-                try StreamInput.chunks(input, opened: tell) { try joiner.push($0, deliver: write) }
+                try StreamInput.chunks(input, opened: file.join) { try joiner.push($0, deliver: write) }
                 try StreamInput.named(input) { try joiner.end(deliver: write) }
             } catch let error as CutError {
                 throw MediaError.notSupported(path: input, what: error.description)

@@ -33,6 +33,11 @@ struct LayerFile {
 
     init(text: String, path: String) throws {
         self.path = path
+        // References to other nodes multiply: a few lines of them never end.
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+        where line.contains(/(^|[\s,\[{:-])\*[^\s,\]}]/) {
+            throw ValidationError("\(path):\(number + 1): references (*name) are not taken in layer files")
+        }
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)

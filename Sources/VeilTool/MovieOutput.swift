@@ -34,6 +34,9 @@ final class MovieOutput {
         writer.firstSourceUnit = first
     }
 
+    /// What comes next is of another file that is joined.
+    func join(_ movie: SourceMovie?) { writer.join(movie) }
+
     /// Seconds before the first picture of what is encoded in which its sound may play already.
     var start: Double {
         get { writer.start }
@@ -51,8 +54,11 @@ final class MovieOutput {
         try writer.write(unit, displayIndex: index)
     }
 
-    /// - Parameter encoded: the path of what was encoded.
-    func finish(soundOf encoded: String? = nil) throws {
+    /// - Parameters:
+    ///   - encoded: the path of what was encoded.
+    ///   - isCut: not to its end.
+    func finish(soundOf encoded: String? = nil, isCut: Bool = false) throws {
+        writer.cutsOthers = isCut
         if let source { try copyTracks(source.file, of: path) }
         if let encoded { try copyTracks(of: encoded) }
         for note in try writer.finish() { warn("\(path): \(note)") }
@@ -67,9 +73,18 @@ final class MovieOutput {
             try copyTracks(try input.seekable(), of: source)
         } else if [.matroska, .transportStream, .other].contains(try input.kind()),
             (source as NSString).pathExtension.lowercased() != "yuv",
-            try FFmpeg.otherTracks(of: input)?.contains("audio") ?? false
+            let contents = try FFmpeg.contents(of: input)
         {
-            warn("\(source): sound is kept of MP4 and QuickTime sources only")
+            do {
+                if let file = try FFmpeg.otherTracks(of: input, contents, asMovieBeside: path) {
+                    try copyTracks(file, of: source)
+                }
+            } catch let error as MediaError { warn("its sound and subtitles are left out: \(error)") }
+            let kept = writer.copiedTracks
+            if kept < contents.tracks.count {
+                let kinds = contents.tracks.map { $0.codec.isEmpty ? $0.kind : "\($0.kind) (\($0.codec))" }
+                warn("\(source): of its other tracks \(kept) are kept: \(kinds.joined(separator: ", "))")
+            }
         }
     }
 

@@ -8,10 +8,10 @@ import VeilMedia
 enum StreamInput {
     /// Gives the bytes of a stream as they come.
     static func chunks(
-        _ path: String, opened: (StreamChunks) -> Void = { _ in }, _ body: ([UInt8]) throws -> Void
+        _ path: String, opened: (StreamChunks) throws -> Void = { _ in }, _ body: ([UInt8]) throws -> Void
     ) throws {
         let chunks = try StreamChunks(InputFile(path: path))
-        opened(chunks)
+        try opened(chunks)
         try named(path) { while let chunk = try chunks.next() { try body(chunk) } }
     }
 
@@ -29,7 +29,7 @@ enum StreamInput {
 
 /// The bytes of a stream, one piece after the other.
 final class StreamChunks {
-    private let name: String
+    let name: String
     private let nextChunk: () throws -> [UInt8]?
     private let process: ChildProcess?
     /// When pictures are shown, where the container tells.

@@ -65,13 +65,21 @@ final class StreamOutput {
     func begin(from chunks: StreamChunks, maxTemporalId: Int = 6, first: Int? = nil) {
         if let source = chunks.movie {
             var keepsTracks = false
-            if case .movie(let movie) = form {
+            switch form {
+            case .movie(let movie):
                 movie.keep(source, maxTemporalId: maxTemporalId, from: first)
                 keepsTracks = true
+            case .fragments(let writer): writer.keep(source)
+            case .container(let container):
+                container.keep(source)
+                nameTurning(source)
+            case .byteStream: nameTurning(source)
             }
-            if !keepsTracks, !source.otherTracks.isEmpty, first ?? 0 == 0 {
-                let kinds = source.otherTracks.map(\.description).joined(separator: ", ")
-                warn("\(path): takes the video only; tracks of these kinds are left out: \(kinds)")
+            if !keepsTracks, first ?? 0 == 0 {
+                let kinds = source.otherTracks.map(\.description) + (source.hasTitles ? ["titles"] : [])
+                if !kinds.isEmpty {
+                    warn("\(path): takes the video only; left out: \(kinds.joined(separator: ", "))")
+                }
             }
         } else if !chunks.tracksLeft.isEmpty {
             warn(
@@ -81,11 +89,33 @@ final class StreamOutput {
         keepTimes(of: chunks)
     }
 
+    /// What comes next is of another stream, which is joined to the ones before.
+    func join(_ chunks: StreamChunks) throws {
+        if let unit = grouping.finish() { try write(unit) }
+        var left = chunks.tracksLeft
+        if case .movie(let movie) = form {
+            movie.join(chunks.movie)
+        } else {
+            left += chunks.movie?.otherTracks.map(\.description) ?? []
+        }
+        if chunks.movie?.hasTitles ?? false { left.append("titles") }
+        if chunks.movie?.isTurned ?? false { left.append("that its pictures are to be turned") }
+        if !left.isEmpty {
+            warn("\(path): of \(chunks.name) this is left out: \(left.joined(separator: ", "))")
+        }
+    }
+
+    private func nameTurning(_ source: SourceMovie) {
+        if source.isTurned { warn("\(path): that its pictures are to be turned is not kept") }
+    }
+
     /// Pictures are shown when the source shows them, or at its rate; a byte stream has neither.
     private func keepTimes(of chunks: StreamChunks) {
         guard let times = chunks.times else { return }
         switch form {
-        case .byteStream: return
+        case .byteStream:
+            if times.varies { warn("\(path): its frame rate varies: a byte stream does not tell when") }
+            return
         case .movie(let movie):
             if chunks.movie == nil { movie.keep(times) }
             return
@@ -131,12 +161,14 @@ final class StreamOutput {
         }
     }
 
-    /// - Parameter encoded: the path of what was encoded, whose sound goes along.
-    func finish(soundOf encoded: String? = nil) throws {
+    /// - Parameters:
+    ///   - encoded: the path of what was encoded, whose sound goes along.
+    ///   - isCut: not to its end.
+    func finish(soundOf encoded: String? = nil, isCut: Bool = false) throws {
         if let unit = grouping.finish() { try write(unit) }
         switch form {
         case .byteStream(let file): try file.finish()
-        case .movie(let movie): try movie.finish(soundOf: encoded)
+        case .movie(let movie): try movie.finish(soundOf: encoded, isCut: isCut)
         case .fragments(let writer): for note in try writer.finish() { warn("\(path): \(note)") }
         case .container(let container): try container.finish()
         }

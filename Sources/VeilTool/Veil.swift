@@ -86,6 +86,9 @@ struct InputOptions: ParsableArguments {
     var sourceLayer: Int?
 
     func validate() throws {
+        guard sourceLayer.map({ (0...62).contains($0) }) ?? true else {
+            throw ValidationError("--source-layer takes 0 to 62")
+        }
         guard inputDepth.map({ $0 == 8 || $0 == 10 }) ?? true else {
             throw ValidationError("--input-depth takes 8 or 10")
         }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
-import VeilMedia
+
+@testable import VeilMedia
 
 /// Layers out of ISO base media files, in every form that they are stored in, and files that lie.
 @Suite struct IsoMediaTests {
@@ -107,6 +108,87 @@ import VeilMedia
         let start = ContinuousClock.now
         #expect(throws: IsoMediaError.self) { try W.read(file) }
         #expect(ContinuousClock.now - start < .seconds(1))
+    }
+
+    private static let moov = W.box(
+        "moov",
+        W.track(
+            id: 1, entries: [W.sampleEntry("hvc1", W.configuration("hvcC", [vps]))],
+            tables: W.tables(sizes: [], offset: 0)),
+        W.box("mvex", W.fullBox("trex", [1, 1, 1, 0, 0].flatMap { W.number($0, 4) })))
+
+    private static func fragment(time: Int, _ runs: [[UInt8]]) -> [UInt8] {
+        W.box(
+            "moof",
+            W.box(
+                "traf", W.fullBox("tfhd", flags: 0x20000, W.number(1, 4)),
+                W.fullBox("tfdt", version: 1, W.number(time, 8)), runs.flatMap { $0 }))
+    }
+
+    /// Runs of samples without a byte, each of as many as the file is long, and times at the end of their range.
+    @Test(arguments: [
+        fragment(time: 0, [[UInt8]](repeating: W.fullBox("trun", W.number(4000, 4)), count: 400)),
+        fragment(time: .max - 2, [W.fullBox("trun", W.number(9, 4))]),
+        fragment(time: 1 << 62, [W.fullBox("trun", W.number(9, 4))]),
+    ])
+    func fragmentsThatLie(_ moof: [UInt8]) throws {
+        let start = ContinuousClock.now
+        #expect(throws: IsoMediaError.self) { try W.read(W.fileType + Self.moov + moof) }
+        #expect(ContinuousClock.now - start < .seconds(1))
+    }
+
+    /// Edits that last for ever, and times that have no opposite.
+    @Test func timesAreBounded() throws {
+        #expect(OutputTrack.scaled(.max, 3, 2) == MediaTicks.most)
+        #expect(OutputTrack.scaled(0x5555_5555_5555_5555, 3, 2) == MediaTicks.most)
+        #expect(OutputTrack.scaled(.max, 1, 1) == MediaTicks.most && OutputTrack.scaled(7, 1, 1) == 7)
+        #expect(OutputTrack.scaled(-5, 1, 1) == 0 && OutputTrack.scaled(5, 1000, 90000) == 0)
+        #expect(OutputTrack.scaled(1 << 40, 90000, 1000) == 90 << 40)
+        #expect(FrameTimes([.min, 0], timeScale: 1) == nil)
+        #expect(FrameTimes([0, 40, 80], timeScale: 1000)?.shown == [0, 40, 80])
+        // Counts that leap, at a frame in 68 years.
+        let leaps = SampleTimeline(indices: [0, 1 << 50], rate: (1, 1 << 31))
+        #expect(leaps.duration(0) > 0 && leaps.shown.max() ?? .max <= MediaTicks.most)
+        #expect(SampleTimeline(indices: [0, 1], rate: (25, 1)).duration(0) == 512)
+    }
+
+    /// A time scale in which durations do not fit 32 bits takes boxes of version 1.
+    @Test func longTimesTakeLongBoxes() throws {
+        func mdhd(_ duration: Int) throws -> Box {
+            var track = OutputTrack.video(in: .nullDevice)
+            track.timeScale = 10_000_000
+            track.samples = (0..<2).map { _ in
+                .init(offset: 0, size: 0, duration: duration, compositionOffset: 0, isSync: true)
+            }
+            var w = BoxWriter()
+            track.box(id: 1, chunks: [], chapters: [], movieScale: 1000, into: &w)
+            let trak = try #require(try Box(type: "file", bytes: w.bytes[...], offset: 0).children().first)
+            return try trak.required("mdia").required("mdhd")
+        }
+        var short = try mdhd(400_000)
+        #expect(try short.versionAndFlags().version == 0)
+        try short.skip(12)
+        #expect(try short.u32() == 800_000)
+        var long = try mdhd(3_000_000_000)
+        #expect(try long.versionAndFlags().version == 1)
+        try long.skip(20)
+        #expect(try long.u64() == 6_000_000_000)
+    }
+
+    /// Two sample entries in turn, whose parameter sets would come out again and again.
+    @Test func entriesThatAlternate() throws {
+        let sets = [[UInt8]](repeating: Self.vps + [UInt8](repeating: 1, count: 60), count: 200)
+        let entry = W.sampleEntry("hvc1", W.configuration("hvcC", sets))
+        let count = 4000
+        let tables =
+            W.fullBox("stts", W.number(1, 4), W.number(count, 4), W.number(1, 4))
+            + W.fullBox(
+                "stsc", W.number(count, 4),
+                (0..<count).flatMap { W.number($0 + 1, 4) + W.number(1, 4) + W.number($0 & 1 + 1, 4) })
+            + W.fullBox("stsz", W.number(0, 4), W.number(count, 4), [UInt8](repeating: 0, count: 4 * count))
+            + W.fullBox("stco", W.number(count, 4), [UInt8](repeating: 0, count: 4 * count))
+        let file = W.fileType + W.box("moov", W.track(id: 1, entries: [entry, entry], tables: tables))
+        #expect(throws: IsoMediaError.self) { try W.read(file) }
     }
 
     /// Cut at any byte, or with bytes changed, a file gives an error or fewer units, and never a trap.

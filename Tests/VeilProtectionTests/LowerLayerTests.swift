@@ -244,6 +244,24 @@ import VeilEncoder
         }
     }
 
+    /// A run that ends before its first picture: its messages come before its end all the same.
+    @Test func runsWithoutPictures() throws {
+        var options = Encryption.Options()
+        options.authenticates = true
+        options.nonce = [UInt8](repeating: 3, count: 16)
+        let plan = ProtectionPlan(options: options, keys: Self.keys())
+        let first = try #require(try plan.next(layers: [0]))
+        var out: [NALUnit] = []
+        let authenticator = StreamAuthenticator(first) { out.append($0) }
+        let message = ProtectionSEI.unit(try #require(first.message(layer: 0, period: 0)))
+        try authenticator.push(message)
+        let second = try #require(try plan.next(layers: [0, 1]))
+        try authenticator.begin(second)
+        #expect(out.first?.bytes == message.bytes)
+        let ends = try out.compactMap { try ProtectionSEI.authentication(in: $0) }
+        #expect(out.count == 2 && ends.map(\.kind) == [.runEnd])
+    }
+
     /// New keys change keys: tags, elements, pictures selected and the scheme stay.
     @Test func rekeyingKeepsTheRest() throws {
         let old = try encrypt(try clip()) {

@@ -186,6 +186,17 @@ struct ParallelRecodingTests {
         let regions = try layout.regions(tiles: [5])
         #expect(regions[0] == [EncryptionScope.Region(x: 64, y: 64, width: 64, height: 64)])
         #expect(throws: KeyError.self) { try layout.regions(tiles: [8]) }
+        // More than a message can tell, whether they are tiles or not.
+        var options = Encryption.Options()
+        let sizes = [0: (width: 4096, height: 64)]
+        func rows(_ count: Int) -> [EncryptionScope.Region] {
+            (0..<count).map { EncryptionScope.Region(x: 8 * $0, y: 0, width: 8, height: 8) }
+        }
+        #expect(try options.scopes(sizes, tiles: [0: rows(255)])[0]?.regions.count == 255)
+        #expect(try options.scopes(sizes, tiles: [0: rows(255) + rows(255)])[0]?.regions.count == 255)
+        #expect(throws: ProtectionError.self) { try options.scopes(sizes, tiles: [0: rows(256)]) }
+        options.selection.regions = rows(1)
+        #expect(throws: ProtectionError.self) { try options.scopes(sizes, tiles: [0: rows(255)]) }
         let clear = ParallelStreams.tiles
         let encrypted = try transcode(
             clear, .encrypt(try encryption(.paper) { $0.selection.regions = regions[0] ?? [] }), threads: 2)

@@ -24,6 +24,13 @@ import VeilLab
         }
         #expect(read > 100 && refused > 500, "\(read) \(refused)")
     }
+
+    /// Nodes that refer to nodes double with each line; they end at once.
+    @Test func referencesAreRefused() {
+        let lines = (1...60).map { "a\($0): &a\($0) {? *a\($0 - 1) : *a\($0 - 1)}" }
+        let text = "a0: &a0 {b: c}\n" + lines.joined(separator: "\n")
+        #expect(throws: (any Error).self) { try LayerFile(text: text, path: "bomb") }
+    }
 }
 
 /// `--layer-file`: the layers of a stream, one by one.

@@ -208,7 +208,9 @@ int veil_decoder_settings_init(veil_decoder_settings *settings, size_t struct_si
 
 /// Opens a decoder. `settings`: NULL for the defaults; not needed afterwards.
 int veil_decoder_open(veil_decoder **decoder, const veil_decoder_settings *settings);
-/// Takes the next `size` bytes of the stream; `data` may be NULL when there are none.
+/// Takes the next `size` bytes of the stream; `data` may be NULL when there are none. All pictures that they complete
+/// wait to be fetched: where the stream is not trusted, hand over some kilobytes at a time and fetch in between, as a
+/// few bytes may make a large picture.
 int veil_decoder_push(veil_decoder *decoder, const uint8_t *data, size_t size);
 /// Ends the stream. Pictures are left to be fetched.
 int veil_decoder_finish(veil_decoder *decoder);

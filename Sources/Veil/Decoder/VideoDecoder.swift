@@ -106,7 +106,7 @@ public final class VideoDecoder {
         let decryption = options.keys.map { keys in
             // Only the layers that are decoded need keys; which those are, the layer asked for bounds.
             var wanted: Set<Int>?
-            if case .layer(let layer) = options.output { wanted = Set(0...max(layer, 0)) }
+            if case .layer(let layer) = options.output { wanted = Set(0...min(max(layer, 0), 62)) }
             return Decryption(
                 keys: keys, wanted: wanted, verification: options.verification, sidecar: options.sidecar)
         }
@@ -141,7 +141,8 @@ public final class VideoDecoder {
         try deliverReady(deliver)
     }
 
-    /// Takes the next bytes of the stream, however they are cut. Returns the pictures that became ready.
+    /// Takes the next bytes of the stream, however they are cut. Returns the pictures that became ready: all of them at
+    /// once, of which a few bytes may make many.
     public func push(_ bytes: some Sequence<UInt8>) throws -> [VideoPicture] {
         var pictures: [VideoPicture] = []
         try push(bytes) { pictures.append($0) }

@@ -37,6 +37,11 @@ final class PassStatistics {
             guard values.count == 2 * layers - 1, values.allSatisfy({ $0 >= 0 }) else {
                 throw MediaError.notSupported(path: path, what: "line \(n + 1) is not of a stream of \(layers) layers")
             }
+            // Of pictures of 16384x16384, and QPs of 10 bits.
+            let qps = values.indices.filter { $0 == 0 || $0 & 1 != 0 }.map { values[$0] }
+            guard qps.allSatisfy({ $0 <= 63 }), values.allSatisfy({ $0 <= 1 << 40 }) else {
+                throw MediaError.notSupported(path: path, what: "line \(n + 1) has numbers that no first pass gives")
+            }
             for i in 0..<(layers - 1) {
                 result[i].append(FirstPassPicture(baseQp: values[0], qp: values[1 + 2 * i], bits: values[2 + 2 * i]))
             }

@@ -271,15 +271,15 @@ package struct VPSExtension: Sendable {
                 ols.outputLayerFlags = set.indices.map { defaultOutputLayerIdc == 0 || $0 == set.count - 1 }
             }
             let output = zip(set, ols.outputLayerFlags).filter(\.1).map(\.0)
-            let necessary = Set(necessary(of: set, for: output))
+            let necessary = necessary(for: output)
             for id in set {
-                if necessary.contains(id) && ptlCount - 1 > 0 && (vps.vpsBaseLayerInternalFlag || id != 0) {
+                if necessary >> UInt64(id) & 1 != 0 && ptlCount - 1 > 0 && (vps.vpsBaseLayerInternalFlag || id != 0) {
                     ols.profileTierLevelIdx.append(try r.u(Self.bits(for: ptlCount), "profile_tier_level_idx"))
                 } else {
                     ols.profileTierLevelIdx.append(nil)
                 }
             }
-            if output.count == 1, let id = output.first, let index = layerIdInNuh.firstIndex(of: id),
+            if output.count == 1, let id = output.first, let index = index(of: id),
                 directDependencyFlag[index].contains(true)
             {
                 ols.altOutputLayerFlag = try r.flag("alt_output_layer_flag")
@@ -288,13 +288,25 @@ package struct VPSExtension: Sendable {
         }
     }
 
-    /// The layers of a set that decoding some of them takes (NecessaryLayerFlag).
-    private func necessary(of set: [Int], for output: [Int]) -> [Int] {
+    /// The layers that decoding some of them takes (NecessaryLayerFlag), a bit for each nuh_layer_id.
+    private func necessary(for output: [Int]) -> UInt64 {
         var needed: UInt64 = 0
         for id in output {
-            if let i = layerIdInNuh.firstIndex(of: id), i < needs.count { needed |= needs[i] }
+            if let i = index(of: id), i < needs.count { needed |= needs[i] }
         }
-        return set.filter { id in layerIdInNuh.firstIndex(of: id).map { needed >> UInt64($0) & 1 != 0 } ?? false }
+        var ids: UInt64 = 0
+        while needed != 0 {
+            ids |= 1 << UInt64(layerIdInNuh[needed.trailingZeroBitCount])
+            needed &= needed - 1
+        }
+        return ids
+    }
+
+    /// LayerIdxInVps. They ascend, so that few are looked at: mostly it is the layer's own number.
+    private func index(of id: Int) -> Int? {
+        var i = min(id, layerIdInNuh.count - 1)
+        while i > 0 && layerIdInNuh[i] > id { i -= 1 }
+        return layerIdInNuh[i] == id ? i : nil
     }
 
     /// Whether decoding layer `id` needs layer `other` (or is it).
@@ -346,18 +358,18 @@ package struct VPSExtension: Sendable {
         let subLayerMax = subLayersVpsMaxMinus1
         for i in 1..<max(outputLayerSets.count, 1) {
             let set = outputLayerSets[i].layers
-            let maxSub =
-                set.map { id in
-                    let index = layerIdInNuh.firstIndex(of: id) ?? 0
-                    return subLayerMax?[index] ?? vps.vpsMaxSubLayersMinus1
-                }.max() ?? 0
+            var maxSub = subLayerMax == nil && !set.isEmpty ? vps.vpsMaxSubLayersMinus1 : 0
+            if let subLayerMax { for id in set { maxSub = max(maxSub, subLayerMax[index(of: id) ?? 0]) } }
             let output = zip(set, outputLayerSets[i].outputLayerFlags).filter(\.1).map(\.0)
-            let necessary = necessary(of: set, for: output).filter { vps.vpsBaseLayerInternalFlag || $0 != 0 }
+            let necessary = necessary(for: output)
+            let count = set.filter {
+                necessary >> UInt64($0) & 1 != 0 && (vps.vpsBaseLayerInternalFlag || $0 != 0)
+            }.count
             let subLayerFlag = try r.flag("sub_layer_flag_info_present_flag")
             for j in 0...min(maxSub, 6) {
                 let present = j == 0 ? true : subLayerFlag ? try r.flag("sub_layer_dpb_info_present_flag") : false
                 if !present { continue }
-                for _ in necessary {
+                for _ in 0..<count {
                     _ = try r.ue("max_vps_dec_pic_buffering_minus1")
                 }
                 _ = try r.ue("max_vps_num_reorder_pics")

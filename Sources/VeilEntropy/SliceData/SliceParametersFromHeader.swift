@@ -5,6 +5,12 @@ import VeilCore
 extension CTBGrid {
     /// The grid of pictures that use the parameter sets. Throws where the tiles do not suit the picture.
     package convenience init(sps: SequenceParameterSet, pps: PictureParameterSet) throws {
+        self.init(try Layout(sps: sps, pps: pps))
+    }
+}
+
+extension CTBGrid.Layout {
+    package init(sps: SequenceParameterSet, pps: PictureParameterSet) throws {
         let tiles = try pps.tileBoundaries(picWidthInCtbs: sps.picWidthInCtbsY, picHeightInCtbs: sps.picHeightInCtbsY)
         func sizes(_ boundaries: [Int]) -> [Int] { zip(boundaries.dropFirst(), boundaries).map(-) }
         self.init(

@@ -18,6 +18,9 @@ package struct MatroskaWriter {
     /// - Parameter fps: in place of what the stream says; 25 when neither tells.
     package init(fps: (numerator: Int, denominator: Int)?) { self.fps = fps }
 
+    /// ISO 639-2 code of the video's language; nothing said would mean English (RFC 9559, 5.1.4.1.19).
+    package var language = "und"
+
     /// The bytes of an access unit, with what goes before the first. Empty for one without a picture.
     package mutating func write(_ unit: [NALUnit]) throws -> [UInt8] {
         for nal in unit { setUnits.insert(nal) }
@@ -36,7 +39,7 @@ package struct MatroskaWriter {
         for nal in unit where nal.header.nalUnitType != .accessUnitDelimiter {
             data += Self.word(nal.bytes.count, 4) + nal.bytes
         }
-        let microseconds = Int((Double(shown) * frameNanoseconds / 1000).rounded())
+        let microseconds = Int(min(Double(shown) * frameNanoseconds / 1000, 9e15).rounded())
         return out
             + Self.element(
                 [0x1F, 0x43, 0xB6, 0x75], Self.element([0xE7], Self.number(microseconds)) + Self.element([0xA3], data))
@@ -64,7 +67,8 @@ package struct MatroskaWriter {
             Self.element([0xD7], [1]) + Self.element([0x73, 0xC5], [1]) + Self.element([0x83], [1])
             + Self.element([0x86], text("V_MPEGH/ISO/HEVC"))
             + Self.element([0x23, 0xE3, 0x83], Self.number(Int(frameNanoseconds.rounded())))
-            + Self.element([0xE0], video) + Self.element([0x63, 0xA2], try configuration(sps))
+            + Self.element([0x22, 0xB5, 0x9C], text(language)) + Self.element([0xE0], video)
+            + Self.element([0x63, 0xA2], try configuration(sps))
         // The segment has no size: it ends with the stream.
         return Self.element([0x1A, 0x45, 0xDF, 0xA3], ebml) + [
             0x18, 0x53, 0x80, 0x67, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
@@ -90,7 +94,12 @@ package struct MatroskaWriter {
         for type in [NALUnitType.vps, .sps, .pps] {
             let same = units.filter { $0.header.nalUnitType == type }
             c += [type.rawValue] + Self.word(same.count, 2)
-            for unit in same { c += Self.word(unit.bytes.count, 2) + unit.bytes }
+            for unit in same {
+                guard unit.bytes.count <= Int(UInt16.max) else {
+                    throw MediaError.notSupported(path: "Matroska", what: SampleEntries.tooLong(unit))
+                }
+                c += Self.word(unit.bytes.count, 2) + unit.bytes
+            }
         }
         return c
     }

@@ -4,7 +4,7 @@ import Foundation
 /// A file that appears whole or not at all: bytes go to a temporary sibling, which takes the name when finished. "-"
 /// is standard output.
 public final class OutputFile {
-    private let path: String
+    let path: String
     private let temporary: TemporaryFile?
     private let descriptor: Int32
     private let ownsDescriptor: Bool

@@ -3,6 +3,8 @@
 /// The bytes of boxes (ISO/IEC 14496-12, 4.2), put together from the inside out.
 struct BoxWriter {
     private(set) var bytes: [UInt8] = []
+    /// See ``timeBox(_:flags:longest:_:)``.
+    private var timeBytes = 4
 
     init() {}
 
@@ -34,6 +36,25 @@ struct BoxWriter {
         }
     }
 
+    /// A full box with times: of version 1, in which they have 64 bits, where the longest takes them.
+    mutating func timeBox(_ type: FourCC, flags: Int = 0, longest: Int, _ body: (inout BoxWriter) -> Void) {
+        let isLong = longest > Int(Int32.max)
+        fullBox(type, version: isLong ? 1 : 0, flags: flags) {
+            $0.timeBytes = isLong ? 8 : 4
+            body(&$0)
+        }
+    }
+
+    /// A time of the box at hand.
+    mutating func time(_ ticks: Int) { put(ticks, timeBytes) }
+    /// Times that are not told.
+    mutating func times(_ count: Int) { zeros(count * timeBytes) }
+
     /// The identity matrix of 6.2.2.
     mutating func unityMatrix() { for value in [0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000] { u32(value) } }
+    static let unity: [UInt8] = {
+        var w = BoxWriter()
+        w.unityMatrix()
+        return w.bytes
+    }()
 }

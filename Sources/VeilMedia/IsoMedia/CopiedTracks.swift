@@ -7,6 +7,9 @@ enum CopiedTracks {
         var tracks: [OutputTrack]
         /// track_IDs of those that hold the chapters of the video.
         var chapters: [Int]
+        /// The video's, as `mdhd` packs it; and its name.
+        var language: Int?
+        var videoName: [UInt8]?
         /// `udta` of the movie: titles and the like.
         var userData: [UInt8]?
         /// Kinds of tracks that are neither copied nor video.
@@ -26,6 +29,8 @@ enum CopiedTracks {
         var chapters: [Int] = []
         var left: [FourCC] = []
         var hasVideo = false
+        var language: Int?
+        var videoName: [UInt8]?
         for trak in try moov.children() where trak.type == "trak" {
             let handler = try trak.required("mdia").handler()
             if handler == "vide" || handler == "auxv" {
@@ -33,7 +38,12 @@ enum CopiedTracks {
                 // One is what is coded, with the layers above it in tracks of their own.
                 let references = try trak.child("tref")?.children().map(\.type) ?? []
                 if handler == "vide" && !references.contains(where: { ["sbas", "scal", "oref"].contains($0) }) {
-                    if hasVideo { left.append(handler) }
+                    if hasVideo {
+                        left.append(handler)
+                    } else {
+                        language = try? trak.required("mdia").mediaHeader().language
+                        videoName = try? trak.required("mdia").handlerName()
+                    }
                     hasVideo = true
                 }
                 continue
@@ -44,20 +54,27 @@ enum CopiedTracks {
                 trak, file: file, fileSize: size, movieScale: movieScale, fragments: fragments[id] ?? [])
             if let copy { tracks.append(copy) } else { left.append(handler) }
         }
-        return Contents(tracks: tracks, chapters: chapters, userData: try moov.child("udta")?.whole, left: left)
+        return Contents(
+            tracks: tracks, chapters: chapters, language: language, videoName: videoName,
+            userData: try moov.child("udta")?.whole, left: left)
     }
 
     /// A movie's `udta` without the cover picture (`covr`) among its titles, which shows what the video does; nil where
     /// it has none.
     static func withoutCover(_ userData: [UInt8]) throws -> [UInt8]? {
+        try without(userData, ["udta", "meta", "ilst", "covr"])
+    }
+
+    /// A box without those that a path of types leads to; nil where there are none.
+    static func without(_ whole: [UInt8], _ path: [FourCC]) throws -> [UInt8]? {
         var found = false
         func copy(_ box: Box, _ path: [FourCC], into w: inout BoxWriter) throws {
-            guard let type = path.first, box.type == type else { return w.append(box.whole) }
+            guard let type = path.first, box.type == type, path.count > 1 else { return w.append(box.whole) }
             var body = box
             try w.box(type) {
                 if type == "meta" { $0.append(try body.bytes(4)) }
                 for child in try body.children() {
-                    if type == "ilst" && child.type == "covr" {
+                    if path.count == 2 && child.type == path[1] {
                         found = true
                     } else {
                         try copy(child, Array(path.dropFirst()), into: &$0)
@@ -66,9 +83,7 @@ enum CopiedTracks {
             }
         }
         var w = BoxWriter()
-        for box in try Box(type: "file", bytes: userData[...], offset: 0).children() {
-            try copy(box, ["udta", "meta", "ilst"], into: &w)
-        }
+        for box in try Box(type: "file", bytes: whole[...], offset: 0).children() { try copy(box, path, into: &w) }
         return found ? w.bytes : nil
     }
 
@@ -106,6 +121,10 @@ enum CopiedTracks {
         var result = OutputTrack(
             handler: handler, timeScale: media.timeScale, descriptions: try stbl.required("stsd").whole,
             mediaHeader: header.whole, language: media.language, file: file)
+        result.name = try? mdia.handlerName()
+        result.chapters = try chapterTracks(trak)
+        // What groups of samples have in common, as sound that takes samples before it to begin (`roll`).
+        result.sampleGroups = try stbl.children().filter { ["sgpd", "sbgp"].contains($0.type) }.flatMap(\.whole)
         for (i, sample) in samples.enumerated() {
             let next = i + 1 < samples.count ? samples[i + 1].decodeTime : nil
             result.samples.append(
@@ -123,18 +142,22 @@ enum CopiedTracks {
         )
         result.shown = edits.shown
         let tkhd = try trackHeader(trak)
-        (result.sourceId, result.isEnabled) = (tkhd.id, tkhd.isEnabled)
+        (result.sourceId, result.isEnabled, result.alternateGroup) = (tkhd.id, tkhd.isEnabled, tkhd.alternateGroup)
         return result
     }
 
-    /// track_ID, track_enabled and the matrix.
-    static func trackHeader(_ trak: Box) throws -> (id: Int, isEnabled: Bool, matrix: [UInt8]?) {
+    /// track_ID, track_enabled, alternate_group and the matrix.
+    static func trackHeader(
+        _ trak: Box
+    ) throws -> (id: Int, isEnabled: Bool, alternateGroup: Int, matrix: [UInt8]?) {
         var tkhd = try trak.required("tkhd")
         let (version, flags) = try tkhd.versionAndFlags()
         try tkhd.skip(version == 1 ? 16 : 8)
         let id = try tkhd.u32()
-        try? tkhd.skip(version == 1 ? 28 : 24)
-        return (id, flags & 1 != 0, try? tkhd.bytes(36))
+        try? tkhd.skip(version == 1 ? 22 : 18)
+        let group = (try? tkhd.u16()) ?? 0
+        try? tkhd.skip(4)
+        return (id, flags & 1 != 0, group, try? tkhd.bytes(36))
     }
 
     /// The first edit, behind an empty one if there is one; further ones are not kept.
@@ -149,6 +172,7 @@ enum CopiedTracks {
             let duration = isLong ? try elst.u64() : try elst.u32()
             let raw =
                 isLong ? Int(truncatingIfNeeded: try elst.read(8)) : Int(Int32(truncatingIfNeeded: try elst.u32()))
+            _ = try MediaTicks.checked(raw, "elst", offset: elst.offset)
             try elst.skip(4)
             let ticks = OutputTrack.scaled(duration, timeScale, movieScale)
             if raw < 0 {

@@ -37,6 +37,12 @@ package final class FragmentedMovieWriter {
         track = OutputTrack.video(in: .nullDevice)
     }
 
+    /// The stream was taken out of another file, which says how pictures are turned.
+    package func keep(_ movie: SourceMovie) {
+        track.matrix = movie.matrix
+        track.language = movie.language
+    }
+
     package var bytesWritten: Int { output.bytesWritten }
 
     /// Adds an access unit, in decoding order. One without a picture goes to the next one.

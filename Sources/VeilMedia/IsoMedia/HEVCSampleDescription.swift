@@ -12,7 +12,10 @@ struct HEVCSampleDescription {
     ///   - inBand: further parameter sets may be in samples (`hev1`).
     ///   - first: the SPS of the base layer, where that is in samples.
     ///   - described: what SEI messages say of the base layer.
-    init(units: [NALUnit], inBand: Bool, first: NALUnit?, described: ColourDescription) throws {
+    ///   - further: boxes of the source's entry.
+    init(
+        units: [NALUnit], inBand: Bool, first: NALUnit?, described: ColourDescription, further: [UInt8] = []
+    ) throws {
         guard
             let own = units.first(where: { $0.header.nalUnitType == .sps && $0.header.nuhLayerId == 0 }) ?? first
         else { throw SyntaxError.missing(set: "SPS", id: 0) }
@@ -43,6 +46,7 @@ struct HEVCSampleDescription {
                     Self.arrays(upper, isComplete: !inBand, &$0)
                 }
             }
+            $0.append(further)
         }
     }
 

@@ -19,7 +19,11 @@ package struct IsoMediaReader {
     /// What the file says beside the stream.
     package let movie: SourceMovie
     private var pendingAt = 0
+    /// Bytes of parameter sets that came out of sample entries.
+    private var entryBytes = 0
 
+    /// nuh_layer_id 0 to 62.
+    private static let mostLayers = 63
     /// What is read into memory of the movie's tables at most.
     private static let largestTable = 512 << 20
 
@@ -46,10 +50,15 @@ package struct IsoMediaReader {
         }
         // Tracks of upper layers lead to the base layer's by their references, directly or through others.
         var chosen = [base]
-        while let more = tracks.first(where: { track in
-            !chosen.contains { $0.id == track.id } && track.isEnhancement
-                && track.references.contains { id in chosen.contains { $0.id == id } }
-        }) { chosen.append(more) }
+        var ids: Set = [base.id]
+        while chosen.count < Self.mostLayers,
+            let more = tracks.first(where: { track in
+                track.isEnhancement && !ids.contains(track.id) && track.references.contains(where: ids.contains)
+            })
+        {
+            chosen.append(more)
+            ids.insert(more.id)
+        }
         self.tracks = chosen
         next = chosen.map { _ in 0 }
         entry = chosen.map { _ in 0 }
@@ -65,6 +74,26 @@ package struct IsoMediaReader {
     package var hasSeveralLayers: Bool {
         tracks.count > 1
             || tracks[0].entries.contains { $0?.parameterSets.contains { $0.header.nuhLayerId > 0 } ?? false }
+    }
+
+    /// Whether a decoder alone makes of it what players show: upright 4:2:0 pictures of Main or Main 10, all of which
+    /// are presented.
+    package var isPlain: Bool {
+        guard tracks.count == 1, !movie.isTurned, let samples = tracks.first?.samples, !samples.isEmpty
+        else { return false }
+        let first = samples.map { $0.decodeTime + $0.compositionOffset }.min() ?? 0
+        let last = samples.map { $0.decodeTime + $0.compositionOffset + $0.duration }.max() ?? 0
+        if first < movie.mediaStart || movie.shown.map({ last - movie.mediaStart - $0 > samples[0].duration }) ?? false
+        {
+            return false
+        }
+        let sets = tracks[0].entries.flatMap { $0?.parameterSets ?? [] }.filter { $0.header.nalUnitType == .sps }
+        return !sets.isEmpty
+            && sets.allSatisfy {
+                guard let sps = try? SequenceParameterSet(rbsp: $0.rbsp, nuhLayerId: 0) else { return false }
+                return sps.chromaFormatIdc == 1 && sps.bitDepthLumaMinus8 <= 2 && sps.bitDepthChromaMinus8 <= 2
+                    && !(sps.vui?.fieldSeqFlag ?? false)
+            }
     }
 
     /// When the pictures of the base layer's track are shown; nil where two are at the same time.
@@ -108,6 +137,12 @@ package struct IsoMediaReader {
         let form = try tracks[i].entry(of: sample)
         if entry[i] != sample.descriptionIndex {
             entry[i] = sample.descriptionIndex
+            // Each change gives out all sets of an entry: more of them than the file has bytes are no video's.
+            entryBytes += form.parameterSets.reduce(0) { $0 + $1.bytes.count }
+            guard entryBytes <= max(fileSize, 1 << 16) else {
+                throw IsoMediaError.invalid(
+                    box: "stsc", offset: sample.offset, what: "the sample entry changes too often for the file's size")
+            }
             pending += form.parameterSets
         }
         let bytes = try Self.read(file, from: sample.offset, count: sample.size, in: "mdat")

@@ -18,6 +18,7 @@ package final class IsoMediaWriter {
     /// As the caller gave them.
     private var displayIndices: [Int] = []
     private var source: SourceMovie?
+    private var joined = JoinedMovies()
     private var userData: [UInt8]?
     private var hasLeftCover = false
     /// Which sub-layers of the source's are written.
@@ -28,6 +29,8 @@ package final class IsoMediaWriter {
     package var frameTimes: FrameTimes?
     /// Seconds before the first picture in which other tracks may play already.
     package var start = 0.0
+    /// Other tracks end where the video ends.
+    package var cutsOthers = false
     /// What shows the video's pictures in the clear, a cover, is left out.
     package var leavesCoverOut = false
 
@@ -62,6 +65,10 @@ package final class IsoMediaWriter {
         return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
+    /// What comes next is out of another file, or no such file, which is joined to the ones before: with its times, and
+    /// its sound.
+    package func join(_ movie: SourceMovie?) { joined.begin(movie, at: places.count) }
+
     /// Adds an access unit, in decoding order. One without a picture goes to the next one.
     /// - Parameter displayIndex: its place in display order, in frames; nil: as picture order counts tell.
     package func write(_ unit: [NALUnit], displayIndex: Int? = nil) throws {
@@ -72,6 +79,9 @@ package final class IsoMediaWriter {
         places.append(shown)
         if let displayIndex { displayIndices.append(displayIndex) }
     }
+
+    /// How many tracks of others it will hold.
+    package var copiedTracks: Int { others.count }
 
     /// Copies the tracks of another ISO base media file that are no video, sound and subtitles, and what it says of the
     /// whole (`udta`). Returns what other tracks it has.
@@ -85,6 +95,8 @@ package final class IsoMediaWriter {
             hasLeftCover = true
         }
         if track.chapters.isEmpty { track.chapters = copied.chapters }
+        if source == nil, let language = copied.language { track.language = language }
+        track.name = copied.videoName
         return copied.left
     }
 
@@ -97,18 +109,41 @@ package final class IsoMediaWriter {
         var notes: [String] = []
         if hasLeftCover { notes.append("the cover picture is left out: it would be in the clear") }
         notes += units.notes
-        let timeline = self.timeline(&notes)
+        let timeline: SampleTimeline
+        if let whole = try joined.joined(units: places.count, beside: path) {
+            timeline = whole.timeline
+            others = whole.others.tracks
+            notes += whole.others.notes
+        } else {
+            timeline = self.timeline(&notes)
+            if !joined.isEmpty { notes.append("the streams do not tell all times: it takes their video, at one rate") }
+        }
         track.timeScale = timeline.timeScale
         (track.mediaStart, track.emptyStart) = (timeline.mediaStart, timeline.emptyStart)
         for i in track.samples.indices {
             track.samples[i].duration = timeline.duration(i)
             track.samples[i].compositionOffset = timeline.compositionOffset(i)
         }
-        let descriptions = try entries.descriptions()
+        if track.samples.contains(where: { UInt32(exactly: $0.duration) == nil }) {
+            throw MediaError.notSupported(path: path, what: "a picture lasts longer than the time scale can tell")
+        }
+        // What is said of stereo is no longer true of one view.
+        let further = (source?.entryBoxes ?? []).filter { $0.type != "vexu" && $0.type != "hfov" || layers.count > 1 }
+        let descriptions = try entries.descriptions(further: further.flatMap(\.bytes))
         track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
         track.size = descriptions[0].shownSize
         track.sampleGroups = units.order.sampleGroups(layers: layers.sorted(), samples: track.samples.count)
-        try write(tracks: [track] + (part.map { part in others.compactMap { $0.part(part) } } ?? others))
+        var range = part
+        if cutsOthers {
+            // What is presented of the video.
+            let (empty, shown) = track.presented(1_000_000)
+            range = 0..<Double(empty + shown) / 1e6
+        }
+        if range != nil, let all = userData, let rest = try? CopiedTracks.without(all, ["udta", "chpl"]) {
+            userData = rest
+            notes.append("the list of chapters (chpl) is left out: it is of the whole")
+        }
+        try write(tracks: [track] + (range.map { range in others.compactMap { $0.part(range) } } ?? others))
         return notes
     }
 
@@ -119,7 +154,8 @@ package final class IsoMediaWriter {
         return Array(times.dropFirst(firstSourceUnit ?? 0).prefix(track.samples.count))
     }
 
-    /// When the source presents the pictures of a part, in seconds; nil of a whole.
+    /// When the source presents the pictures of a part, in seconds; nil of a whole. The first part begins with the
+    /// presentation: there may be sound before the first picture.
     private var part: Range<Double>? {
         guard let source, firstSourceUnit != nil else { return nil }
         let times = sourceTimes(source)
@@ -129,7 +165,8 @@ package final class IsoMediaWriter {
         func seconds(_ ticks: Int) -> Double {
             max(Double(ticks - source.mediaStart + source.emptyStart) / Double(source.timeScale), 0)
         }
-        return seconds(first)..<max(seconds(last.shown + last.duration), seconds(first))
+        let begin = firstSourceUnit == 0 ? 0 : seconds(first)
+        return begin..<max(seconds(last.shown + last.duration), begin)
     }
 
     /// As in the file that the stream was taken out of, or at a constant rate.
@@ -141,8 +178,12 @@ package final class IsoMediaWriter {
                     track.shown = Interruption.isRequested ? nil : source.shown
                     return SampleTimeline(times, of: source)
                 }
+                let begins = times.map(\.shown).min() ?? 0
                 return SampleTimeline(
-                    shown: times.map(\.shown), lastDuration: times.last?.duration ?? 1, timeScale: source.timeScale)
+                    shown: times.map(\.shown), lastDuration: times.last?.duration ?? 1, timeScale: source.timeScale
+                ).delayed(
+                    by: firstSourceUnit == 0
+                        ? Double(begins - source.mediaStart + source.emptyStart) / Double(source.timeScale) : 0)
             }
             notes.append("its pictures are not those of the source: they are shown at a constant rate")
         }
@@ -219,10 +260,10 @@ package final class IsoMediaWriter {
         let longest = tracks.map { $0.presented(scale) }.map { $0.empty + $0.shown }.max() ?? 0
         var w = BoxWriter()
         w.box("moov") {
-            $0.fullBox("mvhd") {
-                $0.zeros(8)
+            $0.timeBox("mvhd", longest: longest) {
+                $0.times(2)
                 $0.u32(scale)
-                $0.u32(longest)
+                $0.time(longest)
                 $0.u32(0x10000)
                 $0.u16(0x100)
                 $0.zeros(10)

@@ -7,6 +7,11 @@ struct HEVCSampleEntry {
     /// `hvcC`, then `lhvC`: at least one of them.
     let configurations: [HEVCConfiguration]
 
+    /// Boxes that are not made anew when the stream is written again: stereo (`vexu`) and Dolby Vision configuration,
+    /// and what else is unknown here.
+    let others: [(type: FourCC, bytes: [UInt8])]
+    private static let known: Set<FourCC> = ["hvcC", "lhvC", "colr", "pasp", "mdcv", "clli", "btrt", "fiel", "sinf"]
+
     var lengthSize: Int { configurations[0].lengthSize }
     /// All parameter sets, the base layer's first.
     var parameterSets: [NALUnit] { configurations.flatMap(\.units) }
@@ -29,6 +34,7 @@ struct HEVCSampleEntry {
         configurations = try children.filter { $0.type == "hvcC" || $0.type == "lhvC" }
             .sorted { $0.type == "hvcC" && $1.type != "hvcC" }.map { try HEVCConfiguration($0) }
         guard !configurations.isEmpty else { throw IsoMediaError.missing(box: "hvcC", in: box.type) }
+        others = children.filter { !Self.known.contains($0.type) }.map { ($0.type, $0.whole) }
     }
 
     /// Whether its samples hold layers above those of another track.
@@ -88,6 +94,18 @@ extension Box {
         _ = try hdlr.versionAndFlags()
         try hdlr.skip(4)
         return try hdlr.fourCC()
+    }
+
+    /// Of `mdia`: the name of its handler (`hdlr`), without the count in front or the zero behind it; nil where it has
+    /// none.
+    func handlerName() throws -> [UInt8]? {
+        var hdlr = try required("hdlr")
+        try hdlr.skip(24)
+        var name = try hdlr.bytes(hdlr.bytesLeft)
+        // QuickTime has a count, MP4 a zero.
+        if let count = name.first, Int(count) == name.count - 1 { name.removeFirst() }
+        name = Array(name.prefix { $0 != 0 })
+        return name.isEmpty ? nil : name
     }
 
     /// Of `mdia`: ticks a second, and the language as it is packed (`mdhd`).

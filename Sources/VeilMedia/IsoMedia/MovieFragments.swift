@@ -14,6 +14,7 @@ struct MovieFragments {
     /// Where each track's next sample begins, unless `tfdt` says.
     private var nextTime: [Int: Int] = [:]
     private var totalSize = 0
+    private var totalCount = 0
     private let fileSize: Int
 
     /// - Parameter moov: whose `mvex`, if any, holds the defaults.
@@ -45,7 +46,8 @@ struct MovieFragments {
             if flags & 32 != 0 { own.flags = try tfhd.u32() }
             var time = nextTime[id] ?? 0
             if var tfdt = try traf.child("tfdt") {
-                time = try tfdt.versionAndFlags().version == 1 ? tfdt.u64() : tfdt.u32()
+                time = try MediaTicks.checked(
+                    try tfdt.versionAndFlags().version == 1 ? tfdt.u64() : tfdt.u32(), "tfdt", offset: tfdt.offset)
             }
             var at = base
             for trun in try traf.children() where trun.type == "trun" {
@@ -69,9 +71,10 @@ struct MovieFragments {
             at = start
         }
         let first = flags & 4 != 0 ? try box.u32() : nil
-        // What a sample takes in the box; those that take nothing are bounded by the file's size below.
+        // What a sample takes in the box; those that take nothing are no more than the file has bytes.
         let each = [0x100, 0x200, 0x400, 0x800].reduce(0) { $0 + (flags & $1 != 0 ? 4 : 0) }
-        guard each == 0 ? count <= fileSize : count <= box.bytesLeft / each else {
+        totalCount += count
+        guard each == 0 ? totalCount <= fileSize : count <= box.bytesLeft / each else {
             throw IsoMediaError.truncated(box: "trun", offset: trun.offset)
         }
         for i in 0..<count {
@@ -90,9 +93,7 @@ struct MovieFragments {
                     duration: duration, compositionOffset: version == 0 ? raw : Int(Int32(truncatingIfNeeded: raw)),
                     isSync: sampleFlags & 0x10000 == 0))
             at += size
-            let (next, overflows) = time.addingReportingOverflow(duration)
-            if overflows { throw invalid("time overflows") }
-            time = next
+            time = try MediaTicks.checked(time + duration, "trun", offset: trun.offset)
         }
     }
 }

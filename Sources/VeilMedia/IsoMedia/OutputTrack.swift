@@ -29,6 +29,10 @@ struct OutputTrack {
     /// The transformation of the track header, 36 bytes; nil: none.
     var matrix: [UInt8]?
     var isEnabled = true
+    /// Of tracks with the same number, but 0, one is played.
+    var alternateGroup = 0
+    /// What `hdlr` calls it, without the zero at the end; nil: "Veil".
+    var name: [UInt8]?
     /// track_ID in the file that it is copied from.
     var sourceId: Int?
     /// track_IDs of the tracks that hold the layers below (`sbas`).
@@ -92,6 +96,8 @@ struct OutputTrack {
         var time = emptyStart - mediaStart
         var result = self
         result.samples = []
+        // They count samples from the first.
+        result.sampleGroups = []
         var start = from
         for sample in samples {
             if time < to && time + sample.duration > max(from, emptyStart) {
@@ -147,14 +153,14 @@ struct OutputTrack {
     ) {
         let (empty, shown) = presented(movieScale)
         w.box("trak") {
-            $0.fullBox("tkhd", flags: isEnabled ? 3 : 2) {
-                $0.zeros(8)
+            $0.timeBox("tkhd", flags: isEnabled ? 3 : 2, longest: empty + shown) {
+                $0.times(2)
                 $0.u32(id)
                 $0.zeros(4)
-                $0.u32(empty + shown)
+                $0.time(empty + shown)
                 $0.zeros(8)
                 $0.u16(0)
-                $0.u16(0)
+                $0.u16(alternateGroup)
                 $0.u16(handler == "soun" ? 0x100 : 0)
                 $0.u16(0)
                 if let matrix { $0.append(matrix) } else { $0.unityMatrix() }
@@ -169,24 +175,24 @@ struct OutputTrack {
             }
             if mediaStart != 0 || empty != 0 || self.shown != nil {
                 $0.box("edts") {
-                    $0.fullBox("elst") {
+                    $0.timeBox("elst", longest: max(empty, shown, mediaStart)) {
                         $0.u32(empty > 0 ? 2 : 1)
                         if empty > 0 {
-                            $0.u32(empty)
-                            $0.u32(-1)
+                            $0.time(empty)
+                            $0.time(-1)
                             $0.u32(0x10000)
                         }
-                        $0.u32(shown)
-                        $0.u32(mediaStart)
+                        $0.time(shown)
+                        $0.time(mediaStart)
                         $0.u32(0x10000)
                     }
                 }
             }
             $0.box("mdia") {
-                $0.fullBox("mdhd") {
-                    $0.zeros(8)
+                $0.timeBox("mdhd", longest: duration) {
+                    $0.times(2)
                     $0.u32(timeScale)
-                    $0.u32(duration)
+                    $0.time(duration)
                     $0.u16(language)
                     $0.u16(0)
                 }
@@ -194,7 +200,8 @@ struct OutputTrack {
                     $0.u32(0)
                     $0.fourCC(handler)
                     $0.zeros(12)
-                    $0.append("Veil\0".utf8)
+                    $0.append(name ?? Array("Veil".utf8))
+                    $0.u8(0)
                 }
                 $0.box("minf") {
                     $0.append(mediaHeader)
@@ -210,12 +217,11 @@ struct OutputTrack {
         }
     }
 
-    /// Ticks of one scale in another, to the nearest.
+    /// Ticks of one scale in another, to the nearest, at most ``MediaTicks/most``: that lasts for ages.
     static func scaled(_ ticks: Int, _ to: Int, _ from: Int) -> Int {
-        let product = ticks.multipliedFullWidth(by: to)
-        // What 64 bits cannot hold lasts for ages.
-        guard product.high >= 0, product.high < from / 2 else { return 0 }
-        let (quotient, remainder) = from.dividingFullWidth(product)
+        if ticks <= 0 || to <= 0 { return 0 }
+        if Double(ticks) * Double(to) / Double(from) >= Double(MediaTicks.most) { return MediaTicks.most }
+        let (quotient, remainder) = from.dividingFullWidth(ticks.multipliedFullWidth(by: to))
         return remainder >= from - remainder ? quotient + 1 : quotient
     }
 

@@ -36,6 +36,8 @@ struct SampleEntries {
     private var entries = [Entry()]
     private var hadPicture = false
 
+    private static let mostEntries = 256
+
     /// The number of the last sample's entry.
     var count: Int { entries.count }
 
@@ -77,6 +79,9 @@ struct SampleEntries {
                 }
                 continue
             }
+            guard nal.bytes.count <= Int(UInt16.max) else {
+                throw MediaError.notSupported(path: path, what: Self.tooLong(nal))
+            }
             let wasOutOfBand = takeOutOfBand(nal)
             guard let known = entries[count - 1].sets[key] else {
                 add(nal, key)
@@ -91,12 +96,24 @@ struct SampleEntries {
                 throw MediaError.notSupported(
                     path: path, what: "\(type) changes between IRAP pictures, which hvc1 cannot hold")
             }
-            if entries[count - 1].isUsed { entries.append(entries[count - 1].unused) }
+            if entries[count - 1].isUsed {
+                // Each holds all sets again.
+                guard count < Self.mostEntries else {
+                    throw MediaError.notSupported(
+                        path: path, what: "parameter sets change more than \(Self.mostEntries) times: name it .hevc")
+                }
+                entries.append(entries[count - 1].unused)
+            }
             entries[count - 1].sets[key] = nal
         }
         hadPicture = true
         entries[count - 1].isUsed = true
         return result
+    }
+
+    /// What sample entries, and Matroska's like them, cannot hold: lengths have 16 bits there.
+    static func tooLong(_ set: NALUnit) -> String {
+        "\(set.header.nalUnitType) of \(set.bytes.count) bytes: a sample entry holds no more than 65535"
     }
 
     /// Whether a unit lay in a sample entry of the source, each once.
@@ -111,11 +128,12 @@ struct SampleEntries {
         entries[count - 1].order.append(key)
     }
 
-    func descriptions() throws -> [HEVCSampleDescription] {
+    /// - Parameter further: boxes of the source's entry.
+    func descriptions(further: [UInt8] = []) throws -> [HEVCSampleDescription] {
         try entries.map { entry in
             try HEVCSampleDescription(
                 units: entry.order.compactMap { entry.sets[$0] } + entry.messages, inBand: inBand,
-                first: entry.firstInBand, described: entry.described)
+                first: entry.firstInBand, described: entry.described, further: further)
         }
     }
 

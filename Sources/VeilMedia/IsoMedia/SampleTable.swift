@@ -13,6 +13,19 @@ package struct MediaSample: Sendable, Equatable {
     package var isSync: Bool
 }
 
+/// Times that are taken from a file: sums and differences of a few of them are in range, in any time scale.
+enum MediaTicks {
+    /// Some decades in nanoseconds: live streams count from 1970.
+    static let most = 1 << 61
+
+    static func checked(_ ticks: Int, _ box: FourCC, offset: Int) throws -> Int {
+        guard (-most...most).contains(ticks) else {
+            throw IsoMediaError.invalid(box: box, offset: offset, what: "time out of range")
+        }
+        return ticks
+    }
+}
+
 /// The samples of a track as `stbl` tells them (ISO/IEC 14496-12, 8.5 to 8.7).
 ///
 /// Tables may say more in a few bytes than a file can hold: what lies outside the file is refused, so that time and
@@ -57,9 +70,7 @@ enum SampleTable {
                         duration: duration, compositionOffset: try offsets?.next() ?? 0,
                         isSync: sync?.contains(result.count + 1) ?? true))
                 at += size
-                let (next, overflows) = time.addingReportingOverflow(duration)
-                if overflows { throw IsoMediaError.invalid(box: "stts", offset: stbl.offset, what: "time overflows") }
-                time = next
+                time = try MediaTicks.checked(time + duration, "stts", offset: stbl.offset)
             }
         }
         guard result.count == sizes.count else {

@@ -21,11 +21,15 @@ struct SampleTimeline {
     /// - Parameter indices: display order.
     init(indices: [Int], rate: (numerator: Int, denominator: Int)) {
         let ticks = Self.ticks(rate)
-        self.init(shown: indices.map { $0 * ticks.frame }, lastDuration: ticks.frame, timeScale: ticks.scale)
+        // Where counts leap about, streams end far beyond what files can tell.
+        let last = MediaTicks.most / ticks.frame
+        self.init(shown: indices.map { min($0, last) * ticks.frame }, lastDuration: ticks.frame, timeScale: ticks.scale)
     }
 
     /// Ticks a frame and a second at a rate, fine enough for whole ticks a frame.
     static func ticks(_ rate: (numerator: Int, denominator: Int)) -> (frame: Int, scale: Int) {
+        // An hour a frame is no video's.
+        let rate = rate.denominator / 3600 > rate.numerator ? (numerator: 1, denominator: 3600) : rate
         let factor = max(1, (12800 + rate.numerator - 1) / max(rate.numerator, 1))
         return (rate.denominator * factor, rate.numerator * factor)
     }

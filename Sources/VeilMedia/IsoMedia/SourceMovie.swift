@@ -28,12 +28,15 @@ package final class SourceMovie {
     let chapters: [Int]
     /// `udta` of the movie, whole: titles and the like.
     let userData: [UInt8]?
+    package var hasTitles: Bool { userData != nil }
     /// Kinds of the tracks that hold no video.
     package let otherTracks: [FourCC]
     /// Whether parameter sets may be in samples (`hev1`).
     let inBand: Bool
     /// Units of the sample entries.
     let outOfBand: [NALUnit]
+    /// Further boxes of its first sample entry.
+    let entryBoxes: [(type: FourCC, bytes: [UInt8])]
     /// Of the access units of the base layer's track, in decoding order.
     private let samples: [Time]
     /// TemporalId of the access units that were read.
@@ -54,6 +57,7 @@ package final class SourceMovie {
         userData = try moov.child("udta")?.whole
         inBand = track.entries.contains { ["hev1", "hev2", "lhe1", "dvhe"].contains($0?.type) }
         outOfBand = tracks.flatMap { $0.entries.flatMap { $0?.parameterSets ?? [] } }
+        entryBoxes = track.entries.compactMap { $0 }.first?.others ?? []
         var times: [Time] = []
         for (i, sample) in track.samples.enumerated() {
             let next = i + 1 < track.samples.count ? track.samples[i + 1].decodeTime : nil
@@ -64,6 +68,13 @@ package final class SourceMovie {
         }
         samples = times
     }
+
+    /// The language's ISO 639-2 code, and whether pictures are turned.
+    package var languageCode: String {
+        let letters = [10, 5, 0].map { UInt8(truncatingIfNeeded: (language >> $0 & 31) + 0x60) }
+        return letters.allSatisfy { (0x61...0x7A).contains($0) } ? String(decoding: letters, as: UTF8.self) : "und"
+    }
+    package var isTurned: Bool { matrix.map { $0 != BoxWriter.unity } ?? false }
 
     /// An access unit was read.
     func read(temporalId: Int) { temporalIds.append(temporalId) }

@@ -21,13 +21,73 @@ package enum FFmpeg {
 
     /// Kinds of the tracks of a container beside the first of video; nil where that cannot be told.
     package static func otherTracks(of input: InputFile) throws -> [String]? {
-        guard let text = try probe(input, ["-show_entries", "stream=codec_type"]) else { return nil }
-        var kinds = text.split(separator: "\n").compactMap { line -> String? in
+        try contents(of: input)?.tracks.map(\.kind)
+    }
+
+    /// What a container holds beside its first video.
+    package struct Contents {
+        /// ffmpeg's names of a track's kind and of its format.
+        package var tracks: [(kind: String, codec: String)] = []
+        package var hasChapters = false
+        /// Title, artist, comment.
+        package var hasTitles = false
+        /// Of the container's clock, in seconds.
+        package var start = 0.0
+    }
+
+    /// Nil where that cannot be told.
+    package static func contents(of input: InputFile) throws -> Contents? {
+        let entries = "stream=index,codec_name,codec_type:chapter=id:format=start_time:format_tags=title,artist,comment"
+        guard let text = try probe(input, ["-show_entries", entries]) else { return nil }
+        var result = Contents()
+        // Of a transport stream they are told once by program, and once more.
+        var seen: Set<Substring> = []
+        for line in text.split(separator: "\n") {
             let fields = line.split(separator: "|")
-            return fields.first == "stream" && fields.count > 1 ? String(fields[1]) : nil
+            switch fields.first {
+            case "stream" where fields.count > 2 && seen.insert(fields[1]).inserted:
+                let hasCodec = fields.count > 3
+                result.tracks.append((String(fields[hasCodec ? 3 : 2]), hasCodec ? String(fields[2]) : ""))
+            case "chapter": result.hasChapters = true
+            case "format":
+                result.start = fields.dropFirst().first.flatMap { Double($0) } ?? 0
+                result.hasTitles = fields.count > 2
+            default: break
+            }
         }
-        if let video = kinds.firstIndex(of: "video") { kinds.remove(at: video) }
-        return kinds
+        if let video = result.tracks.firstIndex(where: { $0.kind == "video" }) { result.tracks.remove(at: video) }
+        return result
+    }
+
+    /// The sound, subtitles of text, chapters and titles of a container, as an MP4 file that is read here: ffmpeg makes
+    /// it, in a file without a name. Nil where there is nothing of the kind.
+    /// - Parameter path: of what is being written.
+    package static func otherTracks(
+        of input: InputFile, _ contents: Contents, asMovieBeside path: String
+    ) throws -> FileHandle? {
+        let texts = ["subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"]
+        let isText = { (track: (kind: String, codec: String)) in track.kind == "subtitle" && texts.contains(track.codec)
+        }
+        let subtitles = contents.tracks.filter { $0.kind == "subtitle" }
+        var maps: [String] = contents.tracks.contains { $0.kind == "audio" } ? ["-map", "0:a"] : []
+        for (i, track) in subtitles.enumerated() where isText(track) { maps += ["-map", "0:s:\(i)"] }
+        guard !maps.isEmpty, let program else { return nil }
+        let temporary = try TemporaryFile(replacing: path)
+        let process: ChildProcess
+        do {
+            process = try ChildProcess(
+                program,
+                ["-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-y", "-i", "file:" + input.path] + maps
+                    + ["-c", "copy", "-c:s", "mov_text", "-map_metadata", "0", "-map_chapters", "0"]
+                    + ["-strict", "-2", "-f", "mp4", "file:" + temporary.path])
+        } catch let error as ChildError {
+            throw MediaError.ffmpegFailed(path: input.name, reason: error.description)
+        }
+        let status = try process.wait().status
+        guard status == 0, let file = FileHandle(forReadingAtPath: temporary.path) else {
+            throw MediaError.ffmpegFailed(path: input.name, reason: process.lastMessage ?? "exit status \(status)")
+        }
+        return file
     }
 
     /// Runs ffmpeg on a file, or on what a pipe gives.

@@ -39,8 +39,8 @@ package struct FrameTimes: Sendable {
     init?(_ times: [Int], timeScale: Int, unit: Int = 1) {
         let times = times.sorted()
         let most = Int.max / 4 / max(unit, 1)
-        guard let first = times.first, let last = times.last, timeScale > 0, abs(first) <= most / 2,
-            abs(last) <= most / 2, zip(times, times.dropFirst()).allSatisfy(<)
+        guard let first = times.first, let last = times.last, timeScale > 0, first >= -most / 2,
+            last <= most / 2, zip(times, times.dropFirst()).allSatisfy(<)
         else { return nil }
         self.timeScale = timeScale
         shown = times.map { ($0 - first) * unit }

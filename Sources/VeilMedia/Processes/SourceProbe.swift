@@ -13,6 +13,8 @@ struct SourceProbe {
     /// What is not carried on, a line each.
     private(set) var notes: [String] = []
     private var isRGB = false
+    /// By 90 degrees.
+    private var isTurned = false
     /// Frames a second, nominally, where they are not evenly apart.
     private(set) var varyingRate: FrameRate?
 
@@ -33,6 +35,7 @@ struct SourceProbe {
         var fieldOrder: String?
         var rFrameRate: String?
         var avgFrameRate: String?
+        var tags: [String: String]?
         var sideDataList: [SideData]?
     }
 
@@ -43,6 +46,8 @@ struct SourceProbe {
 
     private struct SideData: Decodable {
         var sideDataType: String?
+        /// Degrees.
+        var rotation: Double?
         var redX: String?
         var redY: String?
         var greenX: String?
@@ -65,10 +70,22 @@ struct SourceProbe {
             notes.append("ffprobe is not installed: colour, range and aspect are not known")
             return
         }
+        // Of some files the first pictures are not shown, but only decoded.
+        for packets in [1, 250] {
+            guard let answer = try Self.answer(input, program, packets: packets), let stream = answer.streams?.first
+            else { return }
+            let frame = answer.frames?.first
+            if frame == nil && packets == 1 { continue }
+            take(stream, frame)
+            return
+        }
+    }
+
+    private static func answer(_ input: InputFile, _ program: String, packets: Int) throws -> Answer? {
         let common = [
             "-v", "error", "-protocol_whitelist", "file,pipe", "-select_streams", "v:0", "-show_streams",
             "-show_frames",
-            "-read_intervals", "%+#1", "-of", "json",
+            "-read_intervals", "%+#\(packets)", "-of", "json",
         ]
         let process: ChildProcess
         do {
@@ -81,13 +98,10 @@ struct SourceProbe {
                 try? process.write(input.beginning(Self.pipeBeginning))
                 process.endInput()
             }
-        } catch is ChildError { return }
+        } catch is ChildError { return nil }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        guard let answer = try? decoder.decode(Answer.self, from: Data(process.outputBytes(limit: 1 << 20))),
-            let stream = answer.streams?.first
-        else { return }
-        take(stream, answer.frames?.first)
+        return try? decoder.decode(Answer.self, from: Data(process.outputBytes(limit: 4 << 20)))
     }
 
     private mutating func take(_ stream: Stream, _ frame: Frame?) {
@@ -105,6 +119,10 @@ struct SourceProbe {
             ["yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya8", "ya16", "ayuv", "vuya"]
             .contains { format.hasPrefix($0) }
         if hasAlpha { notes.append("its alpha (\(format)) is left out") }
+        // WebM has it beside the stream.
+        if stream.tags?.contains(where: { $0.key.lowercased() == "alpha_mode" && $0.value == "1" }) ?? false {
+            notes.append("its alpha is left out")
+        }
         colour.primaries = stream.colorPrimaries.flatMap { ColourNames.primaries.value(of: $0) }
         colour.transfer = stream.colorTransfer.flatMap { ColourNames.transfer.value(of: $0) }
         colour.matrix = stream.colorSpace.flatMap { ColourNames.matrix.value(of: $0) }
@@ -127,6 +145,9 @@ struct SourceProbe {
         if let order = stream.fieldOrder, ["tt", "bb", "tb", "bt"].contains(order) { fieldOrder = order }
         if fieldOrder == nil, frame?.interlacedFrame == 1 { fieldOrder = "of its first picture" }
         for data in (stream.sideDataList ?? []) + (frame?.sideDataList ?? []) { take(data) }
+        if let aspect = colour.sampleAspect, isTurned { colour.sampleAspect = (aspect.height, aspect.width) }
+        // Chroma samples lie elsewhere between those of luma then.
+        if isTurned { colour.chromaLocation = nil }
         if let nominal = stream.rFrameRate.flatMap({ FrameRate($0) }),
             let average = stream.avgFrameRate.flatMap({ FrameRate($0) })
         {
@@ -139,6 +160,9 @@ struct SourceProbe {
 
     private mutating func take(_ data: SideData) {
         switch data.sideDataType ?? "" {
+        case "Display Matrix":
+            // ffmpeg hands pictures over upright.
+            isTurned = abs(data.rotation ?? 0).truncatingRemainder(dividingBy: 180) == 90
         case "Mastering display metadata":
             var display = ColourDescription.MasteringDisplay()
             func number(_ text: String?, _ unit: Double) -> Int {

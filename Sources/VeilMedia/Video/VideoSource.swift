@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import VeilBitstream
 import VeilCore
 
 /// Reads frames one after the other from y4m, raw yuv, a pipe, or (through ffmpeg) any container; or from whatever else
@@ -80,9 +81,26 @@ public final class VideoSource {
         source.format.colour = probe.colour.completed(by: source.format.colour)
         source.notes = notes
         if varies && passes { source.times = times }
-        if try input.kind() == .isoMedia { source.start = times?.start ?? 0 }
+        // On the clock of the other tracks, which begins where the container's does.
+        switch try input.kind() {
+        case .isoMedia: source.start = times?.start ?? 0
+        case .matroska, .transportStream:
+            if let times, let contents = try FFmpeg.contents(of: input) {
+                source.start = max(times.start - contents.start, 0)
+            }
+        default: break
+        }
         source.isPipedContainer = !input.isRegular || input.path == "-"
         return source
+    }
+
+    /// What a container says of pictures that are decoded here, where the stream itself is silent, and what is not
+    /// carried on of it.
+    package static func meaning(of input: InputFile) throws -> (colour: ColourDescription, notes: [String]) {
+        let probe = try SourceProbe(input)
+        // Messages of the pictures go along.
+        let kept = ["2094-40", "Closed Captions"]
+        return (probe.colour, probe.notes.filter { note in !kept.contains { note.contains($0) } })
     }
 
     /// Whether a source is samples without a header: by a file's name, and of a pipe because its size is given.

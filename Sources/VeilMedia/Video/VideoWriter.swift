@@ -7,15 +7,27 @@ public final class VideoWriter {
     private let file: OutputFile
     private let isY4M: Bool
     private var begun = false
-    private let format: VideoFormat
+    private var format: VideoFormat
     /// One frame as it is written.
-    private let bytes: UnsafeMutableRawBufferPointer
+    private var bytes: UnsafeMutableRawBufferPointer
 
     public init(path: String, format: VideoFormat) throws {
         file = try OutputFile(path: path)
         bytes = .allocate(byteCount: format.frameBytes, alignment: 64)
         isY4M = !path.lowercased().hasSuffix(".yuv")
         self.format = format
+    }
+
+    /// Frames of another format follow, which a raw file can hold; nothing in it tells.
+    /// Throws ``MediaError/notSupported(path:what:)`` of y4m.
+    package func change(to format: VideoFormat) throws {
+        guard !isY4M else {
+            throw MediaError.notSupported(
+                path: file.path, what: "the picture size changes in the stream; y4m holds one size only")
+        }
+        self.format = format
+        bytes.deallocate()
+        bytes = .allocate(byteCount: format.frameBytes, alignment: 64)
     }
 
     deinit { bytes.deallocate() }
@@ -69,6 +81,10 @@ public final class VideoWriter {
     }
 
     public func write(_ frame: VideoFrame) throws {
+        guard frame.format.width == format.width, frame.format.height == format.height else {
+            throw MediaError.notSupported(
+                path: file.path, what: "the picture size changes to \(frame.format.width)x\(frame.format.height)")
+        }
         try writeFrame { c, y in
             frame.planes[c].withUnsafeBufferPointer { $0.baseAddress! + y * frame.format.size(ofComponent: c).width }
         }

@@ -34,9 +34,16 @@ extension Encryption.Options {
                 reason: "the region \(region.x),\(region.y),\(region.width),\(region.height) lies outside the picture "
                     + "(\(top.width)x\(top.height))")
         }
-        return sizes.reduce(into: [:]) { result, layer in
+        return try sizes.reduce(into: [:]) { result, layer in
             var scope = selection
-            scope.regions = (tiles[layer.key] ?? []) + selection.regions.map { $0.scaled(from: top, to: layer.value) }
+            scope.regions = []
+            for tile in tiles[layer.key] ?? [] where !scope.regions.contains(tile) { scope.regions.append(tile) }
+            scope.regions += selection.regions.map { $0.scaled(from: top, to: layer.value) }
+            guard scope.regions.count <= EncryptionScope.maxRegions else {
+                throw ProtectionError.unsupported(
+                    reason: "\(scope.regions.count) regions and tiles in layer \(layer.key): a message can tell "
+                        + "\(EncryptionScope.maxRegions)")
+            }
             result[layer.key] = scope
         }
     }

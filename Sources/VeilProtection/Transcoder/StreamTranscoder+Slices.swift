@@ -165,10 +165,20 @@ extension StreamTranscoder {
         return old?.includes(unit) ?? false || new?.includes(unit) ?? false
     }
 
+    /// As many as the layers of a stream take.
+    private static let mostLayouts = 16
+
     private func grid(pps: PictureParameterSet, sps: SequenceParameterSet, layer: Int) throws -> CTBGrid {
         let key = layer << 8 | pps.ppsPicParameterSetId
         if let known = grids[key], known.generation == sets.generation { return known.grid }
-        let made = try CTBGrid(sps: sps, pps: pps)
+        // Many parameter sets may say the same; and a small stream may have many of large pictures.
+        let layout = try CTBGrid.Layout(sps: sps, pps: pps)
+        if layouts.count >= Self.mostLayouts {
+            layouts = [:]
+            grids = [:]
+        }
+        let made = layouts[layout] ?? CTBGrid(layout)
+        layouts[layout] = made
         grids[key] = (sets.generation, made)
         return made
     }

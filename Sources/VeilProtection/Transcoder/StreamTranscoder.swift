@@ -71,6 +71,7 @@ package final class StreamTranscoder {
     private var verified: VerifiedStream?
     let sets = ParameterSetCollection()
     var grids: [Int: (generation: Int, grid: CTBGrid)] = [:]
+    var layouts: [CTBGrid.Layout: CTBGrid] = [:]
     let workspaces = ObjectPool { SyntaxWorkspace() }
     /// Made with the first pictures that are recoded in parallel.
     var pool: WorkerPool?

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+import Testing
+
+@testable import VeilTool
+
+private let ffmpeg = Run.find("ffmpeg")
+private let ffprobe = Run.find("ffprobe")
+
+/// What files hold beside their pictures goes along, or is named.
+@Suite(.enabled(if: Fixture.canEncode && ffmpeg != nil && ffprobe != nil, "libx265 or ffmpeg is not here"))
+struct CarriedTracksTests {
+    private func make(_ arguments: [String]) throws {
+        let run = try Run(try #require(ffmpeg), ["-v", "error", "-y"] + arguments)
+        try #require(run.status == 0, "\(run.errors)")
+    }
+
+    /// What ffprobe prints, a field a line.
+    private func told(_ path: String, _ options: String...) throws -> [String] {
+        let run = try Run(try #require(ffprobe), ["-v", "error", "-of", "csv=p=0"] + options + [path])
+        try #require(run.status == 0, "\(run.errors)")
+        return String(decoding: run.output, as: UTF8.self).split { ",\n".contains($0) }.map(String.init)
+    }
+
+    private func kinds(_ path: String) throws -> [String] {
+        try told(path, "-show_entries", "stream=codec_type").sorted()
+    }
+
+    private func seconds(_ path: String, _ stream: String) throws -> Double {
+        try told(path, "-select_streams", stream, "-show_entries", "packet=pts_time,duration_time").compactMap {
+            Double($0)
+        }.max() ?? -1
+    }
+
+    /// The base layer of the fixture with sound and subtitles, as other programs write it.
+    private func film(_ f: Fixture, _ name: String, _ more: [String] = []) throws {
+        let base = f.path("carried-base.mp4")
+        if !FileManager.default.fileExists(atPath: base) {
+            try veil("extract", f.path("clear.hevc"), "-o", base, "--layer", "0")
+        }
+        let text = f.path("carried.srt")
+        try "1\n00:00:00,000 --> 00:00:00,300\nsaid\n".write(toFile: text, atomically: true, encoding: .utf8)
+        let isMovie = name.hasSuffix("mp4")
+        let subtitles = name.hasSuffix("ts") ? [] : ["-map", "2", "-c:s", isMovie ? "mov_text" : "subrip"]
+        try make(
+            ["-i", base, "-f", "lavfi", "-i", "sine=duration=0.36", "-i", text, "-map", "0:v", "-map", "1"] + subtitles
+                + ["-c:v", "copy", "-c:a", "aac", "-metadata:s:a:0", "language=fra", "-metadata", "title=Film"] + more
+                + [f.path(name)])
+    }
+
+    /// Sound and text of Matroska and transport streams come by way of ffmpeg.
+    @Test(arguments: ["mkv", "ts"]) func soundOfOthers(suffix: String) throws {
+        let f = try Fixture.shared.get()
+        try film(f, "carried.\(suffix)")
+        let run = try Run(["encode", f.path("carried.\(suffix)"), "-o", f.path("of-\(suffix).mp4"), "--layers", "1"])
+        #expect(run.status == 0, "\(run.errors)")
+        let wanted = ["audio", "subtitle", "video"].filter { suffix == "mkv" || $0 != "subtitle" }
+        #expect(try kinds(f.path("of-\(suffix).mp4")) == wanted)
+        let hashes = { (path: String) in
+            try self.told(path, "-select_streams", "a", "-show_data_hash", "md5", "-show_entries", "packet=data_hash")
+        }
+        if suffix == "mkv" { #expect(try hashes(f.path("of-mkv.mp4")) == hashes(f.path("carried.mkv"))) }
+        #expect(try abs(seconds(f.path("of-\(suffix).mp4"), "a") - 0.36) < 0.05)
+        if suffix == "mkv" {
+            #expect(try told(f.path("of-mkv.mp4"), "-show_entries", "format_tags=title") == ["Film"])
+            #expect(
+                try told(f.path("of-mkv.mp4"), "-select_streams", "a", "-show_entries", "stream_tags=language")
+                    == ["fra"])
+        }
+    }
+
+    /// A byte stream, and a file in fragments, have no place for it: that is said.
+    @Test(arguments: [["-o", "left.hevc"], ["-o", "left.mp4", "--fragmented"]])
+    func whatIsLeftIsNamed(options: [String]) throws {
+        let f = try Fixture.shared.get()
+        try film(f, "named.mp4")
+        let output = ["-o", f.path(options[1])] + options.dropFirst(2)
+        let run = try Run(["encode", f.path("named.mp4"), "--layers", "1"] + output)
+        #expect(run.status == 0 && run.errors.contains("left out: audio, subtitle, titles"), "\(run.errors)")
+        // So where an encoded stream changes its container.
+        let again = try Run(["encrypt", f.path("named.mp4"), "--keys", f.path("keys.json")] + output)
+        #expect(again.status == 0 && again.errors.contains("left out: soun, sbtl, titles"), "\(again.errors)")
+    }
+
+    /// What is coded in part takes that part of the sound.
+    @Test func partsTakeTheirSound() throws {
+        let f = try Fixture.shared.get()
+        try film(f, "part.mp4")
+        try veil("encode", f.path("part.mp4"), "-o", f.path("part5.mp4"), "--layers", "1", "--frames", "5")
+        #expect(try abs(seconds(f.path("part5.mp4"), "a") - 0.2) < 0.03)
+        #expect(try abs(seconds(f.path("part.mp4"), "a") - 0.36) < 0.03)
+    }
+
+    /// Files that are joined keep their times and their sound, which goes with the pictures.
+    @Test func joinedSound() throws {
+        let f = try Fixture.shared.get()
+        try film(f, "one.mp4")
+        let run = try veil("join", f.path("one.mp4"), f.path("one.mp4"), "-o", f.path("both.mp4"))
+        #expect(!run.errors.contains("audio") && !run.errors.contains("soun"), "\(run.errors)")
+        #expect(try kinds(f.path("both.mp4")) == ["audio", "subtitle", "video"])
+        let times = try told(f.path("both.mp4"), "-select_streams", "v", "-show_entries", "packet=pts_time")
+            .compactMap { Double($0) }.sorted()
+        #expect(times.count == 2 * Fixture.frames)
+        for (a, b) in zip(times, times.dropFirst()) { #expect(abs(b - a - 0.04) < 0.002) }
+        // The second film's sound begins with its first picture: the last packet ends where the pictures end.
+        let length = 0.04 * Double(Fixture.frames)
+        let sound = try told(f.path("both.mp4"), "-select_streams", "a", "-show_entries", "packet=pts_time")
+            .compactMap { Double($0) }
+        #expect(sound.contains { abs($0 - length) < 0.03 })
+        #expect(try abs((sound.max() ?? 0) - (seconds(f.path("one.mp4"), "a") + length)) < 0.05)
+        for (a, b) in zip(sound, sound.dropFirst()) { #expect(b > a && b - a < 0.05) }
+        // Packets are those of the two, but for what the decoder takes before it begins.
+        let hashes = { (path: String) in
+            try self.told(path, "-select_streams", "a", "-show_data_hash", "md5", "-show_entries", "packet=data_hash")
+        }
+        let one = try hashes(f.path("one.mp4"))
+        let both = try hashes(f.path("both.mp4"))
+        #expect(both.starts(with: one.dropLast(2)) && both.suffix(5) == one.suffix(5))
+    }
+
+    /// Pictures that are handed over upright have their aspect turned with them.
+    @Test func turnedAspect() throws {
+        let f = try Fixture.shared.get()
+        let flat = f.path("flat.mp4")
+        try make([
+            "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=25:duration=0.2", "-vf", "setsar=10/11", "-c:v", "libx264",
+            flat,
+        ])
+        try make(["-i", flat, "-metadata:s:v", "rotate=90", "-c", "copy", f.path("turned.mp4")])
+        try veil("encode", f.path("turned.mp4"), "-o", f.path("turned.hevc"), "--layers", "1")
+        let what = try told(
+            f.path("turned.hevc"), "-select_streams", "v", "-show_entries", "stream=width,height,sample_aspect_ratio")
+        #expect(what == ["48", "64", "11:10"])
+    }
+
+    /// HEVC out of a file is decoded here, so that what its pictures carry goes along; where the file cuts or turns
+    /// pictures it is ffmpeg that follows.
+    @Test func messagesOfMovies() throws {
+        let f = try Fixture.shared.get()
+        try veil(
+            "encode", f.path("clip.y4m"), "-o", f.path("hlg.hevc"), "--layers", "1", "--transfer", "bt2020-10",
+            "--atc-sei", "arib-std-b67")
+        try veil("extract", f.path("hlg.hevc"), "-o", f.path("hlg.mp4"))
+        try veil("encode", f.path("hlg.mp4"), "-o", f.path("again.hevc"), "--layers", "1")
+        let first = try veil("inspect", f.path("hlg.hevc"))
+        let told = String(decoding: first.output, as: UTF8.self)
+        #expect(told.contains("or arib-std-b67"), "\(told)")
+        let second = String(decoding: try veil("inspect", f.path("again.hevc")).output, as: UTF8.self)
+        #expect(second.contains("or arib-std-b67"))
+    }
+
+    /// Boxes of a sample entry that are not known here stay in it.
+    @Test func boxesOfSampleEntries() throws {
+        let f = try Fixture.shared.get()
+        try veil("extract", f.path("clear.hevc"), "-o", f.path("plain.mp4"), "--layer", "0")
+        var file = [UInt8](try f.data("plain.mp4"))
+        // A box of Dolby Vision's in front of `hvcC`; the boxes around it grow.
+        let more: [UInt8] = [0, 0, 0, 12] + Array("dvvC".utf8) + [1, 2, 3, 4]
+        func place(_ type: String) throws -> Int {
+            let name = Array(type.utf8)
+            return try #require((4..<file.count - 4).first { Array(file[$0..<$0 + 4]) == name }) - 4
+        }
+        for type in ["moov", "trak", "mdia", "minf", "stbl", "stsd", "hvc1"] {
+            let at = try place(type)
+            let size = (0..<4).reduce(0) { $0 << 8 | Int(file[at + $1]) } + more.count
+            for i in 0..<4 { file[at + i] = UInt8(truncatingIfNeeded: size >> (24 - 8 * i)) }
+        }
+        // Samples lie behind the tables.
+        let chunks = try place("co64")
+        let count = (0..<4).reduce(0) { $0 << 8 | Int(file[chunks + 12 + $1]) }
+        for entry in 0..<count {
+            let at = chunks + 16 + 8 * entry
+            let offset = (0..<8).reduce(0) { $0 << 8 | Int(file[at + $1]) } + more.count
+            for i in 0..<8 { file[at + i] = UInt8(truncatingIfNeeded: offset >> (56 - 8 * i)) }
+        }
+        file.insert(contentsOf: more, at: try place("hvcC"))
+        try Data(file).write(to: URL(fileURLWithPath: f.path("dolby.mp4")))
+        try veil("encrypt", f.path("dolby.mp4"), "-o", f.path("dolby.e.mp4"), "--keys", f.path("keys.json"))
+        let written = try f.data("dolby.e.mp4")
+        #expect(written.range(of: Data(more)) != nil)
+        try veil("decrypt", f.path("dolby.e.mp4"), "-o", f.path("dolby.hevc"), "--keys", f.path("keys.json"))
+        try veil("extract", f.path("clear.hevc"), "-o", f.path("plain.hevc"), "--layer", "0")
+        #expect(try f.data("dolby.hevc") == f.data("plain.hevc"))
+    }
+}
