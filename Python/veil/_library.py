@@ -46,13 +46,13 @@ class Protection(Structure):
 class DecoderSettings(Structure):
     _fields_ = _fields(
         "struct_size:z output:i output_index:i threads:i verify:i max_temporal_id:i all_chroma_formats:i keys:p "
-        "reserved:U*16")
+        "allow_clear:i allow_joined:i strict:i require_authentication:i reserved:U*14")
 
 
 class DecoderReport(Structure):
     _fields_ = _fields(
         "struct_size:z pictures_decoded:q hashes_checked:q hash_mismatches:q concealed_ctus:q missing_references:q "
-        "concealed_pictures:q is_clean:i reserved_flags:i reserved:U*8")
+        "concealed_pictures:q is_clean:i reserved_flags:i verified_pictures:q missing_pictures:q joins:q reserved:U*5")
 
 
 class TranscoderSettings(Structure):

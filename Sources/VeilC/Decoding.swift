@@ -102,6 +102,11 @@ public func veilDecoderOpen(
         options.verify = try flag(s.verify, "verify")
         options.maxTemporalId = try number(s.max_temporal_id, 0...6, "max_temporal_id")
         options.keys = try ring(s.keys)
+        options.verification = try verification(
+            clear: s.allow_clear, joined: s.allow_joined, strict: s.strict, tags: s.require_authentication)
+        if options.verification.requiresTags && options.keys == nil {
+            throw UsageError("require_authentication needs keys")
+        }
         return DecoderHandle(
             VideoDecoder(options: options), allFormats: try flag(s.all_chroma_formats, "all_chroma_formats"))
     }
@@ -142,7 +147,10 @@ public func veilDecoderGetReport(
         out.concealed_ctus = Int64(r.concealedCTUs)
         out.missing_references = Int64(r.missingReferences)
         out.concealed_pictures = Int64(r.concealedPictures)
-        out.is_clean = r.isClean ? 1 : 0
+        out.verified_pictures = Int64(r.verification?.verifiedPictures ?? 0)
+        out.missing_pictures = r.verification?.missingPictures.values.reduce(0) { $0 + Int64($1) } ?? 0
+        out.joins = Int64(r.verification?.joins ?? 0)
+        out.is_clean = r.isClean && r.verification?.isWhole ?? true ? 1 : 0
         try out.write(report, "the report")
     }
 }

@@ -92,6 +92,16 @@ public func veilTranscoderGetReport(
 @_cdecl("veil_transcoder_close")
 public func veilTranscoderClose(_ transcoder: OpaquePointer?) { release(transcoder, TranscoderHandle.self) }
 
+/// What a decoder or transcoder lets through.
+func verification(clear: Int32, joined: Int32, strict: Int32, tags: Int32) throws -> VerificationOptions {
+    var options = VerificationOptions()
+    options.allowsClear = try flag(clear, "allow_clear")
+    options.allowsJoined = try flag(joined, "allow_joined")
+    options.requiresTags = try flag(tags, "require_authentication")
+    options.isStrict = try flag(strict, "strict")
+    return options
+}
+
 extension veil_transcoder_settings {
     fileprivate func encryptionOptions() throws -> Encryption.Options {
         var options = try protection.options()
@@ -101,12 +111,7 @@ extension veil_transcoder_settings {
     }
 
     fileprivate func verification() throws -> VerificationOptions {
-        var options = VerificationOptions()
-        options.allowsClear = try flag(allow_clear, "allow_clear")
-        options.allowsJoined = try flag(allow_joined, "allow_joined")
-        options.requiresTags = try flag(require_authentication, "require_authentication")
-        options.isStrict = try flag(strict, "strict")
-        return options
+        try VeilC.verification(clear: allow_clear, joined: allow_joined, strict: strict, tags: require_authentication)
     }
 
     fileprivate func damagePolicy() throws -> DamagePolicy {

@@ -41,10 +41,16 @@ struct ViewCommand: ParsableCommand {
         let counts = try pictureCounts()
         guard !counts.isEmpty else { throw MediaError.notSupported(path: input, what: "no pictures") }
         var cells: [RGBImage] = []
+        var verification: VerificationReport?
         for (layer, count) in counts.sorted(by: { $0.key < $1.key }) {
             let wanted = Set((0..<columns).map { count * (2 * $0 + 1) / (2 * columns) })
-            cells += try pictures(layer: layer, wanted: wanted, keys: nil)
-            if let ring { cells += try pictures(layer: layer, wanted: wanted, keys: ring) }
+            cells += try pictures(layer: layer, wanted: wanted, keys: nil).images
+            if let ring {
+                let seen = try pictures(layer: layer, wanted: wanted, keys: ring)
+                cells += seen.images
+                // What holds for a layer holds for those below.
+                verification = seen.verification
+            }
         }
         let sheet = RGBImage.sheet(cells, columns: ring == nil ? columns : 2 * columns)
         let file = try OutputFile(path: output)
@@ -54,6 +60,7 @@ struct ViewCommand: ParsableCommand {
             "\(output): \(sheet.width)x\(sheet.height), layers "
                 + "\(counts.keys.sorted().map(String.init).joined(separator: ", "))"
                 + (ring == nil ? ", without keys" : ", left without keys, right with them"))
+        if !VerificationFlags.tell(verification, of: input) { throw ExitCode(2) }
     }
 
     /// How many pictures each layer has.
@@ -66,18 +73,21 @@ struct ViewCommand: ParsableCommand {
     }
 
     /// Pictures of a layer by their place in output order, made small, with as many cells as there are columns.
-    private func pictures(layer: Int, wanted: Set<Int>, keys: KeyRing?) throws -> [RGBImage] {
+    private func pictures(
+        layer: Int, wanted: Set<Int>, keys: KeyRing?
+    ) throws -> (images: [RGBImage], verification: VerificationReport?) {
         var result: [RGBImage] = []
         var index = 0
         var options = VideoDecoder.Options()
         options.output = .layer(layer)
         options.keys = keys
         options.threads = max(threads, 1)
-        try StreamInput.decode(input, VideoDecoder(options: options)) { picture in
+        let decoder = VideoDecoder(options: options)
+        try StreamInput.decode(input, decoder) { picture in
             if wanted.contains(index) { result.append(RGBImage(VideoFrame(picture)).reduced(toWidth: width)) }
             index += 1
         }
         while result.count < columns { result.append(RGBImage(width: 1, height: 1)) }
-        return result
+        return (result, decoder.report.verification)
     }
 }

@@ -283,4 +283,140 @@ import VeilEncoder
         let clear = try transcode(new, .decrypt(Decryption(keys: Self.keys(20))))
         #expect(try bytes(clear) == bytes(clip()))
     }
+
+    // MARK: Runs, streams put into others, what is sealed
+
+    private func decryption(
+        _ keys: KeyRing = keys(), lenient: Bool = false, _ change: (inout VerificationOptions) -> Void = { _ in }
+    ) -> Decryption {
+        var options = VerificationOptions()
+        change(&options)
+        return Decryption(keys: keys, lenient: lenient, verification: options)
+    }
+
+    private func tagged(_ options: inout Encryption.Options) { options.authenticates = true }
+
+    /// New keys for two encrypted streams, joined: two runs of one encryption.
+    private func twoRuns() throws -> [NALUnit] {
+        let both = try encrypt(try clip(), tagged) + encrypt(try clip(qp: "34"), tagged)
+        return try transcode(
+            both,
+            .rekeyPlan(
+                decryption { $0.allowsJoined = true },
+                ProtectionPlan(options: Encryption.Options(), keys: Self.keys())))
+    }
+
+    /// An upper layer that ends with a run that is not the last was cut off.
+    @Test func layersOfLaterRuns() throws {
+        let whole = try twoRuns()
+        let ends = whole.indices.filter {
+            (try? ProtectionSEI.authentication(in: whole[$0]))??.kind == .runEnd
+        }
+        #expect(ends.count == 2)
+        let cut = whole.enumerated().filter { index, nal in
+            index <= ends[1] || nal.header.nuhLayerId == 0 || [.sps, .pps].contains(nal.header.nalUnitType)
+        }.map(\.element)
+        #expect(cut.count < whole.count - 8)
+        #expect(try #require(decrypt(whole, strict: true)).report.isWhole)
+        #expect(decrypt(cut, strict: true) == nil)
+        let report = try #require(decrypt(cut)).report
+        #expect(
+            !report.isWhole && report.losses.contains { $0.hasPrefix("layer 1: what follows picture 8") }, "\(report)")
+    }
+
+    /// Joins may be allowed; a stream put into another's middle is none.
+    @Test func streamsWithinStreams() throws {
+        let outer = accessUnits(try encrypt(try clip(), tagged))
+        let inner = try encrypt(try clip(qp: "34"), tagged)
+        let head = outer[0].filter {
+            [.vps, .sps, .pps].contains($0.header.nalUnitType) || (try? ProtectionSEI.message(in: $0)) != nil
+        }
+        let mixed = outer[0] + inner + head + Array(outer[1...].joined())
+        let after = Array(outer.joined()) + inner
+        #expect(throws: KeyError.self) {
+            try transcode(mixed, .decrypt(decryption { $0.allowsJoined = true }))
+        }
+        #expect(throws: Never.self) { try transcode(after, .decrypt(decryption { $0.allowsJoined = true })) }
+    }
+
+    /// What looks like a hidden picture excuses nothing where the encryption hides none; where it does, whoever lacks
+    /// the lower layer's key is told of no loss.
+    @Test func hiddenBelow() throws {
+        let upper = try Self.keys().only(layer: 1)
+        let units = accessUnits(try encrypt(try clip(), tagged))
+        let others = accessUnits(try encrypt(try clip(qp: "40"), tagged))
+        let planted = NALUnit(
+            header: NALUnitHeader(nalUnitType: NALUnitType(rawValue: 60), nuhLayerId: 0),
+            rbsp: [0x56, 0x65, 0x69, 0x48, 0] + [UInt8](repeating: 7, count: 40))
+        for plants in [false, true] {
+            var changed = units
+            let at = try #require(changed[2].firstIndex { isSlice($0, 0) })
+            changed[2][at] = try #require(others[2].first { isSlice($0, 0) })
+            if plants { changed[2].insert(planted, at: at + 1) }
+            #expect(throws: KeyError.self, "\(plants)") {
+                try transcode(Array(changed.joined()), .decrypt(decryption(upper, lenient: true)))
+            }
+        }
+        let hidden = try encrypt(try clip()) {
+            $0.authenticates = true
+            $0.hiding = .all
+        }
+        let decryption = decryption(upper, lenient: true) { $0.isStrict = true }
+        _ = try transcode(hidden, .decrypt(decryption))
+        #expect(decryption.report.verifiedPictures == 8 && decryption.report.missingPictures.isEmpty)
+    }
+
+    /// Where a sealed unit stands, and the parameter sets around it, are covered by the next tag.
+    @Test func sealedUnitsHaveAPlace() throws {
+        var clear = try clip(1)
+        let slices = clear.indices.filter { isSlice(clear[$0], 0) }
+        // A slice that cannot be read.
+        clear[slices[2]] = NALUnit(header: clear[slices[2]].header, rbsp: [0x80, 0xFF, 0xFF, 0x80])
+        let whole = try encrypt(clear, damaged: .seal, tagged)
+        #expect(bytes(try #require(decrypt(whole, strict: true)).given) == bytes(clear))
+        let place = try #require(whole.firstIndex { SealedUnit.isOne($0) })
+        let pps = try #require(whole.first { $0.header.nalUnitType == .pps })
+        // In front of the slice before it, and behind the one after it.
+        let own = whole.indices.filter { isSlice(whole[$0], 0) }
+        for target in [own.last { $0 < place }, own.first { $0 > place }.map { $0 + 1 }] {
+            var moved = whole
+            moved.insert(moved.remove(at: place), at: try #require(target) - (try #require(target) > place ? 1 : 0))
+            #expect(decrypt(moved, strict: true) == nil)
+        }
+        // Another PPS for it alone.
+        var rbsp = pps.rbsp
+        // sign_data_hiding_enabled_flag.
+        rbsp[0] ^= 1
+        let other = NALUnit(header: pps.header, rbsp: rbsp)
+        #expect(decrypt(Array(whole[..<place]) + [other, whole[place], pps] + Array(whole[(place + 1)...])) == nil)
+        // The same one again changes nothing.
+        #expect(decrypt(Array(whole[..<place]) + [pps] + Array(whole[place...])) != nil)
+    }
+
+    /// New keys leave nothing clear that was encrypted, and keep tags where messages can say so only.
+    @Test func newKeysCoverWhatWasEncrypted() throws {
+        let old = try encrypt(try clip()) {
+            $0.authenticates = true
+            $0.profile = .maximal
+            $0.hiding = .all
+        }
+        func rekey(signals: Bool = true, _ change: (inout Encryption.Options) -> Void) throws {
+            var options = Encryption.Options()
+            change(&options)
+            let transcoder = StreamTranscoder(
+                mode: .rekeyPlan(decryption(), ProtectionPlan(options: options, keys: Self.keys(20))), threads: 1,
+                signals: signals
+            ) { _ in }
+            for nal in old { try transcoder.push(nal) }
+            try transcoder.finish()
+        }
+        #expect(throws: Never.self) { try rekey { _ in } }
+        #expect(throws: KeyError.self) { try rekey { $0.selection.irapOnly = true } }
+        #expect(throws: KeyError.self) { try rekey { $0.selection.minTemporalId = 1 } }
+        #expect(throws: KeyError.self) { try rekey { $0.profile = .paper } }
+        #expect(throws: KeyError.self) {
+            try rekey { $0.selection.regions = [EncryptionScope.Region(x: 0, y: 0, width: 16, height: 16)] }
+        }
+        #expect(throws: ProtectionError.self) { try rekey(signals: false) { _ in } }
+    }
 }

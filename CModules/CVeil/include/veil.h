@@ -200,7 +200,11 @@ typedef struct veil_decoder_settings {
     int32_t all_chroma_formats;
     /// NULL decodes to what someone without keys sees. Default NULL.
     const veil_keys *keys;
-    uint64_t reserved[16];
+    /// With keys, as of veil_transcoder_settings: 1 lets clear slices through of layers whose keys are there, takes
+    /// authenticated streams that were joined as one, makes anything that is missing of an authenticated stream an
+    /// error, refuses streams that are not authenticated. Default 0.
+    int32_t allow_clear, allow_joined, strict, require_authentication;
+    uint64_t reserved[14];
 } veil_decoder_settings;
 
 /// Defaults. `struct_size`: sizeof(veil_decoder_settings).
@@ -225,10 +229,13 @@ typedef struct veil_decoder_report {
     int64_t pictures_decoded, hashes_checked, hash_mismatches;
     /// CTUs, reference pictures and whole pictures that were lost and made up.
     int64_t concealed_ctus, missing_references, concealed_pictures;
-    /// 1: nothing was lost, damaged or concealed.
+    /// 1: nothing was lost, damaged or concealed, and of an authenticated stream nothing is missing or joined.
     int32_t is_clean;
     int32_t reserved_flags;
-    uint64_t reserved[8];
+    /// Of an authenticated stream: pictures whose tag was right, pictures that are missing, and how many times another
+    /// stream was joined.
+    int64_t verified_pictures, missing_pictures, joins;
+    uint64_t reserved[5];
 } veil_decoder_report;
 
 int veil_decoder_get_report(veil_decoder *decoder, veil_decoder_report *report);

@@ -7,6 +7,7 @@
 Parses the slice data of every encrypted layer (H.265 7.3.8, 9.3), decrypts the encryptable bins, and writes the arithmetic code again.
 The result is the clear stream, byte for byte. Needs nothing but Python 3.8.
 """
+import struct
 import sys
 
 from bits import FormatError, escape, unescape
@@ -54,7 +55,8 @@ def decrypt(stream, keys):
         nal_type, layer, tid = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3, (unit[1] & 7) - 1
         if is_sealed(unit):
             key_layer = unescape(unit[2:])[4]
-            sealed.setdefault(key_layer, []).append(sha(unit))
+            place = len(tagged.slices) if tagged and tagged.layer == layer else 0
+            sealed.setdefault(key_layer, []).append(sha(unit + struct.pack(">I", place) + sets.around_sealed(layer)))
             if key_layer in unlocked:
                 unit = open_sealed(unit, unlocked[key_layer])
                 follow_sealed(unit, sets, header, begin)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Parameter sets, as far as slices depend on them (7.3.2, F.7.3.2)."""
+import hashlib
+
 from bits import Bits, FormatError, bits_for
 
 
@@ -335,22 +337,20 @@ def parse_pps(rbsp):
 class ParameterSets:
     def __init__(self):
         self.vps, self.sps, self.pps = {}, {}, {}
-        self.hashes = {}
+        self.hashes, self.came_with = {}, {}
 
     def take(self, nal_type, layer, rbsp, digest=None):
         """digest: of the NAL unit, for tags."""
-        if nal_type == 32:
-            v = parse_vps(rbsp)
-            self.vps[v.id] = v
-            self.hashes[32, v.id] = digest
-        elif nal_type == 33:
-            s = parse_sps(rbsp, layer)
-            self.sps[s.id] = s
-            self.hashes[33, s.id] = digest
-        else:
-            p = parse_pps(rbsp)
-            self.pps[p.id] = p
-            self.hashes[34, p.id] = digest
+        known, parse = {
+            32: (self.vps, parse_vps), 33: (self.sps, lambda r: parse_sps(r, layer)), 34: (self.pps, parse_pps)}[nal_type]
+        made = parse(rbsp)
+        known[made.id] = made
+        self.hashes[nal_type, made.id], self.came_with[nal_type, made.id] = digest, layer
+
+    def around_sealed(self, layer):
+        """Digest of what a sealed unit of a layer may be decoded with."""
+        known = [key for key in sorted(self.hashes) if self.came_with[key] in (0, layer) and not (layer == 0 and key[0] == 32)]
+        return hashlib.sha256(b"".join(bytes(key) + self.hashes[key] for key in known)).digest()
 
     def in_use(self, pps):
         """Digests of the VPS, SPS and PPS of a picture."""

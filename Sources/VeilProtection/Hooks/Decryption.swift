@@ -183,6 +183,9 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     /// Which pictures of a layer are encrypted at all; nil when nothing is known of it.
     package func selection(layer: Int) -> EncryptionScope? { lock.withLock { layers[layer]?.message.selection } }
 
+    /// The message in force for a layer.
+    func message(layer: Int) -> ProtectionMessage? { lock.withLock { layers[layer]?.message } }
+
     public func makeHook(layer: Int) -> (any BinHook)? { pictureHooks(layer: layer)() }
 
     /// The message in force now counts, whatever comes while the picture is worked on.

@@ -25,6 +25,10 @@ public struct EncryptionScope: Hashable, Sendable {
             self.width = width
             self.height = height
         }
+        func contains(_ other: Region) -> Bool {
+            x <= other.x && y <= other.y && x + width >= other.x + other.width
+                && y + height >= other.y + other.height
+        }
         /// Whether the square of `size` samples at (px, py) has samples in common with the region.
         @inline(__always)
         func touches(_ px: Int, _ py: Int, size: Int) -> Bool {
@@ -40,6 +44,14 @@ public struct EncryptionScope: Hashable, Sendable {
     /// Whether a CTB has samples in common with a region.
     @inline(__always)
     func touches(_ x: Int, _ y: Int, size: Int) -> Bool { regions.contains { $0.touches(x, y, size: size) } }
+
+    /// Whether it selects all that another scope does.
+    func covers(_ other: EncryptionScope) -> Bool {
+        (!irapOnly || other.irapOnly) && minTemporalId <= other.minTemporalId
+            && (regions.isEmpty
+                || !other.regions.isEmpty
+                    && other.regions.allSatisfy { region in regions.contains { $0.contains(region) } })
+    }
 
     /// Whether units of a picture may be encrypted at all.
     package func includes(_ unit: BinUnit) -> Bool {

@@ -27,7 +27,9 @@ struct PictureFollower {
     }
 
     private let sets = ParameterSetCollection()
+    /// SHA-256 of parameter sets by type and identifier, and the nuh_layer_id they came with.
     private var raw: [Int: [UInt8]] = [:]
+    private var rawLayers: [Int: Int] = [:]
     private var positions = StreamPosition()
     /// Periods that messages announced and no picture began yet; of version 1 they wait for an IRAP picture.
     private var starts: [Int: (start: PeriodStart, waitsForIRAP: Bool)] = [:]
@@ -36,7 +38,7 @@ struct PictureFollower {
     private var protectedLayers: [Int: UInt64] = [:]
     /// Of parameter sets that cannot be read, by type and nuh_layer_id: nobody knows which ones they replace.
     private var unreadable: [NALUnitType: [Int: [UInt8]]] = [:]
-    /// SHA-256 of sealed units by the layer of their key, since its last tag.
+    /// Sealed units by the layer of their key, since its last tag: SHA-256 of each with its place and parameter sets.
     private(set) var sealed: [Int: [[UInt8]]] = [:]
     /// Slices of the access unit by layer.
     private var accessUnit: [Int: [[UInt8]]] = [:]
@@ -87,6 +89,7 @@ struct PictureFollower {
             guard let id = try sets.insert(nal) else { return }
             unreadable[nal.header.nalUnitType]?[layer] = nil
             raw[Self.key(nal.header.nalUnitType, id)] = hash
+            rawLayers[Self.key(nal.header.nalUnitType, id)] = layer
         case .accessUnitDelimiter: positions.boundary()
         case .endOfSequence, .endOfBitstream:
             positions.endOfSequence(layer: layer)
@@ -100,7 +103,10 @@ struct PictureFollower {
             accessUnit[layer, default: []].append(hash)
         default:
             if hashesSlices, SealedUnit.isOne(nal), let key = SealedUnit.keyLayer(nal) {
-                sealed[key, default: []].append(Self.hash(nal.bytes))
+                let place = open?.layer == layer ? open?.slices.count ?? 0 : 0
+                let digest = setsDigest(of: layer)
+                sealed[key, default: []].append(
+                    Self.hash(nal.bytes + AuthenticationMessage.word(UInt32(truncatingIfNeeded: place)) + digest))
             }
         }
     }
@@ -150,6 +156,25 @@ struct PictureFollower {
         let own = raw[Self.key(type, id)] ?? Self.emptyHash
         let others = (unreadable[type] ?? [:]).filter { $0.key <= layer }.sorted { $0.key < $1.key }
         return others.isEmpty ? own : Self.hash(own + others.flatMap(\.value))
+    }
+
+    /// SHA-256 of what a sealed unit of a layer may be decoded with, for nobody can tell which it is: the parameter sets
+    /// that came last with its nuh_layer_id or 0; but not, in layer 0, the VPS, which extraction may change.
+    private func setsDigest(of layer: Int) -> [UInt8] {
+        var hasher = SHA256()
+        func update(_ type: UInt8, _ id: Int, _ hash: [UInt8]) {
+            if type == NALUnitType.vps.rawValue && layer == 0 { return }
+            hasher.update(data: [type, UInt8(truncatingIfNeeded: id)] + hash)
+        }
+        for (key, hash) in raw.sorted(by: { $0.key < $1.key }) where [0, layer].contains(rawLayers[key]) {
+            update(UInt8(truncatingIfNeeded: key >> 8), key & 255, hash)
+        }
+        for (type, sets) in unreadable.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            for (own, hash) in sets.sorted(by: { $0.key < $1.key }) where own == 0 || own == layer {
+                update(type.rawValue, 255, hash)
+            }
+        }
+        return Array(hasher.finalize())
     }
 
     /// The layers that a layer refers to directly, and those that they refer to where they are not protected: nothing

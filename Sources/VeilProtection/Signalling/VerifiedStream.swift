@@ -52,8 +52,12 @@ package final class VerifiedStream {
     private var statement: ProtectionMessage?
     /// Slices of the access unit that no message covers: layer and offset of the first.
     private var uncovered: [Int: Int] = [:]
-    /// Layers with hidden pictures in the access unit that nobody could open.
-    private var hiddenLayers: Set<Int> = []
+    /// Layers with hidden pictures in the access unit that nobody could open, with the header of the stand-in.
+    private var hiddenLayers: [Int: NALUnitHeader] = [:]
+    /// The last slice's header in the access unit, by layer.
+    private var slices: [Int: NALUnitHeader] = [:]
+    /// Runs of encryptions that another stream came after.
+    private var left: Set<[UInt8]> = []
     private var hasBegun = false
     package private(set) var report = VerificationReport() { didSet { decryption.report = report } }
 
@@ -95,11 +99,19 @@ package final class VerifiedStream {
             }
         }
         try loseRuns()
-        if let message = authenticated, message.version > 1 {
-            for layer in 0..<63 where !message.leavesClear(layer: layer) && decryption.wants(layer: layer) {
-                if progress.keys.contains(where: { $0.nonce == message.nonce && $0.layer == layer }) { continue }
-                if layers[layer] == nil { try lose("layer \(layer): all of its pictures are missing") }
-            }
+        try loseLayers()
+    }
+
+    /// Each layer of a run has an end at least; of one that is missing nothing came, or nothing behind the run before.
+    private func loseLayers() throws {
+        guard let message = authenticated, message.version > 1 else { return }
+        for layer in 0..<63 where !message.leavesClear(layer: layer) && decryption.wants(layer: layer) {
+            if progress.keys.contains(where: { $0.nonce == message.nonce && $0.layer == layer }) { continue }
+            // Of a layer that stays locked nothing is checked.
+            if let known = layers[layer], known.message.nonce == message.nonce { continue }
+            let what =
+                reached[layer, default: 0] > 0 ? "what follows picture \(reached[layer, default: 0])" : "all of it"
+            try lose("layer \(layer): \(what) is missing")
         }
     }
 
@@ -127,7 +139,8 @@ package final class VerifiedStream {
         }
         try takeBeforehand(unit)
         uncovered = [:]
-        hiddenLayers = []
+        hiddenLayers = [:]
+        slices = [:]
         follower.hashesSlices = authenticated != nil || unit.contains(where: Self.announcesTags)
         for nal in unit {
             if nal.isMalformed { try check(malformed: nal) } else { try check(nal) }
@@ -185,7 +198,11 @@ package final class VerifiedStream {
 
     private func check(_ nal: NALUnit) throws {
         if SealedUnit.isOne(nal) { try checkSealed(nal) }
-        if SealedUnit.isOne(nal, kind: .hidden) { hiddenLayers.insert(nal.header.nuhLayerId) }
+        if SealedUnit.isOne(nal, kind: .hidden) {
+            hiddenLayers[nal.header.nuhLayerId] = slices[nal.header.nuhLayerId]
+        } else if nal.header.nalUnitType.isSlice {
+            slices[nal.header.nuhLayerId] = nal.header
+        }
         if follower.ends(before: nal) { try endPicture() }
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
@@ -272,8 +289,15 @@ package final class VerifiedStream {
                     throw KeyError.tampered(
                         layer: message.layer, offset: offset, reason: "goes on without tags, which it had before")
                 }
+                if left.contains(message.nonce) {
+                    throw KeyError.tampered(
+                        layer: message.layer, offset: offset,
+                        reason: "goes on behind another stream, which was put into its middle")
+                }
                 if try !continues(message) {
                     try loseRuns()
+                    try loseLayers()
+                    if let currentNonce { left.insert(currentNonce) }
                     reached = [:]
                     report.joins += 1
                     if options.isStrict && !options.allowsJoined {
@@ -373,11 +397,15 @@ package final class VerifiedStream {
         } else {
             if tag.lowerDigest != open.lowerDigest {
                 // Of a layer that stays hidden a stand-in is there, and not the picture the digest is of.
-                let isHidden = hiddenLayers.contains { $0 < open.layer && !known.message.leavesClear(layer: $0) }
+                // And only where the encryption hides such pictures.
+                let isHidden = hiddenLayers.contains {
+                    $0.key < open.layer && !known.message.leavesClear(layer: $0.key)
+                        && known.message.hiding.includes($0.value, known.message.selection)
+                }
                 if open.hasLower && !isHidden {
                     throw refuse("stands upon another picture of the layer below than it was made for")
                 }
-                try loseLower(open, of: known.message)
+                if !isHidden { try loseLower(open, of: known.message) }
             }
             guard !state.hasEnded, tag.index >= state.next else { throw refuse("was repeated or moved") }
             try miss(Int(tag.index) - state.next, layer: open.layer, of: known.message)

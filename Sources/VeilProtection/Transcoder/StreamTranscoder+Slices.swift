@@ -156,13 +156,21 @@ extension StreamTranscoder {
     /// Whether anything may be encrypted in the units of a picture.
     private func touches(_ unit: BinUnit) throws -> Bool {
         if hasOwnHooks { return true }
-        let old = decryption?.selection(layer: unit.layer)
-        let new = encryption?.message(layer: unit.layer, period: 0)?.selection
-        if encrypts && old != nil && new == nil {
-            throw KeyError.unsupported(
-                layer: unit.layer, reason: "is encrypted, and the scheme for the new keys would leave it clear")
+        let old = decryption?.message(layer: unit.layer)
+        let new = encryption?.message(layer: unit.layer, period: 0)
+        if encrypts, let old {
+            guard let new else {
+                throw KeyError.unsupported(
+                    layer: unit.layer, reason: "is encrypted, and the scheme for the new keys would leave it clear")
+            }
+            guard new.selection.covers(old.selection), new.elements.isSuperset(of: old.elements) else {
+                throw KeyError.unsupported(
+                    layer: unit.layer,
+                    reason: "has more encrypted than what is selected for the new keys, which would leave it clear: "
+                        + "decrypt it first")
+            }
         }
-        return old?.includes(unit) ?? false || new?.includes(unit) ?? false
+        return old?.selection.includes(unit) ?? false || new?.selection.includes(unit) ?? false
     }
 
     /// As many as the layers of a stream take.

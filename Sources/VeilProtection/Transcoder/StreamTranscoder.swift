@@ -166,6 +166,10 @@ package final class StreamTranscoder {
     /// A single chain goes through all slices: only where none is left out does it stay whole. And nobody vouches for
     /// what is let through.
     private func rejectDamagePolicy() throws {
+        if encryption?.options.authenticates == true && !signals && plan != nil {
+            throw ProtectionError.unsupported(
+                reason: "tags, of the stream as it was or asked for, take messages in the stream (--signal sei)")
+        }
         if encryption?.options.authenticates == true && damaged == .pass {
             throw ProtectionError.unsupported(reason: "--damaged pass does not go with --authenticate")
         }
