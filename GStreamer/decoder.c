@@ -142,6 +142,19 @@ static GstFlowReturn finish(GstVideoDecoder *base) {
     return flow;
 }
 
+// More access units than this never wait: what a decoder holds, and what is reordered.
+#define MOST_WAITING 64
+
+/// Access units that put no picture out (leading pictures where decoding begins, layers that are not there) would be
+/// kept for ever, and later pictures be shown at their times.
+static void drop_stale(GstVideoDecoder *base) {
+    GList *frames = gst_video_decoder_get_frames(base);
+    guint count = g_list_length(frames);
+    g_list_free_full(frames, (GDestroyNotify)gst_video_codec_frame_unref);
+    GstVideoCodecFrame *oldest = count > MOST_WAITING ? next_frame(base) : NULL;
+    if (oldest != NULL) gst_video_decoder_release_frame(base, oldest);
+}
+
 static GstFlowReturn handle_frame(GstVideoDecoder *base, GstVideoCodecFrame *frame) {
     VeilDec *self = (VeilDec *)base;
     GstMapInfo map;
@@ -156,7 +169,9 @@ static GstFlowReturn handle_frame(GstVideoDecoder *base, GstVideoCodecFrame *fra
         veil_gst_post_error(GST_ELEMENT(self));
         return GST_FLOW_ERROR;
     }
-    return drain_pictures(self);
+    GstFlowReturn flow = drain_pictures(self);
+    drop_stale(base);
+    return flow;
 }
 
 static gboolean set_format(GstVideoDecoder *base, GstVideoCodecState *state) {
