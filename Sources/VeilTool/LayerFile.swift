@@ -95,7 +95,9 @@ struct LayerFile {
             case "vbv-maxrate": entry.layer.maxRate = try number(1...1e6)
             case "vbv-bufsize": entry.layer.buffer = try number(1...1e6)
             case "source": entry.layer.source = try text()
-            case "keys": entry.layer.keys = try text()
+            case "keys":
+                entry.layer.keys = try text()
+                ChildProcess.keepFromChildren(try text())
             case "preset":
                 let preset = try text()
                 guard VideoEncoder.hasPreset(preset) else { throw fail("names no preset: '\(preset)'") }

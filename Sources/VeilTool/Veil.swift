@@ -27,6 +27,13 @@ struct VeilProgram: ParsableCommand {
     static func main() {
         StandardError.prepare()
         Interruption.listen()
+        for argument in CommandLine.arguments {
+            // --keys env:NAME, --keys=env:NAME
+            ChildProcess.keepFromChildren(argument)
+            if let value = argument.split(separator: "=", maxSplits: 1).last {
+                ChildProcess.keepFromChildren(String(value))
+            }
+        }
         var command: any ParsableCommand
         do { command = try parseAsRoot() } catch {
             // The status says what was wrong even where nobody reads the message.

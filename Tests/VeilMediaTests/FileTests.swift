@@ -156,3 +156,27 @@ struct ChildProcessTests {
         #expect(try child.wait().status == 128 + 9)
     }
 }
+
+/// Programs that parse media get no keys.
+@Suite struct SecretsOfChildrenTests {
+    @Test func variablesAndDescriptors() throws {
+        setenv("VEIL_TEST_KEYS", "secret", 1)
+        setenv("VEIL_TEST_OTHER", "known", 1)
+        let folder = try Folder()
+        FileManager.default.createFile(atPath: folder("keys"), contents: Data("secret".utf8))
+        let descriptor = open(folder("keys"), O_RDONLY)
+        defer { close(descriptor) }
+        let shell = try #require(ChildProcess.find("sh"))
+        func told() throws -> String {
+            let script = "echo $VEIL_TEST_KEYS $VEIL_TEST_OTHER; cat <&\(descriptor)"
+            let child = try ChildProcess(shell, ["-c", script], output: .pipe)
+            return String(decoding: try child.outputBytes(limit: 1 << 16), as: UTF8.self)
+        }
+        #expect(try told() == "secret known\nsecret")
+        lseek(descriptor, 0, SEEK_SET)
+        ChildProcess.keepFromChildren("env:VEIL_TEST_KEYS")
+        ChildProcess.keepFromChildren("fd:\(descriptor)")
+        ChildProcess.keepFromChildren("plain.json")
+        #expect(try told() == "known\n")
+    }
+}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
 import TestSupport
 import Testing
+import VeilBitstream
 
 @testable import VeilMedia
 
@@ -189,6 +191,29 @@ import Testing
             + W.fullBox("stco", W.number(count, 4), [UInt8](repeating: 0, count: 4 * count))
         let file = W.fileType + W.box("moov", W.track(id: 1, entries: [entry, entry], tables: tables))
         #expect(throws: IsoMediaError.self) { try W.read(file) }
+    }
+
+    /// Of sets with the same identifier the last one is in force, whatever layers they came with: the others do not go
+    /// into a sample entry, which would have them in another order.
+    @Test func supersededParameterSets() throws {
+        let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appendingPathComponent("Vectors/ldp_2x.bit")
+        let units = try AnnexBReader.units(of: [UInt8](try Data(contentsOf: path)))
+        let first = try #require(units.firstIndex { $0.header.nalUnitType.isSlice && $0.header.nuhLayerId == 0 })
+        let pps = try #require(units[..<first].lastIndex { $0.header.nalUnitType == .pps })
+        var rbsp = units[pps].rbsp
+        rbsp[0] ^= 1
+        let other = NALUnit(
+            header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: units[pps].header.nuhLayerId + 1), rbsp: rbsp)
+        var entries = SampleEntries()
+        let sample = try entries.take(
+            Array(units[..<pps]) + [other] + Array(units[pps...first]), beginsAnew: true, path: "p")
+        #expect(sample.allSatisfy { $0.header.nalUnitType != .pps })
+        let written = try entries.descriptions()[0].entry
+        func holds(_ unit: NALUnit) -> Bool {
+            written.indices.contains { written[$0...].starts(with: unit.bytes) }
+        }
+        #expect(holds(units[pps]) && !holds(other))
     }
 
     /// Cut at any byte, or with bytes changed, a file gives an error or fewer units, and never a trap.

@@ -199,3 +199,30 @@ func decryptionUndoesEncryption(cipher: CipherKind, profile: ElementProfile) thr
     #expect(ring.layers.map(\.id) == ["m/0", "m/1", "m/2"])
     #expect(Set(ring.layers.map(\.key)).count == 3)
 }
+
+/// Key files that would not do what they seem to.
+@Suite struct KeyFileTests {
+    private static let key = "000102030405060708090a0b0c0d0e0f"
+
+    @Test(arguments: [
+        #"{"version": 1, "layers": [{"layer": 0, "id": "a", "key": "\(key)", "ciphr": "aes-256-ctr"}]}"#,
+        #"{"version": 1, "layer": [], "layers": [{"layer": 0, "id": "a", "key": "\(key)"}]}"#,
+        #"{"version": 1, "master": {"id": "a", "key": "\(key)", "layers": 2, "Profile": "maximal"}}"#,
+        #"{"version": 1, "layers": [{"layer": 0, "id": "a", "key": "00000000000000000000000000000000"}]}"#,
+        #"{"version": 1, "layers": [{"layer": 0, "id": "k\(key.uppercased())", "key": "\(key)"}]}"#,
+        #"{"version": 1, "master": {"id": "\(key)", "key": "\(key)", "layers": 2}}"#,
+    ])
+    func refused(text: String) {
+        let text = text.replacingOccurrences(of: "\\(key.uppercased())", with: Self.key.uppercased())
+            .replacingOccurrences(of: "\\(key)", with: Self.key)
+        #expect(throws: KeyError.self) { try KeyRing(json: Data(text.utf8), source: "k") }
+    }
+
+    @Test func taken() throws {
+        let text =
+            #"{"version": 1, "layers": [{"layer": 0, "id": "a", "key": "KEY", "cipher": "aes-128-ctr", "#
+            + #""profile": "paper", "elements": "coeff-sign", "feedback": false}]}"#
+        let ring = try KeyRing(json: Data(text.replacingOccurrences(of: "KEY", with: Self.key).utf8), source: "k")
+        #expect(ring.layers.count == 1)
+    }
+}

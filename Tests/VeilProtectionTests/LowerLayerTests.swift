@@ -339,6 +339,18 @@ import VeilEncoder
         #expect(throws: Never.self) { try transcode(after, .decrypt(decryption { $0.allowsJoined = true })) }
     }
 
+    /// Who asks for tags gets no layer without them whose key there is: anybody could have put it on top.
+    @Test func clearLayersWhereTagsAreAskedFor() throws {
+        let base = try encrypt(try clip()) {
+            $0.scheme = .bl
+            $0.authenticates = true
+        }
+        #expect(throws: KeyError.self) { try transcode(base, .decrypt(decryption { $0.requiresTags = true })) }
+        #expect(throws: Never.self) {
+            try transcode(base, .decrypt(decryption(try Self.keys().only(layer: 0)) { $0.requiresTags = true }))
+        }
+    }
+
     /// What looks like a hidden picture excuses nothing where the encryption hides none; where it does, whoever lacks
     /// the lower layer's key is told of no loss.
     @Test func hiddenBelow() throws {
@@ -361,9 +373,9 @@ import VeilEncoder
             $0.authenticates = true
             $0.hiding = .all
         }
-        let decryption = decryption(upper, lenient: true) { $0.isStrict = true }
-        _ = try transcode(hidden, .decrypt(decryption))
-        #expect(decryption.report.verifiedPictures == 8 && decryption.report.missingPictures.isEmpty)
+        let opened = decryption(upper, lenient: true) { $0.isStrict = true }
+        _ = try transcode(hidden, .decrypt(opened))
+        #expect(opened.report.verifiedPictures == 8 && opened.report.missingPictures.isEmpty)
     }
 
     /// Where a sealed unit stands, and the parameter sets around it, are covered by the next tag.

@@ -4,9 +4,9 @@ import VeilBitstream
 /// The sample entries of a stream that is being written: which units go there, and which into samples. Where a
 /// parameter set is replaced by another of its identifier a new entry begins.
 struct SampleEntries {
+    /// Sets of one kind replace each other by their identifier, whatever their layer (F.7.4.1.4.1).
     private struct Key: Hashable {
         let type: UInt8
-        let layer: Int
         let id: Int
     }
 
@@ -168,6 +168,6 @@ struct SampleEntries {
         case .pps: id = try PictureParameterSet(rbsp: nal.rbsp, nuhLayerId: layer).ppsPicParameterSetId
         default: return nil
         }
-        return Key(type: nal.header.nalUnitType.rawValue, layer: layer, id: id)
+        return Key(type: nal.header.nalUnitType.rawValue, id: id)
     }
 }

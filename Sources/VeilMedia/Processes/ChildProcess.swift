@@ -39,6 +39,26 @@ package final class ChildProcess: @unchecked Sendable {
         return nil
     }
 
+    private static let secretVariables = Mutex<Set<String>>([])
+
+    /// Keys that are named by an environment variable (`env:NAME`) or a file descriptor (`fd:N`) are no business of
+    /// programs that parse media: from now on they get neither. Other text says nothing.
+    package static func keepFromChildren(_ reference: String) {
+        if reference.hasPrefix("env:") {
+            _ = secretVariables.withLock { $0.insert(String(reference.dropFirst(4))) }
+        } else if reference.hasPrefix("fd:"), let number = Int32(reference.dropFirst(3)), number > 2 {
+            let flags = fcntl(number, F_GETFD)
+            if flags >= 0 { _ = fcntl(number, F_SETFD, flags | FD_CLOEXEC) }
+        }
+    }
+
+    /// What children get of our environment, for `free`.
+    private static func environment() -> [UnsafeMutablePointer<CChar>?] {
+        let secret = secretVariables.withLock { $0 }
+        return ProcessInfo.processInfo.environment.filter { !secret.contains($0.key) }
+            .map { strdup("\($0.key)=\($0.value)") } + [nil]
+    }
+
     package init(_ program: String, _ arguments: [String], input: Stream = .null, output: Stream = .null) throws {
         self.program = program
         // One at a time: a child must not inherit the ends of another's pipes, which would then never close.
@@ -95,8 +115,10 @@ package final class ChildProcess: @unchecked Sendable {
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
         var argv: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
         defer { for argument in argv { free(argument) } }
+        var envp = Self.environment()
+        defer { for variable in envp { free(variable) } }
         var pid: pid_t = 0
-        let failure = posix_spawn(&pid, program, &actions, &attributes, &argv, environ)
+        let failure = posix_spawn(&pid, program, &actions, &attributes, &argv, &envp)
         guard failure == 0 else {
             for end in opened { close(end) }
             throw ChildError(description: "\(program): cannot be run: \(String(cString: strerror(failure)))")

@@ -38,6 +38,7 @@ extension KeyRing {
         } catch {
             throw KeyError.malformed(source: source, reason: "not a key file: \(Self.reason(error))")
         }
+        try Self.checkFields(json, source: source)
         guard file.version == 1 else {
             throw KeyError.malformed(source: source, reason: "key file version \(file.version) is unknown")
         }
@@ -45,6 +46,9 @@ extension KeyRing {
             guard hex.utf8.count <= 64, let bytes = Hexadecimal.decode(hex), (16...32).contains(bytes.count) else {
                 throw KeyError.malformed(
                     source: source, reason: "the key of \(what) is not 32 to 64 hexadecimal digits")
+            }
+            guard bytes.contains(where: { $0 != 0 }) else {
+                throw KeyError.malformed(source: source, reason: "the key of \(what) is all zeros")
             }
             return SecretBytes(bytes)
         }
@@ -102,6 +106,13 @@ extension KeyRing {
                     feedback: entry.feedback))
         }
         guard !keys.isEmpty else { throw KeyError.malformed(source: source, reason: "holds no keys") }
+        let hexadecimal = (file.layers ?? []).map { ($0.id, $0.key) } + (file.master.map { [($0.id, $0.key)] } ?? [])
+        if hexadecimal.contains(where: { id, key in hexadecimal.contains { id.lowercased().contains($0.1.lowercased()) }
+            })
+        {
+            throw KeyError.malformed(
+                source: source, reason: "a key id holds a key: ids stand in streams, readable by all")
+        }
         var byId: [String: SecretBytes] = [:]
         for key in keys {
             if let other = byId.updateValue(key.key, forKey: key.id), other != key.key {
@@ -110,6 +121,23 @@ extension KeyRing {
         }
         self.init(layers: keys)
         self.source = source
+    }
+
+    /// A field that is not known may be one that is misspelt, in whose place a default would be taken.
+    private static func checkFields(_ json: Data, source: String) throws {
+        let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any]
+        func check(_ object: [String: Any]?, _ known: [String], _ what: String) throws {
+            for name in (object ?? [:]).keys.sorted() where !known.contains(name) {
+                throw KeyError.malformed(source: source, reason: "unknown field '\(name.prefix(32))' of \(what)")
+            }
+        }
+        try check(object, ["version", "layers", "master"], "the key file")
+        try check(
+            object?["master"] as? [String: Any], ["id", "key", "layers", "cipher", "profile"], "the master key")
+        for (i, entry) in ((object?["layers"] as? [[String: Any]]) ?? []).enumerated() {
+            try check(
+                entry, ["layer", "id", "key", "cipher", "profile", "elements", "feedback"], "entry \(i) of 'layers'")
+        }
     }
 
     /// What of a decoding error tells about the file and nothing about its values.

@@ -226,6 +226,9 @@ package final class VerifiedStream {
             }
             return
         }
+        if options.requiresTags, decryption.holdsKey(layer: layer), decryption.wants(layer: layer) {
+            throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "is not authenticated")
+        }
         if layers[layer] != nil { return }
         if untagged[layer] == nil, decryption.wants(layer: layer) { untagged[layer] = nal.offset }
         if uncovered[layer] == nil, !(statement?.leavesClear(layer: layer) ?? false) {
