@@ -167,7 +167,10 @@ extension StreamTranscoder {
                 throw KeyError.unsupported(
                     layer: unit.layer,
                     reason: "has more encrypted than what is selected for the new keys, which would leave it clear: "
-                        + "decrypt it first")
+                        + "select as much (--profile, --elements, --roi), or decrypt it first")
+            }
+            if new.cipher == .chaotic, old.cipher != .chaotic, weakened.insert(unit.layer).inserted {
+                report.note("layer \(unit.layer): was encrypted with \(old.cipher.name), and is with chaotic now")
             }
         }
         return old?.selection.includes(unit) ?? false || new?.selection.includes(unit) ?? false

@@ -80,6 +80,8 @@ package final class StreamTranscoder {
     var following = Following()
     /// Before the picture held, where one may have to be looked at again.
     var checkpoint: Following?
+    /// Layers whose new keys are for a weaker cipher.
+    var weakened: Set<Int> = []
     /// Layers of the run in force whose message was delivered.
     var announced: Set<Int> = []
 
