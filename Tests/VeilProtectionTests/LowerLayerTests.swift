@@ -336,6 +336,9 @@ import VeilEncoder
         #expect(throws: KeyError.self) {
             try transcode(mixed, .decrypt(decryption { $0.allowsJoined = true }))
         }
+        // Between periods it is: a programme goes on behind another one.
+        let between = Array(outer[..<4].joined()) + inner + Array(outer[4...].joined())
+        #expect(throws: Never.self) { try transcode(between, .decrypt(decryption { $0.allowsJoined = true })) }
         #expect(throws: Never.self) { try transcode(after, .decrypt(decryption { $0.allowsJoined = true })) }
     }
 
@@ -382,8 +385,11 @@ import VeilEncoder
     @Test func sealedUnitsHaveAPlace() throws {
         var clear = try clip(1)
         let slices = clear.indices.filter { isSlice(clear[$0], 0) }
-        // A slice that cannot be read.
+        // A slice that cannot be read, in an access unit of its own.
         clear[slices[2]] = NALUnit(header: clear[slices[2]].header, rbsp: [0x80, 0xFF, 0xFF, 0x80])
+        clear.insert(
+            NALUnit(header: NALUnitHeader(nalUnitType: .accessUnitDelimiter, nuhLayerId: 0), rbsp: [0x50]),
+            at: slices[2])
         let whole = try encrypt(clear, damaged: .seal, tagged)
         #expect(bytes(try #require(decrypt(whole, strict: true)).given) == bytes(clear))
         let place = try #require(whole.firstIndex { SealedUnit.isOne($0) })

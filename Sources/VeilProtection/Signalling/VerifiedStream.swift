@@ -58,6 +58,9 @@ package final class VerifiedStream {
     private var slices: [Int: NALUnitHeader] = [:]
     /// Runs of encryptions that another stream came after.
     private var left: Set<[UInt8]> = []
+    /// Of a run that goes on behind another stream: layers that have begun again, and whether a picture came that
+    /// follows their IRAP picture.
+    private var rejoining: [Int: Bool]?
     private var hasBegun = false
     package private(set) var report = VerificationReport() { didSet { decryption.report = report } }
 
@@ -292,11 +295,8 @@ package final class VerifiedStream {
                     throw KeyError.tampered(
                         layer: message.layer, offset: offset, reason: "goes on without tags, which it had before")
                 }
-                if left.contains(message.nonce) {
-                    throw KeyError.tampered(
-                        layer: message.layer, offset: offset,
-                        reason: "goes on behind another stream, which was put into its middle")
-                }
+                // What goes on behind another stream begins with pictures that need none before them.
+                if left.contains(message.nonce) { rejoining = [:] } else { rejoining = nil }
                 if try !continues(message) {
                     try loseRuns()
                     try loseLayers()
@@ -419,6 +419,14 @@ package final class VerifiedStream {
             }
             state.hasPicture = true
             state.next = Int(tag.index) + 1
+        }
+        if rejoining != nil {
+            let begins = open.isIRAP || rejoining?[layer] != nil
+            let isRASL = slices[layer]?.nalUnitType.isRASL ?? false
+            guard begins, !isRASL || rejoining?[layer] == true else {
+                throw refuse("goes on behind another stream, which was put into its middle")
+            }
+            rejoining?[layer] = rejoining?[layer] ?? false || !open.isIRAP && !isRASL
         }
         report.verifiedPictures += 1
     }
