@@ -423,10 +423,11 @@ package final class VerifiedStream {
         if rejoining != nil {
             let begins = open.isIRAP || rejoining?[layer] != nil
             let isRASL = slices[layer]?.nalUnitType.isRASL ?? false
+            let isRADL = slices[layer]?.nalUnitType.isRADL ?? false
             guard begins, !isRASL || rejoining?[layer] == true else {
                 throw refuse("goes on behind another stream, which was put into its middle")
             }
-            rejoining?[layer] = rejoining?[layer] ?? false || !open.isIRAP && !isRASL
+            rejoining?[layer] = rejoining?[layer] ?? false || !open.isIRAP && !isRASL && !isRADL
         }
         report.verifiedPictures += 1
     }
