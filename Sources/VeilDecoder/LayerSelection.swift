@@ -4,9 +4,16 @@ import VeilBitstream
 /// What was asked for is not in the stream.
 package enum SelectionError: Error, Equatable, CustomStringConvertible {
     case outputLayerSet(Int, count: Int)
+    case noAlpha
+    case noView(String)
+    case viewsUntold
 
     package var description: String {
         switch self {
+        case .noAlpha: return "no layer of alpha"
+        case .noView(let view): return "no layer of the \(view) view"
+        case .viewsUntold:
+            return "the stream does not tell which view is for which eye (no 3D reference displays message)"
         case .outputLayerSet(let index, let count): return "no output layer set \(index): the VPS has \(count), from 0"
         }
     }

@@ -11,6 +11,7 @@ struct DecodeCommand: ParsableCommand {
             EXAMPLES
               veil decode out.hevc -o out.y4m --keys keys.json
               veil decode out.hevc -o base.yuv --layer 0
+              veil decode stereo.mp4 -o right.y4m --view right
               veil decode out.hevc -o layer%d.yuv --output-layer-set 1
               veil decode - -o - --keys keys.json <out.hevc | ffplay -
               veil decode out.hevc -o - | ffmpeg -i - out.mp4
@@ -24,6 +25,10 @@ struct DecodeCommand: ParsableCommand {
     var output: String
     @Option(help: "nuh_layer_id to decode; the highest by default.")
     var layer: Int?
+    @Option(help: "Decode the view for one eye: left or right.")
+    var view: VideoDecoder.StereoView?
+    @Flag(help: "Decode the layer of alpha.")
+    var alpha = false
     @Option(help: "Decode the output layers of this output layer set of the VPS.")
     var outputLayerSet: Int?
     @Option(help: "Decrypt with these keys: key file, env:NAME or fd:N.")
@@ -43,8 +48,9 @@ struct DecodeCommand: ParsableCommand {
 
     func validate() throws {
         guard layer.map({ (0...62).contains($0) }) ?? true else { throw ValidationError("--layer takes 0 to 62") }
-        if layer != nil && outputLayerSet != nil {
-            throw ValidationError("--layer and --output-layer-set exclude each other")
+        let choices = [layer != nil, outputLayerSet != nil, view != nil, alpha]
+        if choices.filter({ $0 }).count > 1 {
+            throw ValidationError("--layer, --output-layer-set, --view and --alpha exclude each other")
         }
     }
 
@@ -55,7 +61,8 @@ struct DecodeCommand: ParsableCommand {
         }
         try CommandFiles.check(reads: [input, sidecar], keys: [keys], writes: [output])
         var options = VideoDecoder.Options()
-        options.output = outputLayerSet.map { .outputLayerSet($0) } ?? layer.map { .layer($0) } ?? .highestLayer
+        options.output =
+            view.map { .view($0) } ?? (alpha ? .alpha : nil) ?? outputLayerSet.map { .outputLayerSet($0) } ?? layer.map { .layer($0) } ?? .highestLayer
         options.threads = max(threads, 1)
         options.verify = verify
         options.maxPixels = maxPixels
@@ -83,6 +90,8 @@ struct DecodeCommand: ParsableCommand {
         if !report.isClean || !isWhole { throw ExitCode(2) }
     }
 }
+
+extension VideoDecoder.StereoView: ExpressibleByArgument {}
 
 extension StreamInput {
     /// Pushes a whole stream through a decoder.

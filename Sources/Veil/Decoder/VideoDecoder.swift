@@ -22,6 +22,17 @@ public final class VideoDecoder {
         case outputLayerSet(Int)
         /// Those of all layers: ``VideoPicture/layer`` tells which one a picture is of.
         case allLayers
+        /// Those for one eye, of stereo video whose stream tells which view is for which eye (3D reference displays
+        /// message).
+        case view(StereoView)
+        /// Those of the auxiliary layer that holds the alpha of the others.
+        case alpha
+    }
+
+    /// An eye.
+    public enum StereoView: String, Sendable, CaseIterable {
+        case left
+        case right
     }
 
     public struct Options: Sendable {
@@ -77,9 +88,12 @@ public final class VideoDecoder {
         public init() {}
     }
 
-    private let decoder: VeilDecoder.Decoder
-    private let input: DecryptingInput?
-    private let decryption: Decryption?
+    private let options: Options
+    /// Until the layer is known that was asked for by what it is.
+    private var finder: LayerFinder?
+    private var decoder: VeilDecoder.Decoder?
+    private var input: DecryptingInput?
+    private var decryption: Decryption?
     private var splitter = ByteStreamSplitter()
     private let sink = Sink()
 
@@ -91,13 +105,21 @@ public final class VideoDecoder {
     }
 
     public init(options: Options = Options()) {
-        var inner = VeilDecoder.Decoder.Options()
+        self.options = options
         switch options.output {
-        case .highestLayer: inner.output = .highest
-        case .layer(let layer): inner.output = .layer(layer)
-        case .outputLayerSet(let set): inner.output = .outputLayerSet(set)
-        case .allLayers: inner.output = .all
+        case .highestLayer: begin(.highest)
+        case .layer(let layer): begin(.layer(layer))
+        case .outputLayerSet(let set): begin(.outputLayerSet(set))
+        case .allLayers: begin(.all)
+        case .view(let view): finder = LayerFinder(.view(view))
+        case .alpha: finder = LayerFinder(.alpha)
         }
+    }
+
+    /// The layers are known.
+    private func begin(_ output: VeilDecoder.Decoder.OutputLayers) {
+        var inner = VeilDecoder.Decoder.Options()
+        inner.output = output
         inner.threads = max(options.threads, 1)
         inner.verify = options.verify
         inner.maxTemporalId = options.maxTemporalId
@@ -106,7 +128,7 @@ public final class VideoDecoder {
         let decryption = options.keys.map { keys in
             // Only the layers that are decoded need keys; which those are, the layer asked for bounds.
             var wanted: Set<Int>?
-            if case .layer(let layer) = options.output { wanted = Set(0...min(max(layer, 0), 62)) }
+            if case .layer(let layer) = output { wanted = Set(0...min(max(layer, 0), 62)) }
             return Decryption(
                 keys: keys, wanted: wanted, verification: options.verification, sidecar: options.sidecar)
         }
@@ -137,7 +159,7 @@ public final class VideoDecoder {
     public func finish(deliver: (VideoPicture) throws -> Void) throws {
         if let unit = try splitter.finish() { try decode(unit, deliver) }
         try input?.finish()
-        try decoder.finish()
+        try decoder?.finish()
         try deliverReady(deliver)
     }
 
@@ -161,8 +183,8 @@ public final class VideoDecoder {
     public var outputLayerCount: Int? { sink.outputLayerCount }
 
     public var report: Report {
-        let r = decoder.report
         var report = Report()
+        guard let r = decoder?.report else { return report }
         report.picturesDecoded = r.picturesDecoded
         report.picturesOutput = r.picturesOutput
         report.hashesChecked = r.hashesChecked
@@ -180,8 +202,20 @@ public final class VideoDecoder {
     }
 
     private func decode(_ unit: NALUnit, _ deliver: (VideoPicture) throws -> Void) throws {
-        if let input { try input.push(unit) } else { try decoder.push(unit) }
+        if finder != nil {
+            guard let layer = try finder?.take(unit) else { return }
+            let held = finder?.held ?? []
+            finder = nil
+            begin(.layer(layer))
+            for unit in held { try push(unit) }
+        } else {
+            try push(unit)
+        }
         try deliverReady(deliver)
+    }
+
+    private func push(_ unit: NALUnit) throws {
+        if let input { try input.push(unit) } else { try decoder?.push(unit) }
     }
 
     private func deliverReady(_ deliver: (VideoPicture) throws -> Void) throws {

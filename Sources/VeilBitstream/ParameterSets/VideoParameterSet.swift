@@ -179,6 +179,17 @@ package final class VideoParameterSet: @unchecked Sendable {
         return i < ext.dimensionId.count && index < ext.dimensionId[i].count ? ext.dimensionId[i][index] : 0
     }
 
+    /// ViewId of a layer (F.7.4.3.1.1).
+    package func viewId(ofLayer id: Int) -> Int {
+        guard let ext else { return 0 }
+        var order = 0
+        if ext.scalabilityMask >> 1 & 1 != 0, let i = layerIndex(ofLayer: id) {
+            let index = (ext.scalabilityMask & 1).nonzeroBitCount
+            if i < ext.dimensionId.count && index < ext.dimensionId[i].count { order = ext.dimensionId[i][index] }
+        }
+        return order < ext.viewIdVal.count ? ext.viewIdVal[order] : order
+    }
+
     /// IdDirectRefLayer: nuh_layer_ids of the direct reference layers of a layer, lowest first.
     package func directReferenceLayers(of layerId: Int) -> [Int] {
         guard let ext, let i = layerIndex(ofLayer: layerId) else { return [] }

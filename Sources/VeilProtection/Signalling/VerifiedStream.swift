@@ -420,14 +420,14 @@ package final class VerifiedStream {
             state.hasPicture = true
             state.next = Int(tag.index) + 1
         }
-        if rejoining != nil {
-            let begins = open.isIRAP || rejoining?[layer] != nil
+        if let begun = rejoining {
+            let begins = open.isIRAP || begun[layer] != nil
             let isRASL = slices[layer]?.nalUnitType.isRASL ?? false
             let isRADL = slices[layer]?.nalUnitType.isRADL ?? false
-            guard begins, !isRASL || rejoining?[layer] == true else {
+            guard begins, !isRASL || begun[layer] == true else {
                 throw refuse("goes on behind another stream, which was put into its middle")
             }
-            rejoining?[layer] = rejoining?[layer] ?? false || !open.isIRAP && !isRASL && !isRADL
+            rejoining?[layer] = begun[layer] ?? false || !open.isIRAP && !isRASL && !isRADL
         }
         report.verifiedPictures += 1
     }
