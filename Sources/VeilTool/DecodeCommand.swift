@@ -62,7 +62,8 @@ struct DecodeCommand: ParsableCommand {
         try CommandFiles.check(reads: [input, sidecar], keys: [keys], writes: [output])
         var options = VideoDecoder.Options()
         options.output =
-            view.map { .view($0) } ?? (alpha ? .alpha : nil) ?? outputLayerSet.map { .outputLayerSet($0) } ?? layer.map { .layer($0) } ?? .highestLayer
+            view.map { .view($0) } ?? (alpha ? .alpha : nil) ?? outputLayerSet.map { .outputLayerSet($0) }
+            ?? layer.map { .layer($0) } ?? .highestLayer
         options.threads = max(threads, 1)
         options.verify = verify
         options.maxPixels = maxPixels

@@ -108,8 +108,7 @@ extension KeyRing {
         guard !keys.isEmpty else { throw KeyError.malformed(source: source, reason: "holds no keys") }
         let hexadecimal = (file.layers ?? []).map { ($0.id, $0.key) } + (file.master.map { [($0.id, $0.key)] } ?? [])
         if hexadecimal.contains(where: { id, key in hexadecimal.contains { id.lowercased().contains($0.1.lowercased()) }
-            })
-        {
+        }) {
             throw KeyError.malformed(
                 source: source, reason: "a key id holds a key: ids stand in streams, readable by all")
         }

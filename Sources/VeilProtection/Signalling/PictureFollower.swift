@@ -158,8 +158,8 @@ struct PictureFollower {
         return others.isEmpty ? own : Self.hash(own + others.flatMap(\.value))
     }
 
-    /// SHA-256 of what a sealed unit of a layer may be decoded with, for nobody can tell which it is: the parameter sets
-    /// that came last with its nuh_layer_id or 0; but not, in layer 0, the VPS, which extraction may change.
+    /// SHA-256 of what a sealed unit of a layer may be decoded with, for nobody can tell which it is: the parameter
+    /// sets that came last with its nuh_layer_id or 0; but not, in layer 0, the VPS, which extraction may change.
     private func setsDigest(of layer: Int) -> [UInt8] {
         var hasher = SHA256()
         func update(_ type: UInt8, _ id: Int, _ hash: [UInt8]) {
