@@ -204,6 +204,9 @@ struct EncodeCommand: ParsableCommand {
 
     /// A byte stream, and a file in fragments, holds the video only.
     private func nameWhatIsLeft() throws {
+        // Opening a pipe once more would wait for another writer.
+        let type = try? FileManager.default.attributesOfItem(atPath: input.input)[.type] as? FileAttributeType
+        guard input.input != "-", type == .typeRegular else { return }
         let source = try InputFile(path: input.input)
         guard source.isRegular, [.isoMedia, .matroska, .transportStream, .other].contains(try source.kind()),
             try !VideoSource.isRaw(source, size: nil), let contents = try FFmpeg.contents(of: source)
