@@ -168,7 +168,7 @@ struct ChildProcessTests {
         defer { close(descriptor) }
         let shell = try #require(ChildProcess.find("sh"))
         func told() throws -> String {
-            let script = "echo $VEIL_TEST_KEYS $VEIL_TEST_OTHER; cat <&\(descriptor)"
+            let script = "echo $VEIL_TEST_KEYS $VEIL_TEST_OTHER; cat /dev/fd/\(descriptor) 2>/dev/null"
             let child = try ChildProcess(shell, ["-c", script], output: .pipe)
             return String(decoding: try child.outputBytes(limit: 1 << 16), as: UTF8.self)
         }

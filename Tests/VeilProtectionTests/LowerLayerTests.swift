@@ -319,6 +319,9 @@ import VeilEncoder
         #expect(cut.count < whole.count - 8)
         #expect(try #require(decrypt(whole, strict: true)).report.isWhole)
         #expect(decrypt(cut, strict: true) == nil)
+        // Of the first run the upper layer alone, messages and all.
+        let early = whole.enumerated().filter { $0 > ends[1] || $1.header.nuhLayerId == 0 }.map(\.element)
+        #expect(decrypt(early, strict: true) == nil)
         let report = try #require(decrypt(cut)).report
         #expect(
             !report.isWhole && report.losses.contains { $0.hasPrefix("layer 1: what follows picture 8") }, "\(report)")
@@ -352,6 +355,28 @@ import VeilEncoder
         #expect(throws: Never.self) {
             try transcode(base, .decrypt(decryption(try Self.keys().only(layer: 0)) { $0.requiresTags = true }))
         }
+    }
+
+    /// A VPS of more layers, which decoders would take the highest of, has no place in a stream of one.
+    @Test func layersThatAVPSMakesUp() throws {
+        let units = accessUnits(try encrypt(try clip(1), tagged))
+        let vps = try #require(try clip(2).first { $0.header.nalUnitType == .vps })
+        let forged = Array(units[..<4].joined()) + [vps] + Array(units[4...].joined())
+        #expect(decrypt(Array(units.joined()), strict: true) != nil)
+        #expect(decrypt(forged) == nil)
+    }
+
+    /// New keys for a stream without tags that one with tags was joined to: these keep theirs.
+    @Test func laterRunsKeepTheirTags() throws {
+        let both = try encrypt(try clip()) { _ in } + encrypt(try clip(qp: "34"), tagged)
+        let options = Encryption.Options()
+        let new = try transcode(
+            both,
+            .rekeyPlan(
+                decryption { $0.allowsJoined = true }, ProtectionPlan(options: options, keys: Self.keys(20))))
+        let opened = decryption(Self.keys(20)) { $0.allowsJoined = true }
+        #expect(try bytes(transcode(new, .decrypt(opened))) == bytes(clip() + clip(qp: "34")))
+        #expect(opened.report.verifiedPictures == 16)
     }
 
     /// What looks like a hidden picture excuses nothing where the encryption hides none; where it does, whoever lacks

@@ -158,7 +158,8 @@ struct CarriedTracksTests {
         let more: [UInt8] = [0, 0, 0, 12] + Array("dvvC".utf8) + [1, 2, 3, 4]
         func place(_ type: String) throws -> Int {
             let name = Array(type.utf8)
-            return try #require((4..<file.count - 4).first { Array(file[$0..<$0 + 4]) == name }) - 4
+            // Behind the brands, which are names of sample entries, too.
+            return try #require((32..<file.count - 4).first { Array(file[$0..<$0 + 4]) == name }) - 4
         }
         for type in ["moov", "trak", "mdia", "minf", "stbl", "stsd", "hvc1"] {
             let at = try place(type)

@@ -180,6 +180,20 @@ struct CommandLineTests {
         #expect(try f.data("\(name).yuv") == f.data("clear0.yuv"))
     }
 
+    /// The first thing that anybody tries.
+    @Test func theDemo() throws {
+        let run = try veil("demo", "-o", f.path("demo"))
+        let rows = String(decoding: run.output, as: UTF8.self).split(separator: "\n").dropFirst().prefix(4)
+        for (row, scheme) in zip(rows, ["none", "bl", "all", "el"]) {
+            let fields = row.split(separator: " ")
+            let decibels = fields.compactMap { Double($0) }
+            #expect(fields.first ?? "" == scheme && decibels.count == 3, "\(row)")
+            // Whoever has the keys sees the same as of the clear stream.
+            if decibels.count == 3 { #expect(decibels[2] > 30 && (scheme == "none") == (decibels[1] == decibels[2])) }
+        }
+        #expect(rows.count == 4 && FileManager.default.fileExists(atPath: f.path("demo/sheet.png")))
+    }
+
     @Test func containersHoldOneLayer() throws {
         let run = try Run(["extract", f.path("all.hevc"), "-o", f.path("both.mkv")])
         #expect(run.status == 64 && run.errors.contains("--layer 0"))

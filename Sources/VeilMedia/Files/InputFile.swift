@@ -166,7 +166,7 @@ extension FileHandle {
         while !Interruption.isRequested {
             // A request may come just before the read, or to another thread: it must not wait for the input.
             var request = pollfd(fd: fileDescriptor, events: Int16(POLLIN), revents: 0)
-            if poll(&request, 1, Self.patience) == 0 { continue }
+            if poll(&request, 1, Self.patience) <= 0 { continue }
             let got = Glibc.read(fileDescriptor, buffer.baseAddress, buffer.count)
             if got >= 0 { return got }
             if errno != EINTR { throw MediaError.cannotOpen(path: "input", reason: String(cString: strerror(errno))) }

@@ -99,8 +99,10 @@ struct OutputTrack {
         // They count samples from the first.
         result.sampleGroups = []
         var start = from
+        // What a decoder takes before the presentation begins goes along where that begins.
+        let isBeginning = from <= emptyStart
         for sample in samples {
-            if time < to && time + sample.duration > max(from, emptyStart) {
+            if time < to && (isBeginning || time + sample.duration > from) {
                 if result.samples.isEmpty { start = time }
                 result.samples.append(sample)
             }

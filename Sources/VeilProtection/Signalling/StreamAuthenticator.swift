@@ -83,7 +83,8 @@ package final class StreamAuthenticator {
     private func finish(as kind: AuthenticationMessage.Kind) throws {
         try finishPicture()
         // Layers without any picture end too.
-        for layer in encryption.encryptedLayers where !present.contains(layer) && !present.isEmpty {
+        let silent = encryption.options.authenticates ? encryption.encryptedLayers : []
+        for layer in silent where !present.contains(layer) && !present.isEmpty {
             guard let message = encryption.message(layer: layer, period: 0) else { continue }
             present.insert(layer)
             try deliver(ProtectionSEI.unit(message))

@@ -297,9 +297,10 @@ package final class VerifiedStream {
                 }
                 // What goes on behind another stream begins with pictures that need none before them.
                 if left.contains(message.nonce) { rejoining = [:] } else { rejoining = nil }
+                // All ends of a run come before the next one's messages.
+                try loseLayers()
                 if try !continues(message) {
                     try loseRuns()
-                    try loseLayers()
                     if let currentNonce { left.insert(currentNonce) }
                     reached = [:]
                     report.joins += 1
@@ -394,6 +395,10 @@ package final class VerifiedStream {
         }
         guard tag.isGenuine(open, sealed: follower.takeSealed(for: tag), key: keys.authentication) else {
             throw refuse("was changed since it was encrypted")
+        }
+        // A base layer's tag leaves the VPS out, from which decoders know which layer is the highest.
+        if let foreign = follower.layers?.first(where: { known.message.isForeign(layer: $0) }) {
+            throw refuse("has a VPS that names layer \(foreign), which the encryption did not know")
         }
         if tag.version == 1 {
             try takeFirstVersion(open, &state, refuse)

@@ -135,7 +135,8 @@ package final class StreamTranscoder {
         announced = []
         following.numbering = PeriodNumbering(isSilent: !signals)
         hooks = decryption.map { Rekeying(from: $0, to: new) } ?? new
-        if authenticator == nil && signals && new.options.authenticates {
+        // Exchanging keys, a later run of the stream may be the first with tags: it follows from the beginning.
+        if authenticator == nil && signals && (new.options.authenticates || decryption != nil && plan != nil) {
             authenticator = StreamAuthenticator(new, deliver: output)
         }
     }
