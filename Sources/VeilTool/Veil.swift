@@ -29,7 +29,6 @@ struct VeilProgram: ParsableCommand {
         Interruption.listen()
         for argument in CommandLine.arguments {
             // --keys env:NAME, --keys=env:NAME
-            ChildProcess.keepFromChildren(argument)
             if let value = argument.split(separator: "=", maxSplits: 1).last {
                 ChildProcess.keepFromChildren(String(value))
             }

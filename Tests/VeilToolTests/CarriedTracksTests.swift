@@ -9,19 +9,7 @@ private let ffprobe = Run.find("ffprobe")
 
 /// What files hold beside their pictures goes along, or is named.
 @Suite(.enabled(if: Fixture.canEncode && ffmpeg != nil && ffprobe != nil, "libx265 or ffmpeg is not here"))
-struct CarriedTracksTests {
-    private func make(_ arguments: [String]) throws {
-        let run = try Run(try #require(ffmpeg), ["-v", "error", "-y"] + arguments)
-        try #require(run.status == 0, "\(run.errors)")
-    }
-
-    /// What ffprobe prints, a field a line.
-    private func told(_ path: String, _ options: String...) throws -> [String] {
-        let run = try Run(try #require(ffprobe), ["-v", "error", "-of", "csv=p=0"] + options + [path])
-        try #require(run.status == 0, "\(run.errors)")
-        return String(decoding: run.output, as: UTF8.self).split { ",\n".contains($0) }.map(String.init)
-    }
-
+struct CarriedTracksTests: OtherPrograms {
     private func kinds(_ path: String) throws -> [String] {
         try told(path, "-show_entries", "stream=codec_type").sorted()
     }

@@ -7,19 +7,7 @@ private let ffprobe = Run.find("ffprobe")
 
 /// Files that others wrote, through every verb: their tracks, rates and times.
 @Suite(.enabled(if: Fixture.canEncode && ffmpeg != nil && ffprobe != nil, "libx265 or ffmpeg is not here"))
-struct ContainerTests {
-    private func make(_ arguments: String...) throws {
-        let run = try Run(try #require(ffmpeg), ["-v", "error", "-y"] + arguments)
-        try #require(run.status == 0, "\(run.errors)")
-    }
-
-    /// What ffprobe prints, a field a line.
-    private func told(_ path: String, _ options: String...) throws -> [String] {
-        let run = try Run(try #require(ffprobe), ["-v", "error", "-of", "csv=p=0"] + options + [path])
-        try #require(run.status == 0, "\(run.errors)")
-        return String(decoding: run.output, as: UTF8.self).split { ",\n".contains($0) }.map(String.init)
-    }
-
+struct ContainerTests: OtherPrograms {
     private func times(_ path: String) throws -> [Int] {
         try told(path, "-select_streams", "v:0", "-show_entries", "packet=pts_time").compactMap { Double($0) }
             .map { Int(($0 * 1000).rounded()) }.sorted()

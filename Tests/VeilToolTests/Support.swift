@@ -156,3 +156,23 @@ private final class Cleanup: @unchecked Sendable {
     func add(_ body: @escaping @Sendable () -> Void) { bodies.append(body) }
     private func run() { for body in bodies { body() } }
 }
+
+/// Tests that have ffmpeg make files, and ffprobe tell of them.
+protocol OtherPrograms {}
+
+extension OtherPrograms {
+    func make(_ arguments: [String]) throws {
+        let run = try Run(try #require(Run.find("ffmpeg")), ["-v", "error", "-y"] + arguments)
+        try #require(run.status == 0, "\(run.errors)")
+    }
+
+    func make(_ arguments: String...) throws { try make(arguments) }
+
+    /// What ffprobe prints, a field each.
+    func told(_ path: String, _ options: String...) throws -> [String] {
+        let run = try Run(
+            try #require(Run.find("ffprobe")), ["-v", "error", "-of", "csv=p=0"] + options + [path])
+        try #require(run.status == 0, "\(run.errors)")
+        return String(decoding: run.output, as: UTF8.self).split { ",\n".contains($0) }.map(String.init)
+    }
+}

@@ -162,11 +162,8 @@ package final class IsoMediaWriter {
         guard let first = times.map(\.shown).min(), let last = times.max(by: { $0.shown < $1.shown }) else {
             return nil
         }
-        func seconds(_ ticks: Int) -> Double {
-            max(Double(ticks - source.mediaStart + source.emptyStart) / Double(source.timeScale), 0)
-        }
-        let begin = firstSourceUnit == 0 ? 0 : seconds(first)
-        return begin..<max(seconds(last.shown + last.duration), begin)
+        let begin = firstSourceUnit == 0 ? 0 : source.presented(first)
+        return begin..<max(source.presented(last.shown + last.duration), begin)
     }
 
     /// As in the file that the stream was taken out of, or at a constant rate.
@@ -181,9 +178,7 @@ package final class IsoMediaWriter {
                 let begins = times.map(\.shown).min() ?? 0
                 return SampleTimeline(
                     shown: times.map(\.shown), lastDuration: times.last?.duration ?? 1, timeScale: source.timeScale
-                ).delayed(
-                    by: firstSourceUnit == 0
-                        ? Double(begins - source.mediaStart + source.emptyStart) / Double(source.timeScale) : 0)
+                ).delayed(by: firstSourceUnit == 0 ? source.presented(begins) : 0)
             }
             notes.append("its pictures are not those of the source: they are shown at a constant rate")
         }

@@ -105,15 +105,12 @@ struct JoinedMovies {
             guard times.count == count, let first = times.map(\.shown).min(),
                 let last = times.max(by: { $0.shown < $1.shown })
             else { return nil }
-            func seconds(_ ticks: Int) -> Double {
-                max(Double(ticks - movie.mediaStart + movie.emptyStart) / Double(movie.timeScale), 0)
-            }
             let length = OutputTrack.scaled(last.shown + last.duration - first, scale, movie.timeScale)
             result.append(
                 (
                     times.map { OutputTrack.scaled($0.shown - first, scale, movie.timeScale) }, length,
                     OutputTrack.scaled(last.duration, scale, movie.timeScale),
-                    seconds(first)..<max(seconds(last.shown + last.duration), seconds(first))
+                    movie.presented(first)..<max(movie.presented(last.shown + last.duration), movie.presented(first))
                 ))
         }
         return result

@@ -76,6 +76,9 @@ package final class SourceMovie {
     }
     package var isTurned: Bool { matrix.map { $0 != BoxWriter.unity } ?? false }
 
+    /// When ticks of the track are presented, in seconds, none of them before the presentation begins.
+    func presented(_ ticks: Int) -> Double { max(Double(ticks - mediaStart + emptyStart) / Double(timeScale), 0) }
+
     /// An access unit was read.
     func read(temporalId: Int) { temporalIds.append(temporalId) }
 
