@@ -16,6 +16,25 @@
 
 #define VEIL_INLINE static inline __attribute__((always_inline))
 
+// Sources of kernels for both sizes of samples are compiled twice: as they are for samples of two bytes, and from a
+// source of the directory `eight`, which defines VEIL_SAMPLE_BITS as 8, for samples of one.
+#ifndef VEIL_SAMPLE_BITS
+#define VEIL_SAMPLE_BITS 16
+#endif
+#if VEIL_SAMPLE_BITS == 8
+typedef uint8_t sample;
+typedef veil_kernels_8 sample_kernels;
+#define SIZED(name) name##_8
+#define KERNELS_ACTIVE veil_kernels_8_active
+#define KERNELS_OF veil_kernels_8_of
+#else
+typedef uint16_t sample;
+typedef veil_kernels sample_kernels;
+#define SIZED(name) name
+#define KERNELS_ACTIVE veil_kernels_active
+#define KERNELS_OF veil_kernels_of
+#endif
+
 extern const int16_t veil_luma_taps[4][8];
 extern const int16_t veil_chroma_taps[8][4];
 extern const int16_t veil_dct_matrix[32][32];
@@ -23,38 +42,41 @@ extern const int16_t veil_dst_matrix[4][4];
 extern const int8_t veil_intra_angles[35];
 extern const int16_t veil_intra_inverse_angles[15];
 
-// Each source fills its part of a table.
-void veil_fill_mc_luma(veil_kernels *k);
-void veil_fill_mc_chroma(veil_kernels *k);
-void veil_fill_weighted(veil_kernels *k);
-void veil_fill_transform(veil_kernels *k);
+// Each source fills its part of a table; those of both sizes of samples also one for the smaller.
+#define VEIL_FILLS(name) \
+    void veil_fill_##name(veil_kernels *k); \
+    void veil_fill_##name##_8(veil_kernels_8 *k);
+VEIL_FILLS(mc_luma)
+VEIL_FILLS(mc_chroma)
+VEIL_FILLS(weighted)
+VEIL_FILLS(transform)
 void veil_fill_forward_transform(veil_kernels *k);
 void veil_fill_quant(veil_kernels *k);
-void veil_fill_intra(veil_kernels *k);
-void veil_fill_deblock(veil_kernels *k);
-void veil_fill_sao(veil_kernels *k);
+VEIL_FILLS(intra)
+VEIL_FILLS(deblock)
+VEIL_FILLS(sao)
 void veil_fill_sao_statistics(veil_kernels *k);
-void veil_fill_resample(veil_kernels *k);
+VEIL_FILLS(resample)
 void veil_fill_cost(veil_kernels *k);
-void veil_fill_block(veil_kernels *k);
+VEIL_FILLS(block)
 void veil_fill_scale(veil_kernels *k);
 
 // And its AVX2 kernels, over the plain ones.
-void veil_fill_mc_avx2(veil_kernels *k);
-void veil_fill_weighted_avx2(veil_kernels *k);
-void veil_fill_transform_avx2(veil_kernels *k);
+VEIL_FILLS(mc_avx2)
+VEIL_FILLS(weighted_avx2)
+VEIL_FILLS(transform_avx2)
 void veil_fill_forward_transform_avx2(veil_kernels *k);
 void veil_fill_quant_avx2(veil_kernels *k);
-void veil_fill_deblock_avx2(veil_kernels *k);
-void veil_fill_sao_avx2(veil_kernels *k);
+VEIL_FILLS(deblock_avx2)
+VEIL_FILLS(sao_avx2)
 void veil_fill_sao_statistics_avx2(veil_kernels *k);
 // What vectors leave at the end of rows.
 void veil_sao_edge_statistics_plain(int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride,
     const uint16_t *rec, ptrdiff_t recStride, int w, int h, int eoClass);
-void veil_fill_resample_avx2(veil_kernels *k);
+VEIL_FILLS(resample_avx2)
 void veil_fill_cost_avx2(veil_kernels *k);
 void veil_fill_satd_avx2(veil_kernels *k);
-void veil_fill_block_avx2(veil_kernels *k);
+VEIL_FILLS(block_avx2)
 void veil_fill_scale_avx2(veil_kernels *k);
 
 // And those NEON kernels that compilers do not make of the plain ones.
@@ -73,11 +95,10 @@ VEIL_INLINE int veil_max(int a, int b) { return a > b ? a : b; }
 VEIL_INLINE int veil_abs(int a) { return a < 0 ? -a : a; }
 VEIL_INLINE int veil_clip3(int low, int high, int v) { return v < low ? low : v > high ? high : v; }
 VEIL_INLINE int16_t veil_clip16(int v) { return (int16_t)veil_clip3(-32768, 32767, v); }
-VEIL_INLINE uint16_t veil_clip_sample(int v, int bitDepth) { return (uint16_t)veil_clip3(0, (1 << bitDepth) - 1, v); }
+VEIL_INLINE sample veil_clip_sample(int v, int bitDepth) { return (sample)veil_clip3(0, (1 << bitDepth) - 1, v); }
 
 // One sample of the vertical pass (H.8.1.4.1.3): `s` is the first of its `taps` input samples, `stride` apart.
-VEIL_INLINE uint16_t veil_resample_sample(
-    const int16_t *s, ptrdiff_t stride, const int16_t *c, int taps, int bitDepth) {
+VEIL_INLINE sample veil_resample_sample(const int16_t *s, ptrdiff_t stride, const int16_t *c, int taps, int bitDepth) {
     int shift2 = 20 - bitDepth;
     int sum = 1 << (shift2 - 1);
     for (int i = 0; i < taps; i++) sum += c[i] * s[i * stride];

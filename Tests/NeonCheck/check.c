@@ -56,16 +56,18 @@ static int same_preds(int w, int h) {
 static void check_inter(int bitDepth, int luma, int w, int h, int mx, int my) {
     const uint16_t *src = a + 20 * STRIDE + 20;
     const char *name = luma ? "luma" : "chroma";
-    veil_mc_pred_fn *p0 = luma ? PLAIN(luma_pred) : PLAIN(chroma_pred),
-                    *p1 = luma ? fast->luma_pred : fast->chroma_pred;
+    __typeof__(fast->luma_pred) p0 = luma ? PLAIN(luma_pred) : PLAIN(chroma_pred),
+                                p1 = luma ? fast->luma_pred : fast->chroma_pred;
     p0(mid0, src, STRIDE, w, h, mx, my, bitDepth), p1(mid1, src, STRIDE, w, h, mx, my, bitDepth);
     expect(same_preds(w, h), name, w, h, bitDepth);
-    veil_mc_put_fn *u0 = luma ? PLAIN(luma_put) : PLAIN(chroma_put), *u1 = luma ? fast->luma_put : fast->chroma_put;
+    __typeof__(fast->luma_put) u0 = luma ? PLAIN(luma_put) : PLAIN(chroma_put),
+                               u1 = luma ? fast->luma_put : fast->chroma_put;
     clear(), u0(out0, STRIDE, src, STRIDE, w, h, mx, my, bitDepth),
         u1(out1, STRIDE, src, STRIDE, w, h, mx, my, bitDepth);
     expect(same_samples(), name, w, h, bitDepth);
     PLAIN(luma_pred)(pred, b + 20 * STRIDE + 20, STRIDE, 64, 64, mx & 3, my & 3, bitDepth);
-    veil_mc_bi_fn *b0 = luma ? PLAIN(luma_bi) : PLAIN(chroma_bi), *b1 = luma ? fast->luma_bi : fast->chroma_bi;
+    __typeof__(fast->luma_bi) b0 = luma ? PLAIN(luma_bi) : PLAIN(chroma_bi),
+                              b1 = luma ? fast->luma_bi : fast->chroma_bi;
     clear(), b0(out0, STRIDE, pred, src, STRIDE, w, h, mx, my, bitDepth);
     b1(out1, STRIDE, pred, src, STRIDE, w, h, mx, my, bitDepth);
     expect(same_samples(), name, w, h, bitDepth);

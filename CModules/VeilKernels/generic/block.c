@@ -4,27 +4,28 @@
 
 #include <string.h>
 
-static void residual(int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
+static void average(sample *dst, ptrdiff_t dstStride, const sample *a, ptrdiff_t aStride, const sample *b,
     ptrdiff_t bStride, int w, int h) {
     for (int y = 0; y < h; y++, dst += dstStride, a += aStride, b += bStride) {
-        for (int x = 0; x < w; x++) dst[x] = (int16_t)(a[x] - b[x]);
+        for (int x = 0; x < w; x++) dst[x] = (sample)((a[x] + b[x] + 1) >> 1);
     }
 }
 
-static void average(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
-    ptrdiff_t bStride, int w, int h) {
-    for (int y = 0; y < h; y++, dst += dstStride, a += aStride, b += bStride) {
-        for (int x = 0; x < w; x++) dst[x] = (uint16_t)((a[x] + b[x] + 1) >> 1);
-    }
-}
-
-static void copy(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h) {
+static void copy(sample *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h) {
     for (int y = 0; y < h; y++) memcpy(dst + y * dstStride, src + y * srcStride, (size_t)w * sizeof *dst);
 }
 
-static void fill(uint16_t *dst, ptrdiff_t dstStride, int value, int w, int h) {
+static void fill(sample *dst, ptrdiff_t dstStride, int value, int w, int h) {
     for (int y = 0; y < h; y++, dst += dstStride) {
-        for (int x = 0; x < w; x++) dst[x] = (uint16_t)value;
+        for (int x = 0; x < w; x++) dst[x] = (sample)value;
+    }
+}
+
+#if VEIL_SAMPLE_BITS == 16
+static void residual(int16_t *dst, ptrdiff_t dstStride, const sample *a, ptrdiff_t aStride, const sample *b,
+    ptrdiff_t bStride, int w, int h) {
+    for (int y = 0; y < h; y++, dst += dstStride, a += aStride, b += bStride) {
+        for (int x = 0; x < w; x++) dst[x] = (int16_t)(a[x] - b[x]);
     }
 }
 
@@ -40,37 +41,40 @@ static void widen(uint16_t *dst, ptrdiff_t dstStride, const uint8_t *src, ptrdif
         for (int x = 0; x < w; x++) dst[x] = src[x];
     }
 }
+#endif
 
-void veil_extend_rows(uint16_t *plane, ptrdiff_t stride, int w, int rows, int margin) {
+void SIZED(veil_extend_rows)(sample *plane, ptrdiff_t stride, int w, int rows, int margin) {
     for (int y = 0; y < rows; y++, plane += stride) {
-        uint16_t first = plane[0], last = plane[w - 1];
+        sample first = plane[0], last = plane[w - 1];
         for (int x = 0; x < margin; x++) plane[x - margin] = first;
         for (int x = 0; x < margin; x++) plane[w + x] = last;
     }
 }
 
-void veil_extend_top(uint16_t *plane, ptrdiff_t stride, int w, int marginX, int marginY) {
-    const uint16_t *row = plane - marginX;
+void SIZED(veil_extend_top)(sample *plane, ptrdiff_t stride, int w, int marginX, int marginY) {
+    const sample *row = plane - marginX;
     for (int y = 1; y <= marginY; y++)
         memcpy(plane - marginX - y * stride, row, (size_t)(w + 2 * marginX) * sizeof *row);
 }
 
-void veil_extend_bottom(uint16_t *plane, ptrdiff_t stride, int w, int h, int marginX, int marginY) {
-    uint16_t *row = plane + (h - 1) * stride - marginX;
+void SIZED(veil_extend_bottom)(sample *plane, ptrdiff_t stride, int w, int h, int marginX, int marginY) {
+    sample *row = plane + (h - 1) * stride - marginX;
     for (int y = 1; y <= marginY; y++) memcpy(row + y * stride, row, (size_t)(w + 2 * marginX) * sizeof *row);
 }
 
-void veil_extend_plane(uint16_t *plane, ptrdiff_t stride, int w, int h, int marginX, int marginY) {
-    veil_extend_rows(plane, stride, w, h, marginX);
-    veil_extend_top(plane, stride, w, marginX, marginY);
-    veil_extend_bottom(plane, stride, w, h, marginX, marginY);
+void SIZED(veil_extend_plane)(sample *plane, ptrdiff_t stride, int w, int h, int marginX, int marginY) {
+    SIZED(veil_extend_rows)(plane, stride, w, h, marginX);
+    SIZED(veil_extend_top)(plane, stride, w, marginX, marginY);
+    SIZED(veil_extend_bottom)(plane, stride, w, h, marginX, marginY);
 }
 
-void veil_fill_block(veil_kernels *k) {
-    k->residual = residual;
+void SIZED(veil_fill_block)(sample_kernels *k) {
     k->average = average;
     k->copy = copy;
     k->fill = fill;
+#if VEIL_SAMPLE_BITS == 16
+    k->residual = residual;
     k->narrow = narrow;
     k->widen = widen;
+#endif
 }

@@ -2,48 +2,50 @@
 // Intra sample prediction (8.4.4.2.3 to 8.4.4.2.6), plain path.
 #include "../kernels_internal.h"
 
+#if VEIL_SAMPLE_BITS == 16
 // Table 8-5: intraPredAngle by mode.
 const int8_t veil_intra_angles[35] = {0, 0, 32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32, -26,
     -21, -17, -13, -9, -5, -2, 0, 2, 5, 9, 13, 17, 21, 26, 32};
 // Table 8-6: invAngle of modes 11...25.
 const int16_t veil_intra_inverse_angles[15] = {
     -4096, -1638, -910, -630, -482, -390, -315, -256, -315, -390, -482, -630, -910, -1638, -4096};
+#endif
 
-static void planar(uint16_t *dst, ptrdiff_t stride, const uint16_t *left, const uint16_t *top, int log2Size) {
+static void planar(sample *dst, ptrdiff_t stride, const sample *left, const sample *top, int log2Size) {
     int n = 1 << log2Size;
     for (int y = 0; y < n; y++, dst += stride) {
         for (int x = 0; x < n; x++) {
             int sum = (n - 1 - x) * left[y] + (x + 1) * top[n] + (n - 1 - y) * top[x] + (y + 1) * left[n] + n;
-            dst[x] = (uint16_t)(sum >> (log2Size + 1));
+            dst[x] = (sample)(sum >> (log2Size + 1));
         }
     }
 }
 
-static void dc(uint16_t *dst, ptrdiff_t stride, const uint16_t *left, const uint16_t *top, int log2Size, int edge) {
+static void dc(sample *dst, ptrdiff_t stride, const sample *left, const sample *top, int log2Size, int edge) {
     int n = 1 << log2Size;
     int sum = n;
     for (int i = 0; i < n; i++) sum += left[i] + top[i];
     int value = sum >> (log2Size + 1);
     for (int y = 0; y < n; y++) {
-        for (int x = 0; x < n; x++) dst[y * stride + x] = (uint16_t)value;
+        for (int x = 0; x < n; x++) dst[y * stride + x] = (sample)value;
     }
     if (!edge) return;
-    dst[0] = (uint16_t)((left[0] + 2 * value + top[0] + 2) >> 2);
+    dst[0] = (sample)((left[0] + 2 * value + top[0] + 2) >> 2);
     for (int i = 1; i < n; i++) {
-        dst[i] = (uint16_t)((top[i] + 3 * value + 2) >> 2);
-        dst[i * stride] = (uint16_t)((left[i] + 3 * value + 2) >> 2);
+        dst[i] = (sample)((top[i] + 3 * value + 2) >> 2);
+        dst[i * stride] = (sample)((left[i] + 3 * value + 2) >> 2);
     }
 }
 
-static void angular(uint16_t *dst, ptrdiff_t stride, const uint16_t *left, const uint16_t *top, int log2Size, int mode,
+static void angular(sample *dst, ptrdiff_t stride, const sample *left, const sample *top, int log2Size, int mode,
     int edge, int bitDepth) {
     int n = 1 << log2Size;
     int angle = veil_intra_angles[mode];
     int vertical = mode >= 18;
-    const uint16_t *main = vertical ? top : left, *side = vertical ? left : top;
+    const sample *main = vertical ? top : left, *side = vertical ? left : top;
     // ref[x] of the standard is ref[x] here, x from -n to 2n.
-    uint16_t memory[32 + 65];
-    uint16_t *ref = memory + 32;
+    sample memory[32 + 65];
+    sample *ref = memory + 32;
     for (int x = 0; x <= 2 * n; x++) ref[x] = main[x - 1];
     if (angle < 0) {
         int inverse = veil_intra_inverse_angles[mode - 11];
@@ -53,10 +55,10 @@ static void angular(uint16_t *dst, ptrdiff_t stride, const uint16_t *left, const
     ptrdiff_t along = vertical ? 1 : stride, across = vertical ? stride : 1;
     for (int j = 0; j < n; j++) {
         int index = ((j + 1) * angle) >> 5, fraction = ((j + 1) * angle) & 31;
-        const uint16_t *r = ref + index + 1;
+        const sample *r = ref + index + 1;
         for (int i = 0; i < n; i++) {
             int v = fraction ? ((32 - fraction) * r[i] + fraction * r[i + 1] + 16) >> 5 : r[i];
-            dst[j * across + i * along] = (uint16_t)v;
+            dst[j * across + i * along] = (sample)v;
         }
     }
     if (angle == 0 && edge) {
@@ -66,32 +68,32 @@ static void angular(uint16_t *dst, ptrdiff_t stride, const uint16_t *left, const
     }
 }
 
-static void smooth(uint16_t *out, const uint16_t *in, int last) {
-    for (int i = 0; i < last; i++) out[i] = (uint16_t)((in[i - 1] + 2 * in[i] + in[i + 1] + 2) >> 2);
+static void smooth(sample *out, const sample *in, int last) {
+    for (int i = 0; i < last; i++) out[i] = (sample)((in[i - 1] + 2 * in[i] + in[i + 1] + 2) >> 2);
     out[last] = in[last];
 }
 
-static void filter(uint16_t *outLeft, uint16_t *outTop, const uint16_t *left, const uint16_t *top, int log2Size,
-    int strong, int bitDepth) {
+static void filter(
+    sample *outLeft, sample *outTop, const sample *left, const sample *top, int log2Size, int strong, int bitDepth) {
     int last = (2 << log2Size) - 1;
     int corner = top[-1];
     if (strong && log2Size == 5 && veil_abs(corner + top[63] - 2 * top[31]) < 1 << (bitDepth - 5) &&
         veil_abs(corner + left[63] - 2 * left[31]) < 1 << (bitDepth - 5)) {
         for (int i = 0; i < 63; i++) {
-            outLeft[i] = (uint16_t)(((63 - i) * corner + (i + 1) * left[63] + 32) >> 6);
-            outTop[i] = (uint16_t)(((63 - i) * corner + (i + 1) * top[63] + 32) >> 6);
+            outLeft[i] = (sample)(((63 - i) * corner + (i + 1) * left[63] + 32) >> 6);
+            outTop[i] = (sample)(((63 - i) * corner + (i + 1) * top[63] + 32) >> 6);
         }
         outLeft[63] = left[63];
         outTop[63] = top[63];
-        outLeft[-1] = outTop[-1] = (uint16_t)corner;
+        outLeft[-1] = outTop[-1] = (sample)corner;
         return;
     }
     smooth(outLeft, left, last);
     smooth(outTop, top, last);
-    outLeft[-1] = outTop[-1] = (uint16_t)((left[0] + 2 * corner + top[0] + 2) >> 2);
+    outLeft[-1] = outTop[-1] = (sample)((left[0] + 2 * corner + top[0] + 2) >> 2);
 }
 
-void veil_fill_intra(veil_kernels *k) {
+void SIZED(veil_fill_intra)(sample_kernels *k) {
     k->intra_planar = planar;
     k->intra_dc = dc;
     k->intra_angular = angular;

@@ -2,6 +2,7 @@
 // Chroma sample interpolation (8.5.3.3.3.2), plain path.
 #include "../kernels_internal.h"
 
+#if VEIL_SAMPLE_BITS == 16
 // Table 8-12: fC[fraction][tap], and no change for fraction 0.
 const int16_t veil_chroma_taps[8][4] = {
     {0, 64, 0, 0},
@@ -13,13 +14,14 @@ const int16_t veil_chroma_taps[8][4] = {
     {-2, 16, 54, -4},
     {-2, 10, 58, -2},
 };
+#endif
 
 #define TAPS 4
 #define BEFORE 1
 #define taps_of(fraction) veil_chroma_taps[fraction]
 #include "mc_plain.h"
 
-void veil_fill_mc_chroma(veil_kernels *k) {
+void SIZED(veil_fill_mc_chroma)(sample_kernels *k) {
     k->chroma_pred = pred;
     k->chroma_put = put;
     k->chroma_bi = bi;

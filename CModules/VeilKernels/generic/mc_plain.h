@@ -5,7 +5,7 @@
 // Where a result goes.
 typedef enum { TO_PRED, TO_SAMPLES, TO_AVERAGE } destination;
 
-VEIL_INLINE void emit(destination to, int16_t *pred, uint16_t *dst, const int16_t *pred0, int x, int v, int bitDepth) {
+VEIL_INLINE void emit(destination to, int16_t *pred, sample *dst, const int16_t *pred0, int x, int v, int bitDepth) {
     // v: predSamples
     if (to == TO_PRED) {
         pred[x] = (int16_t)(v - VEIL_PRED_OFFSET);
@@ -18,7 +18,7 @@ VEIL_INLINE void emit(destination to, int16_t *pred, uint16_t *dst, const int16_
     }
 }
 
-VEIL_INLINE int filter16(const uint16_t *s, ptrdiff_t step, const int16_t *c) {
+VEIL_INLINE int filter_samples(const sample *s, ptrdiff_t step, const int16_t *c) {
     int sum = 0;
     for (int i = 0; i < TAPS; i++) sum += c[i] * s[i * step];
     return sum;
@@ -37,8 +37,8 @@ VEIL_INLINE int filter_signed(const int16_t *s, ptrdiff_t step, const int16_t *c
         if (to != TO_PRED) dst += dstStride; \
     } while (0)
 
-VEIL_INLINE void interpolate(destination to, int16_t *pred, uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0,
-    const uint16_t *src, ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) {
+VEIL_INLINE void interpolate(destination to, int16_t *pred, sample *dst, ptrdiff_t dstStride, const int16_t *pred0,
+    const sample *src, ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) {
     const int16_t *cx = taps_of(mx), *cy = taps_of(my);
     int shift1 = veil_min(4, bitDepth - 8);
     int shift3 = 14 - bitDepth;
@@ -46,7 +46,8 @@ VEIL_INLINE void interpolate(destination to, int16_t *pred, uint16_t *dst, ptrdi
         int16_t rows[(64 + TAPS - 1) * VEIL_PRED_STRIDE];
         src -= BEFORE * srcStride + BEFORE;
         for (int y = 0; y < h + TAPS - 1; y++, src += srcStride) {
-            for (int x = 0; x < w; x++) rows[y * VEIL_PRED_STRIDE + x] = (int16_t)(filter16(src + x, 1, cx) >> shift1);
+            for (int x = 0; x < w; x++)
+                rows[y * VEIL_PRED_STRIDE + x] = (int16_t)(filter_samples(src + x, 1, cx) >> shift1);
         }
         for (int y = 0; y < h; y++) {
             const int16_t *r = rows + y * VEIL_PRED_STRIDE;
@@ -60,14 +61,15 @@ VEIL_INLINE void interpolate(destination to, int16_t *pred, uint16_t *dst, ptrdi
     if (mx) {
         src -= BEFORE;
         for (int y = 0; y < h; y++, src += srcStride) {
-            for (int x = 0; x < w; x++) emit(to, pred, dst, pred0, x, filter16(src + x, 1, cx) >> shift1, bitDepth);
+            for (int x = 0; x < w; x++)
+                emit(to, pred, dst, pred0, x, filter_samples(src + x, 1, cx) >> shift1, bitDepth);
             ADVANCE;
         }
     } else if (my) {
         src -= BEFORE * srcStride;
         for (int y = 0; y < h; y++, src += srcStride) {
             for (int x = 0; x < w; x++)
-                emit(to, pred, dst, pred0, x, filter16(src + x, srcStride, cy) >> shift1, bitDepth);
+                emit(to, pred, dst, pred0, x, filter_samples(src + x, srcStride, cy) >> shift1, bitDepth);
             ADVANCE;
         }
     } else {
@@ -78,20 +80,20 @@ VEIL_INLINE void interpolate(destination to, int16_t *pred, uint16_t *dst, ptrdi
     }
 }
 
-static void pred(int16_t *pred, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) {
+static void pred(int16_t *pred, const sample *src, ptrdiff_t srcStride, int w, int h, int mx, int my, int bitDepth) {
     interpolate(TO_PRED, pred, NULL, 0, NULL, src, srcStride, w, h, mx, my, bitDepth);
 }
 
-static void put(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int mx,
-    int my, int bitDepth) {
+static void put(sample *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h, int mx, int my,
+    int bitDepth) {
     if (!(mx | my)) {
-        veil_kernels_of(VEIL_SIMD_PLAIN)->copy(dst, dstStride, src, srcStride, w, h);
+        KERNELS_OF(VEIL_SIMD_PLAIN)->copy(dst, dstStride, src, srcStride, w, h);
         return;
     }
     interpolate(TO_SAMPLES, NULL, dst, dstStride, NULL, src, srcStride, w, h, mx, my, bitDepth);
 }
 
-static void bi(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src, ptrdiff_t srcStride,
-    int w, int h, int mx, int my, int bitDepth) {
+static void bi(sample *dst, ptrdiff_t dstStride, const int16_t *pred0, const sample *src, ptrdiff_t srcStride, int w,
+    int h, int mx, int my, int bitDepth) {
     interpolate(TO_AVERAGE, NULL, dst, dstStride, pred0, src, srcStride, w, h, mx, my, bitDepth);
 }

@@ -2,6 +2,7 @@
 // Resampling (H.8.1.4), plain path.
 #include "../kernels_internal.h"
 
+#if VEIL_SAMPLE_BITS == 16
 const int16_t veil_resample_taps_luma[16][8] = {
     {0, 0, 0, 64, 0, 0, 0, 0},
     {0, 1, -3, 63, 4, -2, 1, 0},
@@ -39,13 +40,14 @@ const int16_t veil_resample_taps_chroma[16][4] = {
     {-2, 10, 58, -2},
     {0, 4, 62, -2},
 };
+#endif
 
-VEIL_INLINE void horizontal(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+VEIL_INLINE void horizontal(int16_t *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int shift1, const int16_t *table, int taps) {
     for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) {
         for (int x = 0; x < w; x++) {
             const int16_t *c = table + phase[x] * taps;
-            const uint16_t *s = src + position[x] - (taps / 2 - 1);
+            const sample *s = src + position[x] - (taps / 2 - 1);
             int sum = 0;
             for (int i = 0; i < taps; i++) sum += c[i] * s[i];
             dst[x] = (int16_t)(sum >> shift1);
@@ -53,7 +55,7 @@ VEIL_INLINE void horizontal(int16_t *dst, ptrdiff_t dstStride, const uint16_t *s
     }
 }
 
-VEIL_INLINE void vertical(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
+VEIL_INLINE void vertical(sample *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int bitDepth, const int16_t *table, int taps) {
     for (int y = 0; y < h; y++, dst += dstStride) {
         const int16_t *c = table + phase[y] * taps;
@@ -62,27 +64,27 @@ VEIL_INLINE void vertical(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src
     }
 }
 
-static void h_luma(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+static void h_luma(int16_t *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int shift1) {
     horizontal(dst, dstStride, src, srcStride, w, h, position, phase, shift1, veil_resample_taps_luma[0], 8);
 }
 
-static void h_chroma(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+static void h_chroma(int16_t *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int shift1) {
     horizontal(dst, dstStride, src, srcStride, w, h, position, phase, shift1, veil_resample_taps_chroma[0], 4);
 }
 
-static void v_luma(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
+static void v_luma(sample *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int bitDepth) {
     vertical(dst, dstStride, src, srcStride, w, h, position, phase, bitDepth, veil_resample_taps_luma[0], 8);
 }
 
-static void v_chroma(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
+static void v_chroma(sample *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int bitDepth) {
     vertical(dst, dstStride, src, srcStride, w, h, position, phase, bitDepth, veil_resample_taps_chroma[0], 4);
 }
 
-void veil_fill_resample(veil_kernels *k) {
+void SIZED(veil_fill_resample)(sample_kernels *k) {
     k->resample_h_luma = h_luma;
     k->resample_h_chroma = h_chroma;
     k->resample_v_luma = v_luma;

@@ -2,7 +2,7 @@
 // Sample adaptive offset (8.7.3.2), plain path.
 #include "../kernels_internal.h"
 
-static void band(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+static void band(sample *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h,
     int bandPosition, const int16_t *offsets, int bitDepth) {
     int table[32] = {0};  // bandTable, holding the offset instead of its index
     for (int k = 0; k < 4; k++) table[(k + bandPosition) & 31] = offsets[k];
@@ -12,8 +12,8 @@ static void band(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdif
     }
 }
 
-static void edge(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
-    int eoClass, const int16_t *offsets, int bitDepth) {
+static void edge(sample *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h, int eoClass,
+    const int16_t *offsets, int bitDepth) {
     // hPos, vPos of Table 8-13, first neighbour; the second lies opposite.
     static const int8_t hPos[4] = {-1, 0, -1, 1}, vPos[4] = {0, -1, -1, -1};
     ptrdiff_t neighbour = vPos[eoClass] * srcStride + hPos[eoClass];
@@ -27,7 +27,7 @@ static void edge(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdif
     }
 }
 
-void veil_fill_sao(veil_kernels *k) {
+void SIZED(veil_fill_sao)(sample_kernels *k) {
     k->sao_band = band;
     k->sao_edge = edge;
 }

@@ -66,18 +66,24 @@ VEIL_INLINE void inverse(
 }
 
 static void add_residual(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *residual, ptrdiff_t stride, int w, int h, int bitDepth) {
+    sample *dst, ptrdiff_t dstStride, const int16_t *residual, ptrdiff_t stride, int w, int h, int bitDepth) {
     for (int y = 0; y < h; y++, dst += dstStride, residual += stride) {
         for (int x = 0; x < w; x++) dst[x] = veil_clip_sample(dst[x] + residual[x], bitDepth);
     }
 }
 
-#define INVERSE(name, n, isDST) \
+#if VEIL_SAMPLE_BITS == 16
+#define RESIDUAL(name, n, isDST) \
     static void name(int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
         inverse(residual, stride, coeffs, n, isDST, maxX, maxY, bitDepth); \
-    } \
+    }
+#else
+#define RESIDUAL(name, n, isDST)
+#endif
+#define INVERSE(name, n, isDST) \
+    RESIDUAL(name, n, isDST) \
     static void name##_add( \
-        uint16_t *dst, ptrdiff_t dstStride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
+        sample *dst, ptrdiff_t dstStride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
         int16_t residual[n * n]; \
         inverse(residual, n, coeffs, n, isDST, maxX, maxY, bitDepth); \
         add_residual(dst, dstStride, residual, n, n, n, bitDepth); \
@@ -88,7 +94,7 @@ INVERSE(idct16, 16, 0)
 INVERSE(idct32, 32, 0)
 INVERSE(idst4, 4, 1)
 
-static void idct_dc_add(uint16_t *dst, ptrdiff_t dstStride, int dc, int size, int bitDepth) {
+static void idct_dc_add(sample *dst, ptrdiff_t dstStride, int dc, int size, int bitDepth) {
     int shift = 20 - bitDepth;
     int column = veil_clip16((64 * dc + 64) >> 7);
     int r = (64 * column + (1 << (shift - 1))) >> shift;
@@ -97,6 +103,7 @@ static void idct_dc_add(uint16_t *dst, ptrdiff_t dstStride, int dc, int size, in
     }
 }
 
+#if VEIL_SAMPLE_BITS == 16
 static void skip_residual(int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int size, int bitDepth) {
     // << tsShift and the rounding >> bdShift in one, exactly: bdShift = 20 - bitDepth > tsShift only by what remains.
     int up = 5 + (size == 4 ? 2 : size == 8 ? 3 : size == 16 ? 4 : 5);
@@ -107,12 +114,16 @@ static void skip_residual(int16_t *residual, ptrdiff_t stride, const int16_t *co
         }
     }
 }
+#endif
 
-void veil_fill_transform(veil_kernels *k) {
-    k->idct[0] = idct4, k->idct[1] = idct8, k->idct[2] = idct16, k->idct[3] = idct32;
+void SIZED(veil_fill_transform)(sample_kernels *k) {
     k->idct_add[0] = idct4_add, k->idct_add[1] = idct8_add, k->idct_add[2] = idct16_add, k->idct_add[3] = idct32_add;
-    k->idst4 = idst4, k->idst4_add = idst4_add;
+    k->idst4_add = idst4_add;
     k->idct_dc_add = idct_dc_add;
-    k->skip_residual = skip_residual;
     k->add_residual = add_residual;
+#if VEIL_SAMPLE_BITS == 16
+    k->idct[0] = idct4, k->idct[1] = idct8, k->idct[2] = idct16, k->idct[3] = idct32;
+    k->idst4 = idst4;
+    k->skip_residual = skip_residual;
+#endif
 }

@@ -5,58 +5,75 @@
 #ifdef VEIL_X86
 #include "avx2.h"
 
-// Goes over a block in strips of 16, 8 and 4 columns, and single ones, a short loop over the rows in each. V256, V128,
-// V64 and ONE compute what goes to dst[y * dstStride + x].
-#define STRIPS(V256, V128, V64, ONE) \
+// Goes over a block in strips of 32, 16, 8 and 4 bytes, and single samples, a short loop over the rows in each. V256,
+// V128, V64, V32 and ONE compute what goes to dst[y * dstStride + x].
+#define STRIPS(V256, V128, V64, V32, ONE) \
     do { \
-        int x = 0; \
-        for (; x + 16 <= w; x += 16) { \
+        int x = 0, all = 32 / (int)sizeof *dst; \
+        for (; x + all <= w; x += all) { \
             for (int y = 0; y < h; y++) STORE(dst + y * dstStride + x, V256); \
         } \
-        if (x + 8 <= w) { \
+        if (x + all / 2 <= w) { \
             for (int y = 0; y < h; y++) STORE128(dst + y * dstStride + x, V128); \
-            x += 8; \
+            x += all / 2; \
         } \
-        if (x + 4 <= w) { \
+        if (x + all / 4 <= w) { \
             for (int y = 0; y < h; y++) STORE64(dst + y * dstStride + x, V64); \
-            x += 4; \
+            x += all / 4; \
+        } \
+        if (x + all / 8 <= w) { \
+            for (int y = 0; y < h; y++) store_32(dst + y * dstStride + x, V32); \
+            x += all / 8; \
         } \
         for (; x < w; x++) { \
             for (int y = 0; y < h; y++) dst[y * dstStride + x] = ONE; \
         } \
     } while (0)
 
-static void residual(int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
-    ptrdiff_t bStride, int w, int h) {
+#if VEIL_SAMPLE_BITS == 8
+#define AVERAGE_256 _mm256_avg_epu8
+#define AVERAGE_128 _mm_avg_epu8
+#define SAME(v) _mm256_set1_epi8((int8_t)(v))
+#else
+#define AVERAGE_256 _mm256_avg_epu16
+#define AVERAGE_128 _mm_avg_epu16
+#define SAME(v) _mm256_set1_epi16((int16_t)(v))
+#endif
+
 #define A (a + y * aStride + x)
 #define B (b + y * bStride + x)
-    STRIPS(_mm256_sub_epi16(LOAD(A), LOAD(B)), _mm_sub_epi16(LOAD128(A), LOAD128(B)),
-        _mm_sub_epi16(LOAD64(A), LOAD64(B)), (int16_t)(*A - *B));
+static void average(sample *dst, ptrdiff_t dstStride, const sample *a, ptrdiff_t aStride, const sample *b,
+    ptrdiff_t bStride, int w, int h) {
+    STRIPS(AVERAGE_256(LOAD(A), LOAD(B)), AVERAGE_128(LOAD128(A), LOAD128(B)), AVERAGE_128(LOAD64(A), LOAD64(B)),
+        AVERAGE_128(load_32(A), load_32(B)), (sample)((*A + *B + 1) >> 1));
 }
 
-static void average(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
+#if VEIL_SAMPLE_BITS == 16
+static void residual(int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
     ptrdiff_t bStride, int w, int h) {
-    STRIPS(_mm256_avg_epu16(LOAD(A), LOAD(B)), _mm_avg_epu16(LOAD128(A), LOAD128(B)),
-        _mm_avg_epu16(LOAD64(A), LOAD64(B)), (uint16_t)((*A + *B + 1) >> 1));
+    STRIPS(_mm256_sub_epi16(LOAD(A), LOAD(B)), _mm_sub_epi16(LOAD128(A), LOAD128(B)),
+        _mm_sub_epi16(LOAD64(A), LOAD64(B)), _mm_sub_epi16(load_32(A), load_32(B)), (int16_t)(*A - *B));
+}
+#endif
 #undef A
 #undef B
-}
 
-static void copy(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h) {
+static void copy(sample *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h) {
     if (w > 64) {
         for (int y = 0; y < h; y++) memcpy(dst + y * dstStride, src + y * srcStride, (size_t)w * sizeof *dst);
         return;
     }
 #define S (src + y * srcStride + x)
-    STRIPS(LOAD(S), LOAD128(S), LOAD64(S), *S);
+    STRIPS(LOAD(S), LOAD128(S), LOAD64(S), load_32(S), *S);
 #undef S
 }
 
-static void fill(uint16_t *dst, ptrdiff_t dstStride, int value, int w, int h) {
-    __m256i v = _mm256_set1_epi16((int16_t)value);
-    STRIPS(v, LOW(v), LOW(v), (uint16_t)value);
+static void fill(sample *dst, ptrdiff_t dstStride, int value, int w, int h) {
+    __m256i v = SAME(value);
+    STRIPS(v, LOW(v), LOW(v), LOW(v), (sample)value);
 }
 
+#if VEIL_SAMPLE_BITS == 16
 static void narrow(
     uint8_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int shift) {
     __m128i right = _mm_cvtsi32_si128(shift);
@@ -83,14 +100,17 @@ static void widen(uint16_t *dst, ptrdiff_t dstStride, const uint8_t *src, ptrdif
         for (; x < w; x++) dst[x] = src[x];
     }
 }
+#endif
 
-void veil_fill_block_avx2(veil_kernels *k) {
-    k->residual = residual;
+void SIZED(veil_fill_block_avx2)(sample_kernels *k) {
     k->average = average;
     k->copy = copy;
     k->fill = fill;
+#if VEIL_SAMPLE_BITS == 16
+    k->residual = residual;
     k->narrow = narrow;
     k->widen = widen;
+#endif
 }
 
 #pragma clang attribute pop

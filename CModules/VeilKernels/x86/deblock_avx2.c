@@ -111,22 +111,22 @@ VEIL_INLINE int luma(__m128i *s, int beta, int tc0, int tc1, int noP, int noQ, i
     return 1;
 }
 
-static void luma_v(uint16_t *at, ptrdiff_t stride, int beta, int tc0, int tc1, int noP, int noQ, int bitDepth) {
+static void luma_v(sample *at, ptrdiff_t stride, int beta, int tc0, int tc1, int noP, int noQ, int bitDepth) {
     __m128i s[8];
     at -= 4;
-    for (int i = 0; i < 8; i++) s[i] = LOAD128(at + i * stride);
+    for (int i = 0; i < 8; i++) s[i] = load_samples_8(at + i * stride);
     transpose_8x8(s);
     if (!luma(s, beta, tc0, tc1, noP, noQ, bitDepth)) return;
     transpose_8x8(s);
-    for (int i = 0; i < 8; i++) STORE128(at + i * stride, s[i]);
+    for (int i = 0; i < 8; i++) store_samples_8(at + i * stride, s[i]);
 }
 
-static void luma_h(uint16_t *at, ptrdiff_t stride, int beta, int tc0, int tc1, int noP, int noQ, int bitDepth) {
+static void luma_h(sample *at, ptrdiff_t stride, int beta, int tc0, int tc1, int noP, int noQ, int bitDepth) {
     __m128i s[8];
     at -= 4 * stride;
-    for (int i = 0; i < 8; i++) s[i] = LOAD128(at + i * stride);
+    for (int i = 0; i < 8; i++) s[i] = load_samples_8(at + i * stride);
     if (!luma(s, beta, tc0, tc1, noP, noQ, bitDepth)) return;
-    for (int i = 1; i < 7; i++) STORE128(at + i * stride, s[i]);
+    for (int i = 1; i < 7; i++) store_samples_8(at + i * stride, s[i]);
 }
 
 // Lines in the low half; p0 and q0 are changed.
@@ -141,29 +141,29 @@ VEIL_INLINE void chroma(
 }
 
 // Lines 0, 1 have tc0; 2, 3 tc1.
-static void chroma_v(uint16_t *at, ptrdiff_t stride, int tc0, int tc1, int noP, int noQ, int bitDepth) {
+static void chroma_v(sample *at, ptrdiff_t stride, int tc0, int tc1, int noP, int noQ, int bitDepth) {
     at -= 2;
-    __m128i a = _mm_unpacklo_epi16(LOAD64(at), LOAD64(at + stride));
-    __m128i b = _mm_unpacklo_epi16(LOAD64(at + 2 * stride), LOAD64(at + 3 * stride));
+    __m128i a = _mm_unpacklo_epi16(load_samples_4(at), load_samples_4(at + stride));
+    __m128i b = _mm_unpacklo_epi16(load_samples_4(at + 2 * stride), load_samples_4(at + 3 * stride));
     __m128i p = _mm_unpacklo_epi32(a, b), q = _mm_unpackhi_epi32(a, b);  // p1, p0; q0, q1
     __m128i p0 = _mm_unpackhi_epi64(p, p), q0 = q;
     chroma(p, &p0, &q0, _mm_unpackhi_epi64(q, q), tc0, tc1, noP, noQ, bitDepth);
     __m128i r = _mm_unpacklo_epi16(p0, q0);
     at += 1;
-    store_32(at, r);
-    store_32(at + stride, _mm_shuffle_epi32(r, 1));
-    store_32(at + 2 * stride, _mm_shuffle_epi32(r, 2));
-    store_32(at + 3 * stride, _mm_shuffle_epi32(r, 3));
+    store_samples_2(at, r);
+    store_samples_2(at + stride, _mm_shuffle_epi32(r, 1));
+    store_samples_2(at + 2 * stride, _mm_shuffle_epi32(r, 2));
+    store_samples_2(at + 3 * stride, _mm_shuffle_epi32(r, 3));
 }
 
-static void chroma_h(uint16_t *at, ptrdiff_t stride, int tc0, int tc1, int noP, int noQ, int bitDepth) {
-    __m128i p0 = LOAD64(at - stride), q0 = LOAD64(at);
-    chroma(LOAD64(at - 2 * stride), &p0, &q0, LOAD64(at + stride), tc0, tc1, noP, noQ, bitDepth);
-    STORE64(at - stride, p0);
-    STORE64(at, q0);
+static void chroma_h(sample *at, ptrdiff_t stride, int tc0, int tc1, int noP, int noQ, int bitDepth) {
+    __m128i p0 = load_samples_4(at - stride), q0 = load_samples_4(at);
+    chroma(load_samples_4(at - 2 * stride), &p0, &q0, load_samples_4(at + stride), tc0, tc1, noP, noQ, bitDepth);
+    store_samples_4(at - stride, p0);
+    store_samples_4(at, q0);
 }
 
-void veil_fill_deblock_avx2(veil_kernels *k) {
+void SIZED(veil_fill_deblock_avx2)(sample_kernels *k) {
     k->deblock_luma_v = luma_v;
     k->deblock_luma_h = luma_h;
     k->deblock_chroma_v = chroma_v;

@@ -9,7 +9,8 @@ typedef enum { TO_PRED, TO_SAMPLES, TO_AVERAGE } destination;
 
 // Where results go, and the constants of their rounding.
 typedef struct {
-    uint16_t *dst;  // also the intermediate array, for TO_PRED
+    int16_t *pred;  // for TO_PRED
+    sample *dst;  // otherwise
     ptrdiff_t stride;
     const int16_t *pred0;
     __m256i scale, bias, maximum;
@@ -19,8 +20,8 @@ typedef struct {
 // a sum of two predictions to 16 bits changes no sample, for it lies beyond what is clipped. `offset` is what has been
 // subtracted from the value rounded.
 VEIL_INLINE output output_of(
-    destination to, uint16_t *dst, ptrdiff_t stride, const int16_t *pred0, int offset, int bitDepth) {
-    output o = {dst, stride, pred0};
+    destination to, void *dst, ptrdiff_t stride, const int16_t *pred0, int offset, int bitDepth) {
+    output o = {.pred = dst, .dst = dst, .stride = stride, .pred0 = pred0};
     int shift = (to == TO_AVERAGE ? 15 : 14) - bitDepth;
     if (to == TO_AVERAGE) offset += VEIL_PRED_OFFSET;
     o.scale = _mm256_set1_epi16((int16_t)(1 << (15 - shift)));
@@ -35,12 +36,17 @@ VEIL_INLINE __m256i finish(destination to, const output *o, __m256i v, __m256i o
     if (to == TO_AVERAGE) v = _mm256_adds_epi16(v, other);
     v = _mm256_mulhrs_epi16(v, o->scale);
     if (biased || to == TO_AVERAGE) v = _mm256_add_epi16(v, o->bias);
-    return clip_16(v, o->maximum);
+    return clip_samples(v, o->maximum);
 }
 
 VEIL_INLINE void emit_16(destination to, const output *o, int x, int y, __m256i v, int biased) {
     __m256i other = to == TO_AVERAGE ? LOAD(o->pred0 + y * VEIL_PRED_STRIDE + x) : v;
-    STORE(o->dst + y * o->stride + x, finish(to, o, v, other, biased));
+    v = finish(to, o, v, other, biased);
+    if (to == TO_PRED) {
+        STORE(o->pred + y * o->stride + x, v);
+    } else {
+        store_samples_16(o->dst + y * o->stride + x, v);
+    }
 }
 
 // Rows y and y + 1, 8 columns; n of them to be stored.
@@ -51,15 +57,23 @@ VEIL_INLINE void emit_2x8(destination to, const output *o, int x, int y, __m256i
         other = load_2x8(p, p + VEIL_PRED_STRIDE);
     }
     v = finish(to, o, v, other, biased);
-    uint16_t *d = o->dst + y * o->stride + x;
-    if (n == 8 || to == TO_PRED) {
-        store_2x8(d, d + o->stride, v);
+    if (to == TO_PRED) {
+        int16_t *p = o->pred + y * o->stride + x;
+        store_2x8(p, p + o->stride, v);
+        return;
+    }
+    sample *d = o->dst + y * o->stride + x;
+    if (n == 8) {
+        store_samples_2x8(d, d + o->stride, v);
     } else {
         store_part(d, LOW(v), n);
         store_part(d + o->stride, HIGH(v), n);
     }
 }
 
+#if VEIL_SAMPLE_BITS == 8
+#include "mc_eight.h"
+#else
 // Pairs of neighbours lie in memory as the multiplication wants them: sums for even columns come from even offsets, for
 // odd columns from odd ones; shifting them against each other and blending puts all 16 in order.
 VEIL_INLINE __m256i join(__m256i even, __m256i odd, __m256i right, __m256i left) {
@@ -76,12 +90,12 @@ VEIL_INLINE __m256i join(__m256i even, __m256i odd, __m256i right, __m256i left)
         } \
     } while (0)
 
-VEIL_INLINE void columns_h(destination to, const output *o, const uint16_t *src, ptrdiff_t stride, int x, int h, int n,
+VEIL_INLINE void columns_h(destination to, const output *o, const sample *src, ptrdiff_t stride, int x, int h, int n,
     int taps, const __m256i *c, __m256i right, __m256i left) {
     for (int y = 0; y < h; y += 2) {
-        const uint16_t *s = src + y * stride + x;
+        const sample *s = src + y * stride + x;
         // An odd number of rows comes only from the first of two filters, to an array with room for one more.
-        const uint16_t *t = y + 1 < h ? s + stride : s;
+        const sample *t = y + 1 < h ? s + stride : s;
         __m256i even, odd;
 #define BOTH(i) load_2x8(s + (i), t + (i))
         SUM_H(BOTH);
@@ -90,15 +104,15 @@ VEIL_INLINE void columns_h(destination to, const output *o, const uint16_t *src,
     }
 }
 
-VEIL_INLINE void filter_h(destination to, const output *o, const uint16_t *src, ptrdiff_t stride, int w, int h,
-    int taps, const int16_t *coeffs, int shift) {
+VEIL_INLINE void filter_h(destination to, const output *o, const sample *src, ptrdiff_t stride, int w, int h, int taps,
+    const int16_t *coeffs, int shift) {
     __m256i c[4];
     for (int i = 0; i < taps / 2; i++) c[i] = pair_of(coeffs + 2 * i);
     __m256i right = _mm256_set1_epi32(shift), left = _mm256_set1_epi32(16 - shift);
     src -= taps / 2 - 1;
     int x = 0;
     for (; x + 16 <= w; x += 16) {
-        const uint16_t *s = src + x;
+        const sample *s = src + x;
         for (int y = 0; y < h; y++, s += stride) {
             __m256i even, odd;
 #define ONE(i) LOAD(s + (i))
@@ -113,6 +127,7 @@ VEIL_INLINE void filter_h(destination to, const output *o, const uint16_t *src, 
     }
     if (x < w) columns_h(to, o, src, stride, x, h, w - x, taps, c, right, left);
 }
+#endif
 
 // Rows k and k + 1 lie in the lanes of one register, so every pair of rows serves two output rows. (Single variables
 // instead of arrays: arrays would live in memory.)
@@ -172,31 +187,39 @@ VEIL_INLINE void filter_v(destination to, const output *o, const int16_t *src, p
     if (x < w) columns_v(to, o, src, stride, x, h, w - x, taps, c, down, biased);
 }
 
+#if VEIL_SAMPLE_BITS == 16
+// Of samples, which as 16-bit numbers are positive.
+VEIL_INLINE void filter_v_samples(destination to, const output *o, const sample *src, ptrdiff_t stride, int w, int h,
+    int taps, const int16_t *coeffs, int shift) {
+    filter_v(to, o, (const int16_t *)src, stride, w, h, taps, coeffs, shift, 0);
+}
+#endif
+
 // Full-sample positions: << shift3.
-VEIL_INLINE void full(
-    destination to, const output *o, const uint16_t *src, ptrdiff_t stride, int w, int h, int shift3) {
+VEIL_INLINE void full(destination to, const output *o, const sample *src, ptrdiff_t stride, int w, int h, int shift3) {
     __m128i up = _mm_cvtsi32_si128(shift3);
     int x = 0;
     for (; x + 16 <= w; x += 16) {
-        for (int y = 0; y < h; y++) emit_16(to, o, x, y, _mm256_sll_epi16(LOAD(src + y * stride + x), up), 0);
+        for (int y = 0; y < h; y++)
+            emit_16(to, o, x, y, _mm256_sll_epi16(load_samples_16(src + y * stride + x), up), 0);
     }
     for (; x < w; x += 8) {
         int n = w - x < 8 ? w - x : 8;
         for (int y = 0; y < h; y += 2) {
-            const uint16_t *s = src + y * stride + x;
-            emit_2x8(to, o, x, y, _mm256_sll_epi16(load_2x8(s, s + stride), up), n, 0);
+            const sample *s = src + y * stride + x;
+            emit_2x8(to, o, x, y, _mm256_sll_epi16(load_samples_2x8(s, s + stride), up), n, 0);
         }
     }
 }
 
-VEIL_INLINE void interpolate(destination to, uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0,
-    const uint16_t *src, ptrdiff_t stride, int w, int h, int mx, int my, int bitDepth, int taps, const int16_t *table) {
+VEIL_INLINE void interpolate(destination to, void *dst, ptrdiff_t dstStride, const int16_t *pred0, const sample *src,
+    ptrdiff_t stride, int w, int h, int mx, int my, int bitDepth, int taps, const int16_t *table) {
     int shift1 = bitDepth - 8;
     if (mx && my) {
         // The first filter's results less 8192: the second has unit gain and carries the offset along.
         __attribute__((aligned(32))) int16_t rows[(64 + 8) * VEIL_PRED_STRIDE];
         int before = taps / 2 - 1;
-        output middle = output_of(TO_PRED, (uint16_t *)rows, VEIL_PRED_STRIDE, NULL, 0, bitDepth);
+        output middle = output_of(TO_PRED, rows, VEIL_PRED_STRIDE, NULL, 0, bitDepth);
         output o = output_of(to, dst, dstStride, pred0, VEIL_PRED_OFFSET, bitDepth);
         filter_h(TO_PRED, &middle, src - before * stride, stride, w, h + taps - 1, taps, table + mx * taps, shift1);
         filter_v(to, &o, rows + before * VEIL_PRED_STRIDE, VEIL_PRED_STRIDE, w, h, taps, table + my * taps, 6, 1);
@@ -206,7 +229,7 @@ VEIL_INLINE void interpolate(destination to, uint16_t *dst, ptrdiff_t dstStride,
     if (mx) {
         filter_h(to, &o, src, stride, w, h, taps, table + mx * taps, shift1);
     } else if (my) {
-        filter_v(to, &o, (const int16_t *)src, stride, w, h, taps, table + my * taps, shift1, 0);
+        filter_v_samples(to, &o, src, stride, w, h, taps, table + my * taps, shift1);
     } else {
         full(to, &o, src, stride, w, h, 14 - bitDepth);
     }
@@ -214,26 +237,25 @@ VEIL_INLINE void interpolate(destination to, uint16_t *dst, ptrdiff_t dstStride,
 
 #define KERNELS(name, taps, table) \
     static void name##_pred( \
-        int16_t *pred, const uint16_t *src, ptrdiff_t stride, int w, int h, int mx, int my, int bitDepth) { \
-        interpolate( \
-            TO_PRED, (uint16_t *)pred, VEIL_PRED_STRIDE, NULL, src, stride, w, h, mx, my, bitDepth, taps, table); \
+        int16_t *pred, const sample *src, ptrdiff_t stride, int w, int h, int mx, int my, int bitDepth) { \
+        interpolate(TO_PRED, pred, VEIL_PRED_STRIDE, NULL, src, stride, w, h, mx, my, bitDepth, taps, table); \
     } \
-    static void name##_put(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t stride, int w, int h, \
+    static void name##_put(sample *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t stride, int w, int h, \
         int mx, int my, int bitDepth) { \
         if (!(mx | my)) { \
-            veil_kernels_active.copy(dst, dstStride, src, stride, w, h); \
+            KERNELS_ACTIVE.copy(dst, dstStride, src, stride, w, h); \
             return; \
         } \
         interpolate(TO_SAMPLES, dst, dstStride, NULL, src, stride, w, h, mx, my, bitDepth, taps, table); \
     } \
-    static void name##_bi(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const uint16_t *src, \
-        ptrdiff_t stride, int w, int h, int mx, int my, int bitDepth) { \
+    static void name##_bi(sample *dst, ptrdiff_t dstStride, const int16_t *pred0, const sample *src, ptrdiff_t stride, \
+        int w, int h, int mx, int my, int bitDepth) { \
         interpolate(TO_AVERAGE, dst, dstStride, pred0, src, stride, w, h, mx, my, bitDepth, taps, table); \
     }
 KERNELS(luma, 8, veil_luma_taps[0])
 KERNELS(chroma, 4, veil_chroma_taps[0])
 
-void veil_fill_mc_avx2(veil_kernels *k) {
+void SIZED(veil_fill_mc_avx2)(sample_kernels *k) {
     k->luma_pred = luma_pred;
     k->luma_put = luma_put;
     k->luma_bi = luma_bi;

@@ -6,7 +6,7 @@
 #ifdef VEIL_X86
 #include "avx2.h"
 
-VEIL_INLINE int16_t one(const int16_t *c, const uint16_t *s, int taps, int shift1) {
+VEIL_INLINE int16_t one(const int16_t *c, const sample *s, int taps, int shift1) {
     int sum = 0;
     for (int i = 0; i < taps; i++) sum += c[i] * s[i];
     return (int16_t)(sum >> shift1);
@@ -17,12 +17,12 @@ VEIL_INLINE void store_8(int16_t *dst, __m256i sums, __m128i shift1) {
     STORE128(dst, _mm_packs_epi32(LOW(sums), HIGH(sums)));
 }
 
-static void h_luma(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+static void h_luma(int16_t *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int shift1) {
     __m128i shift = _mm_cvtsi32_si128(shift1);
     int x = 0;
     for (; x + 8 <= w; x += 8) {
-        const uint16_t *s[8];
+        const sample *s[8];
         __m256i c[4];
         for (int i = 0; i < 8; i++) s[i] = src + position[x + i] - 3;
         // Columns i and i + 4 share a register: the horizontal additions then leave the outputs in order.
@@ -31,10 +31,10 @@ static void h_luma(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdi
         int16_t *to = dst + x;
         ptrdiff_t at = 0;
         for (int y = 0; y < h; y++, to += dstStride, at += srcStride) {
-            __m256i p0 = _mm256_madd_epi16(load_2x8(s[0] + at, s[4] + at), c[0]);
-            __m256i p1 = _mm256_madd_epi16(load_2x8(s[1] + at, s[5] + at), c[1]);
-            __m256i p2 = _mm256_madd_epi16(load_2x8(s[2] + at, s[6] + at), c[2]);
-            __m256i p3 = _mm256_madd_epi16(load_2x8(s[3] + at, s[7] + at), c[3]);
+            __m256i p0 = _mm256_madd_epi16(load_samples_2x8(s[0] + at, s[4] + at), c[0]);
+            __m256i p1 = _mm256_madd_epi16(load_samples_2x8(s[1] + at, s[5] + at), c[1]);
+            __m256i p2 = _mm256_madd_epi16(load_samples_2x8(s[2] + at, s[6] + at), c[2]);
+            __m256i p3 = _mm256_madd_epi16(load_samples_2x8(s[3] + at, s[7] + at), c[3]);
             store_8(to, _mm256_hadd_epi32(_mm256_hadd_epi32(p0, p1), _mm256_hadd_epi32(p2, p3)), shift);
         }
     }
@@ -50,12 +50,21 @@ VEIL_INLINE __m256i load_4x4(const void *a, const void *b, const void *c, const 
     return _mm256_inserti128_si256(_mm256_castsi128_si256(load_4_4(a, b)), load_4_4(c, d), 1);
 }
 
-static void h_chroma(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+VEIL_INLINE __m256i load_samples_4x4(const sample *a, const sample *b, const sample *c, const sample *d) {
+#if VEIL_SAMPLE_BITS == 8
+    __m128i low = _mm_unpacklo_epi32(load_32(a), load_32(b)), high = _mm_unpacklo_epi32(load_32(c), load_32(d));
+    return _mm256_cvtepu8_epi16(_mm_unpacklo_epi64(low, high));
+#else
+    return load_4x4(a, b, c, d);
+#endif
+}
+
+static void h_chroma(int16_t *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int shift1) {
     __m128i shift = _mm_cvtsi32_si128(shift1);
     int x = 0;
     for (; x + 8 <= w; x += 8) {
-        const uint16_t *s[8];
+        const sample *s[8];
         const int16_t *t[8];
         for (int i = 0; i < 8; i++) {
             s[i] = src + position[x + i] - 1;
@@ -66,8 +75,8 @@ static void h_chroma(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptr
         int16_t *to = dst + x;
         ptrdiff_t at = 0;
         for (int y = 0; y < h; y++, to += dstStride, at += srcStride) {
-            __m256i p0 = _mm256_madd_epi16(load_4x4(s[0] + at, s[1] + at, s[4] + at, s[5] + at), c0);
-            __m256i p1 = _mm256_madd_epi16(load_4x4(s[2] + at, s[3] + at, s[6] + at, s[7] + at), c1);
+            __m256i p0 = _mm256_madd_epi16(load_samples_4x4(s[0] + at, s[1] + at, s[4] + at, s[5] + at), c0);
+            __m256i p1 = _mm256_madd_epi16(load_samples_4x4(s[2] + at, s[3] + at, s[6] + at, s[7] + at), c1);
             store_8(to, _mm256_hadd_epi32(p0, p1), shift);
         }
     }
@@ -77,7 +86,7 @@ static void h_chroma(int16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptr
                 one(veil_resample_taps_chroma[phase[x]], src + y * srcStride + position[x] - 1, 4, shift1);
 }
 
-VEIL_INLINE void vertical(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
+VEIL_INLINE void vertical(sample *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int bitDepth, const int16_t *table, int taps) {
     int shift2 = 20 - bitDepth;
     __m128i shift = _mm_cvtsi32_si128(shift2), shiftWhole = _mm_cvtsi32_si128(shift2 - 6);
@@ -91,8 +100,8 @@ VEIL_INLINE void vertical(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src
             // 64 * v: what saturates here is clipped below.
             const int16_t *v = src + position[y] * srcStride;
             for (; x + 16 <= w; x += 16)
-                STORE(dst + x,
-                    clip_16(_mm256_sra_epi16(_mm256_adds_epi16(LOAD(v + x), roundWhole), shiftWhole), maximum));
+                store_samples_16(dst + x,
+                    clip_samples(_mm256_sra_epi16(_mm256_adds_epi16(LOAD(v + x), roundWhole), shiftWhole), maximum));
         } else {
             __m256i c0 = pair_of(c), c1 = pair_of(c + 2), c2 = round, c3 = round;
             if (taps == 8) {
@@ -117,24 +126,24 @@ VEIL_INLINE void vertical(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src
                 }
                 low = _mm256_sra_epi32(low, shift);
                 high = _mm256_sra_epi32(high, shift);
-                STORE(dst + x, _mm256_min_epu16(_mm256_packus_epi32(low, high), maximum));
+                store_samples_16(dst + x, _mm256_min_epu16(_mm256_packus_epi32(low, high), maximum));
             }
         }
         for (; x < w; x++) dst[x] = veil_resample_sample(s + x, srcStride, c, taps, bitDepth);
     }
 }
 
-static void v_luma(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
+static void v_luma(sample *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int bitDepth) {
     vertical(dst, dstStride, src, srcStride, w, h, position, phase, bitDepth, veil_resample_taps_luma[0], 8);
 }
 
-static void v_chroma(uint16_t *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
+static void v_chroma(sample *dst, ptrdiff_t dstStride, const int16_t *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int bitDepth) {
     vertical(dst, dstStride, src, srcStride, w, h, position, phase, bitDepth, veil_resample_taps_chroma[0], 4);
 }
 
-void veil_fill_resample_avx2(veil_kernels *k) {
+void SIZED(veil_fill_resample_avx2)(sample_kernels *k) {
     k->resample_h_luma = h_luma;
     k->resample_h_chroma = h_chroma;
     k->resample_v_luma = v_luma;

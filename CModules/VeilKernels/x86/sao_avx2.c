@@ -16,10 +16,10 @@ VEIL_INLINE __m256i band_of(__m256i v, const band_constants *c) {
     // Bands outside the four take word 4, which is 0.
     k = _mm256_min_epu16(_mm256_and_si256(k, _mm256_set1_epi16(31)), _mm256_set1_epi16(4));
     __m256i control = _mm256_add_epi16(_mm256_mullo_epi16(k, c->factor), c->base);
-    return clip_16(_mm256_add_epi16(v, _mm256_shuffle_epi8(c->table, control)), c->maximum);
+    return clip_samples(_mm256_add_epi16(v, _mm256_shuffle_epi8(c->table, control)), c->maximum);
 }
 
-static void band(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
+static void band(sample *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h,
     int bandPosition, const int16_t *offsets, int bitDepth) {
     band_constants c;
     c.table = _mm256_broadcastsi128_si256(LOAD64(offsets));
@@ -30,16 +30,16 @@ static void band(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdif
     c.shift = _mm_cvtsi32_si128(bitDepth - 5);
     for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) {
         int x = 0;
-        for (; x + 16 <= w; x += 16) STORE(dst + x, band_of(LOAD(src + x), &c));
+        for (; x + 16 <= w; x += 16) store_samples_16(dst + x, band_of(load_samples_16(src + x), &c));
         if (x + 8 <= w) {
-            STORE128(dst + x, LOW(band_of(_mm256_castsi128_si256(LOAD128(src + x)), &c)));
+            store_samples_8(dst + x, LOW(band_of(_mm256_castsi128_si256(load_samples_8(src + x)), &c)));
             x += 8;
         }
         if (x < w) {
-            uint16_t rest[8] = {0};
-            memcpy(rest, src + x, (size_t)(w - x) * 2);
-            STORE128(rest, LOW(band_of(_mm256_castsi128_si256(LOAD128(rest)), &c)));
-            memcpy(dst + x, rest, (size_t)(w - x) * 2);
+            sample rest[8] = {0};
+            memcpy(rest, src + x, (size_t)(w - x) * sizeof *dst);
+            store_samples_8(rest, LOW(band_of(_mm256_castsi128_si256(load_samples_8(rest)), &c)));
+            memcpy(dst + x, rest, (size_t)(w - x) * sizeof *dst);
         }
     }
 }
@@ -49,11 +49,11 @@ VEIL_INLINE __m256i edge_of(__m256i v, __m256i a, __m256i b, __m256i table, __m2
     __m256i signs = _mm256_add_epi16(
         _mm256_sign_epi16(factor, _mm256_sub_epi16(v, a)), _mm256_sign_epi16(factor, _mm256_sub_epi16(v, b)));
     __m256i offset = _mm256_shuffle_epi8(table, _mm256_add_epi16(signs, _mm256_set1_epi16(0x0504)));
-    return clip_16(_mm256_add_epi16(v, offset), maximum);
+    return clip_samples(_mm256_add_epi16(v, offset), maximum);
 }
 
-static void edge(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h,
-    int eoClass, const int16_t *offsets, int bitDepth) {
+static void edge(sample *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h, int eoClass,
+    const int16_t *offsets, int bitDepth) {
     static const int8_t hPos[4] = {-1, 0, -1, 1}, vPos[4] = {0, -1, -1, -1};
     ptrdiff_t n = vPos[eoClass] * srcStride + hPos[eoClass];
     // By the sum of both signs, from -2.
@@ -63,31 +63,34 @@ static void edge(uint16_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdif
     for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) {
         int x = 0;
         for (; x + 16 <= w; x += 16) {
-            STORE(dst + x, edge_of(LOAD(src + x), LOAD(src + x + n), LOAD(src + x - n), table, maximum));
+            store_samples_16(dst + x,
+                edge_of(load_samples_16(src + x), load_samples_16(src + x + n), load_samples_16(src + x - n), table,
+                    maximum));
         }
 #define WIDER(v) _mm256_castsi128_si256(v)
         if (x + 8 <= w) {
-            const uint16_t *s = src + x;
-            STORE128(
-                dst + x, LOW(edge_of(WIDER(LOAD128(s)), WIDER(LOAD128(s + n)), WIDER(LOAD128(s - n)), table, maximum)));
+            const sample *s = src + x;
+            store_samples_8(dst + x,
+                LOW(edge_of(WIDER(load_samples_8(s)), WIDER(load_samples_8(s + n)), WIDER(load_samples_8(s - n)), table,
+                    maximum)));
             x += 8;
         }
         if (x < w) {
-            uint16_t rest[3][8] = {{0}};
-            size_t bytes = (size_t)(w - x) * 2;
+            sample rest[3][8] = {{0}};
+            size_t bytes = (size_t)(w - x) * sizeof *dst;
             memcpy(rest[0], src + x, bytes);
             memcpy(rest[1], src + x + n, bytes);
             memcpy(rest[2], src + x - n, bytes);
-            __m256i v =
-                edge_of(WIDER(LOAD128(rest[0])), WIDER(LOAD128(rest[1])), WIDER(LOAD128(rest[2])), table, maximum);
-            STORE128(rest[0], LOW(v));
+            __m256i v = edge_of(WIDER(load_samples_8(rest[0])), WIDER(load_samples_8(rest[1])),
+                WIDER(load_samples_8(rest[2])), table, maximum);
+            store_samples_8(rest[0], LOW(v));
             memcpy(dst + x, rest[0], bytes);
         }
 #undef WIDER
     }
 }
 
-void veil_fill_sao_avx2(veil_kernels *k) {
+void SIZED(veil_fill_sao_avx2)(sample_kernels *k) {
     k->sao_band = band;
     k->sao_edge = edge;
 }

@@ -161,19 +161,23 @@ VEIL_INLINE void sums_32(const int16_t *in, ptrdiff_t step, int rows, __m256i ro
 // Where a pass leaves its result: in an array, or added to samples.
 typedef enum { STORE_RESULT, ADD_RESULT } ending;
 
-VEIL_INLINE void finish(void *at, ptrdiff_t stride, __m256i v, ending end, __m256i maximum) {
-    uint16_t *low = at, *high = low + 4 * stride;
-    if (end == ADD_RESULT) v = clip_16(_mm256_adds_epi16(load_2x8(low, high), v), maximum);
-    store_2x8(low, high, v);
+// Rows 0 and 4 of the place `at` elements into `out`.
+VEIL_INLINE void finish(void *out, ptrdiff_t at, ptrdiff_t stride, __m256i v, ending end, __m256i maximum) {
+    if (end == ADD_RESULT) {
+        sample *low = (sample *)out + at, *high = low + 4 * stride;
+        store_samples_2x8(low, high, clip_samples(_mm256_adds_epi16(load_samples_2x8(low, high), v), maximum));
+    } else {
+        int16_t *low = (int16_t *)out + at;
+        store_2x8(low, low + 4 * stride, v);
+    }
 }
 
 // One pass over `columns` columns (a multiple of 8) of `in`, whose rows from `rows` on are 0 and not read. Output row x
 // holds the n results of column x.
-VEIL_INLINE void pass(const int16_t *in, ptrdiff_t step, void *outArray, ptrdiff_t stride, int n, int rows, int columns,
+VEIL_INLINE void pass(const int16_t *in, ptrdiff_t step, void *out, ptrdiff_t stride, int n, int rows, int columns,
     int shift, ending end, int bitDepth) {
     __m256i round = _mm256_set1_epi32(1 << (shift - 1)), maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
     __m128i down = _mm_cvtsi32_si128(shift);
-    uint16_t *out = outArray;
     for (int x = 0; x < columns; x += 8) {
         __m256i sums[32];
         if (n == 8) sums_8(in + x, step, rows, round, sums);
@@ -189,11 +193,11 @@ VEIL_INLINE void pass(const int16_t *in, ptrdiff_t step, void *outArray, ptrdiff
             __m256i h = _mm256_unpacklo_epi16(c, d), i = _mm256_unpackhi_epi16(c, d);
             a = _mm256_unpacklo_epi16(e, f), b = _mm256_unpackhi_epi16(e, f);
             c = _mm256_unpacklo_epi16(h, i), d = _mm256_unpackhi_epi16(h, i);
-            uint16_t *at = out + x * stride + g;
-            finish(at, stride, _mm256_unpacklo_epi64(a, c), end, maximum);
-            finish(at + stride, stride, _mm256_unpackhi_epi64(a, c), end, maximum);
-            finish(at + 2 * stride, stride, _mm256_unpacklo_epi64(b, d), end, maximum);
-            finish(at + 3 * stride, stride, _mm256_unpackhi_epi64(b, d), end, maximum);
+            ptrdiff_t at = x * stride + g;
+            finish(out, at, stride, _mm256_unpacklo_epi64(a, c), end, maximum);
+            finish(out, at + stride, stride, _mm256_unpackhi_epi64(a, c), end, maximum);
+            finish(out, at + 2 * stride, stride, _mm256_unpacklo_epi64(b, d), end, maximum);
+            finish(out, at + 3 * stride, stride, _mm256_unpackhi_epi64(b, d), end, maximum);
         }
     }
 }
@@ -241,23 +245,25 @@ VEIL_INLINE void inverse(
     of[across](columns, n, out, stride, n, 20 - bitDepth, end, bitDepth);
 }
 
-static void idct_dc_add(uint16_t *dst, ptrdiff_t stride, int dc, int size, int bitDepth) {
+static void idct_dc_add(sample *dst, ptrdiff_t stride, int dc, int size, int bitDepth) {
     int shift = 20 - bitDepth;
     int column = veil_clip16((64 * dc + 64) >> 7);
     __m256i r = _mm256_set1_epi16(veil_clip16((64 * column + (1 << (shift - 1))) >> shift));
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
     if (size >= 16) {
         for (int y = 0; y < size; y++, dst += stride) {
-            STORE(dst, clip_16(_mm256_adds_epi16(LOAD(dst), r), maximum));
-            if (size == 32) STORE(dst + 16, clip_16(_mm256_adds_epi16(LOAD(dst + 16), r), maximum));
+            store_samples_16(dst, clip_samples(_mm256_adds_epi16(load_samples_16(dst), r), maximum));
+            if (size == 32)
+                store_samples_16(dst + 16, clip_samples(_mm256_adds_epi16(load_samples_16(dst + 16), r), maximum));
         }
     } else if (size == 8) {
         for (int y = 0; y < 8; y += 2, dst += 2 * stride) {
-            store_2x8(dst, dst + stride, clip_16(_mm256_adds_epi16(load_2x8(dst, dst + stride), r), maximum));
+            store_samples_2x8(
+                dst, dst + stride, clip_samples(_mm256_adds_epi16(load_samples_2x8(dst, dst + stride), r), maximum));
         }
     } else {
         for (int y = 0; y < 4; y++, dst += stride) {
-            STORE64(dst, clip_8(_mm_adds_epi16(LOAD64(dst), LOW(r)), LOW(maximum)));
+            store_samples_4(dst, clip_samples_8(_mm_adds_epi16(load_samples_4(dst), LOW(r)), LOW(maximum)));
         }
     }
 }
@@ -299,45 +305,33 @@ VEIL_INLINE __m256i residual_4(const int16_t *coeffs, const int m[4][4], int bit
     return _mm256_packs_epi32(y01, y23);
 }
 
-VEIL_INLINE void inverse_4(
-    void *out, ptrdiff_t stride, const int16_t *coeffs, const int m[4][4], ending end, int bitDepth) {
+VEIL_INLINE void inverse_4_add(sample *dst, ptrdiff_t stride, const int16_t *coeffs, const int m[4][4], int bitDepth) {
     __m256i r = residual_4(coeffs, m, bitDepth);
-    uint16_t *d = out;
-    if (end == ADD_RESULT) {
-        __m128i low = _mm_unpacklo_epi64(LOAD64(d), LOAD64(d + 2 * stride));
-        __m128i high = _mm_unpacklo_epi64(LOAD64(d + stride), LOAD64(d + 3 * stride));
-        __m256i v = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
-        r = clip_16(_mm256_adds_epi16(v, r), _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1)));
-    }
-    __m128i low = LOW(r), high = HIGH(r);
-    STORE64(d, low);
-    STORE64(d + stride, high);
-    STORE64(d + 2 * stride, _mm_unpackhi_epi64(low, low));
-    STORE64(d + 3 * stride, _mm_unpackhi_epi64(high, high));
+    __m128i low = _mm_unpacklo_epi64(load_samples_4(dst), load_samples_4(dst + 2 * stride));
+    __m128i high = _mm_unpacklo_epi64(load_samples_4(dst + stride), load_samples_4(dst + 3 * stride));
+    __m256i v = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+    v = clip_samples(_mm256_adds_epi16(v, r), _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1)));
+    low = LOW(v), high = HIGH(v);
+    store_samples_4(dst, low);
+    store_samples_4(dst + stride, high);
+    store_samples_4(dst + 2 * stride, _mm_unpackhi_epi64(low, low));
+    store_samples_4(dst + 3 * stride, _mm_unpackhi_epi64(high, high));
 }
 
 static const int dct4[4][4] = {{64, 64, 64, 64}, {83, 36, -36, -83}, {64, -64, -64, 64}, {36, -83, 83, -36}};
 static const int dst4[4][4] = {{29, 55, 74, 84}, {74, 74, 0, -74}, {84, -29, -74, 55}, {55, -84, 74, -29}};
 
 #define INVERSE_4(name, matrix) \
-    static void name(int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
+    static void name##_add(sample *dst, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
         (void)maxX, (void)maxY; \
-        inverse_4(residual, stride, coeffs, matrix, STORE_RESULT, bitDepth); \
-    } \
-    static void name##_add(uint16_t *dst, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
-        (void)maxX, (void)maxY; \
-        inverse_4(dst, stride, coeffs, matrix, ADD_RESULT, bitDepth); \
+        inverse_4_add(dst, stride, coeffs, matrix, bitDepth); \
     }
 INVERSE_4(idct4, dct4)
 INVERSE_4(idst4, dst4)
 
 #define INVERSE(n) \
-    static void idct##n( \
-        int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
-        inverse(residual, stride, coeffs, n, maxX, maxY, STORE_RESULT, bitDepth); \
-    } \
     static void idct##n##_add( \
-        uint16_t *dst, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
+        sample *dst, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
         if (maxX | maxY) { \
             inverse(dst, stride, coeffs, n, maxX, maxY, ADD_RESULT, bitDepth); \
         } else { \
@@ -347,6 +341,30 @@ INVERSE_4(idst4, dst4)
 INVERSE(8)
 INVERSE(16)
 INVERSE(32)
+
+// To residuals, whatever the samples.
+#if VEIL_SAMPLE_BITS == 16
+#define RESIDUAL_4(name, matrix) \
+    static void name(int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
+        (void)maxX, (void)maxY; \
+        __m256i r = residual_4(coeffs, matrix, bitDepth); \
+        __m128i low = LOW(r), high = HIGH(r); \
+        STORE64(residual, low); \
+        STORE64(residual + stride, high); \
+        STORE64(residual + 2 * stride, _mm_unpackhi_epi64(low, low)); \
+        STORE64(residual + 3 * stride, _mm_unpackhi_epi64(high, high)); \
+    }
+RESIDUAL_4(idct4, dct4)
+RESIDUAL_4(idst4, dst4)
+
+#define RESIDUAL(n) \
+    static void idct##n( \
+        int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
+        inverse(residual, stride, coeffs, n, maxX, maxY, STORE_RESULT, bitDepth); \
+    }
+RESIDUAL(8)
+RESIDUAL(16)
+RESIDUAL(32)
 
 static void skip_residual(int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int size, int bitDepth) {
     // (c << up) rounded >> down: down >= 8, up <= 10. In 32 bits.
@@ -369,28 +387,32 @@ static void skip_residual(int16_t *residual, ptrdiff_t stride, const int16_t *co
         }
     }
 }
+#endif
 
 static void add_residual(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *residual, ptrdiff_t stride, int w, int h, int bitDepth) {
+    sample *dst, ptrdiff_t dstStride, const int16_t *residual, ptrdiff_t stride, int w, int h, int bitDepth) {
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
     int x = 0;
     for (; x + 16 <= w; x += 16) {
         for (int y = 0; y < h; y++) {
-            uint16_t *d = dst + y * dstStride + x;
-            STORE(d, clip_16(_mm256_adds_epi16(LOAD(d), LOAD(residual + y * stride + x)), maximum));
+            sample *d = dst + y * dstStride + x;
+            store_samples_16(
+                d, clip_samples(_mm256_adds_epi16(load_samples_16(d), LOAD(residual + y * stride + x)), maximum));
         }
     }
     if (x + 8 <= w) {
         for (int y = 0; y < h; y++) {
-            uint16_t *d = dst + y * dstStride + x;
-            STORE128(d, clip_8(_mm_adds_epi16(LOAD128(d), LOAD128(residual + y * stride + x)), LOW(maximum)));
+            sample *d = dst + y * dstStride + x;
+            store_samples_8(
+                d, clip_samples_8(_mm_adds_epi16(load_samples_8(d), LOAD128(residual + y * stride + x)), LOW(maximum)));
         }
         x += 8;
     }
     if (x + 4 <= w) {
         for (int y = 0; y < h; y++) {
-            uint16_t *d = dst + y * dstStride + x;
-            STORE64(d, clip_8(_mm_adds_epi16(LOAD64(d), LOAD64(residual + y * stride + x)), LOW(maximum)));
+            sample *d = dst + y * dstStride + x;
+            store_samples_4(
+                d, clip_samples_8(_mm_adds_epi16(load_samples_4(d), LOAD64(residual + y * stride + x)), LOW(maximum)));
         }
         x += 4;
     }
@@ -401,13 +423,16 @@ static void add_residual(
     }
 }
 
-void veil_fill_transform_avx2(veil_kernels *k) {
-    k->idct[0] = idct4, k->idct[1] = idct8, k->idct[2] = idct16, k->idct[3] = idct32;
+void SIZED(veil_fill_transform_avx2)(sample_kernels *k) {
     k->idct_add[0] = idct4_add, k->idct_add[1] = idct8_add, k->idct_add[2] = idct16_add, k->idct_add[3] = idct32_add;
-    k->idst4 = idst4, k->idst4_add = idst4_add;
+    k->idst4_add = idst4_add;
     k->idct_dc_add = idct_dc_add;
-    k->skip_residual = skip_residual;
     k->add_residual = add_residual;
+#if VEIL_SAMPLE_BITS == 16
+    k->idct[0] = idct4, k->idct[1] = idct8, k->idct[2] = idct16, k->idct[3] = idct32;
+    k->idst4 = idst4;
+    k->skip_residual = skip_residual;
+#endif
 }
 
 #pragma clang attribute pop

@@ -12,7 +12,7 @@
     for (; x + 16 <= w; x += 16) { \
         for (int y = 0; y < h; y++) { \
             __VA_ARGS__ \
-            STORE(dst + y * dstStride + x, clip_16(v, maximum)); \
+            store_samples_16(dst + y * dstStride + x, clip_samples(v, maximum)); \
         } \
     }
 #define BLOCK_8(...) \
@@ -20,10 +20,10 @@
         int n = w - x < 8 ? w - x : 8; \
         for (int y = 0; y < h; y += 2) { \
             __VA_ARGS__ \
-            v = clip_16(v, maximum); \
-            uint16_t *d = dst + y * dstStride + x; \
+            v = clip_samples(v, maximum); \
+            sample *d = dst + y * dstStride + x; \
             if (n == 8) { \
-                store_2x8(d, d + dstStride, v); \
+                store_samples_2x8(d, d + dstStride, v); \
             } else { \
                 store_part(d, LOW(v), n); \
                 store_part(d + dstStride, HIGH(v), n); \
@@ -35,7 +35,7 @@
 #define ROWS(p) load_2x8((p) + y * VEIL_PRED_STRIDE + x, (p) + (y + 1) * VEIL_PRED_STRIDE + x)
 
 // For the rounding by multiplication see mc_avx2.c.
-static void put(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred, int w, int h, int bitDepth) {
+static void put(sample *dst, ptrdiff_t dstStride, const int16_t *pred, int w, int h, int bitDepth) {
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
     __m256i scale = _mm256_set1_epi16((int16_t)(2 << bitDepth)),
             bias = _mm256_set1_epi16((int16_t)(1 << (bitDepth - 1)));
@@ -46,7 +46,7 @@ static void put(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred, int w, 
 }
 
 static void avg(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h, int bitDepth) {
+    sample *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h, int bitDepth) {
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
     __m256i scale = _mm256_set1_epi16((int16_t)(1 << bitDepth)),
             bias = _mm256_set1_epi16((int16_t)(1 << (bitDepth - 1)));
@@ -68,7 +68,7 @@ VEIL_INLINE __m256i weigh(__m256i a, __m256i b, __m256i weights, __m256i round, 
 }
 
 static void weighted(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred, int w, int h, int log2WD, int w0, int o0, int bitDepth) {
+    sample *dst, ptrdiff_t dstStride, const int16_t *pred, int w, int h, int log2WD, int w0, int o0, int bitDepth) {
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
     __m256i weights = _mm256_set1_epi32(w0 & 0xffff), offset = _mm256_set1_epi32(o0), zero = _mm256_setzero_si256();
     __m256i round = _mm256_set1_epi32(VEIL_PRED_OFFSET * w0 + (1 << (log2WD - 1)));
@@ -79,7 +79,7 @@ static void weighted(
 #undef BODY
 }
 
-static void weighted_bi(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h,
+static void weighted_bi(sample *dst, ptrdiff_t dstStride, const int16_t *pred0, const int16_t *pred1, int w, int h,
     int log2WD, int w0, int w1, int o0, int o1, int bitDepth) {
     __m256i maximum = _mm256_set1_epi16((int16_t)((1 << bitDepth) - 1));
     __m256i weights = _mm256_set1_epi32((int)((uint32_t)(w0 & 0xffff) | (uint32_t)w1 << 16)),
@@ -92,7 +92,7 @@ static void weighted_bi(uint16_t *dst, ptrdiff_t dstStride, const int16_t *pred0
 #undef BODY
 }
 
-void veil_fill_weighted_avx2(veil_kernels *k) {
+void SIZED(veil_fill_weighted_avx2)(sample_kernels *k) {
     k->pred_put = put;
     k->pred_avg = avg;
     k->pred_weighted = weighted;
