@@ -56,17 +56,33 @@ final class DecoderHandle: StreamObject {
     }
 
     private static func copy(_ picture: VideoPicture, component: Int) -> UnsafeMutableRawPointer {
-        let samples = picture.samples(ofComponent: component, bitDepth: picture.bitDepth)
+        let size = picture.size(ofComponent: component)
+        let count = size.width * size.height
         if picture.bitDepth > 8 {
-            let memory = UnsafeMutablePointer<UInt16>.allocate(capacity: max(samples.count, 1))
+            let samples = picture.samples(ofComponent: component, bitDepth: picture.bitDepth)
+            let memory = UnsafeMutablePointer<UInt16>.allocate(capacity: max(count, 1))
             samples.withUnsafeBufferPointer {
                 if let first = $0.baseAddress { memory.initialize(from: first, count: $0.count) }
             }
             return UnsafeMutableRawPointer(memory)
         }
-        let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: max(samples.count, 1))
-        for i in samples.indices { memory[i] = UInt8(truncatingIfNeeded: samples[i]) }
-        return UnsafeMutableRawPointer(memory)
+        let memory = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 16)
+        picture.withRawSamples(ofComponent: component) { samples, stride, bytes in
+            guard let first = samples.baseAddress else { return }
+            for y in 0..<size.height {
+                let row = first + y * stride * bytes
+                let to = memory + y * size.width
+                if bytes == 1 {
+                    to.copyMemory(from: row, byteCount: size.width)
+                } else {
+                    for x in 0..<size.width {
+                        let sample = row.load(fromByteOffset: 2 * x, as: UInt16.self)
+                        to.storeBytes(of: UInt8(truncatingIfNeeded: sample), toByteOffset: x, as: UInt8.self)
+                    }
+                }
+            }
+        }
+        return memory
     }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 import VeilBitstream
 import VeilCore
 import VeilRecon
@@ -33,13 +34,14 @@ enum Concealment {
             let shiftX = frame.chromaFormat.shiftX(cIdx)
             let shiftY = frame.chromaFormat.shiftY(cIdx)
             let to = frame.plane(cIdx)
-            for row in (y >> shiftY)..<((y + height) >> shiftY) {
-                let target = to.at(x >> shiftX, row)
-                if let usable {
-                    target.update(from: usable.frame.plane(cIdx).at(x >> shiftX, row), count: width >> shiftX)
-                } else {
-                    target.update(repeating: UInt16(1 << (frame.bitDepth(cIdx) - 1)), count: width >> shiftX)
-                }
+            let place = (x >> shiftX, y >> shiftY)
+            let size = (Int32(width >> shiftX), Int32(height >> shiftY))
+            if let from = usable?.frame.plane(cIdx) {
+                veil_any_copy(
+                    frame.isNarrow, to.address(place.0, place.1), to.stride, from.address(place.0, place.1),
+                    from.stride, size.0, size.1)
+            } else {
+                frame.fillWithGrey(cIdx, x: place.0, y: place.1, width: size.0, height: size.1)
             }
         }
         let motion = picture.motion
@@ -80,9 +82,7 @@ struct StandIns {
         let frame = FrameBuffer(format)
         for cIdx in 0..<format.chromaFormat.planeCount {
             let plane = frame.plane(cIdx)
-            for y in 0..<plane.height {
-                plane.row(y).update(repeating: UInt16(1 << (frame.bitDepth(cIdx) - 1)), count: plane.width)
-            }
+            frame.fillWithGrey(cIdx, x: 0, y: 0, width: Int32(plane.width), height: Int32(plane.height))
         }
         frame.extendMargins(lumaRows: 0..<frame.height)
         let picture = CodedPicture(frame: frame, motion: .none)
@@ -102,6 +102,14 @@ struct ConcealmentBudget {
     mutating func earn(bytes: Int) { samples = min(samples + bytes * Self.samplesPerByte, 1 << 40) }
     mutating func spend(_ count: Int) { samples -= count }
     var isExhausted: Bool { samples < 0 }
+}
+
+extension FrameBuffer {
+    /// Fills a part of a component with samples in the middle of their range.
+    fileprivate func fillWithGrey(_ cIdx: Int, x: Int, y: Int, width: Int32, height: Int32) {
+        let plane = plane(cIdx)
+        veil_any_fill(isNarrow, plane.address(x, y), plane.stride, 1 << (Int32(bitDepth(cIdx)) - 1), width, height)
+    }
 }
 
 extension SequenceParameterSet {

@@ -35,8 +35,8 @@ extension Decoder {
             decoding.interLayer.append(
                 InterLayerProducer.picture(
                     reference, from: source, grid: decoding.sets.grid, poc: decoding.picture.poc,
-                    bitDepthLuma: sps.bitDepthY,
-                    bitDepthChroma: sps.bitDepthC, motion: type.motion))
+                    bitDepthLuma: sps.bitDepthY, bitDepthChroma: sps.bitDepthC,
+                    isNarrow: decoding.picture.frame.isNarrow, motion: type.motion))
         }
     }
 

@@ -6,9 +6,9 @@ import VeilCore
 package enum PictureHash {
     /// Bytes of a row as pictureData lays them out: one byte a sample at 8 bits, two (little endian) above.
     private static func forEachRow(_ plane: Plane, bitDepth: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
-        if bitDepth > 8 {
+        if bitDepth > 8 || plane.isNarrow {
             for y in 0..<plane.height {
-                body(UnsafeRawBufferPointer(start: plane.row(y), count: plane.width * 2))
+                body(UnsafeRawBufferPointer(start: plane.address(0, y), count: plane.width * plane.bytesPerSample))
             }
             return
         }
@@ -38,13 +38,7 @@ package enum PictureHash {
                 crc = ((crc << 1) + value & 0xFFFF) ^ (msb * 0x1021)
             }
         }
-        for y in 0..<plane.height {
-            let row = plane.row(y)
-            for x in 0..<plane.width {
-                push(UInt32(row[x]) & 0xFF)
-                if bitDepth > 8 { push(UInt32(row[x]) >> 8) }
-            }
-        }
+        forEachRow(plane, bitDepth: bitDepth) { for byte in $0 { push(UInt32(byte)) } }
         for _ in 0..<16 {
             let msb = crc >> 15 & 1
             crc = (crc << 1 & 0xFFFF) ^ (msb * 0x1021)
@@ -54,9 +48,17 @@ package enum PictureHash {
 
     /// picture_checksum.
     package static func checksum(_ plane: Plane, bitDepth: Int) -> UInt32 {
+        plane.isNarrow
+            ? checksum(plane, UInt8.self, hasHighBytes: false)
+            : checksum(plane, UInt16.self, hasHighBytes: bitDepth > 8)
+    }
+
+    private static func checksum<Sample: UnsignedInteger & FixedWidthInteger>(
+        _ plane: Plane, _ type: Sample.Type, hasHighBytes: Bool
+    ) -> UInt32 {
         var sum: UInt32 = 0
         for y in 0..<plane.height {
-            let row = plane.row(y)
+            let row = plane.samples(0, y, as: type)
             let yMask = UInt32((y & 0xFF) ^ (y >> 8))
             // Runs of columns in which only the low byte of x changes.
             for first in stride(from: 0, to: plane.width, by: 256) {
@@ -64,7 +66,7 @@ package enum PictureHash {
                 let count = min(256, plane.width - first)
                 let samples = row + first
                 var part: UInt32 = 0
-                if bitDepth > 8 {
+                if hasHighBytes {
                     for x in 0..<count {
                         let m = mask ^ UInt32(truncatingIfNeeded: x)
                         let v = UInt32(samples[x])

@@ -275,14 +275,16 @@ extension VideoWriter {
     func write(_ picture: VideoPicture, asTheyAre: Bool = false) throws {
         let needsScaling = picture.bitDepthLuma != picture.bitDepthChroma && !asTheyAre
         if picture.chromaFormat == .monochrome { return try write(VideoFrame(picture)) }
-        try picture.withSamples(ofComponent: 0) { y, yStride in
-            try picture.withSamples(ofComponent: 1) { cb, cbStride in
-                try picture.withSamples(ofComponent: 2) { cr, crStride in
+        try picture.withRawSamples(ofComponent: 0) { y, yStride, bytes in
+            try picture.withRawSamples(ofComponent: 1) { cb, cbStride, _ in
+                try picture.withRawSamples(ofComponent: 2) { cr, crStride, _ in
                     guard !needsScaling, let y = y.baseAddress, let cb = cb.baseAddress, let cr = cr.baseAddress else {
                         return try write(VideoFrame(picture))
                     }
-                    try writeFrame { c, row in
-                        c == 0 ? y + row * yStride : c == 1 ? cb + row * cbStride : cr + row * crStride
+                    try writeFrame(bytesPerSample: bytes) { c, row in
+                        c == 0
+                            ? y + row * yStride * bytes
+                            : c == 1 ? cb + row * cbStride * bytes : cr + row * crStride * bytes
                     }
                 }
             }

@@ -175,9 +175,7 @@ import VeilBitstream
                     for c in 0..<3 {
                         let (p, q) = (a.picture.frame.plane(c), b.picture.frame.plane(c))
                         for y in 0..<p.height {
-                            #expect(
-                                UnsafeBufferPointer(start: p.row(y), count: p.width)
-                                    .elementsEqual(UnsafeBufferPointer(start: q.row(y), count: q.width)))
+                            #expect(p.values(row: y) == q.values(row: y))
                         }
                     }
                 }

@@ -28,7 +28,7 @@ func decodeAllLayers(
             let plane = buffer.plane(cIdx)
             let w = frame.info.window
             for y in (w.top >> shiftY)..<(plane.height - (w.bottom >> shiftY)) {
-                let row = plane.row(y)
+                let row = plane.values(row: y)
                 var line: [UInt8] = []
                 for x in (w.left >> shiftX)..<(plane.width - (w.right >> shiftX)) {
                     line.append(UInt8(truncatingIfNeeded: row[x]))

@@ -53,9 +53,7 @@ private func make(_ sample: (Int, Int) -> Int) -> FrameBuffer {
 
 private func samples(_ frame: FrameBuffer) -> [UInt16] {
     (0..<3).flatMap { c in
-        (0..<frame.plane(c).height).flatMap {
-            UnsafeBufferPointer(start: frame.plane(c).row($0), count: frame.plane(c).width)
-        }
+        (0..<frame.plane(c).height).flatMap { frame.plane(c).values(row: $0) }
     }
 }
 

@@ -18,7 +18,7 @@ import VeilRecon
             var samples: [UInt16] = []
             for c in 0..<3 {
                 let plane = frame.picture.frame.plane(c)
-                for y in 0..<plane.height { samples += UnsafeBufferPointer(start: plane.row(y), count: plane.width) }
+                for y in 0..<plane.height { samples += plane.values(row: y) }
             }
             pictures[Int(frame.info.accessUnit)] = samples
         }

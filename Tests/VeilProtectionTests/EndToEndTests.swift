@@ -48,7 +48,7 @@ private func samples(_ frame: FrameBuffer, width: Int, height: Int) -> [UInt16] 
     for c in 0..<3 {
         let plane = frame.plane(c)
         let s = c == 0 ? 0 : 1
-        for y in 0..<(height >> s) { result += UnsafeBufferPointer(start: plane.row(y), count: width >> s) }
+        for y in 0..<(height >> s) { result += plane.values(row: y).prefix(width >> s) }
     }
     return result
 }

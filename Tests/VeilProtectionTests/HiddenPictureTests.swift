@@ -59,9 +59,9 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
         var low = UInt16.max
         var high = UInt16.min
         for y in 0..<decoded.height {
-            for x in 0..<decoded.width {
-                low = min(low, plane.row(y)[x])
-                high = max(high, plane.row(y)[x])
+            for sample in plane.values(row: y).prefix(decoded.width) {
+                low = min(low, sample)
+                high = max(high, sample)
             }
         }
         luma[decoded.info.nuhLayerId, default: []].append(low...high)

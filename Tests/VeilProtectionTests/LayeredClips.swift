@@ -88,9 +88,7 @@ extension LayeredClips {
 
     private func samples(_ frame: FrameBuffer) -> [UInt16] {
         (0..<3).flatMap { c in
-            (0..<frame.plane(c).height).flatMap { y in
-                Array(UnsafeBufferPointer(start: frame.plane(c).row(y), count: frame.plane(c).width))
-            }
+            (0..<frame.plane(c).height).flatMap { frame.plane(c).values(row: $0) }
         }
     }
 

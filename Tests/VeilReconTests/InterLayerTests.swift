@@ -31,6 +31,8 @@ import VeilEntropy
         Case(from: (48, 32), to: (72, 48), depths: (8, 10)),
         Case(from: (64, 40), to: (64, 40), depths: (8, 10)),
         Case(from: (64, 40), to: (64, 40)),
+        Case(from: (64, 40), to: (64, 40), depths: (10, 8)),
+        Case(from: (40, 24), to: (80, 48), depths: (10, 8)),
         Case(from: (40, 32), to: (104, 72), depths: (10, 10)),
         Case(from: (40, 24), to: (96, 64), scaled: (8, 4, 8, 12)),
         Case(from: (56, 40), to: (72, 56), scaled: (-4, -2, -6, -8), region: (2, 4, 6, 2)),
@@ -39,15 +41,16 @@ import VeilEntropy
         Case(from: (16, 16), to: (128, 128), scaled: (100, 96, 8, 4)),
     ]
 
-    static func noise(_ width: Int, _ height: Int, _ depth: Int) -> CodedPicture {
-        let frame = FrameBuffer(width: width, height: height, bitDepthLuma: depth, bitDepthChroma: depth)
+    static func noise(_ width: Int, _ height: Int, _ depth: Int, isNarrow: Bool = false) -> CodedPicture {
+        let frame = FrameBuffer(
+            width: width, height: height, bitDepthLuma: depth, bitDepthChroma: depth, isNarrow: isNarrow)
         var state: UInt32 = 99
         for c in 0..<3 {
             let plane = frame.plane(c)
             for y in 0..<plane.height {
                 for x in 0..<plane.width {
                     state = state &* 1_664_525 &+ 1_013_904_223
-                    plane.row(y)[x] = UInt16(state >> UInt32(32 - depth))
+                    plane.set(x, y, Int(state >> UInt32(32 - depth)))
                 }
             }
         }
@@ -71,7 +74,7 @@ import VeilEntropy
     ) -> Int {
         let plane = source.frame.plane(cIdx)
         let refDepth = source.frame.bitDepth(cIdx)
-        if p.isIdentity { return Int(plane.row(y)[x]) << (depth - refDepth) }
+        if p.isIdentity && depth >= refDepth { return plane[x, y] << (depth - refDepth) }
         let chroma = cIdx > 0
         let s = chroma ? 1 : 0
         func position(_ at: Int, _ scale: Int, _ offset: Int, _ region: Int, _ phase: Int) -> Int {
@@ -92,11 +95,12 @@ import VeilEntropy
         }
         var sum = 0
         for j in 0..<taps {
-            let row = plane.row(min(max((yRef >> 4) + j - (taps / 2 - 1), 0), plane.height - 1))
+            let row = min(max((yRef >> 4) + j - (taps / 2 - 1), 0), plane.height - 1)
             var line = 0
             for i in 0..<taps {
                 line +=
-                    coefficient(xRef & 15, i) * Int(row[min(max((xRef >> 4) + i - (taps / 2 - 1), 0), plane.width - 1)])
+                    coefficient(xRef & 15, i)
+                    * plane[min(max((xRef >> 4) + i - (taps / 2 - 1), 0), plane.width - 1), row]
             }
             sum += coefficient(yRef & 15, j) * (line >> (refDepth - 8))
         }
@@ -104,17 +108,23 @@ import VeilEntropy
         return min(max((sum + (1 << (shift - 1))) >> shift, 0), (1 << depth) - 1)
     }
 
-    @Test(arguments: cases) func samplesFollowTheEquations(_ c: Case) {
+    /// Samples of one byte, where they have 8 bits, of the reference layer and of the one above it.
+    @Test(arguments: cases, [(false, false), (true, true), (true, false), (false, true)])
+    func samplesFollowTheEquations(_ c: Case, isNarrow: (Bool, Bool)) {
+        if isNarrow.0 && c.depths.0 > 8 || isNarrow.1 && c.depths.1 > 8 { return }
         let p = c.parameters
-        let source = Self.noise(c.from.0, c.from.1, c.depths.0)
+        let source = Self.noise(c.from.0, c.from.1, c.depths.0, isNarrow: isNarrow.0)
         let reference = InterLayerReference(parameters: p)
-        let whole = InterLayerReference.target(
-            width: p.width, height: p.height, bitDepthLuma: c.depths.1, bitDepthChroma: c.depths.1)
+        let whole = CodedPicture(
+            frame: FrameBuffer(
+                width: p.width, height: p.height, bitDepthLuma: c.depths.1, bitDepthChroma: c.depths.1,
+                isNarrow: isNarrow.1),
+            motion: MotionField(width: p.width, height: p.height, ctbLog2Size: 4))
         reference.make(from: source, into: whole)
         let grid = CTBGrid(width: p.width, height: p.height, log2CtbSize: 4)
         let pieces = InterLayerProducer.picture(
             reference, from: source, grid: grid, poc: 3, bitDepthLuma: c.depths.1, bitDepthChroma: c.depths.1,
-            motion: true)
+            isNarrow: isNarrow.1, motion: true)
         for y in stride(from: 0, to: p.height, by: 16) {
             for x in stride(from: 0, to: p.width, by: 16) {
                 pieces.producer?.prepare(mv: MotionVector(), x: x, y: y, height: 16)
@@ -126,7 +136,7 @@ import VeilEntropy
             for y in 0..<plane.height {
                 for x in 0..<plane.width {
                     let expected = Self.sample(source, p, cIdx, x, y, depth: c.depths.1)
-                    if Int(plane.row(y)[x]) != expected || Int(pieces.frame.plane(cIdx).row(y)[x]) != expected {
+                    if plane[x, y] != expected || pieces.frame.plane(cIdx)[x, y] != expected {
                         wrong += 1
                     }
                 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import TestSupport
 import Testing
+import VeilCore
 import VeilEntropy
 
 @testable import VeilRecon
@@ -100,13 +101,13 @@ private struct ReferenceIntra {
 }
 
 @Suite struct IntraModeTests {
-    @Test(arguments: [(8, false), (10, false), (8, true), (10, true)])
-    func everyModeAndSize(bitDepth: Int, smooth: Bool) {
+    @Test(arguments: sampleKinds, [false, true])
+    func everyModeAndSize(samples: (bitDepth: Int, isNarrow: Bool), smooth: Bool) {
+        let (bitDepth, isNarrow) = samples
         var random = Random(UInt64(bitDepth))
         let predictor = IntraPredictor()
         let r = predictor.references
-        let block = UnsafeMutablePointer<UInt16>.allocate(capacity: 80 * 32)
-        block.initialize(repeating: 0, count: 80 * 32)
+        let block = UnsafeMutableRawPointer.allocate(byteCount: 80 * 32 * 2, alignment: 64)
         defer { block.deallocate() }
         for log2 in 2...5 {
             for cIdx in 0..<(log2 == 5 ? 2 : 3) {
@@ -120,8 +121,13 @@ private struct ReferenceIntra {
                     reference.p = [side(), side()]
                     reference.p[1][0] = reference.p[0][0]
                     for i in 0...2 * n {
-                        r.left[i - 1] = UInt16(reference.p[0][i])
-                        r.top[i - 1] = UInt16(reference.p[1][i])
+                        for (side, value) in [(r.left, reference.p[0][i]), (r.top, reference.p[1][i])] {
+                            if isNarrow {
+                                side.storeBytes(of: UInt8(value), toByteOffset: i - 1, as: UInt8.self)
+                            } else {
+                                side.storeBytes(of: UInt16(value), toByteOffset: 2 * (i - 1), as: UInt16.self)
+                            }
+                        }
                     }
                     let distance = min(abs(mode - 26), abs(mode - 10))
                     let threshold = [0, 0, 99, 7, 1, 0][log2]
@@ -131,9 +137,9 @@ private struct ReferenceIntra {
                     let wanted = reference.predict(mode: mode, cIdx: cIdx)
                     predictor.predict(
                         mode: mode, cIdx: cIdx, log2Size: log2, bitDepth: bitDepth, strongSmoothing: smooth, to: block,
-                        stride: 80)
-                    var got: [Int] = []
-                    for y in 0..<n { for x in 0..<n { got.append(Int(block[y * 80 + x])) } }
+                        stride: 80, isNarrow: isNarrow)
+                    let made = Plane(base: block, isNarrow: isNarrow, stride: 80, width: n, height: n, margin: 0)
+                    let got = (0..<n).flatMap { made.values(row: $0).map(Int.init) }
                     let same = got == wanted
                     #expect(same, "mode \(mode), size \(n), cIdx \(cIdx)")
                 }

@@ -33,14 +33,15 @@ private struct ReferenceNeighbours {
 }
 
 @Suite struct IntraReferenceTests {
-    @Test(arguments: [(4, false, false), (5, true, false), (6, false, true), (6, true, true)])
-    func agreesWithTheSampleBySampleProcess(log2CtbSize: Int, tiles: Bool, constrained: Bool) {
+    @Test(arguments: [(4, false, false), (5, true, false), (6, false, true), (6, true, true)], [false, true])
+    func agreesWithTheSampleBySampleProcess(_ c: (Int, Bool, Bool), isNarrow: Bool) {
+        let (log2CtbSize, tiles, constrained) = c
         var random = Random(UInt64(log2CtbSize))
         let ctb = 1 << log2CtbSize
         let grid = CTBGrid(
             width: 3 * ctb + 8, height: 2 * ctb + ctb / 2, log2CtbSize: log2CtbSize, columnWidths: tiles ? [1, 3] : [],
             rowHeights: tiles ? [2, 1] : [])
-        let picture = PictureReconstruction(grid: grid)
+        let picture = PictureReconstruction(grid: grid, isNarrow: isNarrow)
         picture.randomize(&random, noise: true)
         let slices = [0, 3, 5, 10].enumerated().map { i, ts in
             var k = SliceConstants(SliceParameters(grid: grid))
@@ -64,7 +65,7 @@ private struct ReferenceNeighbours {
             let y = random.below(grid.height / size) * size
             let n = size >> shift
             let plane = picture.picture.frame.plane(cIdx)
-            func sample(_ i: Int, _ j: Int) -> UInt16? {
+            func sample(_ i: Int, _ j: Int) -> Int? {
                 let px = (x >> shift) + i
                 let py = (y >> shift) + j
                 if !reference.available(x, y, px << shift, py << shift) { return nil }
@@ -73,10 +74,10 @@ private struct ReferenceNeighbours {
                 {
                     return nil
                 }
-                return plane.at(px, py).pointee
+                return plane[px, py]
             }
             // From p[-1][2N-1] up to the corner, then to p[2N-1][-1].
-            var path: [UInt16?] = (0..<2 * n).map { sample(-1, 2 * n - 1 - $0) }
+            var path: [Int?] = (0..<2 * n).map { sample(-1, 2 * n - 1 - $0) }
             path.append(sample(-1, -1))
             path += (0..<2 * n).map { sample($0, -1) }
             if let first = path.compactMap({ $0 }).first {
@@ -88,9 +89,16 @@ private struct ReferenceNeighbours {
             let c = BlockContext(
                 slice: slices[reference.slice(reference.ctb(x, y))], picture: picture, ctbAddrRs: reference.ctb(x, y))
             predictor.gather(c, cIdx: cIdx, x: x >> shift, y: y >> shift, log2Size: log2Luma - shift)
-            let r = predictor.references
-            let got = (0..<2 * n).map { r.left[2 * n - 1 - $0] } + [r.left[-1]] + (0..<2 * n).map { r.top[$0] }
-            let same = got == path.map { $0! } && r.top[-1] == r.left[-1]
+            func side(_ memory: UnsafeMutableRawPointer) -> [Int] {
+                (-1..<2 * n).map {
+                    isNarrow
+                        ? Int(memory.load(fromByteOffset: $0, as: UInt8.self))
+                        : Int(memory.load(fromByteOffset: 2 * $0, as: UInt16.self))
+                }
+            }
+            let left = side(predictor.references.left)
+            let top = side(predictor.references.top)
+            let same = left.reversed() + top.dropFirst() == path.map { $0! } && top[0] == left[0]
             #expect(same, "cIdx \(cIdx) at \(x), \(y), size \(size)")
             if !same { return }
             checked += 1

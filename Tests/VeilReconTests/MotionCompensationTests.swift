@@ -47,9 +47,10 @@ private struct ReferencePrediction {
 @Suite struct MotionCompensationTests {
     private static let size = 96
 
-    private func picture(_ random: inout Random, bitDepth: Int, poc: Int32) -> CodedPicture {
+    private func picture(_ random: inout Random, bitDepth: Int, isNarrow: Bool, poc: Int32) -> CodedPicture {
         let made = PictureReconstruction(
-            grid: CTBGrid(width: Self.size, height: Self.size, log2CtbSize: 5), bitDepth: bitDepth)
+            grid: CTBGrid(width: Self.size, height: Self.size, log2CtbSize: 5), bitDepth: bitDepth,
+            isNarrow: isNarrow)
         made.randomize(&random, noise: true)
         let picture = made.picture
         picture.poc = poc
@@ -57,8 +58,8 @@ private struct ReferencePrediction {
             let plane = picture.frame.plane(cIdx)
             for y in -plane.margin..<plane.height + plane.margin {
                 for x in -plane.margin..<plane.width + plane.margin {
-                    plane.at(x, y).pointee =
-                        plane.at(min(max(x, 0), plane.width - 1), min(max(y, 0), plane.height - 1)).pointee
+                    plane.set(
+                        x, y, plane[min(max(x, 0), plane.width - 1), min(max(y, 0), plane.height - 1)])
                 }
             }
         }
@@ -67,10 +68,13 @@ private struct ReferencePrediction {
     }
 
     /// Blocks of many sizes and fractions, inside and beyond the picture, of one reference and two, plain and weighted.
-    @Test(arguments: [(8, false), (8, true), (10, false), (10, true)])
-    func predictsAsTheStandardSays(bitDepth: Int, weighted: Bool) {
+    @Test(arguments: sampleKinds, [false, true])
+    func predictsAsTheStandardSays(samples: (bitDepth: Int, isNarrow: Bool), weighted: Bool) {
+        let bitDepth = samples.bitDepth
         var random = Random(UInt64(bitDepth * 2 + (weighted ? 1 : 0)))
-        let references = (0..<3).map { picture(&random, bitDepth: bitDepth, poc: Int32($0)) }
+        let references = (0..<3).map {
+            picture(&random, bitDepth: bitDepth, isNarrow: samples.isNarrow, poc: Int32($0))
+        }
         let images = references.map { reference in (0..<3).map { Image(reference.frame.plane($0)) } }
         var constants = SliceConstants(
             SliceParameters(grid: CTBGrid(width: Self.size, height: Self.size, log2CtbSize: 5)))
@@ -97,7 +101,8 @@ private struct ReferencePrediction {
             refPicList: (lists.0.map { references[$0] }, lists.1.map { references[$0] }), weights: given)
         let compensation = MotionCompensation()
         let result = FrameBuffer(
-            width: Self.size, height: Self.size, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth)
+            width: Self.size, height: Self.size, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth,
+            isNarrow: samples.isNarrow)
         for trial in 0..<300 {
             let (width, height) = [(8, 8), (16, 8), (8, 4), (4, 8), (32, 32), (12, 16), (64, 16)][trial % 7]
             let x = random.below((Self.size - width) / 4 + 1) * 4
@@ -152,7 +157,7 @@ private struct ReferencePrediction {
                             }
                         }
                         let wanted = min((1 << bitDepth) - 1, max(0, value))
-                        if Int(result.plane(cIdx).at(u, v).pointee) != wanted { same = false }
+                        if result.plane(cIdx)[u, v] != wanted { same = false }
                     }
                 }
                 #expect(same, "trial \(trial), component \(cIdx), \(width)x\(height) at \(x), \(y): \(motion)")

@@ -6,10 +6,13 @@ import VeilCore
 
 /// Pictures that wait come back as they were.
 struct PackedPictureTests {
-    @Test(arguments: [(8, 8), (10, 10), (8, 10)], [(64, 48), (40, 8), (8, 104)])
-    func samplesComeBack(depths: (Int, Int), size: (Int, Int)) {
+    @Test(
+        arguments: [(8, 8, false), (10, 10, false), (8, 10, false), (8, 8, true)], [(64, 48), (40, 8), (8, 104)])
+    func samplesComeBack(depths: (Int, Int, isNarrow: Bool), size: (Int, Int)) {
         func frame() -> FrameBuffer {
-            FrameBuffer(width: size.0, height: size.1, bitDepthLuma: depths.0, bitDepthChroma: depths.1)
+            FrameBuffer(
+                width: size.0, height: size.1, bitDepthLuma: depths.0, bitDepthChroma: depths.1,
+                isNarrow: depths.isNarrow)
         }
         // Twice, so that memory of the first round is used again.
         for round in 0..<2 {
@@ -18,7 +21,7 @@ struct PackedPictureTests {
                 let plane = source.plane(c)
                 let limit = 1 << source.bitDepth(c)
                 for y in 0..<plane.height {
-                    for x in 0..<plane.width { plane.at(x, y).pointee = UInt16((x * 31 + y * 7 + c + round) % limit) }
+                    for x in 0..<plane.width { plane.set(x, y, (x * 31 + y * 7 + c + round) % limit) }
                 }
             }
             let back = PackedPicture(source).unpacked()
@@ -26,7 +29,7 @@ struct PackedPictureTests {
             for c in 0..<3 {
                 let (a, b) = (source.plane(c), back.plane(c))
                 #expect(b.width == a.width && b.height == a.height)
-                for y in 0..<a.height { for x in 0..<a.width { #expect(a.at(x, y).pointee == b.at(x, y).pointee) } }
+                for y in 0..<a.height { for x in 0..<a.width { #expect(a[x, y] == b[x, y]) } }
             }
         }
     }

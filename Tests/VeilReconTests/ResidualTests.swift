@@ -56,8 +56,9 @@ private enum ReferenceResidual {
             (0..<16).map { ReferenceResidual.matrix(1, $0, size: 16) }.prefix(8) == [90, 87, 80, 70, 57, 43, 25, 9])
     }
 
-    @Test(arguments: [8, 10], [false, true])
-    func everySizeAndKind(bitDepth: Int, lists: Bool) {
+    @Test(arguments: sampleKinds, [false, true])
+    func everySizeAndKind(samples: (bitDepth: Int, isNarrow: Bool), lists: Bool) {
+        let (bitDepth, isNarrow) = samples
         var random = Random(UInt64(bitDepth) + (lists ? 7 : 0))
         let decoder = ResidualDecoder()
         let grid = CTBGrid(width: 64, height: 64, log2CtbSize: 6)
@@ -65,8 +66,8 @@ private enum ReferenceResidual {
             (0..<6).map { _ in (0..<16 << (2 * sizeId)).map { _ in UInt8(1 + random.below(255)) } }
         }
         let stride = 40
-        let block = UnsafeMutablePointer<UInt16>.allocate(capacity: stride * 33)
-        block.initialize(repeating: 0, count: stride * 33)
+        let block = UnsafeMutableRawPointer.allocate(byteCount: stride * 33 * 2, alignment: 64)
+        let plane = Plane(base: block, isNarrow: isNarrow, stride: stride, width: 32, height: 32, margin: 0)
         let entries = UnsafeMutablePointer<CoefficientEntry>.allocate(capacity: 1024)
         defer {
             block.deallocate()
@@ -108,21 +109,23 @@ private enum ReferenceResidual {
             let top = (1 << bitDepth) - 1
             let prediction = (0..<n * n).map { _ in random.below(top + 1) }
             let wanted = (0..<n * n).map { min(top, max(0, prediction[$0] + residual[$0])) }
-            func fill() { for i in 0..<n * n { block[i / n * stride + i % n] = UInt16(prediction[i]) } }
-            func read() -> [Int] { (0..<n * n).map { Int(block[$0 / n * stride + $0 % n]) } }
+            func fill() { for i in 0..<n * n { plane.set(i % n, i / n, prediction[i]) } }
+            func read() -> [Int] { (0..<n * n).map { plane[$0 % n, $0 / n] } }
             fill()
             var r = ResidualBlock()
             for i in (0..<n * n).reversed() where levels[i] != 0 {
                 (entries + Int(r.count)).initialize(to: CoefficientEntry(position: UInt16(i), level: Int16(levels[i])))
                 r.count += 1
             }
-            decoder.add(r, entries, to: block, stride: stride, cIdx: cIdx, log2Size: log2, kind: kind, p)
+            decoder.add(
+                r, entries, to: block, stride: stride, isNarrow: isNarrow, cIdx: cIdx, log2Size: log2, kind: kind, p)
             let sparse = read() == wanted
             #expect(sparse, "sparse, trial \(trial): size \(n), \(kind)")
             fill()
             levels.map { Int16($0) }.withUnsafeBufferPointer {
                 decoder.add(
-                    levels: $0.baseAddress!, to: block, stride: stride, cIdx: cIdx, log2Size: log2, kind: kind, p)
+                    levels: $0.baseAddress!, to: block, stride: stride, isNarrow: isNarrow, cIdx: cIdx, log2Size: log2,
+                    kind: kind, p)
             }
             let dense = read() == wanted
             #expect(dense, "dense, trial \(trial): size \(n), \(kind)")

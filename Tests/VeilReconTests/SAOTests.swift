@@ -61,11 +61,14 @@ private func referenceSAO(_ picture: PictureReconstruction, cIdx: Int, bitDepth:
 }
 
 @Suite struct SAOTests {
-    @Test(arguments: [
-        (8, 4, false, false), (8, 5, true, false), (8, 6, false, true), (10, 5, true, true), (10, 6, true, false),
-        (8, 4, true, true),
-    ])
-    func agreesWithTheWholePictureProcess(bitDepth: Int, log2CtbSize: Int, tiles: Bool, across: Bool) {
+    @Test(
+        arguments: [
+            (8, 4, false, false), (8, 5, true, false), (8, 6, false, true), (10, 5, true, true), (10, 6, true, false),
+            (8, 4, true, true),
+        ], [false, true])
+    func agreesWithTheWholePictureProcess(_ c: (Int, Int, Bool, Bool), isNarrow: Bool) {
+        let (bitDepth, log2CtbSize, tiles, across) = c
+        if isNarrow && bitDepth > 8 { return }
         var random = Random(UInt64(bitDepth * 100 + log2CtbSize))
         let ctb = 1 << log2CtbSize
         let width = 4 * ctb + 8
@@ -73,7 +76,7 @@ private func referenceSAO(_ picture: PictureReconstruction, cIdx: Int, bitDepth:
         let grid = CTBGrid(
             width: width, height: height, log2CtbSize: log2CtbSize, columnWidths: tiles ? [2, 3] : [],
             rowHeights: tiles ? [1, 3] : [])
-        let picture = PictureReconstruction(grid: grid, bitDepth: bitDepth)
+        let picture = PictureReconstruction(grid: grid, bitDepth: bitDepth, isNarrow: isNarrow)
         picture.randomize(&random, noise: false)
         var slices: [SliceContext] = []
         for (i, ts) in [0, 4, 11, 13].enumerated() {

@@ -28,7 +28,7 @@ struct Image: Equatable {
 
     init(_ plane: Plane) {
         self.init(width: plane.width, height: plane.height)
-        for y in 0..<height { for x in 0..<width { self[x, y] = Int(plane.at(x, y).pointee) } }
+        for y in 0..<height { for x in 0..<width { self[x, y] = plane[x, y] } }
     }
 
     subscript(_ x: Int, _ y: Int) -> Int {
@@ -39,10 +39,24 @@ struct Image: Equatable {
     func contains(_ x: Int, _ y: Int) -> Bool { x >= 0 && y >= 0 && x < width && y < height }
 }
 
+extension Plane {
+    func set(_ x: Int, _ y: Int, _ value: Int) {
+        if isNarrow {
+            samples(x, y, as: UInt8.self).pointee = UInt8(value)
+        } else {
+            at(x, y).pointee = UInt16(value)
+        }
+    }
+}
+
+/// Bit depths and whether samples have one byte.
+let sampleKinds = [(8, false), (10, false), (8, true)]
+
 extension PictureReconstruction {
-    convenience init(grid: CTBGrid, bitDepth: Int = 8) {
+    convenience init(grid: CTBGrid, bitDepth: Int = 8, isNarrow: Bool = false) {
         let frame = FrameBuffer(
-            width: grid.width, height: grid.height, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth)
+            width: grid.width, height: grid.height, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth,
+            isNarrow: isNarrow)
         let motion = MotionField(width: grid.width, height: grid.height, ctbLog2Size: grid.log2CtbSize)
         self.init(picture: CodedPicture(frame: frame, motion: motion), grid: grid)
     }
@@ -57,11 +71,11 @@ extension PictureReconstruction {
             for y in 0..<plane.height {
                 for x in 0..<plane.width {
                     if noise {
-                        plane.at(x, y).pointee = UInt16(random.below(top + 1))
+                        plane.set(x, y, random.below(top + 1))
                     } else {
                         if x % 4 == 0 { value += random.below(13) - 6 }
                         value = min(top, max(0, value))
-                        plane.at(x, y).pointee = UInt16(min(top, max(0, value + random.below(3) - 1)))
+                        plane.set(x, y, min(top, max(0, value + random.below(3) - 1)))
                     }
                 }
             }

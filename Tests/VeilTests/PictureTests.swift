@@ -28,6 +28,44 @@ struct PictureTests {
         }
     }
 
+    /// Pictures whose samples have one byte, as decoders make them, give the same as those of two.
+    @Test func samplesOfOneByte() throws {
+        func picture(isNarrow: Bool) -> VideoPicture {
+            let frame = FrameBuffer(width: 16, height: 8, bitDepthLuma: 8, bitDepthChroma: 8, isNarrow: isNarrow)
+            for c in 0..<3 {
+                let plane = frame.plane(c)
+                for y in 0..<plane.height {
+                    for x in 0..<plane.width {
+                        let value = (c * 90 + y * 40 + x * 3) & 255
+                        if isNarrow {
+                            plane.samples(x, y, as: UInt8.self).pointee = UInt8(value)
+                        } else {
+                            plane.at(x, y).pointee = UInt16(value)
+                        }
+                    }
+                }
+            }
+            let coded = CodedPicture(frame: frame, motion: MotionField(width: 16, height: 8, ctbLog2Size: 4))
+            return VideoPicture(coded, width: 13, height: 7, layer: 0, colour: .init())
+        }
+        let (wide, narrow) = (picture(isNarrow: false), picture(isNarrow: true))
+        #expect(narrow.planes == wide.planes && narrow.i420 == wide.i420)
+        #expect(wide.planes[0][13 + 2] == 46 && wide.planes[2][7 + 1] == 223)
+        for c in 0..<3 {
+            #expect(narrow.samples(ofComponent: c, bitDepth: 10) == wide.samples(ofComponent: c, bitDepth: 10))
+            let size = narrow.size(ofComponent: c)
+            let rows = narrow.withRawSamples(ofComponent: c) { samples, stride, bytes in
+                #expect(bytes == 1)
+                return (0..<size.height).flatMap { y in (0..<size.width).map { UInt16(samples[y * stride + $0]) } }
+            }
+            #expect(rows == wide.planes[c])
+            narrow.withSamples(ofComponent: c) { samples, stride in
+                let all = (0..<size.height).flatMap { y in (0..<size.width).map { samples[y * stride + $0] } }
+                #expect(all == rows)
+            }
+        }
+    }
+
     @Test func componentsOfFewerBitsAreScaled() {
         let frame = FrameBuffer(width: 8, height: 8, bitDepthLuma: 8, bitDepthChroma: 10)
         for c in 0..<3 {

@@ -115,22 +115,37 @@ public struct VideoPicture: Sendable {
         return (0..<chromaFormat.planeCount).map { samples(ofComponent: $0, bitDepth: bitDepth(ofComponent: $0)) }
     }
 
-    /// The samples of a component where they are, with no copy: rows of `size(ofComponent:).width` samples that begin
-    /// every `stride`.
+    /// The samples of a component where they are, with no copy: rows of `size(ofComponent:).width` samples of
+    /// `bytesPerSample` bytes (1, or 2 in the machine's order) that begin every `stride` samples. Decoded pictures of 8
+    /// bits have samples of one byte.
+    public func withRawSamples<R>(
+        ofComponent component: Int,
+        _ body: (_ samples: UnsafeRawBufferPointer, _ stride: Int, _ bytesPerSample: Int) throws -> R
+    ) rethrows -> R {
+        let size = size(ofComponent: component)
+        if size.height == 0 { return try body(UnsafeRawBufferPointer(start: nil, count: 0), 0, 1) }
+        switch storage {
+        case .planes(let planes): return try planes[component].withUnsafeBytes { try body($0, size.width, 2) }
+        case .window(let frame, let left, let top):
+            let plane = frame.plane(component)
+            let samples = UnsafeRawBufferPointer(
+                start: plane.address(left >> chromaFormat.shiftX(component), top >> chromaFormat.shiftY(component)),
+                count: ((size.height - 1) * plane.stride + size.width) * plane.bytesPerSample)
+            return try withExtendedLifetime(frame) { try body(samples, plane.stride, plane.bytesPerSample) }
+        }
+    }
+
+    /// The samples of a component as numbers of 16 bits: rows of `size(ofComponent:).width` samples that begin every
+    /// `stride`. With no copy where they have two bytes (see ``withRawSamples(ofComponent:_:)``).
     public func withSamples<R>(
         ofComponent component: Int, _ body: (_ samples: UnsafeBufferPointer<UInt16>, _ stride: Int) throws -> R
     ) rethrows -> R {
-        let size = size(ofComponent: component)
-        if size.height == 0 { return try body(UnsafeBufferPointer(start: nil, count: 0), 0) }
-        switch storage {
-        case .planes(let planes): return try planes[component].withUnsafeBufferPointer { try body($0, size.width) }
-        case .window(let frame, let left, let top):
-            let plane = frame.plane(component)
-            let samples = UnsafeBufferPointer(
-                start: plane.at(left >> chromaFormat.shiftX(component), top >> chromaFormat.shiftY(component)),
-                count: (size.height - 1) * plane.stride + size.width)
-            return try withExtendedLifetime(frame) { try body(samples, plane.stride) }
+        let wide: R? = try withRawSamples(ofComponent: component) { samples, stride, bytes in
+            bytes == 2 || samples.isEmpty ? try body(samples.assumingMemoryBound(to: UInt16.self), stride) : nil
         }
+        if let wide { return wide }
+        return try samples(ofComponent: component, bitDepth: bitDepth(ofComponent: component))
+            .withUnsafeBufferPointer { try body($0, size(ofComponent: component).width) }
     }
 
     /// The samples of a component without gaps, at a depth no smaller than its own: the one way in which components of
@@ -139,17 +154,18 @@ public struct VideoPicture: Sendable {
         let size = size(ofComponent: component)
         let shift = UInt16(max(wanted - bitDepth(ofComponent: component), 0))
         if shift == 0, case .planes(let planes) = storage { return planes[component] }
-        return withSamples(ofComponent: component) { samples, stride in
+        return withRawSamples(ofComponent: component) { samples, stride, bytes in
             [UInt16](unsafeUninitializedCapacity: size.width * size.height) { out, count in
-                for y in 0..<size.height {
-                    let row = samples[(y * stride)..<(y * stride + size.width)]
-                    let to = UnsafeMutableBufferPointer(rebasing: out[(y * size.width)..<((y + 1) * size.width)])
-                    if shift == 0 {
-                        _ = to.initialize(fromContentsOf: row)
-                    } else {
-                        _ = to.initialize(from: row.lazy.map { $0 << shift })
+                func copy<Sample: UnsignedInteger & FixedWidthInteger>(_ type: Sample.Type) {
+                    let from = samples.assumingMemoryBound(to: type)
+                    for y in 0..<size.height {
+                        for x in 0..<size.width {
+                            out[y &* size.width &+ x] =
+                                UInt16(truncatingIfNeeded: from[y &* stride &+ x]) &<< shift
+                        }
                     }
                 }
+                if bytes == 1 { copy(UInt8.self) } else { copy(UInt16.self) }
                 count = size.width * size.height
             }
         }
@@ -160,10 +176,21 @@ public struct VideoPicture: Sendable {
     public var i420: [UInt8] {
         var bytes: [UInt8] = []
         for component in 0..<chromaFormat.planeCount {
-            let samples = samples(ofComponent: component, bitDepth: bitDepth)
             if bitDepth == 8 {
-                bytes.append(contentsOf: samples.lazy.map { UInt8(truncatingIfNeeded: $0) })
+                let size = size(ofComponent: component)
+                withRawSamples(ofComponent: component) { samples, stride, bytesPerSample in
+                    for y in 0..<size.height {
+                        let row = samples[(y * stride * bytesPerSample)...].prefix(size.width * bytesPerSample)
+                        if bytesPerSample == 1 {
+                            bytes.append(contentsOf: row)
+                        } else {
+                            let row = UnsafeRawBufferPointer(rebasing: row).assumingMemoryBound(to: UInt16.self)
+                            bytes.append(contentsOf: row.lazy.map { UInt8(truncatingIfNeeded: $0) })
+                        }
+                    }
+                }
             } else {
+                let samples = samples(ofComponent: component, bitDepth: bitDepth)
                 bytes.append(
                     contentsOf: samples.lazy.flatMap {
                         [UInt8(truncatingIfNeeded: $0), UInt8(truncatingIfNeeded: $0 >> 8)]

@@ -3,26 +3,64 @@ import Foundation
 
 /// One sample plane with margins on every side, so that prediction may read beyond the picture.
 ///
-/// `origin` points at sample (0, 0); rows are `stride` samples apart. Samples are UInt16 whatever the bit depth.
+/// Rows are `stride` samples apart. Samples have two bytes, or one where `isNarrow`: as pictures of 8 bits have them
+/// that were decoded.
 package struct Plane: @unchecked Sendable {
-    package let origin: UnsafeMutablePointer<UInt16>
+    /// Sample (0, 0).
+    package let base: UnsafeMutableRawPointer
     package let stride: Int
     package let width: Int
     package let height: Int
     /// Samples allocated beyond each side.
     package let margin: Int
+    package let isNarrow: Bool
 
     @inlinable
-    package init(origin: UnsafeMutablePointer<UInt16>, stride: Int, width: Int, height: Int, margin: Int) {
-        self.origin = origin
+    package init(
+        base: UnsafeMutableRawPointer, isNarrow: Bool, stride: Int, width: Int, height: Int, margin: Int
+    ) {
+        self.base = base
+        self.isNarrow = isNarrow
         self.stride = stride
         self.width = width
         self.height = height
         self.margin = margin
     }
 
-    @inlinable package func row(_ y: Int) -> UnsafeMutablePointer<UInt16> { origin + y &* stride }
-    @inlinable package func at(_ x: Int, _ y: Int) -> UnsafeMutablePointer<UInt16> { origin + (y &* stride &+ x) }
+    @inlinable
+    package init(origin: UnsafeMutablePointer<UInt16>, stride: Int, width: Int, height: Int, margin: Int) {
+        self.init(base: origin, isNarrow: false, stride: stride, width: width, height: height, margin: margin)
+    }
+
+    @inlinable package var bytesPerSample: Int { isNarrow ? 1 : 2 }
+
+    /// Where a sample lies, whatever its size.
+    @inlinable @inline(__always)
+    package func address(_ x: Int, _ y: Int) -> UnsafeMutableRawPointer {
+        base + (y &* stride &+ x) &<< (isNarrow ? 0 : 1)
+    }
+
+    /// The same as one of `Sample`, which must be what the plane holds.
+    @inlinable @inline(__always)
+    package func samples<Sample>(_ x: Int, _ y: Int, as type: Sample.Type) -> UnsafeMutablePointer<Sample> {
+        assert(MemoryLayout<Sample>.size == bytesPerSample, "samples of another size")
+        return address(x, y).assumingMemoryBound(to: type)
+    }
+
+    /// One sample, for those who are in no hurry.
+    package subscript(x: Int, y: Int) -> Int {
+        isNarrow
+            ? Int(address(x, y).load(as: UInt8.self)) : Int(address(x, y).load(as: UInt16.self))
+    }
+
+    /// The samples of a row, without its margins.
+    package func values(row y: Int) -> [UInt16] { (0..<width).map { UInt16(self[$0, y]) } }
+
+    // Of planes whose samples have two bytes.
+
+    @inlinable package var origin: UnsafeMutablePointer<UInt16> { samples(0, 0, as: UInt16.self) }
+    @inlinable package func row(_ y: Int) -> UnsafeMutablePointer<UInt16> { samples(0, y, as: UInt16.self) }
+    @inlinable package func at(_ x: Int, _ y: Int) -> UnsafeMutablePointer<UInt16> { samples(x, y, as: UInt16.self) }
 }
 
 /// What two pictures have in common when the samples and motion of one can be looked up by places of the other.
@@ -45,6 +83,9 @@ package struct PictureFormat: Hashable, Sendable {
     }
 
     package var lumaSamples: Int { width * height }
+
+    /// Whether all samples fit into a byte.
+    package var fitsBytes: Bool { bitDepthLuma == 8 && (bitDepthChroma == 8 || chromaFormat == .monochrome) }
 }
 
 /// Owner of the memory of a picture: three planes, or one of monochrome.
@@ -61,6 +102,8 @@ package final class FrameBuffer: @unchecked Sendable {
     package let chromaFormat: ChromaFormat
     /// Y, Cb, Cr; of monochrome the last two hold nothing.
     package let planes: (Plane, Plane, Plane)
+    /// Samples have one byte.
+    package var isNarrow: Bool { planes.0.isNarrow }
     private let memory: UnsafeMutableRawPointer
     private let byteCount: Int
     private let isPooled: Bool
@@ -68,20 +111,27 @@ package final class FrameBuffer: @unchecked Sendable {
     /// - Parameters:
     ///   - width, height: in luma samples, both even (pic_width_in_luma_samples is a multiple of MinCbSizeY).
     ///   - margin: luma samples beyond each side, a multiple of 32; 4:2:0 chroma planes have half of it.
+    ///   - isNarrow: one byte a sample, of pictures whose samples fit.
     ///   - isPooled: the memory was used before and will be used again. Not for pictures that are hardly ever
     ///     touched: untouched memory costs nothing unless it is taken from those who would have touched it.
     package init(
         width: Int, height: Int, bitDepthLuma: Int, bitDepthChroma: Int, chromaFormat: ChromaFormat = .yuv420,
-        margin: Int = lumaMargin, isPooled: Bool = true
+        margin: Int = lumaMargin, isNarrow: Bool = false, isPooled: Bool = true
     ) {
         self.chromaFormat = chromaFormat
         self.width = width
         self.height = height
         self.bitDepthLuma = bitDepthLuma
         self.bitDepthChroma = bitDepthChroma
-        // Rows start on 64-byte boundaries; both margins are multiples of 16 samples.
+        precondition(
+            !isNarrow || (bitDepthLuma == 8 && (bitDepthChroma == 8 || chromaFormat == .monochrome)),
+            "samples that do not fit into a byte")
+        let bytes = isNarrow ? 1 : 2
+        // Rows and their first samples lie on 64-byte boundaries.
+        let unit = 64 / bytes
+        func aligned(_ samples: Int) -> Int { (samples + unit - 1) / unit * unit }
         func layout(_ w: Int, _ h: Int, _ margin: Int) -> (stride: Int, samples: Int) {
-            let stride = (w + 2 * margin + 31) & ~31
+            let stride = aligned(aligned(margin) + w + margin)
             return (stride, stride * (h + 2 * margin) + 64)
         }
         let luma = layout(width, height, margin)
@@ -90,15 +140,15 @@ package final class FrameBuffer: @unchecked Sendable {
         let chromaWidth = hasChroma ? width >> chromaFormat.chromaShiftX : 0
         let chromaHeight = hasChroma ? height >> chromaFormat.chromaShiftY : 0
         let chroma = layout(chromaWidth, chromaHeight, chromaMargin)
-        let total = (luma.samples + 2 * chroma.samples) * 2
+        let total = (luma.samples + 2 * chroma.samples) * bytes
         byteCount = total
         self.isPooled = isPooled
-        memory = isPooled ? MemoryPool.shared.borrow(byteCount: total) : MemoryPool.allocate(total)
-        let base = memory.bindMemory(to: UInt16.self, capacity: total / 2)
+        let memory = isPooled ? MemoryPool.shared.borrow(byteCount: total) : MemoryPool.allocate(total)
+        self.memory = memory
         func plane(_ start: Int, _ l: (stride: Int, samples: Int), _ w: Int, _ h: Int, _ margin: Int) -> Plane {
             Plane(
-                origin: base + start + margin * l.stride + margin, stride: l.stride, width: w, height: h, margin: margin
-            )
+                base: memory + (start + margin * l.stride + aligned(margin)) * bytes, isNarrow: isNarrow,
+                stride: l.stride, width: w, height: h, margin: margin)
         }
         planes = (
             plane(0, luma, width, height, margin),
@@ -123,11 +173,11 @@ package final class FrameBuffer: @unchecked Sendable {
             chromaFormat: chromaFormat)
     }
 
-    /// A frame of a format.
+    /// A frame of a format, with samples as small as they can be.
     package convenience init(_ format: PictureFormat) {
         self.init(
             width: format.width, height: format.height, bitDepthLuma: format.bitDepthLuma,
-            bitDepthChroma: format.bitDepthChroma, chromaFormat: format.chromaFormat)
+            bitDepthChroma: format.bitDepthChroma, chromaFormat: format.chromaFormat, isNarrow: format.fitsBytes)
     }
 }
 

@@ -24,7 +24,9 @@ package final class PackedPicture: @unchecked Sendable {
         forEachPlane(of: frame) { plane, at in
             let width = Int32(plane.width)
             let height = Int32(plane.height)
-            if isNarrow {
+            if frame.isNarrow {
+                veil_any_copy(true, memory + at, plane.width, plane.base, plane.stride, width, height)
+            } else if isNarrow {
                 veil_narrow(
                     (memory + at).assumingMemoryBound(to: UInt8.self), plane.width, plane.origin, plane.stride, width,
                     height, 0)

@@ -138,8 +138,13 @@ extension VideoFrame {
                 var samples: [UInt16] = []
                 samples.reserveCapacity(size.width * size.height)
                 for y in 0..<size.height {
-                    samples += UnsafeBufferPointer(
-                        start: plane.at(left, y + top), count: size.width)
+                    if plane.isNarrow {
+                        samples += UnsafeBufferPointer(
+                            start: plane.samples(left, y + top, as: UInt8.self), count: size.width
+                        ).lazy.map { UInt16($0) }
+                    } else {
+                        samples += UnsafeBufferPointer(start: plane.at(left, y + top), count: size.width)
+                    }
                 }
                 return samples
             })

@@ -32,8 +32,9 @@ public final class VideoWriter {
 
     deinit { bytes.deallocate() }
 
-    /// One row at a time: `row(component, y)` gives the samples, `width` of the component at least.
-    public func writeFrame(row: (Int, Int) -> UnsafePointer<UInt16>) throws {
+    /// One row at a time: `row(component, y)` gives the samples, `width` of the component at least, of two bytes or,
+    /// in a format of 8 bits, of one.
+    public func writeFrame(bytesPerSample: Int = 2, row: (Int, Int) -> UnsafeRawPointer) throws {
         if isY4M {
             if !begun {
                 try file.write(header.utf8)
@@ -41,16 +42,18 @@ public final class VideoWriter {
             }
             try file.write("FRAME\n".utf8)
         }
-        // One write a frame: samples of 8 bits are packed, others stored as they are (little endian).
+        // One write a frame: samples of 8 bits in two bytes are packed, others stored as they are (little endian).
         guard var at = bytes.baseAddress else { return }
         for c in 0..<format.chromaFormat.planeCount {
             let s = format.size(ofComponent: c)
             for y in 0..<s.height {
                 let samples = row(c, y)
-                if format.bitDepth == 8 {
-                    veil_narrow(at.assumingMemoryBound(to: UInt8.self), s.width, samples, s.width, Int32(s.width), 1, 0)
+                if bytesPerSample > format.bytesPerSample {
+                    veil_narrow(
+                        at.assumingMemoryBound(to: UInt8.self), s.width, samples.assumingMemoryBound(to: UInt16.self),
+                        s.width, Int32(s.width), 1, 0)
                 } else {
-                    at.copyMemory(from: samples, byteCount: s.width * 2)
+                    at.copyMemory(from: samples, byteCount: s.width * bytesPerSample)
                 }
                 at += s.width * format.bytesPerSample
             }
@@ -86,7 +89,7 @@ public final class VideoWriter {
                 path: file.path, what: "the picture size changes to \(frame.format.width)x\(frame.format.height)")
         }
         try writeFrame { c, y in
-            frame.planes[c].withUnsafeBufferPointer { $0.baseAddress! + y * frame.format.size(ofComponent: c).width }
+            frame.planes[c].withUnsafeBytes { $0.baseAddress! + 2 * y * frame.format.size(ofComponent: c).width }
         }
     }
 

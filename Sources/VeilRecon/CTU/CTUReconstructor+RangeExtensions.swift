@@ -38,7 +38,8 @@ extension CTUReconstructor {
             if cbf {
                 let keeps = unit.e.pointee.resScaleVal != (0, 0)
                 residual.addExtended(
-                    unit, block: 0, tu.pointee.residual.0, to: c.planes.0.at(x, y), stride: c.planes.0.stride, cIdx: 0,
+                    unit, block: 0, tu.pointee.residual.0, to: c.planes.0.address(x, y), stride: c.planes.0.stride,
+                    isNarrow: c.planes.0.isNarrow, cIdx: 0,
                     log2Size: log2, resScaleVal: 0, keeps: keeps)
                 if !isIntra {
                     Self.fillSquare(
@@ -86,7 +87,8 @@ extension CTUReconstructor {
                     }
                 }
                 residual.addExtended(
-                    unit, block: block, levels, to: plane.at(x, yBlock), stride: plane.stride, cIdx: cIdx,
+                    unit, block: block, levels, to: plane.address(x, yBlock), stride: plane.stride,
+                    isNarrow: plane.isNarrow, cIdx: cIdx,
                     log2Size: log2, resScaleVal: scale, keeps: false)
             }
         }

@@ -183,8 +183,8 @@ package final class CTUReconstructor {
             intra.predict(c, cIdx: 0, x: x, y: y, log2Size: log2, mode: Int(mode))
             if tu.pointee.cbf & 1 != 0 {
                 residual.add(
-                    tu.pointee.residual.0, coefficients, to: c.planes.0.at(x, y), stride: c.planes.0.stride, cIdx: 0,
-                    log2Size: log2,
+                    tu.pointee.residual.0, coefficients, to: c.planes.0.address(x, y),
+                    stride: c.planes.0.stride, isNarrow: c.planes.0.isNarrow, cIdx: 0, log2Size: log2,
                     kind: kind(tu, 0, bypass), parameters)
             }
             if tu.pointee.hasChroma {
@@ -211,9 +211,9 @@ package final class CTUReconstructor {
             if tu.pointee.cbf &>> UInt8(truncatingIfNeeded: cIdx) & 1 != 0 {
                 let plane = cIdx == 1 ? c.planes.1 : c.planes.2
                 residual.add(
-                    cIdx == 1 ? tu.pointee.residual.1 : tu.pointee.residual.2, coefficients, to: plane.at(xC, yC),
-                    stride: plane.stride,
-                    cIdx: cIdx, log2Size: log2C, kind: kind(tu, UInt8(truncatingIfNeeded: cIdx), bypass), parameters)
+                    cIdx == 1 ? tu.pointee.residual.1 : tu.pointee.residual.2, coefficients,
+                    to: plane.address(xC, yC), stride: plane.stride, isNarrow: plane.isNarrow, cIdx: cIdx,
+                    log2Size: log2C, kind: kind(tu, UInt8(truncatingIfNeeded: cIdx), bypass), parameters)
             }
             cIdx &+= 1
         }
@@ -239,12 +239,19 @@ package final class CTUReconstructor {
                 ? slice.bitDepthLuma - slice.constants.parameters.pcmBitDepthLuma
                 : slice.bitDepthChroma - slice.constants.parameters.pcmBitDepthChroma
             let plane = c.plane(cIdx)
-            var to = plane.at(Int(cu.pointee.x0) >> shiftX, Int(cu.pointee.y0) >> shiftY)
-            for _ in 0..<height {
-                for x in 0..<width { to[x] = from[x] << UInt16(truncatingIfNeeded: up) }
-                from += width
-                to += plane.stride
+            let x0 = Int(cu.pointee.x0) >> shiftX
+            let y0 = Int(cu.pointee.y0) >> shiftY
+            func copy<Sample: UnsignedInteger & FixedWidthInteger>(_ type: Sample.Type) {
+                var to = plane.samples(x0, y0, as: type)
+                for _ in 0..<height {
+                    for x in 0..<width {
+                        to[x] = Sample(truncatingIfNeeded: from[x] << UInt16(truncatingIfNeeded: up))
+                    }
+                    from += width
+                    to += plane.stride
+                }
             }
+            if plane.isNarrow { copy(UInt8.self) } else { copy(UInt16.self) }
         }
     }
 
@@ -283,8 +290,8 @@ package final class CTUReconstructor {
             let cbf = tu.pointee.cbf & 1 != 0
             if cbf {
                 residual.add(
-                    tu.pointee.residual.0, coefficients, to: c.planes.0.at(x, y), stride: c.planes.0.stride, cIdx: 0,
-                    log2Size: log2,
+                    tu.pointee.residual.0, coefficients, to: c.planes.0.address(x, y),
+                    stride: c.planes.0.stride, isNarrow: c.planes.0.isNarrow, cIdx: 0, log2Size: log2,
                     kind: kind(tu, 0, bypass), parameters)
                 Self.fillSquare(
                     c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2)), 1, 1 &<< (log2 &- 2), c.maps.width4)

@@ -12,6 +12,8 @@ package struct DeblockingFilter {
     let bitDepthLuma: Int
     let bitDepthChroma: Int
     let chromaFormat: ChromaFormat
+    /// Samples have one byte.
+    let isNarrow: Bool
 
     package init(picture: PictureReconstruction) {
         let frame = picture.picture.frame
@@ -23,6 +25,7 @@ package struct DeblockingFilter {
         bitDepthLuma = frame.bitDepthLuma
         bitDepthChroma = frame.bitDepthChroma
         chromaFormat = frame.chromaFormat
+        isNarrow = frame.isNarrow
     }
 
     /// β' and tC' (Table 8-12), by Q.
@@ -109,12 +112,12 @@ package struct DeblockingFilter {
                 let tc0 = tcOf(bs0, qp, tcOffset, filter.bitDepthLuma)
                 let tc1 = tcOf(bs1, qp, tcOffset, filter.bitDepthLuma)
                 if beta != 0 && (tc0 | tc1) != 0 {
-                    let at = luma.at(x8 &* 8, y8 &* 8)
+                    let at = luma.address(x8 &* 8, y8 &* 8)
                     let depth = Int32(truncatingIfNeeded: filter.bitDepthLuma)
                     if vertical {
-                        veil_deblock_luma_v(at, luma.stride, beta, tc0, tc1, noP, noQ, depth)
+                        veil_any_deblock_luma_v(filter.isNarrow, at, luma.stride, beta, tc0, tc1, noP, noQ, depth)
                     } else {
-                        veil_deblock_luma_h(at, luma.stride, beta, tc0, tc1, noP, noQ, depth)
+                        veil_any_deblock_luma_h(filter.isNarrow, at, luma.stride, beta, tc0, tc1, noP, noQ, depth)
                     }
                 }
                 // Chroma: the 8x8 grid of chroma samples, strength 2 only.
@@ -152,19 +155,19 @@ package struct DeblockingFilter {
                 let tc = tcOf(2, min(qp + offset, 51), ctb.pointee.tcOffset, filter.bitDepthChroma)
                 let tc0 = bs0 == 2 ? tc : 0
                 let tc1 = bs1 == 2 ? tc : 0
-                func filterEdge(_ at: UnsafeMutablePointer<UInt16>, _ tc0: Int32, _ tc1: Int32) {
+                func filterEdge(_ at: UnsafeMutableRawPointer, _ tc0: Int32, _ tc1: Int32) {
                     if tc0 | tc1 == 0 { return }
                     if vertical {
-                        veil_deblock_chroma_v(at, plane.stride, tc0, tc1, noP, noQ, depth)
+                        veil_any_deblock_chroma_v(filter.isNarrow, at, plane.stride, tc0, tc1, noP, noQ, depth)
                     } else {
-                        veil_deblock_chroma_h(at, plane.stride, tc0, tc1, noP, noQ, depth)
+                        veil_any_deblock_chroma_h(filter.isNarrow, at, plane.stride, tc0, tc1, noP, noQ, depth)
                     }
                 }
                 if half == 2 {
-                    filterEdge(plane.at(x, y), tc0, tc1)
+                    filterEdge(plane.address(x, y), tc0, tc1)
                 } else {
-                    filterEdge(plane.at(x, y), tc0, tc0)
-                    filterEdge(vertical ? plane.at(x, y + 4) : plane.at(x + 4, y), tc1, tc1)
+                    filterEdge(plane.address(x, y), tc0, tc0)
+                    filterEdge(vertical ? plane.address(x, y + 4) : plane.address(x + 4, y), tc1, tc1)
                 }
             }
         }
@@ -178,12 +181,12 @@ package struct DeblockingFilter {
             let tc0 = bs0 == 2 ? tcOf(2, qpC, tcOffset, filter.bitDepthChroma) : 0
             let tc1 = bs1 == 2 ? tcOf(2, qpC, tcOffset, filter.bitDepthChroma) : 0
             if tc0 | tc1 != 0 {
-                let at = plane.at(x8 &* 4, y8 &* 4)
+                let at = plane.address(x8 &* 4, y8 &* 4)
                 let depth = Int32(truncatingIfNeeded: filter.bitDepthChroma)
                 if vertical {
-                    veil_deblock_chroma_v(at, plane.stride, tc0, tc1, noP, noQ, depth)
+                    veil_any_deblock_chroma_v(filter.isNarrow, at, plane.stride, tc0, tc1, noP, noQ, depth)
                 } else {
-                    veil_deblock_chroma_h(at, plane.stride, tc0, tc1, noP, noQ, depth)
+                    veil_any_deblock_chroma_h(filter.isNarrow, at, plane.stride, tc0, tc1, noP, noQ, depth)
                 }
             }
         }

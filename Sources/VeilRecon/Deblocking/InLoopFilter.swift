@@ -72,10 +72,12 @@ extension FrameBuffer {
             let first = lumaRows.lowerBound >> shift
             let last = lumaRows.upperBound >> shift
             let margin = Int32(plane.margin)
-            veil_extend_rows(plane.row(first), plane.stride, Int32(plane.width), Int32(last - first), margin)
-            if first == 0 { veil_extend_top(plane.origin, plane.stride, Int32(plane.width), margin, margin) }
+            let width = Int32(plane.width)
+            veil_any_extend_rows(isNarrow, plane.address(0, first), plane.stride, width, Int32(last - first), margin)
+            if first == 0 { veil_any_extend_top(isNarrow, plane.base, plane.stride, width, margin, margin) }
             if last == plane.height {
-                veil_extend_bottom(plane.origin, plane.stride, Int32(plane.width), Int32(plane.height), margin, margin)
+                veil_any_extend_bottom(
+                    isNarrow, plane.base, plane.stride, width, Int32(plane.height), margin, margin)
             }
         }
     }

@@ -50,6 +50,8 @@ package final class MotionCompensation {
         let planesA = planes(a, mvA, x: x, y: y, height: height, frame: frame)
         let planesB = both ? second.map { planes($0, motion.mv1, x: x, y: y, height: height, frame: frame) } : nil
         let format = frame.chromaFormat
+        // References have samples of the same size.
+        let narrow = frame.isNarrow
         for cIdx in 0..<format.planeCount {
             let shiftX = format.shiftX(cIdx)
             let shiftY = format.shiftY(cIdx)
@@ -59,7 +61,7 @@ package final class MotionCompensation {
             let w = Int32(truncatingIfNeeded: width &>> shiftX)
             let h = Int32(truncatingIfNeeded: height &>> shiftY)
             let depth = Int32(truncatingIfNeeded: frame.bitDepth(cIdx))
-            let to = plane.at(xC, yC)
+            let to = plane.address(xC, yC)
             let from = Source(planesA, mvA, cIdx, xC, yC, Int(w), Int(h), format)
             if let weights = slice.weights {
                 let log2WD =
@@ -68,36 +70,38 @@ package final class MotionCompensation {
                             ? slice.constants.lumaLog2WeightDenom : slice.constants.chromaLog2WeightDenom)
                     &+ 14 &- depth
                 let w0 = weights[(first != nil ? Int(motion.refIdx0) : 16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
-                from.predict(into: samples0, cIdx, w, h, depth)
+                from.predict(into: samples0, cIdx, w, h, depth, narrow)
                 if let planesB {
                     let w1 = weights[(16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
                     Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h), format)
-                        .predict(into: samples1, cIdx, w, h, depth)
-                    veil_pred_weighted_bi(
-                        to, plane.stride, samples0, samples1, w, h, log2WD, Int32(w0.weight), Int32(w1.weight),
+                        .predict(into: samples1, cIdx, w, h, depth, narrow)
+                    veil_any_pred_weighted_bi(
+                        narrow, to, plane.stride, samples0, samples1, w, h, log2WD, Int32(w0.weight), Int32(w1.weight),
                         Int32(w0.offset),
                         Int32(w1.offset), depth)
                 } else {
-                    veil_pred_weighted(
-                        to, plane.stride, samples0, w, h, log2WD, Int32(w0.weight), Int32(w0.offset), depth)
+                    veil_any_pred_weighted(
+                        narrow, to, plane.stride, samples0, w, h, log2WD, Int32(w0.weight), Int32(w0.offset), depth)
                 }
             } else if let planesB {
                 let other = Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h), format)
                 if from.isFull && other.isFull {
                     // ((a << s) + (b << s) + (1 << s)) >> (s + 1), of samples.
-                    veil_average(to, plane.stride, from.at, from.stride, other.at, other.stride, w, h)
+                    veil_any_average(narrow, to, plane.stride, from.at, from.stride, other.at, other.stride, w, h)
                     continue
                 }
-                from.predict(into: samples0, cIdx, w, h, depth)
+                from.predict(into: samples0, cIdx, w, h, depth, narrow)
                 if cIdx == 0 {
-                    veil_luma_bi(to, plane.stride, samples0, other.at, other.stride, w, h, other.mx, other.my, depth)
+                    veil_any_luma_bi(
+                        narrow, to, plane.stride, samples0, other.at, other.stride, w, h, other.mx, other.my, depth)
                 } else {
-                    veil_chroma_bi(to, plane.stride, samples0, other.at, other.stride, w, h, other.mx, other.my, depth)
+                    veil_any_chroma_bi(
+                        narrow, to, plane.stride, samples0, other.at, other.stride, w, h, other.mx, other.my, depth)
                 }
             } else if cIdx == 0 {
-                veil_luma_put(to, plane.stride, from.at, from.stride, w, h, from.mx, from.my, depth)
+                veil_any_luma_put(narrow, to, plane.stride, from.at, from.stride, w, h, from.mx, from.my, depth)
             } else {
-                veil_chroma_put(to, plane.stride, from.at, from.stride, w, h, from.mx, from.my, depth)
+                veil_any_chroma_put(narrow, to, plane.stride, from.at, from.stride, w, h, from.mx, from.my, depth)
             }
         }
     }
@@ -121,7 +125,7 @@ package final class MotionCompensation {
 
     /// Where a component's block is read in its reference, and the fractional vector.
     private struct Source {
-        let at: UnsafeMutablePointer<UInt16>
+        let at: UnsafeMutableRawPointer
         let stride: Int
         let mx: Int32
         let my: Int32
@@ -140,7 +144,7 @@ package final class MotionCompensation {
             let limit = plane.margin &- 8
             let xInt = min(max(x &+ (Int(mv.x) &>> bitsX), 0 &- limit), plane.width &+ limit &- w)
             let yInt = min(max(y &+ (Int(mv.y) &>> bitsY), 0 &- limit), plane.height &+ limit &- h)
-            at = plane.at(xInt, yInt)
+            at = plane.address(xInt, yInt)
             stride = plane.stride
             // Chroma vectors count eighths, also where chroma samples lie as close as luma samples.
             let most = cIdx == 0 ? 2 : 3
@@ -150,11 +154,13 @@ package final class MotionCompensation {
 
         /// predSamplesLX as the kernels keep it between them.
         @inline(__always)
-        func predict(into out: UnsafeMutablePointer<Int16>, _ cIdx: Int, _ w: Int32, _ h: Int32, _ depth: Int32) {
+        func predict(
+            into out: UnsafeMutablePointer<Int16>, _ cIdx: Int, _ w: Int32, _ h: Int32, _ depth: Int32, _ narrow: Bool
+        ) {
             if cIdx == 0 {
-                veil_luma_pred(out, at, stride, w, h, mx, my, depth)
+                veil_any_luma_pred(narrow, out, at, stride, w, h, mx, my, depth)
             } else {
-                veil_chroma_pred(out, at, stride, w, h, mx, my, depth)
+                veil_any_chroma_pred(narrow, out, at, stride, w, h, mx, my, depth)
             }
         }
     }

@@ -15,7 +15,6 @@ extension IntraPredictor {
         _ c: BlockContext, cIdx: Int, x: Int, y: Int, log2Size: Int, mode: Int, _ tools: IntraTools
     ) {
         let plane = c.plane(cIdx)
-        let at = plane.at(x, y)
         let shiftX = c.chromaFormat.shiftX(cIdx)
         let shiftY = c.chromaFormat.shiftY(cIdx)
         let n = 1 << log2Size
@@ -25,10 +24,10 @@ extension IntraPredictor {
             c, x: xLuma, y: yLuma, width: n << shiftX, height: n << shiftY, shiftX: shiftX, shiftY: shiftY)
         if c.constrainedIntra {
             references.gatherConstrained(
-                at, stride: plane.stride, n: n, available: available, bitDepth: c.bitDepth(cIdx), maps: c.maps,
-                x: xLuma, y: yLuma, shiftX: shiftX, shiftY: shiftY)
+                plane, x: x, y: y, n: n, available: available, bitDepth: c.bitDepth(cIdx), maps: c.maps, xLuma: xLuma,
+                yLuma: yLuma, shiftX: shiftX, shiftY: shiftY)
         } else {
-            references.gather(at, stride: plane.stride, n: n, available: available, bitDepth: c.bitDepth(cIdx))
+            references.gather(plane, x: x, y: y, n: n, available: available, bitDepth: c.bitDepth(cIdx))
         }
         // Chroma as luma where there is as much of it (8.4.4.2.3), but for what the reference samples of 32x32 luma
         // blocks and the edges of luma blocks have of their own.
@@ -38,6 +37,7 @@ extension IntraPredictor {
         let hasEdge = cIdx == 0 && log2Size < 5 && (mode == 1 || !tools.boundaryFilterDisabled)
         predict(
             mode: mode, log2Size: log2Size, bitDepth: c.bitDepth(cIdx), filters: filters,
-            strongSmoothing: c.strongIntraSmoothing && cIdx == 0, edge: hasEdge ? 1 : 0, to: at, stride: plane.stride)
+            strongSmoothing: c.strongIntraSmoothing && cIdx == 0, edge: hasEdge ? 1 : 0,
+            to: plane.address(x, y), stride: plane.stride, isNarrow: plane.isNarrow)
     }
 }

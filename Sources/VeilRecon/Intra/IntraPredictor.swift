@@ -13,12 +13,11 @@ package final class IntraPredictor {
     @inline(__always)
     package func predict(_ c: BlockContext, cIdx: Int, x: Int, y: Int, log2Size: Int, mode: Int) {
         let plane = c.plane(cIdx)
-        let at = plane.at(x, y)
         gather(c, cIdx: cIdx, x: x, y: y, log2Size: log2Size)
         predict(
             mode: mode, cIdx: cIdx, log2Size: log2Size, bitDepth: c.bitDepth(cIdx),
-            strongSmoothing: c.strongIntraSmoothing, to: at,
-            stride: plane.stride)
+            strongSmoothing: c.strongIntraSmoothing, to: plane.address(x, y), stride: plane.stride,
+            isNarrow: plane.isNarrow)
     }
 
     /// Collects the neighbouring samples of a block into `references`: once per block, whatever number of modes is
@@ -33,50 +32,49 @@ package final class IntraPredictor {
         let available = IntraAvailability(c, x: xLuma, y: yLuma, size: n &<< shift, shift: shift)
         if c.constrainedIntra {
             references.gatherConstrained(
-                plane.at(x, y), stride: plane.stride, n: n, available: available, bitDepth: c.bitDepth(cIdx),
-                maps: c.maps,
-                x: xLuma, y: yLuma, shiftX: shift, shiftY: shift)
+                plane, x: x, y: y, n: n, available: available, bitDepth: c.bitDepth(cIdx), maps: c.maps, xLuma: xLuma,
+                yLuma: yLuma, shiftX: shift, shiftY: shift)
         } else {
-            references.gather(
-                plane.at(x, y), stride: plane.stride, n: n, available: available, bitDepth: c.bitDepth(cIdx))
+            references.gather(plane, x: x, y: y, n: n, available: available, bitDepth: c.bitDepth(cIdx))
         }
     }
 
-    /// Predicts a block from the collected neighbours into any memory.
+    /// Predicts a block from the collected neighbours into any memory for samples of their size.
     @inline(__always)
     package func predict(
-        mode: Int, cIdx: Int, log2Size: Int, bitDepth: Int, strongSmoothing: Bool, to: UnsafeMutablePointer<UInt16>,
-        stride: Int
+        mode: Int, cIdx: Int, log2Size: Int, bitDepth: Int, strongSmoothing: Bool, to: UnsafeMutableRawPointer,
+        stride: Int, isNarrow: Bool = false
     ) {
         // Edge filters of DC, horizontal and vertical prediction (8.4.4.2.5, 8.4.4.2.6).
         predict(
             mode: mode, log2Size: log2Size, bitDepth: bitDepth,
             filters: cIdx == 0 && Self.filters(mode: mode, log2Size: log2Size), strongSmoothing: strongSmoothing,
-            edge: cIdx == 0 && log2Size < 5 ? 1 : 0, to: to, stride: stride)
+            edge: cIdx == 0 && log2Size < 5 ? 1 : 0, to: to, stride: stride, isNarrow: isNarrow)
     }
 
     @inline(__always)
     func predict(
         mode: Int, log2Size: Int, bitDepth: Int, filters: Bool, strongSmoothing: Bool, edge: Int32,
-        to: UnsafeMutablePointer<UInt16>, stride: Int
+        to: UnsafeMutableRawPointer, stride: Int, isNarrow: Bool
     ) {
         var left = references.left
         var top = references.top
         if filters {
             left = references.filteredLeft
             top = references.filteredTop
-            veil_intra_filter(
-                left, top, references.left, references.top, Int32(truncatingIfNeeded: log2Size),
+            veil_any_intra_filter(
+                isNarrow, left, top, references.left, references.top, Int32(truncatingIfNeeded: log2Size),
                 strongSmoothing ? 1 : 0,
                 Int32(truncatingIfNeeded: bitDepth))
         }
         let log2 = Int32(truncatingIfNeeded: log2Size)
         switch mode {
-        case 0: veil_intra_planar(to, stride, left, top, log2)
-        case 1: veil_intra_dc(to, stride, left, top, log2, edge)
+        case 0: veil_any_intra_planar(isNarrow, to, stride, left, top, log2)
+        case 1: veil_any_intra_dc(isNarrow, to, stride, left, top, log2, edge)
         default:
-            veil_intra_angular(
-                to, stride, left, top, log2, Int32(truncatingIfNeeded: mode), edge, Int32(truncatingIfNeeded: bitDepth))
+            veil_any_intra_angular(
+                isNarrow, to, stride, left, top, log2, Int32(truncatingIfNeeded: mode), edge,
+                Int32(truncatingIfNeeded: bitDepth))
         }
     }
 

@@ -1,43 +1,57 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// The neighbouring samples of a block (8.4.4.2.2), substituted where unavailable, and filtered (8.4.4.2.3) when the
 /// mode asks for it.
 ///
 /// `left[-1]` and `top[-1]` are both p[-1][-1]; left[y] is p[-1][y], top[x] is p[x][-1], up to twice the block size.
 package struct IntraReferences: @unchecked Sendable {
-    package let left: UnsafeMutablePointer<UInt16>
-    package let top: UnsafeMutablePointer<UInt16>
+    /// Sample 0 of each side, of as many bytes as those that were gathered.
+    package let left: UnsafeMutableRawPointer
+    package let top: UnsafeMutableRawPointer
     /// The filtered samples, valid after `filter`.
-    package let filteredLeft: UnsafeMutablePointer<UInt16>
-    package let filteredTop: UnsafeMutablePointer<UInt16>
+    package let filteredLeft: UnsafeMutableRawPointer
+    package let filteredTop: UnsafeMutableRawPointer
     /// p in the order of the substitution process, from p[-1][2N-1] by the corner to p[2N-1][-1].
-    private let path: UnsafeMutablePointer<UInt16>
-    private let memory: UnsafeMutablePointer<UInt16>
+    private let path: UnsafeMutableRawPointer
+    private let memory: UnsafeMutableRawPointer
 
-    private static let side = 192
+    /// Bytes for one side.
+    private static let side = 384
 
     package init() {
-        memory = UnsafeMutableRawPointer.allocate(byteCount: 6 * Self.side * 2, alignment: 64)
-            .bindMemory(to: UInt16.self, capacity: 6 * Self.side)
-        memory.initialize(repeating: 0, count: 6 * Self.side)
+        memory = .allocate(byteCount: 6 * Self.side, alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: 6 * Self.side)
         // Sample 0 of every side lies on a 64-byte boundary; kernels may read some samples beyond either end.
-        left = memory + 32
-        top = memory + (Self.side + 32)
-        filteredLeft = memory + (2 * Self.side + 32)
-        filteredTop = memory + (3 * Self.side + 32)
+        left = memory + 64
+        top = memory + (Self.side + 64)
+        filteredLeft = memory + (2 * Self.side + 64)
+        filteredTop = memory + (3 * Self.side + 64)
         path = memory + 4 * Self.side
     }
 
     package func deallocate() { memory.deallocate() }
 
-    /// Reads the neighbours of the block whose first sample is `at`, in a plane with the given row length. `n` is the
-    /// block size.
+    /// Reads the neighbours of the block of size `n` whose first sample is (x, y) of a plane.
     @inline(__always)
-    package func gather(
-        _ at: UnsafeMutablePointer<UInt16>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int
+    package func gather(_ plane: Plane, x: Int, y: Int, n: Int, available: IntraAvailability, bitDepth: Int) {
+        if plane.isNarrow {
+            gather(
+                plane.samples(x, y, as: UInt8.self), stride: plane.stride, n: n, available: available,
+                bitDepth: bitDepth)
+        } else {
+            gather(
+                plane.samples(x, y, as: UInt16.self), stride: plane.stride, n: n, available: available,
+                bitDepth: bitDepth)
+        }
+    }
+
+    @inline(__always)
+    private func gather<Sample: UnsignedInteger & FixedWidthInteger>(
+        _ at: UnsafeMutablePointer<Sample>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int
     ) {
-        let left = left
-        let top = top
+        let left = left.assumingMemoryBound(to: Sample.self)
+        let top = top.assumingMemoryBound(to: Sample.self)
         let above = at - stride
         let across = a.top &+ a.topRight
         if a.top != 0 {
@@ -56,14 +70,14 @@ package struct IntraReferences: @unchecked Sendable {
             from += 4 &* stride
             y &+= 4
         }
-        var corner: UInt16 = 0
+        var corner: Sample = 0
         if a.corner { corner = above[-1] }
         // Substitution: the first sample available on the way from bottom left to top right stands for those before
         // it, and every later gap repeats the sample before it.
         if a.left == 0 {
             if !a.corner {
                 corner =
-                    a.top != 0 ? top[0] : a.topRight != 0 ? top[n] : UInt16(truncatingIfNeeded: 1 &<< (bitDepth &- 1))
+                    a.top != 0 ? top[0] : a.topRight != 0 ? top[n] : Sample(truncatingIfNeeded: 1 &<< (bitDepth &- 1))
             }
             left.update(repeating: corner, count: 2 &* n)
         } else {
@@ -80,13 +94,30 @@ package struct IntraReferences: @unchecked Sendable {
     }
 
     /// The same under constrained_intra_pred_flag: samples of inter-predicted blocks are not available.
-    /// `x`, `y` is the block's luma position; `shiftX`, `shiftY` are 1 for 4:2:0 chroma.
+    /// `xLuma`, `yLuma` is the block's luma position; `shiftX`, `shiftY` are 1 for 4:2:0 chroma.
     package func gatherConstrained(
-        _ at: UnsafeMutablePointer<UInt16>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int,
+        _ plane: Plane, x: Int, y: Int, n: Int, available: IntraAvailability, bitDepth: Int, maps: PictureMaps,
+        xLuma: Int, yLuma: Int, shiftX: Int, shiftY: Int
+    ) {
+        if plane.isNarrow {
+            gatherConstrained(
+                plane.samples(x, y, as: UInt8.self), stride: plane.stride, n: n, available: available,
+                bitDepth: bitDepth, maps: maps, x: xLuma, y: yLuma, shiftX: shiftX, shiftY: shiftY)
+        } else {
+            gatherConstrained(
+                plane.samples(x, y, as: UInt16.self), stride: plane.stride, n: n, available: available,
+                bitDepth: bitDepth, maps: maps, x: xLuma, y: yLuma, shiftX: shiftX, shiftY: shiftY)
+        }
+    }
+
+    private func gatherConstrained<Sample: UnsignedInteger & FixedWidthInteger>(
+        _ at: UnsafeMutablePointer<Sample>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int,
         maps: PictureMaps, x: Int, y: Int, shiftX: Int, shiftY: Int
     ) {
         let total = 4 * n + 1
-        let path = path
+        let path = path.assumingMemoryBound(to: Sample.self)
+        let left = left.assumingMemoryBound(to: Sample.self)
+        let top = top.assumingMemoryBound(to: Sample.self)
         let width8 = maps.width8
         let flags = maps.cuFlags
         func isIntra(_ px: Int, _ py: Int) -> Bool { flags[(py >> 3) * width8 + (px >> 3)] & PictureMaps.intra != 0 }
@@ -94,7 +125,7 @@ package struct IntraReferences: @unchecked Sendable {
         var first = -1
         var last = -1
         // Fills the gap since the last available sample, or before the first one, as soon as it is known.
-        func put(_ index: Int, _ value: UInt16) {
+        func put(_ index: Int, _ value: Sample) {
             if first < 0 {
                 first = index
                 path.update(repeating: value, count: index)
@@ -123,7 +154,7 @@ package struct IntraReferences: @unchecked Sendable {
             unit += 1
         }
         if first < 0 {
-            path.update(repeating: UInt16(1 << (bitDepth - 1)), count: total)
+            path.update(repeating: Sample(1 << (bitDepth - 1)), count: total)
         } else if last < total - 1 {
             (path + (last + 1)).update(repeating: path[last], count: total - 1 - last)
         }

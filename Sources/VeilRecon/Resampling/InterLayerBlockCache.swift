@@ -18,17 +18,17 @@ package final class InterLayerBlockCache {
         var planes: (Plane, Plane, Plane)
     }
 
-    private let memory: UnsafeMutablePointer<UInt16>
+    /// Of samples of either size.
+    private let memory: UnsafeMutableRawPointer
     private let entries: UnsafeMutablePointer<Slot>
     @exclusivity(unchecked) private var last = 0
 
     /// - Parameter slots: direct reference layers used in one CTU, as many as are remembered.
     package init(slots: Int = 4) {
         self.slots = slots
-        memory = UnsafeMutableRawPointer.allocate(byteCount: slots * Self.samples * 2, alignment: 64)
-            .bindMemory(to: UInt16.self, capacity: slots * Self.samples)
-        memory.initialize(repeating: 0, count: slots * Self.samples)
-        let empty = Plane(origin: memory, stride: 0, width: 0, height: 0, margin: 0)
+        memory = .allocate(byteCount: slots * Self.samples * 2, alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: slots * Self.samples * 2)
+        let empty = Plane(base: memory, isNarrow: false, stride: 0, width: 0, height: 0, margin: 0)
         entries = .allocate(capacity: slots)
         entries.initialize(repeating: Slot(planes: (empty, empty, empty)), count: slots)
     }
@@ -46,14 +46,14 @@ package final class InterLayerBlockCache {
     }
 
     /// Planes for a CTB at luma position (x, y), to be filled: only its own samples exist, at the positions that they
-    /// have in `frame`.
+    /// have in `frame`, and of their size.
     func next(producer: Int, ctb: Int, x: Int, y: Int, frame: FrameBuffer) -> (Plane, Plane, Plane) {
         last = (last + 1) % slots
-        let base = memory + last * Self.samples
+        let base = memory + last * Self.samples * 2
         func plane(_ like: Plane, _ start: Int, _ stride: Int, _ x: Int, _ y: Int) -> Plane {
             Plane(
-                origin: base + (start - y * stride - x), stride: stride, width: like.width, height: like.height,
-                margin: like.margin)
+                base: base + (start - y * stride - x) * like.bytesPerSample, isNarrow: like.isNarrow, stride: stride,
+                width: like.width, height: like.height, margin: like.margin)
         }
         let planes = (
             plane(frame.planes.0, 0, Self.lumaStride, x, y),

@@ -51,11 +51,11 @@ package final class InterLayerProducer: @unchecked Sendable {
     deinit { made.deallocate() }
 
     /// An inter-layer reference picture of the size of `grid` that takes what it needs from `source` as it goes.
-    /// `motion` off: the layers have no inter-layer motion prediction.
+    /// `isNarrow`: its samples have one byte, as those of the pictures predicted from it. `motion` off: the layers have
+    /// no inter-layer motion prediction.
     package static func picture(
         _ reference: InterLayerReference, from source: CodedPicture, grid: CTBGrid, poc: Int32, bitDepthLuma: Int,
-        bitDepthChroma: Int,
-        motion wantsMotion: Bool
+        bitDepthChroma: Int, isNarrow: Bool = false, motion wantsMotion: Bool
     ) -> CodedPicture {
         let p = reference.parameters
         precondition(
@@ -65,12 +65,13 @@ package final class InterLayerProducer: @unchecked Sendable {
         let hasMotion = wantsMotion && source.motion !== MotionField.none
         let isAlias =
             p.isIdentity && source.frame.bitDepthLuma == bitDepthLuma && source.frame.bitDepthChroma == bitDepthChroma
+            && source.frame.isNarrow == isNarrow
         let frame =
             isAlias
             ? source.frame
             : FrameBuffer(
                 width: p.width, height: p.height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma,
-                isPooled: false)
+                isNarrow: isNarrow, isPooled: false)
         let motion =
             isAlias && hasMotion
             ? source.motion : MotionField(width: p.width, height: p.height, ctbLog2Size: 4, clears: false)

@@ -99,21 +99,43 @@ package final class InterLayerReference: @unchecked Sendable {
 
     private func copy(_ source: CodedPicture, _ target: FrameView, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int)
     {
-        let shift = cIdx == 0 ? 0 : 1
         let from = source.frame.plane(cIdx)
         let to = target.plane(cIdx)
-        let up = UInt16(max(target.bitDepth(cIdx) - source.frame.bitDepth(cIdx), 0))
+        let shift = cIdx == 0 ? 0 : 1
+        let depths = (source.frame.bitDepth(cIdx), target.bitDepth(cIdx))
+        func copy<A: UnsignedInteger & FixedWidthInteger, B: UnsignedInteger & FixedWidthInteger>(_: A.Type, _: B.Type)
+        {
+            Self.copy(
+                from.samples(x >> shift, y >> shift, as: A.self), from.stride,
+                to.samples(x >> shift, y >> shift, as: B.self), to.stride, width: width >> shift,
+                height: height >> shift, depths)
+        }
+        switch (from.isNarrow, to.isNarrow) {
+        case (false, false): copy(UInt16.self, UInt16.self)
+        case (true, false): copy(UInt8.self, UInt16.self)
+        case (false, true): copy(UInt16.self, UInt8.self)
+        case (true, true): copy(UInt8.self, UInt8.self)
+        }
+    }
+
+    private static func copy<A: UnsignedInteger & FixedWidthInteger, B: UnsignedInteger & FixedWidthInteger>(
+        _ from: UnsafeMutablePointer<A>, _ fromStride: Int, _ to: UnsafeMutablePointer<B>, _ toStride: Int, width: Int,
+        height: Int, _ depths: (Int, Int)
+    ) {
+        let up = UInt16(max(depths.1 - depths.0, 0))
         // To fewer bits as the filters of equal positions round (equations H-38 and H-40).
-        let down = UInt16(max(source.frame.bitDepth(cIdx) - target.bitDepth(cIdx), 0))
+        let down = UInt16(max(depths.0 - depths.1, 0))
         let half: UInt16 = down > 0 ? 1 << (down - 1) : 0
-        let largest = UInt16(1 << target.bitDepth(cIdx) - 1)
-        for row in (y >> shift)..<((y + height) >> shift) {
-            let a = from.at(x >> shift, row)
-            let b = to.at(x >> shift, row)
+        let largest = UInt16(1 << depths.1 - 1)
+        for row in 0..<height {
+            let a = from + row * fromStride
+            let b = to + row * toStride
             if down == 0 {
-                for i in 0..<(width >> shift) { b[i] = a[i] &<< up }
+                for i in 0..<width { b[i] = B(truncatingIfNeeded: UInt16(truncatingIfNeeded: a[i]) &<< up) }
             } else {
-                for i in 0..<(width >> shift) { b[i] = min((a[i] &+ half) &>> down, largest) }
+                for i in 0..<width {
+                    b[i] = B(truncatingIfNeeded: min((UInt16(truncatingIfNeeded: a[i]) &+ half) &>> down, largest))
+                }
             }
         }
     }
@@ -140,17 +162,16 @@ package final class InterLayerReference: @unchecked Sendable {
             // Rows before the first that exists; of a block wholly above the reference all are copies of its first row.
             let lead = min(max(firstReal - first, 0), last - first)
             let count = lastReal - firstReal + 1
-            (chroma ? veil_resample_h_chroma : veil_resample_h_luma)(
-                lines + lead * stride, stride, from.row(firstReal), from.stride, Int32(width), Int32(count),
-                axisX.position + x,
-                axisX.phase + x, Int32(refDepth - 8))
+            (chroma ? veil_any_resample_h_chroma : veil_any_resample_h_luma)(
+                from.isNarrow, lines + lead * stride, stride, from.address(0, firstReal), from.stride, Int32(width),
+                Int32(count), axisX.position + x, axisX.phase + x, Int32(refDepth - 8))
             for i in 0..<lead { (lines + i * stride).update(from: lines + lead * stride, count: width) }
             for i in (lead + count)..<max(last - first + 1, lead + count) {
                 (lines + i * stride).update(from: lines + (lead + count - 1) * stride, count: width)
             }
-            (chroma ? veil_resample_v_chroma : veil_resample_v_luma)(
-                to.at(x, y), to.stride, lines - first * stride, stride, Int32(width), Int32(height), axisY.position + y,
-                axisY.phase + y, Int32(depth))
+            (chroma ? veil_any_resample_v_chroma : veil_any_resample_v_luma)(
+                to.isNarrow, to.address(x, y), to.stride, lines - first * stride, stride, Int32(width), Int32(height),
+                axisY.position + y, axisY.phase + y, Int32(depth))
         }
     }
 

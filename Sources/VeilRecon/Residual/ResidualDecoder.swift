@@ -138,9 +138,8 @@ package final class ResidualDecoder {
 
     /// Adds the residual of a block given by its non-zero levels to the prediction at `to`.
     package func add(
-        _ r: ResidualBlock, _ coefficients: UnsafePointer<CoefficientEntry>, to: UnsafeMutablePointer<UInt16>,
-        stride: Int, cIdx: Int,
-        log2Size: Int, kind: ResidualKind, _ p: ResidualParameters
+        _ r: ResidualBlock, _ coefficients: UnsafePointer<CoefficientEntry>, to: UnsafeMutableRawPointer, stride: Int,
+        isNarrow: Bool = false, cIdx: Int, log2Size: Int, kind: ResidualKind, _ p: ResidualParameters
     ) {
         let entries = coefficients + Int(r.start)
         let count = Int(r.count)
@@ -148,7 +147,7 @@ package final class ResidualDecoder {
         let bitDepth = p.bitDepth(cIdx)
         if kind == .bypass {
             for i in 0..<count {
-                addSample(to, stride, log2Size, Int(entries[i].position), Int(entries[i].level), bitDepth)
+                addSample(to, stride, isNarrow, log2Size, Int(entries[i].position), Int(entries[i].level), bitDepth)
             }
             return
         }
@@ -159,7 +158,7 @@ package final class ResidualDecoder {
             for i in 0..<count {
                 let position = Int(entries[i].position)
                 let d = Int(scaler(entries[i].level, position)) &<< (5 &+ log2Size)
-                addSample(to, stride, log2Size, position, (d &+ (1 &<< (down &- 1))) &>> down, bitDepth)
+                addSample(to, stride, isNarrow, log2Size, position, (d &+ (1 &<< (down &- 1))) &>> down, bitDepth)
             }
             return
         }
@@ -179,27 +178,30 @@ package final class ResidualDecoder {
                 block[position] = scaler(entries[i].level, position)
             }
         }
-        transform(used: used, isDST: isDST, to: to, stride: stride, log2Size: log2Size, bitDepth: bitDepth)
+        transform(
+            used: used, isDST: isDST, to: to, stride: stride, isNarrow: isNarrow, log2Size: log2Size, bitDepth: bitDepth
+        )
     }
 
     /// The same for a dense raster block of levels, as an encoder has them. The levels must be those that will be
     /// coded.
     package func add(
-        levels: UnsafePointer<Int16>, to: UnsafeMutablePointer<UInt16>, stride: Int, cIdx: Int, log2Size: Int,
-        kind: ResidualKind,
-        _ p: ResidualParameters
+        levels: UnsafePointer<Int16>, to: UnsafeMutableRawPointer, stride: Int, isNarrow: Bool = false, cIdx: Int,
+        log2Size: Int, kind: ResidualKind, _ p: ResidualParameters
     ) {
         let bitDepth = p.bitDepth(cIdx)
         let samples = 1 &<< (2 &* log2Size)
         let scaler = Scaler(p, cIdx: cIdx, log2Size: log2Size, transformSkip: kind == .transformSkip)
         switch kind {
         case .bypass:
-            for i in 0..<samples where levels[i] != 0 { addSample(to, stride, log2Size, i, Int(levels[i]), bitDepth) }
+            for i in 0..<samples where levels[i] != 0 {
+                addSample(to, stride, isNarrow, log2Size, i, Int(levels[i]), bitDepth)
+            }
         case .transformSkip:
             let down = 20 &- bitDepth
             for i in 0..<samples where levels[i] != 0 {
                 let d = Int(scaler(levels[i], i)) &<< (5 &+ log2Size)
-                addSample(to, stride, log2Size, i, (d &+ (1 &<< (down &- 1))) &>> down, bitDepth)
+                addSample(to, stride, isNarrow, log2Size, i, (d &+ (1 &<< (down &- 1))) &>> down, bitDepth)
             }
         case .transform:
             var used = 0
@@ -209,30 +211,37 @@ package final class ResidualDecoder {
             }
             // A block without levels has no residual, which the all-zero transform agrees with.
             transform(
-                used: used, isDST: log2Size == 2 && cIdx == 0 && p.isIntra, to: to, stride: stride, log2Size: log2Size,
+                used: used, isDST: log2Size == 2 && cIdx == 0 && p.isIntra, to: to, stride: stride, isNarrow: isNarrow,
+                log2Size: log2Size,
                 bitDepth: bitDepth)
         }
     }
 
     @inline(__always)
     private func addSample(
-        _ to: UnsafeMutablePointer<UInt16>, _ stride: Int, _ log2Size: Int, _ position: Int, _ residual: Int,
-        _ bitDepth: Int
+        _ to: UnsafeMutableRawPointer, _ stride: Int, _ isNarrow: Bool, _ log2Size: Int, _ position: Int,
+        _ residual: Int, _ bitDepth: Int
     ) {
-        let at = to + ((position &>> log2Size) &* stride &+ (position & ((1 &<< log2Size) &- 1)))
-        at.pointee = UInt16(truncatingIfNeeded: min((1 &<< bitDepth) &- 1, max(0, Int(at.pointee) &+ residual)))
+        let at = (position &>> log2Size) &* stride &+ (position & ((1 &<< log2Size) &- 1))
+        func add<Sample: UnsignedInteger & FixedWidthInteger>(_ type: Sample.Type) {
+            let sample = to.assumingMemoryBound(to: type) + at
+            sample.pointee = Sample(
+                truncatingIfNeeded: min((1 &<< bitDepth) &- 1, max(0, Int(sample.pointee) &+ residual)))
+        }
+        if isNarrow { add(UInt8.self) } else { add(UInt16.self) }
     }
 
     /// Transforms and clears `block`. `used` is the union of the bits of all positions in use: no coefficient lies
     /// beyond its column and row.
     @inline(__always)
     private func transform(
-        used: Int, isDST: Bool, to: UnsafeMutablePointer<UInt16>, stride: Int, log2Size: Int, bitDepth: Int
+        used: Int, isDST: Bool, to: UnsafeMutableRawPointer, stride: Int, isNarrow: Bool, log2Size: Int, bitDepth: Int
     ) {
         let size = 1 &<< log2Size
         if used == 0 && !isDST {
-            veil_idct_dc_add(
-                to, stride, Int32(block[0]), Int32(truncatingIfNeeded: size), Int32(truncatingIfNeeded: bitDepth))
+            veil_any_idct_dc_add(
+                isNarrow, to, stride, Int32(block[0]), Int32(truncatingIfNeeded: size),
+                Int32(truncatingIfNeeded: bitDepth))
             block[0] = 0
             return
         }
@@ -242,9 +251,9 @@ package final class ResidualDecoder {
         let y = Int32(truncatingIfNeeded: maxY)
         let depth = Int32(truncatingIfNeeded: bitDepth)
         if isDST {
-            veil_idst4_add(to, stride, block, x, y, depth)
+            veil_any_idst4_add(isNarrow, to, stride, block, x, y, depth)
         } else {
-            veil_idct_add(to, stride, block, Int32(truncatingIfNeeded: log2Size), x, y, depth)
+            veil_any_idct_add(isNarrow, to, stride, block, Int32(truncatingIfNeeded: log2Size), x, y, depth)
         }
         block.update(repeating: 0, count: (maxY &+ 1) &<< log2Size)
     }

@@ -16,11 +16,11 @@ package final class SampleAdaptiveOffset {
     private let bitDepth: (Int, Int)
     private let chromaFormat: ChromaFormat
     /// Per component: deblocked last line of the previous CTB row, and of the current one. Sample -1 exists.
-    private let lines: UnsafeMutablePointer<UInt16>
+    private let lines: UnsafeMutableRawPointer
     private let lineStride: Int
     private let state: UnsafeMutablePointer<State>
     /// A CTB with one sample around it.
-    private let scratch: UnsafeMutablePointer<UInt16>
+    private let scratch: UnsafeMutableRawPointer
     private static let scratchStride = 96
     /// Where sample (0, 0) lies: rows begin 64-byte aligned.
     private static let scratchOrigin = scratchStride + 32
@@ -29,7 +29,7 @@ package final class SampleAdaptiveOffset {
         /// Which half of `lines` holds the previous row.
         var odd = false
         /// Right column of the previous CTB before it was modified.
-        var column: UnsafeMutablePointer<UInt16>
+        var column: UnsafeMutableRawPointer
         var columnIsValid = false
         /// SaoOffsetVal[1...4] of the block at hand.
         var offsets: UnsafeMutablePointer<Int16>
@@ -45,15 +45,16 @@ package final class SampleAdaptiveOffset {
         bitDepth = (frame.bitDepthLuma, frame.bitDepthChroma)
         chromaFormat = frame.chromaFormat
         lineStride = (frame.width + 64 + 31) & ~31
-        lines = .allocate(capacity: lineStride * 6)
-        lines.initialize(repeating: 0, count: lineStride * 6)
-        let samples = Self.scratchStride * 68
-        scratch = UnsafeMutableRawPointer.allocate(byteCount: samples * 2, alignment: 64)
-            .bindMemory(to: UInt16.self, capacity: samples)
-        scratch.initialize(repeating: 0, count: samples)
+        // Of samples of either size.
+        func memory(samples: Int) -> UnsafeMutableRawPointer {
+            let memory = UnsafeMutableRawPointer.allocate(byteCount: samples * 2, alignment: 64)
+            memory.initializeMemory(as: UInt8.self, repeating: 0, count: samples * 2)
+            return memory
+        }
+        lines = memory(samples: lineStride * 6)
+        scratch = memory(samples: Self.scratchStride * 68)
+        let column = memory(samples: 64)
         state = .allocate(capacity: 1)
-        let column = UnsafeMutablePointer<UInt16>.allocate(capacity: 64)
-        column.initialize(repeating: 0, count: 64)
         let offsets = UnsafeMutablePointer<Int16>.allocate(capacity: 4)
         offsets.initialize(repeating: 0, count: 4)
         state.initialize(to: State(column: column, offsets: offsets))
@@ -67,13 +68,17 @@ package final class SampleAdaptiveOffset {
         state.deallocate()
     }
 
-    private func line(_ cIdx: Int, odd: Bool) -> UnsafeMutablePointer<UInt16> {
-        lines + ((cIdx * 2 + (odd ? 1 : 0)) * lineStride + 32)
+    private func line<Sample>(_ cIdx: Int, odd: Bool) -> UnsafeMutablePointer<Sample> {
+        lines.assumingMemoryBound(to: Sample.self) + ((cIdx * 2 + (odd ? 1 : 0)) * lineStride + 32)
     }
 
     /// Filters a CTB row; rows come in order. The row and the one below must be deblocked, to the last line the
     /// latter may change.
     package func filter(ctbRow: Int) {
+        if planes.0.isNarrow { filter(ctbRow, UInt8.self) } else { filter(ctbRow, UInt16.self) }
+    }
+
+    private func filter<Sample: UnsignedInteger & FixedWidthInteger>(_ ctbRow: Int, _ type: Sample.Type) {
         let odd = state.pointee.odd
         for cIdx in 0..<chromaFormat.planeCount {
             let plane = cIdx == 0 ? planes.0 : cIdx == 1 ? planes.1 : planes.2
@@ -81,9 +86,9 @@ package final class SampleAdaptiveOffset {
             let log2Height = grid.log2CtbSize - chromaFormat.shiftY(cIdx)
             let y0 = ctbRow << log2Height
             let height = min(1 << log2Height, plane.height - y0)
-            let above = line(cIdx, odd: !odd)
-            let current = line(cIdx, odd: odd)
-            current.update(from: plane.row(y0 + height - 1), count: plane.width)
+            let above: UnsafeMutablePointer<Sample> = line(cIdx, odd: !odd)
+            let current: UnsafeMutablePointer<Sample> = line(cIdx, odd: odd)
+            current.update(from: plane.samples(0, y0 + height - 1, as: type), count: plane.width)
             state.pointee.columnIsValid = false
             for column in 0..<grid.widthInCtbs {
                 let rs = ctbRow * grid.widthInCtbs + column
@@ -98,9 +103,9 @@ package final class SampleAdaptiveOffset {
         cIdx == 0 ? ctbs[rs].sao.components.0 : cIdx == 1 ? ctbs[rs].sao.components.1 : ctbs[rs].sao.components.2
     }
 
-    private func block(
+    private func block<Sample: UnsignedInteger & FixedWidthInteger>(
         _ rs: Int, _ column: Int, cIdx: Int, plane: Plane, log2: Int, y0: Int, height: Int,
-        above: UnsafeMutablePointer<UInt16>
+        above: UnsafeMutablePointer<Sample>
     ) {
         let p = component(rs, cIdx)
         let leftIsKept = state.pointee.columnIsValid
@@ -118,11 +123,12 @@ package final class SampleAdaptiveOffset {
         offsets[3] = p.offsets.3 << Int16(up)
         let x0 = column << log2
         let width = min(1 << log2, plane.width - x0)
-        let at = plane.at(x0, y0)
+        let at = plane.samples(x0, y0, as: Sample.self)
         let isEdge = p.saoTypeIdx == 2
         let protects = ctbs[rs].hasNoFilter
         let stride = plane.stride
-        let copy = scratch + Self.scratchOrigin
+        let copy = scratch.assumingMemoryBound(to: Sample.self) + Self.scratchOrigin
+        let kept = state.pointee.column.assumingMemoryBound(to: Sample.self)
         let copyStride = Self.scratchStride
         if isEdge || protects {
             (copy - copyStride - 1).update(from: above + x0 - 1, count: width + 2)
@@ -130,24 +136,26 @@ package final class SampleAdaptiveOffset {
                 (copy + y * copyStride - 1).update(from: at + y * stride - 1, count: width + 2)
             }
             if leftIsKept {
-                for y in 0..<height { copy[y * copyStride - 1] = state.pointee.column[y] }
+                for y in 0..<height { copy[y * copyStride - 1] = kept[y] }
             }
         }
         // The next CTB may need this one's right column as it is now.
         if column + 1 < grid.widthInCtbs && component(rs + 1, cIdx).saoTypeIdx == 2 {
-            for y in 0..<height { state.pointee.column[y] = at[y * stride + width - 1] }
+            for y in 0..<height { kept[y] = at[y * stride + width - 1] }
             state.pointee.columnIsValid = true
         }
         if isEdge {
-            veil_sao_edge(
-                at, stride, copy, copyStride, Int32(width), Int32(height), Int32(p.saoEoClass), offsets, Int32(depth))
+            veil_any_sao_edge(
+                plane.isNarrow, at, stride, copy, copyStride, Int32(width), Int32(height), Int32(p.saoEoClass), offsets,
+                Int32(depth))
             let across = slice._withUnsafeGuaranteedRef { $0.constants.loopFilterAcrossTilesEnabledFlag }
             restoreBorders(
                 rs, column, at, stride, copy, copyStride, width, height, Int(p.saoEoClass), acrossTiles: across,
                 isLastRow: rs + grid.widthInCtbs >= grid.count)
         } else {
-            veil_sao_band(
-                at, stride, at, stride, Int32(width), Int32(height), Int32(p.saoBandPosition), offsets, Int32(depth))
+            veil_any_sao_band(
+                plane.isNarrow, at, stride, at, stride, Int32(width), Int32(height), Int32(p.saoBandPosition), offsets,
+                Int32(depth))
         }
         if protects { restoreUnfiltered(cIdx, x0: x0, y0: y0, at, stride, copy, copyStride, width, height) }
     }
@@ -165,10 +173,10 @@ package final class SampleAdaptiveOffset {
     }
 
     /// Gives border samples whose neighbour may not be used their deblocked value again (edgeIdx 0).
-    private func restoreBorders(
-        _ rs: Int, _ column: Int, _ at: UnsafeMutablePointer<UInt16>, _ stride: Int,
-        _ copy: UnsafeMutablePointer<UInt16>,
-        _ copyStride: Int, _ width: Int, _ height: Int, _ eoClass: Int, acrossTiles: Bool, isLastRow: Bool
+    private func restoreBorders<Sample>(
+        _ rs: Int, _ column: Int, _ at: UnsafeMutablePointer<Sample>, _ stride: Int,
+        _ copy: UnsafeMutablePointer<Sample>, _ copyStride: Int, _ width: Int, _ height: Int, _ eoClass: Int,
+        acrossTiles: Bool, isLastRow: Bool
     ) {
         let w = grid.widthInCtbs
         let hasLeft = column > 0
@@ -207,10 +215,9 @@ package final class SampleAdaptiveOffset {
     }
 
     /// Restores lossless and unfiltered PCM blocks.
-    private func restoreUnfiltered(
-        _ cIdx: Int, x0: Int, y0: Int, _ at: UnsafeMutablePointer<UInt16>, _ stride: Int,
-        _ copy: UnsafeMutablePointer<UInt16>,
-        _ copyStride: Int, _ width: Int, _ height: Int
+    private func restoreUnfiltered<Sample>(
+        _ cIdx: Int, x0: Int, y0: Int, _ at: UnsafeMutablePointer<Sample>, _ stride: Int,
+        _ copy: UnsafeMutablePointer<Sample>, _ copyStride: Int, _ width: Int, _ height: Int
     ) {
         let log2X = 3 - chromaFormat.shiftX(cIdx)
         let log2Y = 3 - chromaFormat.shiftY(cIdx)
