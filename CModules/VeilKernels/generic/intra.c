@@ -2,6 +2,8 @@
 // Intra sample prediction (8.4.4.2.3 to 8.4.4.2.6), plain path.
 #include "../kernels_internal.h"
 
+#include <string.h>
+
 #if VEIL_SAMPLE_BITS == 16
 // Table 8-5: intraPredAngle by mode.
 const int8_t veil_intra_angles[35] = {0, 0, 32, 26, 21, 17, 13, 9, 5, 2, 0, -2, -5, -9, -13, -17, -21, -26, -32, -26,
@@ -11,13 +13,33 @@ const int16_t veil_intra_inverse_angles[15] = {
     -4096, -1638, -910, -630, -482, -390, -315, -256, -315, -390, -482, -630, -910, -1638, -4096};
 #endif
 
-static void planar(sample *dst, ptrdiff_t stride, const sample *left, const sample *top, int log2Size) {
-    int n = 1 << log2Size;
+// What sums of products with 32 fit: so compilers keep as many samples in a register as can be.
+#if VEIL_SAMPLE_BITS == 8
+typedef uint16_t product;
+#else
+typedef uint32_t product;
+#endif
+
+// Of a size that is known when this is compiled.
+VEIL_INLINE void planar_of(sample *dst, ptrdiff_t stride, const sample *left, const sample *top, int log2Size) {
+    const int n = 1 << log2Size;
     for (int y = 0; y < n; y++, dst += stride) {
+        product first = (product)((y + 1) * left[n] + n), l = left[y], right = top[n], down = (product)(n - 1 - y);
         for (int x = 0; x < n; x++) {
-            int sum = (n - 1 - x) * left[y] + (x + 1) * top[n] + (n - 1 - y) * top[x] + (y + 1) * left[n] + n;
+            product sum = (product)(first + (product)((product)(n - 1 - x) * l));
+            sum = (product)(sum + (product)((product)(x + 1) * right));
+            sum = (product)(sum + (product)(down * top[x]));
             dst[x] = (sample)(sum >> (log2Size + 1));
         }
+    }
+}
+
+static void planar(sample *dst, ptrdiff_t stride, const sample *left, const sample *top, int log2Size) {
+    switch (log2Size) {
+    case 2: planar_of(dst, stride, left, top, 2); break;
+    case 3: planar_of(dst, stride, left, top, 3); break;
+    case 4: planar_of(dst, stride, left, top, 4); break;
+    default: planar_of(dst, stride, left, top, 5); break;
     }
 }
 
@@ -37,6 +59,34 @@ static void dc(sample *dst, ptrdiff_t stride, const sample *left, const sample *
     }
 }
 
+// A block whose rows lie along `ref`, of a size that is known when this is compiled.
+VEIL_INLINE void project(sample *dst, ptrdiff_t stride, const sample *ref, int angle, int n) {
+    for (int j = 0; j < n; j++, dst += stride) {
+        int sum = (j + 1) * angle;
+        product b = sum & 31, a = (product)(32 - b);
+        const sample *r = ref + (sum >> 5) + 1;
+        if (!b) {
+            memcpy(dst, r, (size_t)n * sizeof *dst);
+            continue;
+        }
+        for (int i = 0; i < n; i++) {
+            dst[i] = (sample)((product)((product)(a * r[i]) + (product)(b * r[i + 1]) + 16) >> 5);
+        }
+    }
+}
+
+VEIL_INLINE void project_of(sample *dst, ptrdiff_t stride, const sample *ref, int angle, int n, int vertical) {
+    if (vertical) {
+        project(dst, stride, ref, angle, n);
+        return;
+    }
+    sample turned[32 * 32];
+    project(turned, n, ref, angle, n);
+    for (int y = 0; y < n; y++, dst += stride) {
+        for (int x = 0; x < n; x++) dst[x] = turned[x * n + y];
+    }
+}
+
 static void angular(sample *dst, ptrdiff_t stride, const sample *left, const sample *top, int log2Size, int mode,
     int edge, int bitDepth) {
     int n = 1 << log2Size;
@@ -52,16 +102,14 @@ static void angular(sample *dst, ptrdiff_t stride, const sample *left, const sam
         int first = (n * angle) >> 5;
         for (int x = first < -1 ? first : 0; x < 0; x++) ref[x] = side[-1 + ((x * inverse + 128) >> 8)];
     }
-    ptrdiff_t along = vertical ? 1 : stride, across = vertical ? stride : 1;
-    for (int j = 0; j < n; j++) {
-        int index = ((j + 1) * angle) >> 5, fraction = ((j + 1) * angle) & 31;
-        const sample *r = ref + index + 1;
-        for (int i = 0; i < n; i++) {
-            int v = fraction ? ((32 - fraction) * r[i] + fraction * r[i + 1] + 16) >> 5 : r[i];
-            dst[j * across + i * along] = (sample)v;
-        }
+    switch (log2Size) {
+    case 2: project_of(dst, stride, ref, angle, 4, vertical); break;
+    case 3: project_of(dst, stride, ref, angle, 8, vertical); break;
+    case 4: project_of(dst, stride, ref, angle, 16, vertical); break;
+    default: project_of(dst, stride, ref, angle, 32, vertical); break;
     }
     if (angle == 0 && edge) {
+        ptrdiff_t across = vertical ? stride : 1;
         for (int j = 0; j < n; j++) {
             dst[j * across] = veil_clip_sample(main[0] + ((side[j] - side[-1]) >> 1), bitDepth);
         }
