@@ -176,13 +176,19 @@ package struct SAOParameters: Equatable, Sendable {
 }
 
 /// The records of one CTU. Capacities fit a 64x64 CTU of the smallest blocks. Not thread-safe: one per worker, which
-/// is also why the counters go without run-time exclusivity checks (they are touched for every block).
+/// is also why the counters lie in memory of their own, without run-time exclusivity checks: they are touched for every
+/// block, by other modules.
 package final class CodingTreeUnit {
     /// Raster-scan address and luma position.
-    @exclusivity(unchecked) package var ctbAddrRs = 0
-    @exclusivity(unchecked) package var xCtb = 0
-    @exclusivity(unchecked) package var yCtb = 0
-    @exclusivity(unchecked) package var sao = SAOParameters()
+    @inlinable package var ctbAddrRs: Int { counters[6] }
+    @inlinable package var xCtb: Int { counters[7] }
+    @inlinable package var yCtb: Int { counters[8] }
+    @inlinable package var sao: SAOParameters {
+        @inline(__always) unsafeAddress { UnsafePointer(saoStorage) }
+        @inline(__always) unsafeMutableAddress { saoStorage }
+    }
+    @usableFromInline let saoStorage: UnsafeMutablePointer<SAOParameters>
+    @usableFromInline let counters: UnsafeMutablePointer<Int>
 
     package let cus: UnsafeMutablePointer<CodingUnit>
     package let pus: UnsafeMutablePointer<PredictionUnit>
@@ -194,13 +200,31 @@ package final class CodingTreeUnit {
     /// Dense levels (writers).
     package let levels: UnsafeMutablePointer<Int16>
     package let pcmSamples: UnsafeMutablePointer<UInt16>
-    @exclusivity(unchecked) package var cuCount = 0
-    @exclusivity(unchecked) package var puCount = 0
-    @exclusivity(unchecked) package var tuCount = 0
-    @exclusivity(unchecked) package var coefficientCount = 0
+    @inlinable package var cuCount: Int {
+        @inline(__always) get { counters[0] }
+        @inline(__always) set { counters[0] = newValue }
+    }
+    @inlinable package var puCount: Int {
+        @inline(__always) get { counters[1] }
+        @inline(__always) set { counters[1] = newValue }
+    }
+    @inlinable package var tuCount: Int {
+        @inline(__always) get { counters[2] }
+        @inline(__always) set { counters[2] = newValue }
+    }
+    @inlinable package var coefficientCount: Int {
+        @inline(__always) get { counters[3] }
+        @inline(__always) set { counters[3] = newValue }
+    }
     /// Entries of `levels` in use.
-    @exclusivity(unchecked) package var levelCount = 0
-    @exclusivity(unchecked) package var pcmCount = 0
+    @inlinable package var levelCount: Int {
+        @inline(__always) get { counters[4] }
+        @inline(__always) set { counters[4] = newValue }
+    }
+    @inlinable package var pcmCount: Int {
+        @inline(__always) get { counters[5] }
+        @inline(__always) set { counters[5] = newValue }
+    }
 
     package static let maxCUs = 64
     package static let maxPUs = 256
@@ -210,6 +234,10 @@ package final class CodingTreeUnit {
 
     /// `levelCapacity`: entries of `levels`, more than a CTU's samples where alternatives are kept beside each other.
     package init(levelCapacity: Int = CodingTreeUnit.maxSamples) {
+        counters = .allocate(capacity: 9)
+        counters.initialize(repeating: 0, count: 9)
+        saoStorage = .allocate(capacity: 1)
+        saoStorage.initialize(to: SAOParameters())
         cus = .allocate(capacity: Self.maxCUs)
         cus.initialize(repeating: .init(), count: Self.maxCUs)
         pus = .allocate(capacity: Self.maxPUs)
@@ -227,6 +255,8 @@ package final class CodingTreeUnit {
     }
 
     deinit {
+        counters.deallocate()
+        saoStorage.deallocate()
         cus.deallocate()
         pus.deallocate()
         tus.deallocate()
@@ -238,15 +268,10 @@ package final class CodingTreeUnit {
 
     /// Empties the record for the CTU at the given address and luma position.
     package func reset(ctbAddrRs: Int, xCtb: Int, yCtb: Int) {
-        self.ctbAddrRs = ctbAddrRs
-        self.xCtb = xCtb
-        self.yCtb = yCtb
-        cuCount = 0
-        puCount = 0
-        tuCount = 0
-        coefficientCount = 0
-        levelCount = 0
-        pcmCount = 0
+        counters.update(repeating: 0, count: 6)
+        counters[6] = ctbAddrRs
+        counters[7] = xCtb
+        counters[8] = yCtb
         sao = SAOParameters()
     }
 }

@@ -18,7 +18,7 @@ package final class CodedPicture: @unchecked Sendable {
     package var temporalId = 0
 
     /// Of inter-layer reference pictures: makes their parts when they are needed. Such pictures are never published.
-    package internal(set) var producer: InterLayerProducer?
+    @exclusivity(unchecked) package internal(set) var producer: InterLayerProducer?
 
     private let condition = NSCondition()
     /// Written under the lock, read without it first: waiting for rows that are there costs one load.
@@ -73,7 +73,9 @@ package final class CodedPicture: @unchecked Sendable {
     /// made in `patches`, unless the picture is the lower layer's own. Nil for other references.
     package func interLayerPlanes(xCtb: Int, yCtb: Int, patches: InterLayerBlockCache) -> (Plane, Plane, Plane)? {
         guard let producer else { return nil }
-        if let planes = producer.planes(mv: MotionVector(), x: xCtb, y: yCtb, patches: patches) { return planes }
+        if let planes = producer.planes(mv: MotionVector(), x: xCtb, y: yCtb, patches: patches) {
+            return (planes[0], planes[1], planes[2])
+        }
         producer.prepare(mv: MotionVector(), x: xCtb, y: yCtb, height: 1)
         return (frame.plane(0), frame.plane(1), frame.plane(2))
     }

@@ -44,7 +44,7 @@ package struct SliceConstants {
 
 /// One entry of a reference picture list, flattened for the hot loops.
 package struct ReferenceEntry {
-    /// Y, Cb, Cr of the reference. The slice context keeps the picture alive.
+    /// Y, Cb, Cr of the reference. The slice context keeps the picture alive. First of all, for `planes(of:)`.
     package var planes: (Plane, Plane, Plane)
     package var picture: Unmanaged<CodedPicture>
     /// Equal for two entries exactly when they are the same picture: deblocking compares pictures, not indices.
@@ -52,6 +52,12 @@ package struct ReferenceEntry {
     package var poc: Int32
     package var isLongTerm: Bool
     package var isInterLayer: Bool
+
+    /// The planes of an entry where they are: whole ones are larger than what a block needs to know of them.
+    @inline(__always)
+    static func planes(of entry: UnsafeMutablePointer<Self>) -> UnsafePointer<Plane> {
+        UnsafeRawPointer(entry).assumingMemoryBound(to: Plane.self)
+    }
 }
 
 /// Weight and offset of one component of one reference (7.4.7.3): the offset already shifted to the bit depth.
@@ -62,6 +68,10 @@ package struct PredictionWeight: Equatable, Sendable {
         self.weight = weight
         self.offset = offset
     }
+
+    /// The weight of a reference that has none of its own.
+    @inline(__always)
+    func isOne(_ log2WeightDenom: Int32) -> Bool { offset == 0 && Int32(weight) == 1 &<< log2WeightDenom }
 }
 
 /// One slice, prepared for reconstruction: its constants, its references and weights as flat tables.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 import Foundation
 
 /// One sample plane with margins on every side, so that prediction may read beyond the picture.
@@ -173,11 +174,12 @@ package final class FrameBuffer: @unchecked Sendable {
             chromaFormat: chromaFormat)
     }
 
-    /// A frame of a format, with samples as small as they can be.
+    /// A frame of a format, with samples as small as serves.
     package convenience init(_ format: PictureFormat) {
         self.init(
             width: format.width, height: format.height, bitDepthLuma: format.bitDepthLuma,
-            bitDepthChroma: format.bitDepthChroma, chromaFormat: format.chromaFormat, isNarrow: format.fitsBytes)
+            bitDepthChroma: format.bitDepthChroma, chromaFormat: format.chromaFormat,
+            isNarrow: format.fitsBytes && veil_has_byte_kernels())
     }
 }
 

@@ -69,6 +69,38 @@ public final class OutputFile {
         try writeAll(bytes)
     }
 
+    /// The same of many pieces, in as few calls as the system allows.
+    func write(pieces: [iovec]) throws {
+        try flush()
+        var rest = pieces[...]
+        while !rest.isEmpty {
+            // IOV_MAX is 1024 and more everywhere.
+            let written = rest.prefix(1024).withUnsafeBufferPointer {
+                writev(descriptor, $0.baseAddress, Int32($0.count))
+            }
+            if written < 0 {
+                if errno == EINTR { continue }
+                throw failure()
+            }
+            bytesWritten += written
+            var done = written
+            while let first = rest.first, done >= first.iov_len {
+                done -= first.iov_len
+                rest.removeFirst()
+            }
+            if done > 0 {
+                rest[rest.startIndex].iov_base += done
+                rest[rest.startIndex].iov_len -= done
+            }
+        }
+    }
+
+    /// What went wrong with the last call, in words.
+    private func failure() -> MediaError {
+        errno == EPIPE
+            ? .closedPipe(path: path) : .writeFailed(path: path, reason: String(cString: strerror(errno)))
+    }
+
     private func writeAll(_ bytes: UnsafeRawBufferPointer) throws {
         guard let base = bytes.baseAddress else { return }
         var at = 0
@@ -76,8 +108,7 @@ public final class OutputFile {
             let written = Glibc.write(descriptor, base + at, bytes.count - at)
             if written < 0 {
                 if errno == EINTR { continue }
-                if errno == EPIPE { throw MediaError.closedPipe(path: path) }
-                throw MediaError.writeFailed(path: path, reason: String(cString: strerror(errno)))
+                throw failure()
             }
             at += written
         }

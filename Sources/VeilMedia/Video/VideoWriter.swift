@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
+import Foundation
 import VeilCore
 
 /// Writes frames as y4m, or raw when the name ends in .yuv.
@@ -42,20 +43,29 @@ public final class VideoWriter {
             }
             try file.write("FRAME\n".utf8)
         }
-        // One write a frame: samples of 8 bits in two bytes are packed, others stored as they are (little endian).
+        if bytesPerSample == format.bytesPerSample {
+            // As they are (little endian), where they are.
+            var rows: [iovec] = []
+            for c in 0..<format.chromaFormat.planeCount {
+                let s = format.size(ofComponent: c)
+                for y in 0..<s.height {
+                    rows.append(
+                        iovec(iov_base: UnsafeMutableRawPointer(mutating: row(c, y)), iov_len: s.width * bytesPerSample)
+                    )
+                }
+            }
+            try file.write(pieces: rows)
+            return try file.endUnit()
+        }
+        // Samples of 8 bits in two bytes are packed, for one write a frame.
         guard var at = bytes.baseAddress else { return }
         for c in 0..<format.chromaFormat.planeCount {
             let s = format.size(ofComponent: c)
             for y in 0..<s.height {
-                let samples = row(c, y)
-                if bytesPerSample > format.bytesPerSample {
-                    veil_narrow(
-                        at.assumingMemoryBound(to: UInt8.self), s.width, samples.assumingMemoryBound(to: UInt16.self),
-                        s.width, Int32(s.width), 1, 0)
-                } else {
-                    at.copyMemory(from: samples, byteCount: s.width * bytesPerSample)
-                }
-                at += s.width * format.bytesPerSample
+                veil_narrow(
+                    at.assumingMemoryBound(to: UInt8.self), s.width, row(c, y).assumingMemoryBound(to: UInt16.self),
+                    s.width, Int32(s.width), 1, 0)
+                at += s.width
             }
         }
         try file.write(UnsafeRawBufferPointer(bytes))

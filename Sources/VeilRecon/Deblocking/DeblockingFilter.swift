@@ -63,17 +63,17 @@ package struct DeblockingFilter {
         let tc: UnsafePointer<UInt8>
         let ctbs: UnsafeMutablePointer<CTBRecord>
 
-        /// tC of an edge of strength `bs` (0 for none).
+        /// tC of an edge of strength 2; `less` is 2 for those of strength 1.
         @inline(__always)
-        func tcOf(_ bs: UInt8, _ qp: Int, _ offset: Int8, _ bitDepth: Int) -> Int32 {
-            if bs == 0 { return 0 }
-            let q = min(53, max(0, qp &+ 2 &* (Int(bs) &- 1) &+ Int(offset)))
-            return Int32(tc[q]) &<< Int32(truncatingIfNeeded: bitDepth &- 8)
+        func tcOf(_ qp: Int, less: Int = 0, _ bitDepth: Int) -> Int32 {
+            let q = min(53, max(0, qp &+ 2 &- less))
+            return Int32(truncatingIfNeeded: tc[q]) &<< Int32(truncatingIfNeeded: bitDepth &- 8)
         }
 
         @inline(__always)
-        func betaOf(_ qp: Int, _ offset: Int8) -> Int32 {
-            Int32(beta[min(51, max(0, qp &+ Int(offset)))]) &<< Int32(truncatingIfNeeded: filter.bitDepthLuma &- 8)
+        func betaOf(_ qp: Int) -> Int32 {
+            Int32(truncatingIfNeeded: beta[min(51, max(0, qp))])
+                &<< Int32(truncatingIfNeeded: filter.bitDepthLuma &- 8)
         }
 
         @inline(__always)
@@ -87,37 +87,51 @@ package struct DeblockingFilter {
             let width8 = maps.width8
             let row = y8 &* width8
             let shift = filter.log2CtbSize &- 3
-            let luma = filter.planes.0
+            let lumaAt = filter.planes.0.address(0, y8 &* 8)
+            let lumaStride = filter.planes.0.stride
+            let lumaStep = 8 &* filter.planes.0.bytesPerSample
+            let bitDepth = filter.bitDepthLuma
+            let depth = Int32(truncatingIfNeeded: bitDepth)
+            let isNarrow = filter.isNarrow
+            let qpY = maps.qpY + row
+            let cuFlags = maps.cuFlags + row
+            let toP = vertical ? -1 : 0 &- width8
             let words = UnsafeRawPointer(maps.edges + row &* 4)
+            // Two cells at a time where neither has an edge. (Behind the last cell lie the next row, or the CTBs.)
+            let mask: UInt64 = vertical ? 0x0000_ffff_0000_ffff : 0xffff_0000_ffff_0000
             var x8 = 0
             while x8 < width8 {
-                let word = words.loadUnaligned(fromByteOffset: x8 &* 4, as: UInt32.self)
-                let pair = vertical ? word & 0xffff : word &>> 16
+                let both = words.loadUnaligned(fromByteOffset: x8 &* 4, as: UInt64.self) & mask
+                if both == 0 {
+                    x8 &+= 2
+                    continue
+                }
+                let pair = UInt32(truncatingIfNeeded: vertical ? both & 0xffff : both &>> 16 & 0xffff)
                 if pair == 0 {
                     x8 &+= 1
                     continue
                 }
                 let bs0 = UInt8(truncatingIfNeeded: pair)
                 let bs1 = UInt8(truncatingIfNeeded: pair &>> 8)
-                let q = row &+ x8
-                let p = vertical ? q &- 1 : q &- width8
+                let p = x8 &+ toP
                 let ctb = ctbs + (x8 &>> shift)
-                let qpP = Int(maps.qpY[p])
-                let qpQ = Int(maps.qpY[q])
-                let qp = (qpP &+ qpQ &+ 1) &>> 1
-                let noP = Int32((maps.cuFlags[p] & PictureMaps.noFilter) &>> 1)
-                let noQ = Int32((maps.cuFlags[q] & PictureMaps.noFilter) &>> 1)
-                let tcOffset = ctb.pointee.tcOffset
-                let beta = betaOf(qp, ctb.pointee.betaOffset)
-                let tc0 = tcOf(bs0, qp, tcOffset, filter.bitDepthLuma)
-                let tc1 = tcOf(bs1, qp, tcOffset, filter.bitDepthLuma)
-                if beta != 0 && (tc0 | tc1) != 0 {
-                    let at = luma.address(x8 &* 8, y8 &* 8)
-                    let depth = Int32(truncatingIfNeeded: filter.bitDepthLuma)
-                    if vertical {
-                        veil_any_deblock_luma_v(filter.isNarrow, at, luma.stride, beta, tc0, tc1, noP, noQ, depth)
-                    } else {
-                        veil_any_deblock_luma_h(filter.isNarrow, at, luma.stride, beta, tc0, tc1, noP, noQ, depth)
+                let qp = (Int(qpY[p]) &+ Int(qpY[x8]) &+ 1) &>> 1
+                let noP = Int32(truncatingIfNeeded: (cuFlags[p] & PictureMaps.noFilter) &>> 1)
+                let noQ = Int32(truncatingIfNeeded: (cuFlags[x8] & PictureMaps.noFilter) &>> 1)
+                let tcOffset = Int(ctb.pointee.tcOffset)
+                let beta = betaOf(qp &+ Int(ctb.pointee.betaOffset))
+                if beta != 0 {
+                    let weak = tcOf(qp &+ tcOffset, less: 2, bitDepth)
+                    let strong = tcOf(qp &+ tcOffset, bitDepth)
+                    let tc0 = bs0 == 0 ? 0 : bs0 == 1 ? weak : strong
+                    let tc1 = bs1 == 0 ? 0 : bs1 == 1 ? weak : strong
+                    if tc0 | tc1 != 0 {
+                        let at = lumaAt + x8 &* lumaStep
+                        if vertical {
+                            veil_any_deblock_luma_v(isNarrow, at, lumaStride, beta, tc0, tc1, noP, noQ, depth)
+                        } else {
+                            veil_any_deblock_luma_h(isNarrow, at, lumaStride, beta, tc0, tc1, noP, noQ, depth)
+                        }
                     }
                 }
                 // Chroma: the 8x8 grid of chroma samples, strength 2 only.
@@ -152,7 +166,7 @@ package struct DeblockingFilter {
             for cIdx in 1...2 {
                 let plane = cIdx == 1 ? filter.planes.1 : filter.planes.2
                 let offset = Int(cIdx == 1 ? ctb.pointee.cbQpOffset : ctb.pointee.crQpOffset)
-                let tc = tcOf(2, min(qp + offset, 51), ctb.pointee.tcOffset, filter.bitDepthChroma)
+                let tc = tcOf(min(qp + offset, 51) + Int(ctb.pointee.tcOffset), filter.bitDepthChroma)
                 let tc0 = bs0 == 2 ? tc : 0
                 let tc1 = bs1 == 2 ? tc : 0
                 func filterEdge(_ at: UnsafeMutableRawPointer, _ tc0: Int32, _ tc1: Int32) {
@@ -175,11 +189,12 @@ package struct DeblockingFilter {
         @inline(__always)
         private func chroma(
             _ plane: Plane, _ x8: Int, _ y8: Int, _ vertical: Bool, _ bs0: UInt8, _ bs1: UInt8, _ qPi: Int,
-            _ tcOffset: Int8, _ noP: Int32, _ noQ: Int32
+            _ tcOffset: Int, _ noP: Int32, _ noQ: Int32
         ) {
             let qpC = QuantizationParameters.qpC(qPi)
-            let tc0 = bs0 == 2 ? tcOf(2, qpC, tcOffset, filter.bitDepthChroma) : 0
-            let tc1 = bs1 == 2 ? tcOf(2, qpC, tcOffset, filter.bitDepthChroma) : 0
+            let tc = tcOf(qpC &+ tcOffset, filter.bitDepthChroma)
+            let tc0 = bs0 == 2 ? tc : 0
+            let tc1 = bs1 == 2 ? tc : 0
             if tc0 | tc1 != 0 {
                 let at = plane.address(x8 &* 4, y8 &* 4)
                 let depth = Int32(truncatingIfNeeded: filter.bitDepthChroma)

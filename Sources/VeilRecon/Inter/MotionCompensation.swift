@@ -63,28 +63,30 @@ package final class MotionCompensation {
             let depth = Int32(truncatingIfNeeded: frame.bitDepth(cIdx))
             let to = plane.address(xC, yC)
             let from = Source(planesA, mvA, cIdx, xC, yC, Int(w), Int(h), format)
+            let other = planesB.map { Source($0, motion.mv1, cIdx, xC, yC, Int(w), Int(h), format) }
             if let weights = slice.weights {
-                let log2WD =
-                    Int32(
-                        truncatingIfNeeded: cIdx == 0
-                            ? slice.constants.lumaLog2WeightDenom : slice.constants.chromaLog2WeightDenom)
-                    &+ 14 &- depth
+                let denom = Int32(
+                    truncatingIfNeeded: cIdx == 0
+                        ? slice.constants.lumaLog2WeightDenom : slice.constants.chromaLog2WeightDenom)
                 let w0 = weights[(first != nil ? Int(motion.refIdx0) : 16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
-                from.predict(into: samples0, cIdx, w, h, depth, narrow)
-                if let planesB {
-                    let w1 = weights[(16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
-                    Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h), format)
-                        .predict(into: samples1, cIdx, w, h, depth, narrow)
-                    veil_any_pred_weighted_bi(
-                        narrow, to, plane.stride, samples0, samples1, w, h, log2WD, Int32(w0.weight), Int32(w1.weight),
-                        Int32(w0.offset),
-                        Int32(w1.offset), depth)
-                } else {
-                    veil_any_pred_weighted(
-                        narrow, to, plane.stride, samples0, w, h, log2WD, Int32(w0.weight), Int32(w0.offset), depth)
+                let w1 = other == nil ? w0 : weights[(16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
+                if !w0.isOne(denom) || !w1.isOne(denom) {
+                    let log2WD = denom &+ 14 &- depth
+                    from.predict(into: samples0, cIdx, w, h, depth, narrow)
+                    if let other {
+                        other.predict(into: samples1, cIdx, w, h, depth, narrow)
+                        veil_any_pred_weighted_bi(
+                            narrow, to, plane.stride, samples0, samples1, w, h, log2WD, Int32(w0.weight),
+                            Int32(w1.weight), Int32(w0.offset), Int32(w1.offset), depth)
+                    } else {
+                        veil_any_pred_weighted(
+                            narrow, to, plane.stride, samples0, w, h, log2WD, Int32(w0.weight), Int32(w0.offset), depth)
+                    }
+                    continue
                 }
-            } else if let planesB {
-                let other = Source(planesB, motion.mv1, cIdx, xC, yC, Int(w), Int(h), format)
+                // With weights of one the equations (8.5.3.3.4.3) give what those without weights do.
+            }
+            if let other {
                 if from.isFull && other.isFull {
                     // ((a << s) + (b << s) + (1 << s)) >> (s + 1), of samples.
                     veil_any_average(narrow, to, plane.stride, from.at, from.stride, other.at, other.stride, w, h)
@@ -112,14 +114,14 @@ package final class MotionCompensation {
     private func planes(
         _ reference: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector, x: Int, y: Int, height: Int,
         frame: FrameBuffer
-    ) -> (Plane, Plane, Plane) {
+    ) -> UnsafePointer<Plane> {
         let last = y &+ height &+ (Int(mv.y) &>> 2) &+ 5
         return reference.pointee.picture._withUnsafeGuaranteedRef { picture in
             if let producer = picture.producer, let planes = producer.planes(mv: mv, x: x, y: y, patches: patches) {
                 return planes
             }
             picture.prepare(rows: min(max(last, 1), frame.height), mv: mv, x: x, y: y, height: height)
-            return reference.pointee.planes
+            return ReferenceEntry.planes(of: reference)
         }
     }
 
@@ -135,17 +137,17 @@ package final class MotionCompensation {
         /// Positions are clamped into the margins, where all samples repeat the border.
         @inline(__always)
         init(
-            _ planes: (Plane, Plane, Plane), _ mv: MotionVector, _ cIdx: Int, _ x: Int, _ y: Int, _ w: Int, _ h: Int,
+            _ planes: UnsafePointer<Plane>, _ mv: MotionVector, _ cIdx: Int, _ x: Int, _ y: Int, _ w: Int, _ h: Int,
             _ format: ChromaFormat
         ) {
-            let plane = cIdx == 0 ? planes.0 : cIdx == 1 ? planes.1 : planes.2
+            let plane = planes + cIdx
             let bitsX = 2 &+ format.shiftX(cIdx)
             let bitsY = 2 &+ format.shiftY(cIdx)
-            let limit = plane.margin &- 8
-            let xInt = min(max(x &+ (Int(mv.x) &>> bitsX), 0 &- limit), plane.width &+ limit &- w)
-            let yInt = min(max(y &+ (Int(mv.y) &>> bitsY), 0 &- limit), plane.height &+ limit &- h)
-            at = plane.address(xInt, yInt)
-            stride = plane.stride
+            let limit = plane.pointee.margin &- 8
+            let xInt = min(max(x &+ (Int(mv.x) &>> bitsX), 0 &- limit), plane.pointee.width &+ limit &- w)
+            let yInt = min(max(y &+ (Int(mv.y) &>> bitsY), 0 &- limit), plane.pointee.height &+ limit &- h)
+            at = plane.pointee.address(xInt, yInt)
+            stride = plane.pointee.stride
             // Chroma vectors count eighths, also where chroma samples lie as close as luma samples.
             let most = cIdx == 0 ? 2 : 3
             mx = Int32(truncatingIfNeeded: (Int(mv.x) & ((1 &<< bitsX) &- 1)) &<< (most &- bitsX))

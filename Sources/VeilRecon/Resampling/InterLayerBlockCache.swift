@@ -15,12 +15,13 @@ package final class InterLayerBlockCache {
     private struct Slot {
         var producer = 0
         var ctb = -1
-        var planes: (Plane, Plane, Plane)
     }
 
     /// Of samples of either size.
     private let memory: UnsafeMutableRawPointer
     private let entries: UnsafeMutablePointer<Slot>
+    /// Three of each slot.
+    private let planes: UnsafeMutablePointer<Plane>
     @exclusivity(unchecked) private var last = 0
 
     /// - Parameter slots: direct reference layers used in one CTU, as many as are remembered.
@@ -30,24 +31,29 @@ package final class InterLayerBlockCache {
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: slots * Self.samples * 2)
         let empty = Plane(base: memory, isNarrow: false, stride: 0, width: 0, height: 0, margin: 0)
         entries = .allocate(capacity: slots)
-        entries.initialize(repeating: Slot(planes: (empty, empty, empty)), count: slots)
+        entries.initialize(repeating: Slot(), count: slots)
+        planes = .allocate(capacity: 3 * slots)
+        planes.initialize(repeating: empty, count: 3 * slots)
     }
 
     deinit {
         memory.deallocate()
         entries.deallocate()
+        planes.deallocate()
     }
 
     /// The planes of a CTB made before.
     @inline(__always)
-    func find(producer: Int, ctb: Int) -> (Plane, Plane, Plane)? {
-        for i in 0..<slots where entries[i].ctb == ctb && entries[i].producer == producer { return entries[i].planes }
+    func find(producer: Int, ctb: Int) -> UnsafePointer<Plane>? {
+        for i in 0..<slots where entries[i].ctb == ctb && entries[i].producer == producer {
+            return UnsafePointer(planes + 3 * i)
+        }
         return nil
     }
 
     /// Planes for a CTB at luma position (x, y), to be filled: only its own samples exist, at the positions that they
     /// have in `frame`, and of their size.
-    func next(producer: Int, ctb: Int, x: Int, y: Int, frame: FrameBuffer) -> (Plane, Plane, Plane) {
+    func next(producer: Int, ctb: Int, x: Int, y: Int, frame: FrameBuffer) -> UnsafePointer<Plane> {
         last = (last + 1) % slots
         let base = memory + last * Self.samples * 2
         func plane(_ like: Plane, _ start: Int, _ stride: Int, _ x: Int, _ y: Int) -> Plane {
@@ -55,12 +61,11 @@ package final class InterLayerBlockCache {
                 base: base + (start - y * stride - x) * like.bytesPerSample, isNarrow: like.isNarrow, stride: stride,
                 width: like.width, height: like.height, margin: like.margin)
         }
-        let planes = (
-            plane(frame.planes.0, 0, Self.lumaStride, x, y),
-            plane(frame.planes.1, Self.lumaSamples, Self.chromaStride, x / 2, y / 2),
-            plane(frame.planes.2, Self.lumaSamples + Self.chromaSamples, Self.chromaStride, x / 2, y / 2)
-        )
-        entries[last] = Slot(producer: producer, ctb: ctb, planes: planes)
-        return planes
+        let made = planes + 3 * last
+        made[0] = plane(frame.planes.0, 0, Self.lumaStride, x, y)
+        made[1] = plane(frame.planes.1, Self.lumaSamples, Self.chromaStride, x / 2, y / 2)
+        made[2] = plane(frame.planes.2, Self.lumaSamples + Self.chromaSamples, Self.chromaStride, x / 2, y / 2)
+        entries[last] = Slot(producer: producer, ctb: ctb)
+        return UnsafePointer(made)
     }
 }

@@ -114,19 +114,22 @@ package final class InterLayerProducer: @unchecked Sendable {
     /// worker's own patch, which stays in its cache, and never become part of a whole picture. Nil where the whole
     /// picture serves.
     @inline(__always)
-    func planes(mv: MotionVector, x: Int, y: Int, patches: InterLayerBlockCache) -> (Plane, Plane, Plane)? {
+    func planes(mv: MotionVector, x: Int, y: Int, patches: InterLayerBlockCache) -> UnsafePointer<Plane>? {
         if isAlias || mv.x | mv.y != 0 { return nil }
         let ctb = (y &>> log2CtbSize) &* widthInCtbs &+ (x &>> log2CtbSize)
         return patches.find(producer: serial, ctb: ctb) ?? patch(ctb, patches)
     }
 
     @inline(never)
-    private func patch(_ ctb: Int, _ patches: InterLayerBlockCache) -> (Plane, Plane, Plane) {
+    private func patch(_ ctb: Int, _ patches: InterLayerBlockCache) -> UnsafePointer<Plane> {
         let x = (ctb % widthInCtbs) << log2CtbSize
         let y = (ctb / widthInCtbs) << log2CtbSize
         let planes = patches.next(producer: serial, ctb: ctb, x: x, y: y, frame: frame)
         reference.resample(
-            source, FrameView(planes: planes, bitDepthLuma: frame.bitDepthLuma, bitDepthChroma: frame.bitDepthChroma),
+            source,
+            FrameView(
+                planes: (planes[0], planes[1], planes[2]), bitDepthLuma: frame.bitDepthLuma,
+                bitDepthChroma: frame.bitDepthChroma),
             x: x, y: y,
             width: min(1 << log2CtbSize, frame.width - x), height: min(1 << log2CtbSize, frame.height - y))
         return planes

@@ -132,8 +132,10 @@ package final class SampleAdaptiveOffset {
         let copyStride = Self.scratchStride
         if isEdge || protects {
             (copy - copyStride - 1).update(from: above + x0 - 1, count: width + 2)
+            veil_any_copy(plane.isNarrow, copy, copyStride, at, stride, Int32(width), Int32(height + 1))
             for y in 0...height {
-                (copy + y * copyStride - 1).update(from: at + y * stride - 1, count: width + 2)
+                copy[y &* copyStride &- 1] = at[y &* stride &- 1]
+                copy[y &* copyStride &+ width] = at[y &* stride &+ width]
             }
             if leftIsKept {
                 for y in 0..<height { copy[y * copyStride - 1] = kept[y] }
