@@ -88,7 +88,25 @@ public struct RGBImage: Sendable {
     /// The image made smaller by averaging, keeping its shape; itself when it is no wider.
     public func reduced(toWidth target: Int) -> RGBImage {
         guard target > 0, target < width else { return self }
-        let rows = max(height * target / width, 1)
+        return resized(width: target, height: max(height * target / width, 1))
+    }
+
+    /// The image in the shape that players show it in, whose samples have an aspect, no wider than `target`.
+    public func shown(sampleAspect aspect: (width: Int, height: Int)?, toWidth target: Int) -> RGBImage {
+        guard let aspect, aspect.width != aspect.height, aspect.width > 0, aspect.height > 0, target > 0 else {
+            return reduced(toWidth: target)
+        }
+        // Wider or higher, so that no sample is lost, but not beyond all measure.
+        let isWide = aspect.width > aspect.height
+        let long = isWide ? width * aspect.width / aspect.height : height * aspect.height / aspect.width
+        let size = isWide ? (width: long, height: height) : (width: width, height: long)
+        let columns = min(max(size.width, 1), target)
+        let rows = min(max(size.height * columns / max(size.width, 1), 1), 8 * target)
+        return resized(width: columns, height: rows)
+    }
+
+    /// Each sample is the average of those that it stands for, one at least.
+    private func resized(width target: Int, height rows: Int) -> RGBImage {
         var result = RGBImage(width: target, height: rows)
         for y in 0..<rows {
             let top = y * height / rows

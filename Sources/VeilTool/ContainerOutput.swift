@@ -13,7 +13,11 @@ final class ContainerOutput {
 
     private let path: String
     private let temporary: TemporaryFile
-    private let process: ChildProcess
+    private let format: String
+    private let ffmpeg: String
+    /// Begins with the first unit, when all is known that goes along.
+    private var process: ChildProcess?
+    private var others: Others?
     private var writer: MatroskaWriter
     private var grouping = AccessUnitGrouping()
 
@@ -27,17 +31,78 @@ final class ContainerOutput {
                 reason: "ffmpeg, which would make the container, is not installed; name it .hevc for a bare stream")
         }
         self.path = path
+        self.format = format
+        self.ffmpeg = ffmpeg
         temporary = try TemporaryFile(replacing: path)
         writer = MatroskaWriter(fps: fps?.fraction)
         signal(SIGPIPE, SIG_IGN)
+    }
+
+    private func begin() throws -> ChildProcess {
+        if let process { return process }
+        let delay = others.map { $0.start > 0.0005 ? ["-itsoffset", String(format: "%.6f", $0.start)] : [] } ?? []
+        let source = others.map { ["-protocol_whitelist", "file,pipe", "-i", "file:" + $0.path] } ?? []
         do {
-            process = try ChildProcess(
+            let made = try ChildProcess(
                 ffmpeg,
-                ["-nostdin", "-v", "error", "-y", "-f", "matroska", "-i", "pipe:0", "-map", "0:v:0", "-c", "copy"]
+                ["-nostdin", "-v", "error", "-y"] + delay + ["-f", "matroska", "-i", "pipe:0"] + source
+                    + ["-map", "0:v:0"] + (others?.maps ?? []) + ["-c", "copy"] + (others?.codecs ?? [])
                     + ["-f", format, "file:" + temporary.path], input: .pipe)
+            process = made
+            return made
         } catch let error as ChildError {
             throw MediaError.ffmpegFailed(path: path, reason: error.description)
         }
+    }
+
+    /// What of a file goes along, as ffmpeg is told.
+    private struct Others {
+        var path: String
+        /// Seconds before the first picture in which it may play already.
+        var start: Double
+        var maps: [String] = []
+        var codecs: [String] = []
+    }
+
+    /// Formats that the two containers hold; what is not among them would make ffmpeg give up.
+    private static let transportedSound = ["aac", "mp3", "mp2", "ac3", "eac3", "dts", "opus"]
+    private static let texts = ["subrip", "srt", "ass", "ssa", "webvtt", "text"]
+    private static let pictures = ["hdmv_pgs_subtitle", "dvd_subtitle", "dvb_subtitle"]
+
+    /// Before the first unit: sound, subtitles, chapters and titles of the file that the stream comes out of go along,
+    /// by way of ffmpeg. Returns what does not, in words; nil where nothing can be told of the file.
+    func take(othersOf chunks: StreamChunks) throws -> [String]? {
+        guard let file = chunks.file, let contents = try FFmpeg.contents(of: InputFile(path: file)) else { return nil }
+        var taken = Others(path: file, start: max((chunks.times?.start ?? 0) - contents.start, 0))
+        var left: [String] = []
+        var counts: [String: Int] = [:]
+        let isMatroska = format == "matroska"
+        // Beside the tracks that ffprobe tells of, chapters of MP4 are one, of data.
+        var chapters = contents.hasChapters
+        for track in contents.tracks {
+            let index = counts[track.kind, default: 0]
+            counts[track.kind] = index + 1
+            switch track.kind {
+            case "audio" where isMatroska || Self.transportedSound.contains(track.codec):
+                taken.maps += ["-map", "1:a:\(index)"]
+            case "subtitle" where isMatroska && track.codec == "mov_text":
+                taken.codecs += ["-c:s:\(taken.maps.filter { $0.hasPrefix("1:s") }.count)", "srt"]
+                taken.maps += ["-map", "1:s:\(index)"]
+            case "subtitle" where isMatroska && (Self.texts + Self.pictures).contains(track.codec):
+                taken.maps += ["-map", "1:s:\(index)"]
+            case "data" where chapters && chunks.movie != nil: chapters = false
+            default: left.append(track.codec.isEmpty ? track.kind : "\(track.kind) (\(track.codec))")
+            }
+        }
+        var isWanted = !taken.maps.isEmpty
+        if isMatroska {
+            isWanted = isWanted || contents.hasChapters || contents.hasTitles
+            taken.maps += ["-map_metadata:g", "1:g", "-map_chapters", "1"]
+        } else {
+            left += (contents.hasChapters ? ["chapters"] : []) + (contents.hasTitles ? ["titles"] : [])
+        }
+        if isWanted { others = taken }
+        return left
     }
 
     /// Before the first unit: pictures a second, where nothing asked for others.
@@ -54,7 +119,8 @@ final class ContainerOutput {
             throw MediaError.writeFailed(
                 path: path,
                 reason:
-                    "Matroska and MPEG-TS hold one layer, the stream has more: name it .mp4, or .hevc for a bare stream"
+                    "Matroska and MPEG-TS hold one layer, the stream has more: name it .mp4, or .hevc for a bare "
+                    + "stream, or extract --layer 0"
             )
         }
         bytesWritten += nal.bytes.count + 4
@@ -62,15 +128,16 @@ final class ContainerOutput {
     }
 
     private func write(_ unit: [NALUnit]) throws {
-        do { try process.write(try writer.write(unit)) } catch let error as SyntaxError {
+        do { try begin().write(try writer.write(unit)) } catch let error as SyntaxError {
             throw MediaError.notSupported(path: path, what: "\(error)")
         } catch {
-            throw MediaError.ffmpegFailed(path: path, reason: process.lastMessage ?? "ended before the stream did")
+            throw MediaError.ffmpegFailed(path: path, reason: process?.lastMessage ?? "ended before the stream did")
         }
     }
 
     func finish() throws {
         if let unit = grouping.finish() { try write(unit) }
+        let process = try begin()
         process.endInput()
         let status = try process.wait().status
         guard status == 0 else {

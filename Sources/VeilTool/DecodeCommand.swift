@@ -38,6 +38,8 @@ struct DecodeCommand: ParsableCommand {
     @OptionGroup var verification: VerificationFlags
     @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    @Option(help: "Frames per second of y4m, in place of what the stream or its container tells.")
+    var fps: FrameRate?
     @Flag(help: "Check decoded picture hashes and fail when one differs.")
     var verify = false
     @Option(help: "Refuse pictures of more luma samples than this.")
@@ -55,10 +57,7 @@ struct DecodeCommand: ParsableCommand {
     }
 
     func run() throws {
-        if MovieOutput.isMovie(output) || ContainerOutput.isContainer(output) {
-            throw MediaError.writeFailed(
-                path: output, reason: "decode writes y4m and yuv; decrypt and extract write streams in containers")
-        }
+        try FileNames.checkPictures(output)
         try CommandFiles.check(reads: [input, sidecar], keys: [keys], writes: [output])
         var options = VideoDecoder.Options()
         options.output =
@@ -71,7 +70,7 @@ struct DecodeCommand: ParsableCommand {
         options.keys = try keys.map { try KeyRing(reference: $0) }
         options.verification = verification.options
         options.sidecar = try sidecar.map(DecryptCommand.sidecar)
-        let files = LayerFiles(output, input: input, keys: keys)
+        let files = LayerFiles(output, input: input, keys: keys, frameRate: fps)
         let decoder = VideoDecoder(options: options)
         func write(_ picture: VideoPicture) throws {
             try files.write(picture, outputLayers: decoder.outputLayerCount)
@@ -110,12 +109,13 @@ private final class LayerFiles {
     private let output: String
     private let input: String
     private let keys: String?
-    /// Of the container that the stream is in.
+    /// What was asked for, or of the container that the stream is in.
     private var frameRate: FrameRate?
     private var writers: [Int: (writer: VideoWriter, format: VideoFormat)] = [:]
 
     /// `input` and `keys` are what the files must not be.
-    init(_ output: String, input: String, keys: String?) {
+    init(_ output: String, input: String, keys: String?, frameRate: FrameRate?) {
+        self.frameRate = frameRate
         self.output = output
         self.input = input
         self.keys = keys
@@ -124,7 +124,10 @@ private final class LayerFiles {
     var isEmpty: Bool { writers.isEmpty }
 
     func begin(_ chunks: StreamChunks) {
-        frameRate = chunks.frameRate
+        frameRate = frameRate ?? chunks.frameRate
+        if let turning = chunks.movie?.turning {
+            warn("\(input): players show its pictures \(turning); the decoded ones are as they are coded")
+        }
         if chunks.times?.varies ?? false, !output.lowercased().hasSuffix(".yuv") {
             warn("\(input): its frame rate varies, which y4m cannot tell: all pictures are there, evenly apart")
         }
@@ -140,6 +143,12 @@ private final class LayerFiles {
         let format = VideoFormat(
             width: picture.width, height: picture.height, fps: frameRate?.fraction ?? picture.frameRate ?? (25, 1),
             bitDepth: picture.bitDepth, chromaFormat: picture.chromaFormat, colour: picture.colour)
+        if picture.colour.matrix == 0, picture.chromaFormat == .yuv444, !output.lowercased().hasSuffix(".yuv") {
+            throw MediaError.notSupported(
+                path: output,
+                what: "its samples are green, blue and red, which y4m cannot tell: with a name that ends in .yuv they "
+                    + "come as they are, plane by plane")
+        }
         let path = isByLayer ? output.replacingOccurrences(of: "%d", with: "\(picture.layer)") : output
         let index = isByLayer ? picture.layer : 0
         let known = try writers[index] ?? open(path, format)

@@ -59,6 +59,18 @@ enum SourceInput {
         }
     }
 
+    /// What of a stream is not in the layer that is taken: another eye's view, alpha.
+    /// - Parameter asked: the layer that was asked for.
+    private static func notes(of summary: StreamSummary, taken: Int, _ asked: Int?) -> [String] {
+        let own = summary.layers.first { $0.layer == taken }?.role
+        return summary.layers.compactMap { layer in
+            guard let role = layer.role, layer.layer != taken, role != own else { return nil }
+            let what = own.map { "\($0) is taken (layer \(taken)), " } ?? ""
+            return "\(what)\(role) is left out (layer \(layer.layer))"
+                + (asked == nil ? ": --source-layer \(layer.layer) takes it" : "")
+        }
+    }
+
     private static func decoded(
         _ input: InputFile, layer: Int?, fps: (numerator: Int, denominator: Int)?, threads: Int, keepsTimes: Bool
     ) throws -> VideoSource {
@@ -67,15 +79,21 @@ enum SourceInput {
         options.threads = max(threads, 1)
         let decoder = VideoDecoder(options: options)
         let chunks = try StreamChunks(input)
+        // What its layers are for, as far as the first picture.
+        let inspector = StreamInspector(countsSpace: false)
         var waiting: [VideoPicture] = []
         var ended = false
+        var isInspected = false
         // In small pieces: all pictures of one wait, and a few bytes may make a large one.
         let piece = 1 << 10
         var rest: ArraySlice<UInt8> = []
         func next() throws -> VideoPicture? {
             while waiting.isEmpty && !ended {
                 try StreamInput.named(input.name) {
-                    if rest.isEmpty, let chunk = try chunks.next() { rest = chunk[...] }
+                    if rest.isEmpty, let chunk = try chunks.next() {
+                        rest = chunk[...]
+                        if !isInspected { try? inspector.push(chunk) }
+                    }
                     if !rest.isEmpty {
                         try decoder.push(rest.prefix(piece)) { waiting.append($0) }
                         rest = rest.dropFirst(piece)
@@ -120,6 +138,8 @@ enum SourceInput {
             return try VideoFrame(picture)
         }
         source.notes += container?.notes ?? []
+        isInspected = true
+        if let summary = try? inspector.finish() { source.notes += notes(of: summary, taken: first.layer, layer) }
         if let times = chunks.times {
             source.start = times.start
             if times.varies && keepsTimes { source.times = times }

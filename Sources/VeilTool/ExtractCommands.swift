@@ -35,10 +35,6 @@ struct ExtractCommand: ParsableCommand {
         guard (0...6).contains(maxTemporalId) else { throw ValidationError("--max-temporal-id takes 0 to 6") }
         guard layer.map({ (0...62).contains($0) }) ?? true else { throw ValidationError("--layer takes 0 to 62") }
         try CommandFiles.check(reads: [input], writes: [output])
-        if ContainerOutput.isContainer(output) && layer != 0 {
-            throw ValidationError(
-                "Matroska and MPEG-TS hold one layer: add --layer 0, or write to an .mp4 or .hevc file")
-        }
         let file = try StreamOutput(
             path: output, fps: fps?.fraction, fragmented: form.fragmented)
         let extractor = LayerExtractor(layer: layer, maxTemporalId: maxTemporalId)
@@ -47,7 +43,7 @@ struct ExtractCommand: ParsableCommand {
             if unit.isSlice, layer == nil || unit.layer == layer { slices += 1 }
             try file.write(unit.nal)
         }
-        try StreamInput.chunks(input, opened: { file.begin(from: $0, maxTemporalId: maxTemporalId) }) {
+        try StreamInput.chunks(input, opened: { try file.begin(from: $0, maxTemporalId: maxTemporalId) }) {
             try extractor.push($0, deliver: write)
         }
         try StreamInput.named(input) { try extractor.finish(deliver: write) }
@@ -99,7 +95,7 @@ struct SplitCommand: ParsableCommand {
                 let path = pattern.name(part)
                 try CommandFiles.check(reads: [input], writes: [path])
                 let file = try StreamOutput(path: path)
-                if let source { file.begin(from: source, first: units) }
+                if let source { try file.begin(from: source, first: units) }
                 current = (part, file)
             }
             try current?.file.write(unit.units)

@@ -28,29 +28,38 @@ struct InspectCommand: ParsableCommand {
             countsSpace: !headers, sidecar: try sidecar.map { try DecryptCommand.sidecar($0) },
             threads: ProcessInfo.processInfo.activeProcessorCount)
         var times: FrameTimes?
-        try StreamInput.chunks(input, opened: { times = $0.times }) { try inspector.push($0) }
+        var container: ContainerContents?
+        func opened(_ chunks: StreamChunks) { (times, container) = (chunks.times, chunks.container) }
+        try StreamInput.chunks(input, opened: opened) { try inspector.push($0) }
         let summary = try StreamInput.named(input) { try inspector.finish() }
         if summary.layers.isEmpty { throw MediaError.notSupported(path: input, what: "no pictures") }
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-            print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+            print(
+                String(decoding: try encoder.encode(Inspected(summary: summary, container: container)), as: UTF8.self))
             return
         }
         print(
             "\(input): \(summary.bytes) bytes, \(summary.nalUnits) NAL units, \(summary.layers.count) "
                 + "layer\(summary.layers.count == 1 ? "" : "s")"
         )
+        if let container { print("container: \(container.line)") }
         if let times, let rate = times.frameRate {
             print("container: \(rate.numerator)/\(rate.denominator) frames a second\(times.varies ? ", varying" : "")")
         }
         for layer in summary.layers {
             print(
-                "layer \(layer.layer): \(layer.width)x\(layer.height), \(layer.bitDepth) bit, \(layer.pictures) "
+                "layer \(layer.layer): \(layer.width)x\(layer.height), \(layer.bitDepth) bit, "
+                    + (layer.role.map { "\($0), " } ?? "") + "\(layer.pictures) "
                     + "pictures "
                     + "(\(layer.irapPictures) IRAP), \(layer.slices) slices, \(layer.bytes) bytes")
             let told = [layer.frameRate.map { "\($0) frames a second" }, layer.colour?.line].compactMap { $0 }
             if !told.isEmpty { print("  " + told.joined(separator: ", ")) }
+            if let data = layer.userData {
+                let counts = data.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+                print("  messages of user data: \(counts.joined(separator: ", "))")
+            }
             if let e = layer.encryption {
                 print(
                     "  encrypted: scheme \(e.scheme), \(e.cipher), \(e.profile) profile, elements "
@@ -74,5 +83,19 @@ struct InspectCommand: ParsableCommand {
             }
         }
         for message in summary.notes { warn("\(input): \(message)") }
+    }
+}
+
+/// A summary, and what the stream lies in beside its own keys.
+private struct Inspected: Encodable {
+    var summary: StreamSummary
+    var container: ContainerContents?
+
+    enum CodingKeys: CodingKey { case container }
+
+    func encode(to encoder: any Encoder) throws {
+        try summary.encode(to: encoder)
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encodeIfPresent(container, forKey: .container)
     }
 }

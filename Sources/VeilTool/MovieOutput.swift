@@ -78,6 +78,9 @@ final class MovieOutput {
             do {
                 if let file = try FFmpeg.otherTracks(of: input, contents, asMovieBeside: path) {
                     try copyTracks(file, of: source)
+                } else {
+                    let left = (contents.hasChapters ? ["chapters"] : []) + (contents.hasTitles ? ["titles"] : [])
+                    if !left.isEmpty { warn("\(source): left out: \(left.joined(separator: ", "))") }
                 }
             } catch let error as MediaError { warn("its sound and subtitles are left out: \(error)") }
             let kept = writer.copiedTracks
@@ -92,8 +95,7 @@ final class MovieOutput {
         do {
             let left = try writer.copyTracks(from: file)
             if !left.isEmpty {
-                warn(
-                    "\(source): tracks of these kinds are left out: \(left.map(\.description).joined(separator: ", "))")
+                warn("\(source): left out: \(left.map(\.kind).joined(separator: ", "))")
             }
         } catch let error as IsoMediaError { warn("\(source): its sound is left out: \(error)") }
     }

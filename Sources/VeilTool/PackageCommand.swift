@@ -15,6 +15,9 @@ struct PackageCommand: ParsableCommand {
             everybody and upper layers to those who may have them. Sound of MP4 comes
             along. index.html plays the base layer where the browser can.
 
+            The folder is made, or is empty; a package that it holds is replaced when the
+            new one is whole, other files beside it stay. Any other folder is refused.
+
             The segments of a layer and of those it needs, one after the other behind its
             initialization segment, are a file that Veil reads:
               cat layer1-init.mp4 layer0-1.m4s layer1-1.m4s layer0-2.m4s ... >all.mp4
@@ -40,6 +43,7 @@ struct PackageCommand: ParsableCommand {
         }
         let package = try LayerPackage(
             folder: output, seconds: segment, frameRate: fps?.fraction)
+        try CommandFiles.check(reads: [input], writes: package.replaced)
         let chunks = try StreamChunks(InputFile(path: input))
         if let movie = chunks.movie { package.keep(movie) }
         if chunks.tracksLeft.contains(where: { $0 != "video" }) {

@@ -41,9 +41,21 @@ final class StreamChunks {
     /// Of another container, which ffmpeg takes the stream out of: kinds of tracks that are not taken, "other" where
     /// that cannot be told.
     private(set) var tracksLeft: [String] = []
+    /// What the container holds beside the stream, in words.
+    var others: [String] {
+        movie?.others ?? tracksLeft + (container?.hasChapters ?? false ? ["chapters"] : [])
+            + (container?.hasTitles ?? false ? ["titles"] : [])
+    }
+    /// What the container is and holds, where it is one.
+    private(set) var container: ContainerContents?
+    /// The file, where it can be read once more: a container whose sound may be wanted.
+    private(set) var file: String?
+    /// Seconds before the first picture in which other tracks of such a container may play already.
+    private(set) var start = 0.0
 
     init(_ input: InputFile) throws {
         name = input.path
+        if input.isRegular, input.path != "-" { file = input.path }
         switch try input.kind() {
         case .y4m:
             throw MediaError.notSupported(path: input.name, what: "is y4m, not a coded stream: encode it")
@@ -52,6 +64,7 @@ final class StreamChunks {
             var reader = try StreamInput.named(input.name) { try IsoMediaReader(file: file) }
             times = reader.times
             movie = reader.movie
+            container = ContainerContents(reader.movie)
             process = nil
             nextChunk = {
                 guard !Interruption.isRequested, let nal = try reader.nextUnit() else { return nil }
@@ -66,7 +79,11 @@ final class StreamChunks {
                     path: input.name, what: "is a container, and ffmpeg, which would open it, is not installed"))
             process = child
             times = try FrameTimes(of: input)
-            tracksLeft = try FFmpeg.otherTracks(of: input) ?? ["other"]
+            let contents = try FFmpeg.contents(of: input)
+            tracksLeft = contents?.tracks.map(\.kind) ?? ["other"]
+            let format = try input.kind() == .matroska ? "Matroska" : "MPEG-TS"
+            container = contents.map { ContainerContents(format: format, $0) }
+            start = max((times?.start ?? 0) - (contents?.start ?? 0), 0)
             movie = nil
             nextChunk = {
                 let bytes = try [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
@@ -96,5 +113,38 @@ final class StreamChunks {
                 path: name, reason: "finds no HEVC stream in it (\(process.lastMessage ?? "exit status \(status)"))")
         }
         return nil
+    }
+}
+
+/// What a container is and holds, for people and programs.
+struct ContainerContents: Encodable {
+    struct Track: Encodable {
+        var kind: String
+        var format: String
+    }
+
+    /// A brand of ISO base media (14496-12, 4.3), or a name.
+    var format: String
+    var tracks: [Track]
+    var hasChapters = false
+    var hasTitles = false
+
+    init(_ movie: SourceMovie) {
+        format = movie.brand ?? "QuickTime"
+        tracks = movie.tracks.map { Track(kind: $0.kind, format: $0.format) }
+        hasChapters = movie.others.contains("chapters")
+        hasTitles = movie.others.contains("titles")
+    }
+
+    init(format: String, _ contents: FFmpeg.Contents) {
+        self.format = format
+        tracks = [Track(kind: "video", format: "hevc")]
+        tracks += contents.tracks.map { Track(kind: $0.kind, format: $0.codec) }
+        (hasChapters, hasTitles) = (contents.hasChapters, contents.hasTitles)
+    }
+
+    var line: String {
+        ([format] + tracks.map { $0.format.isEmpty ? $0.kind : "\($0.kind) (\($0.format))" }
+            + (hasChapters ? ["chapters"] : []) + (hasTitles ? ["titles"] : [])).joined(separator: ", ")
     }
 }

@@ -28,12 +28,17 @@ final class StreamOutput {
     private let path: String
     private let form: Form
     private var grouping = AccessUnitGrouping()
+    /// Of a byte stream: the rate of the container that it comes out of, until it is known what the stream tells.
+    private var lostRate: LostFrameRate?
+    /// The file whose sound goes along, read once more at the end.
+    private var soundSource: String?
 
     /// - Parameters:
     ///   - fps: frames a second in a container, where the stream does not tell.
     ///   - fragmented: as ``StreamOutputOptions`` says.
     init(path: String, fps: (numerator: Int, denominator: Int)? = nil, fragmented: Bool = false) throws {
         self.path = path
+        try FileNames.checkStream(path)
         if fragmented {
             if ContainerOutput.isContainer(path) {
                 throw ValidationError("--fragmented is of MP4: \(path) is named otherwise")
@@ -62,51 +67,44 @@ final class StreamOutput {
     /// - Parameters:
     ///   - maxTemporalId: the sub-layers that are kept.
     ///   - first: the access unit that the output begins with, of a part.
-    func begin(from chunks: StreamChunks, maxTemporalId: Int = 6, first: Int? = nil) {
-        if let source = chunks.movie {
-            var keepsTracks = false
-            switch form {
-            case .movie(let movie):
+    func begin(from chunks: StreamChunks, maxTemporalId: Int = 6, first: Int? = nil) throws {
+        var left = chunks.others
+        switch form {
+        case .movie(let movie):
+            if let source = chunks.movie {
                 movie.keep(source, maxTemporalId: maxTemporalId, from: first)
-                keepsTracks = true
-            case .fragments(let writer): writer.keep(source)
-            case .container(let container):
-                container.keep(source)
-                nameTurning(source)
-            case .byteStream: nameTurning(source)
+                left = []
+            } else if first == nil, let file = chunks.file, !left.isEmpty {
+                // What ffmpeg does not take out of it is named at the end.
+                (soundSource, movie.start) = (file, chunks.start)
+                left = []
             }
-            if !keepsTracks, first ?? 0 == 0 {
-                let kinds = source.otherTracks.map(\.description) + (source.hasTitles ? ["titles"] : [])
-                if !kinds.isEmpty {
-                    warn("\(path): takes the video only; left out: \(kinds.joined(separator: ", "))")
-                }
-            }
-        } else if !chunks.tracksLeft.isEmpty {
-            warn(
-                "\(path): takes the video only, as of all but MP4 and QuickTime sources; tracks of these kinds are "
-                    + "left out: \(chunks.tracksLeft.joined(separator: ", "))")
+        case .fragments(let writer): if let source = chunks.movie { writer.keep(source) }
+        case .container(let container):
+            if let source = chunks.movie { container.keep(source) }
+            if first == nil, !left.isEmpty { left = try container.take(othersOf: chunks) ?? left }
+            left += chunks.movie?.meaning ?? []
+        case .byteStream: left += chunks.movie?.meaning ?? []
         }
+        if !left.isEmpty, first ?? 0 == 0 { warn("\(path): left out: \(left.joined(separator: ", "))") }
         keepTimes(of: chunks)
     }
 
     /// What comes next is of another stream, which is joined to the ones before.
     func join(_ chunks: StreamChunks) throws {
         if let unit = grouping.finish() { try write(unit) }
-        var left = chunks.tracksLeft
+        var left = chunks.others
         if case .movie(let movie) = form {
             movie.join(chunks.movie)
+            // What parts that are such files differ in is named at the end.
+            if chunks.movie != nil { left = [] }
         } else {
-            left += chunks.movie?.otherTracks.map(\.description) ?? []
+            left += chunks.movie?.meaning ?? []
+            keepTimes(of: chunks)
         }
-        if chunks.movie?.hasTitles ?? false { left.append("titles") }
-        if chunks.movie?.isTurned ?? false { left.append("that its pictures are to be turned") }
         if !left.isEmpty {
             warn("\(path): of \(chunks.name) this is left out: \(left.joined(separator: ", "))")
         }
-    }
-
-    private func nameTurning(_ source: SourceMovie) {
-        if source.isTurned { warn("\(path): that its pictures are to be turned is not kept") }
     }
 
     /// Pictures are shown when the source shows them, or at its rate; a byte stream has neither.
@@ -114,7 +112,11 @@ final class StreamOutput {
         guard let times = chunks.times else { return }
         switch form {
         case .byteStream:
-            if times.varies { warn("\(path): its frame rate varies: a byte stream does not tell when") }
+            if times.varies {
+                warn("\(path): its frame rate varies: a byte stream does not tell when")
+            } else if let rate = times.frameRate {
+                lostRate = LostFrameRate(rate)
+            }
             return
         case .movie(let movie):
             if chunks.movie == nil { movie.keep(times) }
@@ -140,6 +142,10 @@ final class StreamOutput {
     func write(_ nal: NALUnit) throws {
         switch form {
         case .byteStream(let file):
+            if let note = lostRate?.take(nal) {
+                warn("\(path): \(note)")
+                lostRate = nil
+            }
             var bytes: [UInt8] = []
             bytes.append(annexB: nal)
             try file.write(bytes)
@@ -168,7 +174,9 @@ final class StreamOutput {
         if let unit = grouping.finish() { try write(unit) }
         switch form {
         case .byteStream(let file): try file.finish()
-        case .movie(let movie): try movie.finish(soundOf: encoded, isCut: isCut)
+        case .movie(let movie):
+            let isInterrupted = soundSource != nil && Interruption.isRequested
+            try movie.finish(soundOf: encoded ?? soundSource, isCut: isCut || isInterrupted)
         case .fragments(let writer): for note in try writer.finish() { warn("\(path): \(note)") }
         case .container(let container): try container.finish()
         }

@@ -10,7 +10,8 @@ struct VeilProgram: ParsableCommand {
         commandName: "veil",
         abstract: "Selectively encrypted scalable video (HEVC, SHVC).",
         discussion: """
-            Exit status: 0 done; 1 failed; 2 done, with damage or differing hashes;
+            Exit status: 0 done; 1 failed, no output; 2 done, with damage, differing
+            hashes or missing pictures; 3 done, slices left in the clear as asked;
             64 wrong usage; 130 interrupted, what was written plays; 141 closed pipe.
             """,
         version: VeilLibrary.version,
@@ -24,6 +25,14 @@ struct VeilProgram: ParsableCommand {
             DemoCommand.self, ManualCommand.self,
         ])
 
+    /// What help is asked about that is no verb: ArgumentParser would print the general help.
+    private static func unknownVerb(_ arguments: [String]) -> String? {
+        guard arguments.count > 2, arguments[1] == "help", !arguments[2].hasPrefix("-") else { return nil }
+        let verbs: [any ParsableCommand.Type] = configuration.subcommands
+        let isKnown = verbs.contains { verb in verb.configuration.commandName == arguments[2] }
+        return isKnown || arguments[2] == "help" ? nil : arguments[2]
+    }
+
     static func main() {
         StandardError.prepare()
         Interruption.listen()
@@ -32,6 +41,10 @@ struct VeilProgram: ParsableCommand {
             if let value = argument.split(separator: "=", maxSplits: 1).last {
                 ChildProcess.keepFromChildren(String(value))
             }
+        }
+        if let name = unknownVerb(CommandLine.arguments) {
+            fail("there is no verb '\(name)': veil help lists them")
+            Foundation.exit(ExitCode.validationFailure.rawValue)
         }
         var command: any ParsableCommand
         do { command = try parseAsRoot() } catch {

@@ -84,7 +84,10 @@ struct ViewCommand: ParsableCommand {
         options.threads = max(threads, 1)
         let decoder = VideoDecoder(options: options)
         try StreamInput.decode(input, decoder) { picture in
-            if wanted.contains(index) { result.append(RGBImage(VideoFrame(picture)).reduced(toWidth: width)) }
+            if wanted.contains(index) {
+                result.append(
+                    RGBImage(VideoFrame(picture)).shown(sampleAspect: picture.colour.sampleAspect, toWidth: width))
+            }
             index += 1
         }
         while result.count < columns { result.append(RGBImage(width: 1, height: 1)) }

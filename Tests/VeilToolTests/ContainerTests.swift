@@ -161,7 +161,7 @@ struct ContainerTests: OtherPrograms {
         #expect(out.range(of: cover) == nil && out.range(of: Data("Some".utf8)) != nil)
         try make("-i", p("base.mp4"), "-i", p("base.mp4"), "-map", "0:v", "-map", "1:v", "-c", "copy", p("two.mp4"))
         let two = try veil("encrypt", p("two.mp4"), "-o", p("one.mp4"), "--keys", f.path("keys.json"))
-        #expect(two.errors.contains("left out: vide"), "\(two.errors)")
+        #expect(two.errors.contains("left out: video"), "\(two.errors)")
     }
 
     /// No verb takes a key file for its output; a stream without messages decodes with its sidecar.

@@ -42,6 +42,66 @@ struct PackageTests {
         #expect(page.contains("layer0-init.mp4") && !page.contains("http"))
     }
 
+    /// Segments of an older package, which may be clear, do not stay beside those of a new one; files of others do. A
+    /// folder that holds anything but a package is left alone.
+    @Test func olderPackagesGo() throws {
+        let f = try Fixture.shared.get()
+        func p(_ name: String) -> String { f.path("again-" + name) }
+        func files() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: p("site")).sorted() }
+        try veil("package", f.path("clear.hevc"), "-o", p("site"), "--segment", "0")
+        let clear = try files().filter { $0.hasSuffix(".m4s") }
+        #expect(clear.count == 6)
+        try Data("mine".utf8).write(to: URL(fileURLWithPath: p("site/notes.txt")))
+        // What fails leaves the package as it was.
+        let before = try files().map { try f.data("again-site/" + $0) }
+        try Data("no stream".utf8).write(to: URL(fileURLWithPath: p("none.hevc")))
+        #expect(try Run(["package", p("none.hevc"), "-o", p("site")]).status == 1)
+        let inside = try Run(["package", p("site/layer0-init.mp4"), "-o", p("site")])
+        #expect(inside.status == 1 && inside.errors.contains("read, too"), "\(inside.errors)")
+        #expect(try files().map { try f.data("again-site/" + $0) } == before)
+        // One segment a layer in place of three, encrypted.
+        try veil("package", f.path("all.hevc"), "-o", p("site"), "--segment", "9")
+        #expect(
+            try files() == [
+                "index.html", "layer0-1.m4s", "layer0-init.mp4", "layer1-1.m4s", "layer1-init.mp4", "manifest.mpd",
+                "notes.txt",
+            ])
+        #expect(try String(contentsOfFile: p("site/notes.txt"), encoding: .utf8) == "mine")
+        let whole = try ["layer1-init.mp4", "layer0-1.m4s", "layer1-1.m4s"].map { try f.data("again-site/" + $0) }
+        try Data(whole.joined()).write(to: URL(fileURLWithPath: p("whole.mp4")))
+        for input in [p("whole.mp4"), f.path("all.hevc")] {
+            try veil("decode", input, "-o", input + ".again.y4m", "--keys", f.path("keys.json"))
+        }
+        #expect(try f.data("again-whole.mp4.again.y4m") == f.data("all.hevc.again.y4m"))
+        // A segment that the manifest does not name would pass for one of the new ones.
+        try Data("old".utf8).write(to: URL(fileURLWithPath: p("site/layer0-2.m4s")))
+        let stray = try Run(["package", f.path("all.hevc"), "-o", p("site")])
+        #expect(stray.status == 1 && stray.errors.contains("layer0-2.m4s"), "\(stray.errors)")
+        try FileManager.default.removeItem(atPath: p("site/manifest.mpd"))
+        let others = try files()
+        let refused = try Run(["package", f.path("all.hevc"), "-o", p("site")])
+        #expect(refused.status == 1 && refused.errors.contains("not empty"), "\(refused.errors)")
+        #expect(try files() == others)
+    }
+
+    /// What a sample entry says of both eyes is there where both are, in segments and fragments too.
+    @Test func stereoStays() throws {
+        let f = try Fixture.shared.get()
+        func p(_ name: String) -> String { f.path("eyes-" + name) }
+        let eyes: [UInt8] = [0, 0, 0, 12] + Array("vexu".utf8) + [1, 2, 3, 4]
+        try veil("extract", f.path("clear.hevc"), "-o", p("plain.mp4"))
+        let file = try withBox(eyes, in: [UInt8](f.data("eyes-plain.mp4")))
+        try Data(file).write(to: URL(fileURLWithPath: p("stereo.mp4")))
+        func says(_ name: String) throws -> Bool { try f.data("eyes-" + name).range(of: Data(eyes)) != nil }
+        try veil("package", p("stereo.mp4"), "-o", p("site"))
+        #expect(try says("site/layer1-init.mp4") && !says("site/layer0-init.mp4"))
+        try veil("extract", p("stereo.mp4"), "-o", p("live.mp4"), "--fragmented")
+        try veil("extract", p("stereo.mp4"), "-o", p("one.mp4"), "--fragmented", "--layer", "0")
+        #expect(try says("live.mp4") && !says("one.mp4"))
+        for name in ["live", "plain"] { try veil("decode", p("\(name).mp4"), "-o", p("\(name).y4m")) }
+        #expect(try f.data("eyes-live.y4m") == f.data("eyes-plain.y4m"))
+    }
+
     /// What others make of it: the base layer plays from the manifest, with its sound.
     @Test(.enabled(if: Run.find("ffmpeg") != nil && Run.find("ffprobe") != nil, "ffmpeg is not here"))
     func othersPlayTheBaseLayer() throws {

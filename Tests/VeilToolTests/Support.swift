@@ -157,6 +157,27 @@ private final class Cleanup: @unchecked Sendable {
     private func run() { for body in bodies { body() } }
 }
 
+/// An MP4 file with one video track and one sample entry, and a further box in front of its `hvcC`.
+func withBox(_ more: [UInt8], in movie: [UInt8]) throws -> [UInt8] {
+    var file = movie
+    func place(_ type: String) throws -> Int {
+        let name = Array(type.utf8)
+        // Behind the brands, which are names of sample entries, too.
+        return try #require((32..<file.count - 4).first { Array(file[$0..<$0 + 4]) == name }) - 4
+    }
+    func number(_ bytes: Int, at: Int) -> Int { (0..<bytes).reduce(0) { $0 << 8 | Int(file[at + $1]) } }
+    func grow(_ bytes: Int, at: Int) {
+        let value = number(bytes, at: at) + more.count
+        for i in 0..<bytes { file[at + i] = UInt8(truncatingIfNeeded: value >> (8 * (bytes - 1 - i))) }
+    }
+    for type in ["moov", "trak", "mdia", "minf", "stbl", "stsd", "hvc1"] { grow(4, at: try place(type)) }
+    // Samples lie behind the tables.
+    let chunks = try place("co64")
+    for entry in 0..<number(4, at: chunks + 12) { grow(8, at: chunks + 16 + 8 * entry) }
+    file.insert(contentsOf: more, at: try place("hvcC"))
+    return file
+}
+
 /// Tests that have ffmpeg make files, and ffprobe tell of them.
 protocol OtherPrograms {}
 

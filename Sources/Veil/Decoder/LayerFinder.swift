@@ -10,8 +10,7 @@ struct LayerFinder {
     }
 
     private let wanted: Wanted
-    private let sets = ParameterSetCollection()
-    private var displays: ReferenceDisplays?
+    private var roles = LayerRoles()
     /// What came so far: the decoder gets it when the layer is known.
     private(set) var held: [NALUnit] = []
 
@@ -20,31 +19,18 @@ struct LayerFinder {
     /// The layer, where this is the first slice. Throws where the stream has no such layer.
     mutating func take(_ unit: NALUnit) throws -> Int? {
         held.append(unit)
-        switch unit.header.nalUnitType {
-        case .vps: _ = try? sets.insert(unit)
-        case .prefixSEI:
-            let messages = (try? SEIMessage.messages(rbsp: unit.rbsp)) ?? []
-            if let message = messages.last(where: { $0.payloadType == ReferenceDisplays.payloadType }) {
-                displays = try? ReferenceDisplays(payload: message.payload)
-            }
-        default: if unit.header.nalUnitType.isSlice { return try layer() }
-        }
-        return nil
+        roles.take(unit)
+        return unit.header.nalUnitType.isSlice ? try layer() : nil
     }
 
     private func layer() throws -> Int {
-        let vps = sets.anyVps
-        let layers = vps?.layerIds ?? [0]
         switch wanted {
         case .alpha:
-            // AuxId 1 (Table F.2).
-            guard let id = layers.first(where: { vps?.auxId(ofLayer: $0) == 1 }) else { throw SelectionError.noAlpha }
+            guard let id = roles.alpha else { throw SelectionError.noAlpha }
             return id
         case .view(let view):
-            guard let displays else { throw SelectionError.viewsUntold }
-            let viewId = view == .left ? displays.leftViewId : displays.rightViewId
-            let found = layers.last { vps?.auxId(ofLayer: $0) ?? 0 == 0 && vps?.viewId(ofLayer: $0) ?? 0 == viewId }
-            guard let found else { throw SelectionError.noView(view.rawValue) }
+            guard roles.tellsEyes else { throw SelectionError.viewsUntold }
+            guard let found = roles.layer(of: view) else { throw SelectionError.noView(view.rawValue) }
             return found
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
+import VeilProtection
 
 /// All coded pictures of one instant, one a layer, with the parameter sets and messages that belong to them
 /// (7.4.2.4.4, F.7.4.2.4.4).
@@ -30,8 +31,8 @@ public struct AccessUnit: Sendable {
     /// nuh_temporal_id_plus1 - 1 of the pictures.
     public var temporalId: Int { units.first { $0.header.nalUnitType.isSlice }?.header.temporalId ?? 0 }
 
-    /// Bytes of a layer's slices, start codes excluded.
+    /// Bytes of a layer's slices, sealed ones of hidden pictures included, start codes excluded.
     public func sliceBytes(layer: Int) -> Int {
-        units.reduce(0) { $0 + ($1.header.nalUnitType.isSlice && $1.header.nuhLayerId == layer ? $1.bytes.count : 0) }
+        units.filter { $0.header.nuhLayerId == layer && SealedUnit.isSliceOrOne($0) }.reduce(0) { $0 + $1.bytes.count }
     }
 }

@@ -33,7 +33,7 @@ public final class StreamInspector {
         if let unit = try splitter.finish() { try add(unit) }
         try counter?.finish()
         if counter != nil { headers.addSpace(space) }
-        return headers.summary
+        return headers.finished()
     }
 
     private func add(_ nal: NALUnit) throws {
@@ -50,18 +50,28 @@ public final class StreamInspector {
 private struct HeaderSummary {
     private(set) var summary = StreamSummary()
     private let sets = ParameterSetCollection()
+    private var roles = LayerRoles()
+    /// How many messages of each kind a layer has.
+    private var userData: [Int: [String: Int]] = [:]
     /// What messages say of each layer.
     private var described: [Int: ColourDescription] = [:]
 
     mutating func add(_ nal: NALUnit) throws {
         summary.nalUnits += 1
         summary.bytes += nal.bytes.count + nal.startCodeLength + nal.trailingZeros
+        roles.take(nal)
         do {
             switch nal.header.nalUnitType {
             case .vps, .sps, .pps: try sets.insert(nal)
             case .prefixSEI:
                 SEIMessage.describe(nal, &described[nal.header.nuhLayerId, default: ColourDescription()])
+                addUserData(nal)
                 if let message = try ProtectionSEI.message(in: nal) { update(message.layer) { $0.add(message) } }
+            case .suffixSEI: addUserData(nal)
+            case SealedUnit.type where SealedUnit.isSliceOrOne(nal):
+                // Its stand-in came before it, with the layer's size.
+                guard summary.layers.contains(where: { $0.layer == nal.header.nuhLayerId }) else { break }
+                update(nal.header.nuhLayerId) { $0.bytes += nal.bytes.count }
             default:
                 if nal.header.nalUnitType.isSlice { try addSlice(nal) }
             }
@@ -70,6 +80,22 @@ private struct HeaderSummary {
                 summary.notes.append("\(nal.header.nalUnitType) at byte \(nal.offset): \(error)")
             }
         }
+    }
+
+    private mutating func addUserData(_ nal: NALUnit) {
+        for message in (try? SEIMessage.messages(rbsp: nal.rbsp)) ?? [] {
+            guard let kind = ProtectionSEI.userDataKind(message) else { continue }
+            userData[nal.header.nuhLayerId, default: [:]][kind, default: 0] += 1
+        }
+    }
+
+    /// The summary, once the stream is over.
+    mutating func finished() -> StreamSummary {
+        for i in summary.layers.indices {
+            summary.layers[i].role = roles.name(of: summary.layers[i].layer)
+            summary.layers[i].userData = userData[summary.layers[i].layer]
+        }
+        return summary
     }
 
     /// Adds a message kept beside the stream.

@@ -63,14 +63,19 @@ public struct StreamSummary: Codable, Sendable {
         public internal(set) var width = 0
         public internal(set) var height = 0
         public internal(set) var bitDepth = 8
+        /// Which eye, view or else its pictures are for; nil where they show what those of other layers do.
+        public internal(set) var role: String?
         /// Frames a second by VUI or VPS, as 30000/1001.
         public internal(set) var frameRate: String?
         public internal(set) var colour: Colour?
         public internal(set) var pictures = 0
         public internal(set) var irapPictures = 0
         public internal(set) var slices = 0
-        /// Bytes of slice NAL units, start codes excluded.
+        /// Bytes of slice NAL units, sealed ones of hidden pictures included, start codes excluded.
         public internal(set) var bytes = 0
+        /// How many messages of user data there are of each kind (captions, HDR10+, ITU-T T.35, unregistered); nil:
+        /// none, those of Veil's own aside.
+        public internal(set) var userData: [String: Int]?
         public internal(set) var encryption: Encryption?
         /// What is encrypted, or in clear layers what the paper's profile would encrypt.
         public internal(set) var encryptionSpace: Space?

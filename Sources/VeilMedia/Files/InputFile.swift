@@ -50,6 +50,13 @@ public final class InputFile: @unchecked Sendable {
 
     package var descriptor: Int32 { handle.fileDescriptor }
 
+    /// Which regular file it is, as it is now: the same text while nobody has changed it.
+    var state: String? {
+        var info = stat()
+        guard isRegular, fstat(descriptor, &info) == 0 else { return nil }
+        return "\(info.st_dev) \(info.st_ino) \(info.st_size) \(info.st_mtim.tv_sec).\(info.st_mtim.tv_nsec)"
+    }
+
     /// Bytes of a regular file.
     package var size: Int? {
         var info = stat()

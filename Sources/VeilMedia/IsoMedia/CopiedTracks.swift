@@ -14,6 +14,14 @@ enum CopiedTracks {
         var userData: [UInt8]?
         /// Kinds of tracks that are neither copied nor video.
         var left: [FourCC]
+
+        /// What the copied tracks hold, in words.
+        var kinds: [String] {
+            let ids = chapters + tracks.flatMap(\.chapters)
+            return tracks.map { track in
+                track.sourceId.map { ids.contains($0) } ?? false ? "chapters" : track.handler.kind
+            }
+        }
     }
 
     static func read(_ file: FileHandle) throws -> Contents {

@@ -17,6 +17,8 @@ package final class FragmentedMovieWriter {
     package var frameRate: (numerator: Int, denominator: Int)?
     private var entries = SampleEntries()
     private var units = SampleUnits()
+    private var source: SourceMovie?
+    private var layers: Set<Int> = []
     /// The fragment that is being gathered.
     private var track: OutputTrack
     private var data: [UInt8] = []
@@ -37,8 +39,9 @@ package final class FragmentedMovieWriter {
         track = OutputTrack.video(in: .nullDevice)
     }
 
-    /// The stream was taken out of another file, which says how pictures are turned.
+    /// The stream was taken out of another file, which says how pictures are turned, and which eyes they are for.
     package func keep(_ movie: SourceMovie) {
+        source = movie
         track.matrix = movie.matrix
         track.language = movie.language
     }
@@ -50,6 +53,7 @@ package final class FragmentedMovieWriter {
     package func write(_ unit: [NALUnit], displayIndex: Int? = nil) throws {
         guard let (unit, place, isSync) = try units.take(unit) else { return }
         if isSync || places.count == Self.longestFragment { try endFragment() }
+        for nal in unit where nal.header.nalUnitType.isSlice { layers.insert(nal.header.nuhLayerId) }
         let sample = OutputTrack.bytes(of: try entries.take(unit, beginsAnew: isSync, path: path))
         if entries.count > 1 {
             throw MediaError.notSupported(
@@ -83,7 +87,7 @@ package final class FragmentedMovieWriter {
         track.timeScale = ticks.scale
         if fragments == 0 {
             track.mediaStart = delay * ticks.frame
-            let descriptions = try entries.descriptions()
+            let descriptions = try entries.descriptions(further: source?.entryBoxes(layers: layers.count) ?? [])
             track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
             track.size = descriptions[0].shownSize
             try output.write(FragmentedTrack.initialization([fragment]))

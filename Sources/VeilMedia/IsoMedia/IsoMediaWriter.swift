@@ -110,10 +110,23 @@ package final class IsoMediaWriter {
         if hasLeftCover { notes.append("the cover picture is left out: it would be in the clear") }
         notes += units.notes
         let timeline: SampleTimeline
+        var further = source?.entryBoxes(layers: layers.count) ?? []
+        if !joined.isEmpty {
+            let meaning = joined.meaning()
+            (track.matrix, userData) = (meaning.matrix, meaning.userData)
+            track.language = meaning.language ?? track.language
+            further = meaning.boxes(layers: layers.count)
+            notes += meaning.notes
+        }
         if let whole = try joined.joined(units: places.count, beside: path) {
             timeline = whole.timeline
             others = whole.others.tracks
+            track.chapters = whole.others.chapters
+            userData = whole.chapters.inserted(into: userData)
             notes += whole.others.notes
+            if whole.chapters.chapters.count > ChapterList.most {
+                notes.append("the list of chapters (chpl) holds the first \(ChapterList.most) only")
+            }
         } else {
             timeline = self.timeline(&notes)
             if !joined.isEmpty { notes.append("the streams do not tell all times: it takes their video, at one rate") }
@@ -127,9 +140,7 @@ package final class IsoMediaWriter {
         if track.samples.contains(where: { UInt32(exactly: $0.duration) == nil }) {
             throw MediaError.notSupported(path: path, what: "a picture lasts longer than the time scale can tell")
         }
-        // What is said of stereo is no longer true of one view.
-        let further = (source?.entryBoxes ?? []).filter { $0.type != "vexu" && $0.type != "hfov" || layers.count > 1 }
-        let descriptions = try entries.descriptions(further: further.flatMap(\.bytes))
+        let descriptions = try entries.descriptions(further: further)
         track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
         track.size = descriptions[0].shownSize
         track.sampleGroups = units.order.sampleGroups(layers: layers.sorted(), samples: track.samples.count)
@@ -139,9 +150,10 @@ package final class IsoMediaWriter {
             let (empty, shown) = track.presented(1_000_000)
             range = 0..<Double(empty + shown) / 1e6
         }
-        if range != nil, let all = userData, let rest = try? CopiedTracks.without(all, ["udta", "chpl"]) {
-            userData = rest
-            notes.append("the list of chapters (chpl) is left out: it is of the whole")
+        if let range, let all = userData, let list = ChapterList(userData: all) {
+            var own = ChapterList()
+            own.append(list, presented: range, at: 0)
+            userData = own.inserted(into: all)
         }
         try write(tracks: [track] + (range.map { range in others.compactMap { $0.part(range) } } ?? others))
         return notes

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 
-/// Sound and subtitles of several files, one after the other: each file's go with its pictures.
+/// Sound, subtitles and chapters of several files, one after the other: each file's go with its pictures.
 struct JoinedTracks {
     private(set) var tracks: [OutputTrack] = []
+    /// `sourceId` of those tracks that hold the chapters of the video.
+    private(set) var chapters: [Int] = []
     /// What was left out, a line each.
     private(set) var notes: [String] = []
+    private var roles: [Role] = []
     private let path: String
+
+    /// Tracks of one role are joined in their order.
+    private struct Role: Hashable {
+        var handler: FourCC
+        var isChapters: Bool
+    }
 
     /// - Parameter path: of what is being written; samples wait in files without a name beside it.
     init(beside path: String) { self.path = path }
@@ -15,58 +24,81 @@ struct JoinedTracks {
     /// - Parameters:
     ///   - presented: when that file presents its pictures, in seconds.
     ///   - start: when they are presented in the whole.
-    mutating func append(_ others: [OutputTrack], presented: Range<Double>, at start: Double) throws {
-        var counts: [FourCC: Int] = [:]
-        let isFirst = tracks.isEmpty && notes.isEmpty
-        for other in others {
-            let number = counts[other.handler, default: 0]
-            counts[other.handler] = number + 1
+    mutating func append(_ contents: CopiedTracks.Contents, presented: Range<Double>, at start: Double) throws {
+        var counts: [Role: Int] = [:]
+        /// Where the tracks of this file are, by their track_ID, and new ones with what they refer to.
+        var places: [Int: Int] = [:]
+        var made: [(index: Int, chapters: [Int])] = []
+        let chapterTracks = contents.chapters + contents.tracks.flatMap(\.chapters)
+        for other in contents.tracks {
+            let role = Role(
+                handler: other.handler, isChapters: other.sourceId.map { chapterTracks.contains($0) } ?? false)
+            let number = counts[role, default: 0]
+            counts[role] = number + 1
             guard let next = other.part(presented) else { continue }
-            let same = tracks.indices.filter { tracks[$0].handler == other.handler }
+            let same = tracks.indices.filter { roles[$0] == role }
+            let index: Int
             if number < same.count {
-                let index = same[number]
-                guard tracks[index].descriptions == next.descriptions, tracks[index].timeScale == next.timeScale else {
-                    let note = "a track of kind \(other.handler) changes its format, and is left out where it does"
+                index = same[number]
+                guard take(formatOf: next, into: index) else {
+                    let note = "a track of \(role.handler.kind) changes its format, and is left out where it does"
                     if !notes.contains(note) { notes.append(note) }
                     continue
                 }
-                try add(next, to: index, at: start)
             } else {
                 var empty = next
                 empty.samples = []
                 empty.file = try IsoMediaWriter.scratch(beside: path)
+                (empty.emptyStart, empty.shown) = (0, nil)
                 // They refer to tracks of their own file.
-                (empty.sourceId, empty.chapters) = (nil, [])
-                (empty.emptyStart, empty.mediaStart, empty.shown) = (0, isFirst ? next.mediaStart : 0, nil)
-                if !isFirst { empty.sampleGroups = [] }
+                empty.chapters = []
+                index = tracks.count
+                empty.sourceId = index + 1
                 tracks.append(empty)
-                try add(next, to: tracks.count - 1, at: start)
+                roles.append(role)
+                made.append((index, other.chapters))
             }
+            if let id = other.sourceId { places[id] = index }
+            try add(next, to: index, at: start)
         }
+        for (index, ids) in made { tracks[index].chapters = ids.compactMap { places[$0].map { $0 + 1 } } }
+        for id in contents.chapters {
+            if let index = places[id], !chapters.contains(index + 1) { chapters.append(index + 1) }
+        }
+    }
+
+    /// Whether samples can go on in a track: they are of one format, whatever their bit rates are.
+    private mutating func take(formatOf next: OutputTrack, into index: Int) -> Bool {
+        guard tracks[index].timeScale == next.timeScale else { return false }
+        if tracks[index].descriptions == next.descriptions { return true }
+        guard next.handler == "soun", let known = SoundDescription(tracks[index].descriptions),
+            let new = SoundDescription(next.descriptions)
+        else { return false }
+        let (a, b) = (known.rates, new.rates)
+        let rates = SoundDescription.Rates(buffer: max(a.buffer, b.buffer), most: max(a.most, b.most))
+        guard known.with(rates) == new.with(rates) else { return false }
+        tracks[index].descriptions = known.with(rates)
+        return true
     }
 
     private mutating func add(_ next: OutputTrack, to index: Int, at start: Double) throws {
         var samples = next.samples
         var before = next.mediaStart
-        if !tracks[index].samples.isEmpty {
-            // What a decoder takes before it begins has nothing to do in the middle.
-            while let first = samples.first, first.duration <= before {
-                before -= first.duration
+        let isFirst = tracks[index].samples.isEmpty
+        if !isFirst {
+            // What a decoder takes before it begins, it takes in the middle as well, in place of the end of what was
+            // before; but no more than the one sample that overlaps the first one that is heard.
+            while samples.count > 1, samples[0].duration + samples[1].duration <= before {
+                before -= samples[0].duration
                 samples.removeFirst()
             }
         }
         let place = Int(min(start * Double(next.timeScale), 1e15).rounded()) + next.emptyStart - before
-        var end = tracks[index].emptyStart - tracks[index].mediaStart + tracks[index].duration
-        if tracks[index].samples.isEmpty {
-            tracks[index].emptyStart = max(place + tracks[index].mediaStart, 0)
+        if isFirst {
+            tracks[index].emptyStart = max(place + before, 0)
+            tracks[index].mediaStart = before
         } else {
-            while let last = tracks[index].samples.last, end - last.duration >= place {
-                end -= last.duration
-                tracks[index].samples.removeLast()
-            }
-            if !tracks[index].samples.isEmpty {
-                tracks[index].samples[tracks[index].samples.count - 1].duration += place - end
-            }
+            try fill(index, upTo: place)
         }
         var offset = Int(truncatingIfNeeded: try tracks[index].file.seekToEnd())
         for var sample in samples {
@@ -79,59 +111,37 @@ struct JoinedTracks {
             tracks[index].samples.append(sample)
         }
     }
-}
 
-/// Files that are joined, and when each is presented.
-struct JoinedMovies {
-    /// Each with the access unit of the whole that it begins with; nil: no such file.
-    private var parts: [(movie: SourceMovie?, first: Int)] = []
-
-    var isEmpty: Bool { parts.isEmpty }
-
-    mutating func begin(_ movie: SourceMovie?, at first: Int) { parts.append((movie, first)) }
-
-    /// What is known of each part: ticks of the first one's scale from its first picture on, and when it presents them
-    /// itself, in seconds. Nil where some part is no such file, or its pictures are not those that were joined.
-    private func times(
-        units: Int
-    ) -> [(shown: [Int], length: Int, lastDuration: Int, presented: Range<Double>)]? {
-        guard let scale = parts.first?.movie?.timeScale else { return nil }
-        var result: [(shown: [Int], length: Int, lastDuration: Int, presented: Range<Double>)] = []
-        for (i, part) in parts.enumerated() {
-            let count = (i + 1 < parts.count ? parts[i + 1].first : units) - part.first
-            guard let movie = part.movie else { return nil }
-            // Leading pictures of later parts may have been left out, and then nothing tells which.
-            let times = movie.times(maxTemporalId: 6)
-            guard times.count == count, let first = times.map(\.shown).min(),
-                let last = times.max(by: { $0.shown < $1.shown })
-            else { return nil }
-            let length = OutputTrack.scaled(last.shown + last.duration - first, scale, movie.timeScale)
-            result.append(
-                (
-                    times.map { OutputTrack.scaled($0.shown - first, scale, movie.timeScale) }, length,
-                    OutputTrack.scaled(last.duration, scale, movie.timeScale),
-                    movie.presented(first)..<max(movie.presented(last.shown + last.duration), movie.presented(first))
-                ))
+    /// Ends what a track has where the next film's begins: samples that begin later go, and the last one lasts until
+    /// then. Of a text something without one is shown in between.
+    private mutating func fill(_ index: Int, upTo place: Int) throws {
+        var end = tracks[index].emptyStart - tracks[index].mediaStart + tracks[index].duration
+        while let last = tracks[index].samples.last, end - last.duration >= place {
+            end -= last.duration
+            tracks[index].samples.removeLast()
         }
-        return result
+        guard let last = tracks[index].samples.last else { return }
+        let isCaption = roles[index].handler != "soun" && !roles[index].isChapters
+        if end < place, isCaption, let empty = Self.emptySample(tracks[index].descriptions), last.size != empty.count {
+            let offset = Int(truncatingIfNeeded: try tracks[index].file.seekToEnd())
+            try tracks[index].file.write(contentsOf: empty)
+            tracks[index].samples.append(
+                OutputTrack.Sample(
+                    offset: offset, size: empty.count, duration: place - end, compositionOffset: 0, isSync: true))
+        } else {
+            tracks[index].samples[tracks[index].samples.count - 1].duration += place - end
+        }
     }
 
-    /// The whole's times, and its other tracks. Nil where they cannot be told.
-    func joined(units: Int, beside path: String) throws -> (timeline: SampleTimeline, others: JoinedTracks)? {
-        guard let scale = parts.first?.movie?.timeScale, let times = times(units: units) else { return nil }
-        var shown: [Int] = []
-        var start = 0
-        var others = JoinedTracks(beside: path)
-        for (part, time) in zip(parts, times) {
-            shown += time.shown.map { start + $0 }
-            if let movie = part.movie {
-                try others.append(
-                    try CopiedTracks.read(movie.file).tracks, presented: time.presented,
-                    at: Double(start) / Double(scale))
-            }
-            start += time.length
+    /// The sample of a text format that shows nothing; nil of formats that are not known here.
+    private static func emptySample(_ descriptions: [UInt8]) -> [UInt8]? {
+        guard var stsd = try? Box(type: "file", bytes: descriptions[...], offset: 0).child("stsd"),
+            (try? stsd.skip(8)) != nil, let entry = try? stsd.nextChild()
+        else { return nil }
+        switch entry.type {
+        case "tx3g", "text": return [0, 0]
+        case "wvtt": return [0, 0, 0, 8] + Array("vtte".utf8)
+        default: return nil
         }
-        let timeline = SampleTimeline(shown: shown, lastDuration: times.last?.lastDuration ?? 1, timeScale: scale)
-        return (timeline, others)
     }
 }

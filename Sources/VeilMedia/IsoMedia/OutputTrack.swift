@@ -102,15 +102,24 @@ struct OutputTrack {
         // What a decoder takes before the presentation begins goes along where that begins.
         let isBeginning = from <= emptyStart
         for sample in samples {
-            if time < to && (isBeginning || time + sample.duration > from) {
+            // A text that shows nothing ends the one before, and need not last.
+            let isEnd = handler != "soun" && time == to && sample.duration == 0
+            if (time < to || isEnd) && (isBeginning || time + sample.duration > from) {
                 if result.samples.isEmpty { start = time }
                 result.samples.append(sample)
             }
             time += sample.duration
         }
         if result.samples.isEmpty { return nil }
-        // A sample that began before is presented from its middle on.
+        // A sample that began before is presented from its middle on; a text can begin there.
         let begin = max(from, emptyStart)
+        if handler != "soun" {
+            while result.samples.count > 1, start + result.samples[0].duration <= begin {
+                start += result.samples.removeFirst().duration
+            }
+            result.samples[0].duration -= min(max(begin - start, 0), result.samples[0].duration)
+            start = max(start, begin)
+        }
         result.emptyStart = max(start, begin) - from
         result.mediaStart = max(begin - start, 0)
         result.shown = to - max(start, begin)

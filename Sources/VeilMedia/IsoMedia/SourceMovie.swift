@@ -28,9 +28,12 @@ package final class SourceMovie {
     let chapters: [Int]
     /// `udta` of the movie, whole: titles and the like.
     let userData: [UInt8]?
-    package var hasTitles: Bool { userData != nil }
-    /// Kinds of the tracks that hold no video.
-    package let otherTracks: [FourCC]
+    /// What it holds beside its video, in words: tracks, chapters, titles.
+    package let others: [String]
+    /// The brand of its `ftyp`; nil where it has none, as old QuickTime files.
+    package let brand: String?
+    /// Kind and format of each track.
+    package let tracks: [(kind: String, format: String)]
     /// Whether parameter sets may be in samples (`hev1`).
     let inBand: Bool
     /// Units of the sample entries.
@@ -52,9 +55,15 @@ package final class SourceMovie {
         language = try trak.required("mdia").mediaHeader().language
         matrix = try CopiedTracks.trackHeader(trak).matrix
         chapters = try CopiedTracks.chapterTracks(trak)
-        otherTracks = try moov.children().filter { $0.type == "trak" }.map { try $0.required("mdia").handler() }
-            .filter { $0 != "vide" && $0 != "auxv" }
         userData = try moov.child("udta")?.whole
+        others = try Self.others(moov, userData: userData)
+        brand = Self.brand(file)
+        self.tracks = try moov.children().filter { $0.type == "trak" }.map { trak in
+            var stsd = try trak.child("mdia")?.child("minf")?.child("stbl")?.child("stsd")
+            try? stsd?.skip(8)
+            let entry = try? stsd?.nextChild()
+            return (try trak.required("mdia").handler().kind, entry?.type.description ?? "")
+        }
         inBand = track.entries.contains { ["hev1", "hev2", "lhe1", "dvhe"].contains($0?.type) }
         outOfBand = tracks.flatMap { $0.entries.flatMap { $0?.parameterSets ?? [] } }
         entryBoxes = track.entries.compactMap { $0 }.first?.others ?? []
@@ -76,8 +85,63 @@ package final class SourceMovie {
     }
     package var isTurned: Bool { matrix.map { $0 != BoxWriter.unity } ?? false }
 
+    /// How players turn its pictures, in words; nil where they do not.
+    package var turning: String? {
+        guard isTurned, let matrix, matrix.count == 36 else { return nil }
+        // a, b, u; c, d, v; x, y, w, of which a point (x, y) becomes (ax + cy, bx + dy), y down (14496-12, 8.3.2).
+        let v = (0..<5).map { i in
+            Double(Int32(truncatingIfNeeded: matrix[4 * i..<4 * i + 4].reduce(0) { $0 << 8 | Int($1) }))
+        }
+        let (a, b, c, d) = (v[0], v[1], v[3], v[4])
+        if a * d - b * c < 0 { return "mirrored" }
+        let degrees = Int((atan2(b, a) * 180 / .pi).rounded())
+        return degrees == 0 ? "of another size" : "turned by \((degrees + 360) % 360) degrees clockwise"
+    }
+
     /// When ticks of the track are presented, in seconds, none of them before the presentation begins.
     func presented(_ ticks: Int) -> Double { max(Double(ticks - mediaStart + emptyStart) / Double(timeScale), 0) }
+
+    private static func brand(_ file: FileHandle) -> String? {
+        guard (try? file.seek(toOffset: 0)) != nil, let head = try? file.read(upToCount: 12), head.count == 12,
+            head[4..<8].elementsEqual("ftyp".utf8)
+        else { return nil }
+        return FourCC(head[8..<12].reduce(0) { $0 << 8 | UInt32($1) }).description
+    }
+
+    private static func others(_ moov: Box, userData: [UInt8]?) throws -> [String] {
+        let traks = try moov.children().filter { $0.type == "trak" }
+        let chapterIds = Set(try traks.flatMap { try CopiedTracks.chapterTracks($0) })
+        var result: [String] = []
+        for trak in traks {
+            let handler = try trak.required("mdia").handler()
+            if handler == "vide" || handler == "auxv" { continue }
+            let id = try? CopiedTracks.trackHeader(trak).id
+            let kind = id.map { chapterIds.contains($0) } ?? false ? "chapters" : handler.kind
+            if kind != "chapters" || !result.contains(kind) { result.append(kind) }
+        }
+        if let userData {
+            if !result.contains("chapters"), ChapterList(userData: userData)?.chapters.isEmpty == false {
+                result.append("chapters")
+            }
+            if ChapterList().inserted(into: userData) != nil { result.append("titles") }
+        }
+        return result
+    }
+
+    /// The further boxes of its sample entry, for what holds so many of its layers: what is said of stereo is not true
+    /// of one view.
+    func entryBoxes(layers: Int) -> [UInt8] { Self.bytes(of: entryBoxes, layers: layers) }
+
+    static func bytes(of boxes: [(type: FourCC, bytes: [UInt8])], layers: Int) -> [UInt8] {
+        boxes.filter { $0.type != "vexu" && $0.type != "hfov" || layers > 1 }.flatMap(\.bytes)
+    }
+
+    /// What it says of its video that only such a file can hold, in words.
+    package var meaning: [String] {
+        let types = entryBoxes.map(\.type.description)
+        return (isTurned ? ["that its pictures are to be turned"] : [])
+            + (types.isEmpty ? [] : ["what its sample entry says (\(types.joined(separator: ", ")))"])
+    }
 
     /// An access unit was read.
     func read(temporalId: Int) { temporalIds.append(temporalId) }

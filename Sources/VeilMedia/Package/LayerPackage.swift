@@ -29,6 +29,7 @@ package final class LayerPackage {
     }
 
     private let folder: String
+    private let files: PackageFolder
     private let seconds: Double
     /// Set before the first access unit.
     package var frameRate: (numerator: Int, denominator: Int)?
@@ -42,16 +43,18 @@ package final class LayerPackage {
     package var protection: [Int: Protection] = [:]
 
     /// - Parameters:
+    ///   - folder: is made, or empty, or holds a package, which this one replaces when it is whole.
     ///   - seconds: of a segment, at least, but for the last.
     ///   - frameRate: nil: what the stream says, or 25.
     package init(folder: String, seconds: Double, frameRate: (numerator: Int, denominator: Int)?) throws {
         self.folder = folder
         self.seconds = seconds
         self.frameRate = frameRate
-        do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
-            throw MediaError.writeFailed(path: folder, reason: "the folder cannot be made")
-        }
+        files = try PackageFolder(path: folder)
     }
+
+    /// Files that are there and go.
+    package var replaced: [String] { files.replaced }
 
     /// The stream was taken out of another file, whose times it is to keep.
     package func keep(_ movie: SourceMovie) { source = movie }
@@ -107,13 +110,14 @@ package final class LayerPackage {
             let cuts = firstUnits.map { unit in units.firstIndex { $0 >= unit } ?? units.count }
             let segments = zip(cuts, cuts.dropFirst()).map { $0..<$1 }
             let needed = neededLayers(id).compactMap { ids.firstIndex(of: $0) }
-            try write(
-                FragmentedTrack.initialization(needed.map { tracks[$0] }), name: "layer\(id)-init.mp4")
+            try files.write(
+                FragmentedTrack.initialization(try needed.map { try described(tracks[$0], needed.count) }),
+                name: "layer\(id)-init.mp4")
             var sizes: [Int] = []
             for (number, range) in segments.enumerated() {
                 let bytes = try tracks[i].segment(range, number: number + 1)
                 sizes.append(bytes.count)
-                try write(bytes, name: "layer\(id)-\(number + 1).m4s")
+                try files.write(bytes, name: "layer\(id)-\(number + 1).m4s")
             }
             // Segments of all layers last as long as those of the base layer, whatever pictures a layer lacks.
             let starts = base.map { tracks[0].start(of: $0) } + [tracks[0].end]
@@ -131,14 +135,12 @@ package final class LayerPackage {
             for (i, sound) in copied.tracks.filter({ $0.handler == "soun" }).enumerated() {
                 try write(sound, number: i, starts: starts, into: &manifest)
             }
-            let left = copied.left + copied.tracks.map(\.handler).filter { $0 != "soun" }
-            if !left.isEmpty {
-                notes.append(
-                    "tracks of these kinds are left out: \(left.map(\.description).joined(separator: ", "))")
-            }
+            let left = copied.left.map(\.kind) + copied.kinds.filter { $0 != FourCC("soun").kind }
+            if !left.isEmpty { notes.append("left out: \(left.joined(separator: ", "))") }
         }
-        try write(Array(manifest.text.utf8), name: "manifest.mpd")
-        try write(Array(PackagePage.text(manifest).utf8), name: "index.html")
+        try files.write(Array(manifest.text.utf8), name: PackageFolder.manifest)
+        try files.write(Array(PackagePage.text(manifest).utf8), name: PackageFolder.page)
+        try files.finish()
         return notes
     }
 
@@ -174,7 +176,7 @@ package final class LayerPackage {
         }
         let descriptions =
             id == 0
-            ? try layer.entries.descriptions()
+            ? try layer.entries.descriptions(further: source?.entryBoxes(layers: 1) ?? [])
             : try layer.entries.descriptions(base: firstByte) { try sets.sequenceParameterSet(id: $0, layerId: id) }
         track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
         track.size = descriptions[0].shownSize
@@ -182,6 +184,16 @@ package final class LayerPackage {
         track.bases = neededLayers(id).filter { $0 != id }.compactMap { ids.firstIndex(of: $0) }.map { $0 + 1 }
         return FragmentedTrack(
             track: track, id: (ids.firstIndex(of: id) ?? 0) + 1, decoded: layer.units.map { timeline.decoded[$0] })
+    }
+
+    /// A track as an initialization segment of so many layers describes it: what is said of both eyes is said beside
+    /// both only.
+    private func described(_ track: FragmentedTrack, _ count: Int) throws -> FragmentedTrack {
+        guard count > 1, track.track.bases.isEmpty, let source, let base = layers[0] else { return track }
+        var all = track.track
+        all.descriptions = HEVCSampleDescription.box(
+            try base.entries.descriptions(further: source.entryBoxes(layers: count)).map(\.entry))
+        return FragmentedTrack(track: all, id: track.id, decoded: track.decoded)
     }
 
     private func representation(
@@ -216,26 +228,21 @@ package final class LayerPackage {
             sound.samples.append(sample)
         }
         let track = FragmentedTrack(track: sound, id: 64 + number, decoded: decoded)
-        try write(FragmentedTrack.initialization([track]), name: "sound\(number)-init.mp4")
+        try files.write(FragmentedTrack.initialization([track]), name: "sound\(number)-init.mp4")
         var bytes = 0
         let segments = track.segments(startingAt: starts).filter { !$0.isEmpty }
         for (i, range) in segments.enumerated() {
             let segment = try track.segment(range, number: i + 1)
             bytes += segment.count
-            try write(segment, name: "sound\(number)-\(i + 1).m4s")
+            try files.write(segment, name: "sound\(number)-\(i + 1).m4s")
         }
         manifest.sounds.append(
             DASHManifest.Sound(
-                number: number, codecs: sound.soundCodecs, timeScale: sound.timeScale,
+                number: number, codecs: SoundDescription(sound.descriptions)?.codecs, timeScale: sound.timeScale,
                 starts: segments.map { track.start(of: $0) } + [track.end],
                 bandwidth: max(Int(Double(bytes) * 8 / max(manifest.seconds, 0.001)), 1)))
     }
 
-    private func write(_ bytes: [UInt8], name: String) throws {
-        let file = try OutputFile(path: folder + "/" + name)
-        try file.write(bytes)
-        try file.finish()
-    }
 }
 
 extension ProfileTierLevel {
@@ -252,29 +259,5 @@ extension ProfileTierLevel {
                 "\(generalTierFlag ? "H" : "L")\(generalLevelIdc)",
             ] + constraints.map { String($0, radix: 16, uppercase: true) }
         return parts.joined(separator: ".")
-    }
-}
-
-extension OutputTrack {
-    /// The `codecs` parameter of sound (RFC 6381): the sample entry's name; of MPEG-4 also what its descriptor says.
-    var soundCodecs: String? {
-        guard var stsd = try? Box(type: "file", bytes: descriptions[...], offset: 0).child("stsd"),
-            (try? stsd.skip(8)) != nil, let first = try? stsd.nextChild()
-        else { return nil }
-        guard first.type == "mp4a", var entry = Optional(first), (try? entry.skip(28)) != nil,
-            var esds = try? entry.child("esds"), let bytes = try? esds.bytes(esds.bytesLeft)
-        else { return first.type.description }
-        // ES_Descriptor (tag 3) has three bytes before DecoderConfigDescriptor (tag 4), which begins with the object
-        // type and has 13 before DecoderSpecificInfo (tag 5; ISO/IEC 14496-1, 7.2.6). Of AAC five bits name another.
-        func content(of tag: UInt8, at start: Int) -> Int? {
-            guard bytes.indices.contains(start), bytes[start] == tag else { return nil }
-            var at = start + 1
-            while bytes.indices.contains(at), bytes[at] & 0x80 != 0 { at += 1 }
-            return bytes.indices.contains(at + 1) ? at + 1 : nil
-        }
-        guard let stream = content(of: 3, at: 4), let decoder = content(of: 4, at: stream + 3) else { return "mp4a" }
-        let object = String(bytes[decoder], radix: 16)
-        guard object == "40", let info = content(of: 5, at: decoder + 13) else { return "mp4a.\(object)" }
-        return "mp4a.40.\(bytes[info] >> 3)"
     }
 }

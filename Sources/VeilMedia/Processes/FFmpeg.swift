@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import Synchronization
 
 /// ffmpeg, which opens what Veil does not know itself, where it is installed.
 package enum FFmpeg {
@@ -9,6 +10,8 @@ package enum FFmpeg {
     /// input is none.
     static func probe(_ input: InputFile, _ what: [String], limit: Int = 1 << 20) throws -> String? {
         guard let program = ChildProcess.find("ffprobe"), input.isRegular, input.path != "-" else { return nil }
+        let question = input.state.map { ([$0] + what).joined(separator: " ") }
+        if let question, let known = answers.withLock({ $0[question] }) { return known }
         let process: ChildProcess
         do {
             process = try ChildProcess(
@@ -16,8 +19,13 @@ package enum FFmpeg {
                 ["-v", "error", "-protocol_whitelist", "file,pipe"] + what
                     + ["-of", "compact=nk=1", "-i", "file:" + input.path], output: .pipe)
         } catch is ChildError { return nil }
-        return String(decoding: try process.outputBytes(limit: limit), as: UTF8.self)
+        let answer = String(decoding: try process.outputBytes(limit: limit), as: UTF8.self)
+        // The same is asked by whoever opens a source, and by whoever takes its sound.
+        if let question { answers.withLock { $0[question] = answer } }
+        return answer
     }
+
+    private static let answers = Mutex<[String: String]>([:])
 
     /// Kinds of the tracks of a container beside the first of video; nil where that cannot be told.
     package static func otherTracks(of input: InputFile) throws -> [String]? {

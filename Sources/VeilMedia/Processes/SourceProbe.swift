@@ -136,6 +136,7 @@ struct SourceProbe {
             // What ffmpeg makes of RGB unless it is told otherwise.
             colour.matrix = 6
             colour.isFullRange = false
+            notes.append("RGB (\(format)) is converted to 4:2:0 of BT.601 and limited range")
         }
         if let aspect = stream.sampleAspectRatio?.split(separator: ":").compactMap({ Int($0) }), aspect.count == 2,
             aspect.allSatisfy({ (1...65535).contains($0) })

@@ -7,7 +7,26 @@ import VeilEntropy
 public final class SpaceCounting: BinHookProvider, @unchecked Sendable {
     private let lock = NSLock()
     private var messages: [Int: ProtectionMessage] = [:]
-    private var statistics: [Int: EncryptionStatistics] = [:]
+    private var layers: [Int: Layer] = [:]
+
+    /// What one hook counted.
+    fileprivate final class Tally { var counts = ElementCounts() }
+
+    private struct Layer {
+        /// Of hooks that are gone.
+        var counts = ElementCounts()
+        /// Of others, which may be held for a while after the last slice was counted.
+        var tallies: [Tally] = []
+        static let many = 256
+
+        mutating func fold() {
+            var held: [Tally] = []
+            while var tally = tallies.popLast() {
+                if isKnownUniquelyReferenced(&tally) { counts.add(tally.counts) } else { held.append(tally) }
+            }
+            tallies = held
+        }
+    }
 
     public init() {}
 
@@ -15,34 +34,38 @@ public final class SpaceCounting: BinHookProvider, @unchecked Sendable {
     public func take(_ message: ProtectionMessage) { lock.withLock { messages[message.layer] = message } }
 
     public func makeHook(layer: Int) -> (any BinHook)? {
-        lock.withLock {
-            let message = messages[layer] ?? ProtectionMessage()
-            let known = statistics[layer] ?? EncryptionStatistics()
-            statistics[layer] = known
-            return CountingHook(message, known)
+        let tally = Tally()
+        return lock.withLock {
+            if layers[layer, default: Layer()].tallies.count >= Layer.many { layers[layer]?.fold() }
+            layers[layer, default: Layer()].tallies.append(tally)
+            return CountingHook(messages[layer] ?? ProtectionMessage(), tally)
         }
     }
 
-    /// Once the hooks are gone.
-    public func counts(layer: Int) -> ElementCounts { lock.withLock { statistics[layer]?.counts ?? ElementCounts() } }
+    /// When nothing is being coded.
+    public func counts(layer: Int) -> ElementCounts {
+        lock.withLock {
+            guard let known = layers[layer] else { return ElementCounts() }
+            var sum = known.counts
+            for tally in known.tallies { sum.add(tally.counts) }
+            return sum
+        }
+    }
 }
 
 private final class CountingHook: BinHook {
     private let rule: EncryptableBins
     private let selection: EncryptionScope
-    private let statistics: EncryptionStatistics
-    private var counts = ElementCounts()
+    private let tally: SpaceCounting.Tally
     private var unitActive = false
     private var active = false
     private var ctbSize = 64
 
-    init(_ message: ProtectionMessage, _ statistics: EncryptionStatistics) {
+    init(_ message: ProtectionMessage, _ tally: SpaceCounting.Tally) {
         rule = EncryptableBins(profile: message.profile, elements: message.elements)
         selection = message.selection
-        self.statistics = statistics
+        self.tally = tally
     }
-
-    deinit { statistics.add(counts) }
 
     func begin(_ unit: BinUnit) {
         unitActive = selection.includes(unit)
@@ -58,8 +81,8 @@ private final class CountingHook: BinHook {
         if active {
             switch rule.choice(run) {
             case .none: break
-            case .mask(let mask): counts.add(run.element, mask.nonzeroBitCount)
-            case .flip, .permutation: counts.add(run.element, 1)
+            case .mask(let mask): tally.counts.add(run.element, mask.nonzeroBitCount)
+            case .flip, .permutation: tally.counts.add(run.element, 1)
             }
         }
         return run.bins

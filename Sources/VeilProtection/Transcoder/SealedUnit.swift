@@ -30,6 +30,11 @@ package enum SealedUnit {
             info: Data("Veil seal 2".utf8) + [UInt8(truncatingIfNeeded: layer)], outputByteCount: 32)
     }
 
+    /// Whether a unit is a slice, or one that was sealed, of its layer.
+    package static func isSliceOrOne(_ nal: NALUnit) -> Bool {
+        nal.header.nalUnitType.isSlice || isOne(nal, kind: .hidden) || isOne(nal)
+    }
+
     /// Whether a unit says that it is one.
     package static func isOne(_ nal: NALUnit, kind: Kind = .damaged) -> Bool {
         !nal.isMalformed && nal.header.nalUnitType == type && nal.bytes.count > 2
