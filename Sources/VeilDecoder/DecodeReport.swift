@@ -31,6 +31,8 @@ package struct DecodeReport: Sendable {
     /// Pictures of which nothing came, made up and put out in their place.
     package var concealedPictures = 0
     package var damagedUnits = 0
+    /// From one IRAP picture to the next, where nothing came of the highest layer, which the VPS names.
+    package var unseenPictures = 0
     /// The first few messages about damage, one line each.
     package var messages: [String] = []
     package init() {}
@@ -38,6 +40,7 @@ package struct DecodeReport: Sendable {
     /// Whether everything decoded as it was meant to.
     package var isClean: Bool {
         hashMismatches == 0 && failedSlices == 0 && concealedCTUs == 0 && missingReferences == 0 && damagedUnits == 0
+            && unseenPictures == 0
     }
 
     mutating func note(_ message: String) { if messages.count < 20 { messages.append(message) } }

@@ -75,6 +75,10 @@ extension Decoder {
         try options.limits.check(sps)
         let layer = layers[layerId] ?? LayerState(layerId: layerId)
         let type = h.nalUnitType
+        if layerId == 0, baseSps?.spsVideoParameterSetId != sps.spsVideoParameterSetId {
+            baseSps = sps
+            selectionStorage = nil
+        }
         let position = positions.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) {
             options.hooks?.periodStart(layer: $0, isIRAP: $1)
         }
@@ -87,6 +91,7 @@ extension Decoder {
         }
         layers[layerId] = layer
         let noRaslOutput = position.restarts
+        if layerId == 0 && type.isIRAP { endSequence() }
         // IDR pictures have no RASL pictures: where some follow, the CRA picture that they belong to was lost.
         if type.isIRAP { layer.skipsRasl = noRaslOutput && !type.isIDR }
         if type.isRASL && layer.skipsRasl {
@@ -146,7 +151,9 @@ extension Decoder {
         info.window = sps.window
         info.accessUnit = accessUnitCount
         info.userData = userData
-        let output = try h.picOutputFlag && selection().isOutput(layerId)
+        let isOutputLayer = try selection().isOutput(layerId)
+        let output = h.picOutputFlag && isOutputLayer
+        if isOutputLayer { sequence.hasOutput = true } else { sequence.pictures += 1 }
         let entry = DPBEntry(
             picture: picture, poc: poc, neededForOutput: output, isGenerated: false, temporalId: h.temporalId,
             output: info)

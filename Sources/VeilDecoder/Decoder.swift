@@ -64,11 +64,16 @@ package final class Decoder {
     var positions = StreamPosition()
     var accessUnitCount = 0
     var selectionStorage: LayerSelection?
+    /// The SPS of the base layer's last picture: it names the VPS.
+    var baseSps: SequenceParameterSet?
     /// The pictures of the access unit that were not to stay unseen (pic_output_flag), by layer.
     var shown: [Int: DPBEntry] = [:]
     var refusals = Refusals()
     var standIns = StandIns()
     var budget = ConcealmentBudget()
+    /// Since the base layer's last IRAP picture: whether anything of the layers put out came, and how many other pictures.
+    var sequence = (hasOutput: false, pictures: 0)
+    private var lastOutput: Set<Int>?
 
     package init(options: Options, deliver: @escaping (DecodedFrame) throws -> Void) {
         self.options = options
@@ -131,6 +136,7 @@ package final class Decoder {
     /// Ends the stream: decodes and delivers all that is left.
     package func finish() throws {
         try finishPicture()
+        endSequence()
         showAlternative()
         for id in layers.keys.sorted() {
             guard let layer = layers[id] else { continue }
@@ -144,12 +150,26 @@ package final class Decoder {
 
     // MARK: Layers
 
+    /// An IRAP picture of the base layer or another VPS came. Where the VPS named a highest layer of which nothing
+    /// came, nothing was shown.
+    func endSequence() {
+        defer { sequence = (false, 0) }
+        guard case .highest = options.output, !sequence.hasOutput, sequence.pictures > 0 else { return }
+        report.unseenPictures += sequence.pictures
+        report.noteOnce(
+            "pictures of lower layers come without any of the highest layer that the VPS names: they are not shown "
+                + "(--layer)")
+    }
+
     /// Which layers are wanted, by the VPS at hand.
     func selection() throws -> LayerSelection {
         if let known = selectionStorage { return known }
-        let made = try LayerSelection(options.output, vps: sets.anyVps)
+        let vps = baseSps.map { sets.videoParameterSet(of: $0) } ?? sets.anyVps
+        let made = try LayerSelection(options.output, vps: vps)
+        if made.output != lastOutput { endSequence() }
+        lastOutput = made.output
         for id in made.auxiliary.sorted() {
-            let message = "layer \(id): auxiliary pictures (AuxId = \(sets.anyVps?.auxId(ofLayer: id) ?? 0)), skipped"
+            let message = "layer \(id): auxiliary pictures (AuxId = \(vps?.auxId(ofLayer: id) ?? 0)), skipped"
             if !report.messages.contains(message) { report.note(message) }
         }
         selectionStorage = made

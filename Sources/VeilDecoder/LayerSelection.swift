@@ -24,7 +24,7 @@ struct LayerSelection {
     /// Layers to decode; nil for all.
     private let needed: Set<Int>?
     /// Layers to put out; nil for all.
-    private let output: Set<Int>?
+    let output: Set<Int>?
     /// Layers of auxiliary pictures that nobody asked for.
     let auxiliary: Set<Int>
     /// The only output layer of a set with alt_output_layer_flag, and the layers whose pictures stand in for its

@@ -8,71 +8,7 @@ import VeilEncoder
 
 /// What an authenticated layer is predicted from has tags under its key; and ends of sequences, and keystreams that
 /// never restart, do not lose pictures without a word.
-@Suite struct LowerLayerTests: LayeredClips {
-    private static func keys(_ fill: UInt8 = 1) -> KeyRing {
-        KeyRing(
-            layers: (0..<3).map {
-                LayerKey(
-                    layer: $0, id: "k\(fill)\($0)", key: SecretBytes([UInt8](repeating: fill + UInt8($0), count: 32)),
-                    cipher: .aes256)
-            })
-    }
-
-    private func clip(_ layers: Int = 2, qp: String = "30") throws -> [NALUnit] {
-        let sizes = [
-            ClipLayer(width: 64, height: 48), ClipLayer(width: 96, height: 72), ClipLayer(width: 128, height: 96),
-        ]
-        return try encode(
-            Array(sizes.prefix(layers)), frames: 8,
-            options: [("keyint", "4"), ("min-keyint", "4"), ("bframes", "0"), ("qp", qp), ("open-gop", "0")]
-        ) { $0.sendsHashes = false }.nals
-    }
-
-    private func transcode(
-        _ nals: [NALUnit], _ mode: StreamTranscoder.Mode, damaged: DamagePolicy = .error
-    ) throws -> [NALUnit] {
-        var result: [NALUnit] = []
-        let transcoder = StreamTranscoder(mode: mode, threads: 2, damaged: damaged) { result.append($0) }
-        for nal in nals { try transcoder.push(nal) }
-        try transcoder.finish()
-        return result
-    }
-
-    private func encrypt(
-        _ nals: [NALUnit], damaged: DamagePolicy = .error, _ change: (inout Encryption.Options) -> Void
-    ) throws -> [NALUnit] {
-        var options = Encryption.Options()
-        change(&options)
-        return try transcode(nals, .plan(ProtectionPlan(options: options, keys: Self.keys())), damaged: damaged)
-    }
-
-    private func elOnly(_ options: inout Encryption.Options) {
-        options.scheme = .el
-        options.authenticates = true
-    }
-
-    private func bytes(_ nals: [NALUnit]) -> [UInt8] { nals.reduce(into: []) { $0.append(annexB: $1) } }
-
-    /// Nil: refused.
-    private func decrypt(_ nals: [NALUnit], strict: Bool = false) -> (given: [NALUnit], report: VerificationReport)? {
-        var options = VerificationOptions()
-        options.isStrict = strict
-        let decryption = Decryption(keys: Self.keys(), verification: options)
-        guard let given = try? transcode(nals, .decrypt(decryption)) else { return nil }
-        return (given, decryption.report)
-    }
-
-    private func accessUnits(_ nals: [NALUnit]) -> [[NALUnit]] {
-        var grouping = AccessUnitGrouping()
-        var result = nals.compactMap { grouping.push($0) }
-        if let last = grouping.finish() { result.append(last) }
-        return result
-    }
-
-    private func isSlice(_ nal: NALUnit, _ layer: Int) -> Bool {
-        nal.header.nalUnitType.isSlice && nal.header.nuhLayerId == layer
-    }
-
+@Suite struct LowerLayerTests: ProtectedClips {
     /// Pictures of clear layers, put in, exchanged, repeated, without tags: all refused. They come back byte for byte.
     @Test(arguments: [2, 3])
     func clearLayersBelowHaveTags(layers: Int) throws {
@@ -285,16 +221,6 @@ import VeilEncoder
     }
 
     // MARK: Runs, streams put into others, what is sealed
-
-    private func decryption(
-        _ keys: KeyRing = keys(), lenient: Bool = false, _ change: (inout VerificationOptions) -> Void = { _ in }
-    ) -> Decryption {
-        var options = VerificationOptions()
-        change(&options)
-        return Decryption(keys: keys, lenient: lenient, verification: options)
-    }
-
-    private func tagged(_ options: inout Encryption.Options) { options.authenticates = true }
 
     /// New keys for two encrypted streams, joined: two runs of one encryption.
     private func twoRuns() throws -> [NALUnit] {

@@ -152,7 +152,7 @@ import VeilEntropy
             layer: 1, temporalId: 0, offset: 0, isIRAP: false, position: position,
             messageHash: PictureFollower.hash(message.payload), vpsHash: hash("vps"), spsHash: hash("sps"),
             ppsHash: hash("pps"), slices: [hash("slice")], lowerDigest: [UInt8](repeating: 0, count: 16),
-            hasLower: false)
+            hasLower: false, lowerHeaders: [])
         var tag = AuthenticationMessage(layer: 1, tag: [])
         tag.index = 7
         tag.sliceCount = 1
@@ -167,7 +167,7 @@ import VeilEntropy
         var lower = PictureFollower.Picture(
             layer: 0, temporalId: 0, offset: 0, isIRAP: false, position: position, messageHash: [],
             vpsHash: hash("vps"), spsHash: hash("sps"), ppsHash: hash("pps"), lowerDigest: picture.lowerDigest,
-            hasLower: false)
+            hasLower: false, lowerHeaders: [])
         lower.slices = [hash("slice")]
         below.sign(lower, sealed: [], key: keys.authentication)
         var runEnd = end

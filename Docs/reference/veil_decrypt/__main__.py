@@ -18,7 +18,7 @@ from parameter_sets import ParameterSets
 from sealed import follow_sealed, is_sealed, open_sealed, vectors as seal_vectors
 from slice_data import Picture, SliceData
 from slice_header import Positions, parse_header, rewrite_header
-from tags import TaggedPicture, Tags, all_references, lower_digest, sha, vectors as tag_vectors
+from tags import AccessUnit, TaggedPicture, Tags, all_references, lower_digest, sha, vectors as tag_vectors
 
 
 def decrypt(stream, keys):
@@ -26,7 +26,7 @@ def decrypt(stream, keys):
     sets, unlocked, out, header, picture = ParameterSets(), {}, bytearray(), {}, {}
     # Where pictures stand, those counted that sealed slices belong to; and for tags, without them.
     positions, seen = Positions(), Positions()
-    tags, tagged, slices, sealed, ended = Tags(), None, {}, {}, set()
+    tags, tagged, access_unit, sealed, ended = Tags(), None, AccessUnit(), {}, set()
 
     def begin(h, nal_type, layer, tid):
         known = unlocked.get(layer)
@@ -35,6 +35,9 @@ def decrypt(stream, keys):
 
     hidden = HiddenPictures(keys)
     units = list(hidden.opened(stream))
+
+    def protected(layer):
+        return unlocked[layer].message.layers if layer in unlocked else -1
 
     def enter(i, layer):
         """Where a stream is entered, the message whose key the tags of a layer are under stands behind its slices."""
@@ -56,7 +59,8 @@ def decrypt(stream, keys):
         if is_sealed(unit):
             key_layer = unescape(unit[2:])[4]
             place = len(tagged.slices) if tagged and tagged.layer == layer else 0
-            sealed.setdefault(key_layer, []).append(sha(unit + struct.pack(">I", place) + sets.around_sealed(layer)))
+            lower = access_unit.seal(unit, layer, all_references(sets.any_vps(), layer, protected(layer)))
+            sealed.setdefault(key_layer, []).append(sha(unit + struct.pack(">I", place) + sets.around_sealed(layer) + lower))
             if key_layer in unlocked:
                 unit = open_sealed(unit, unlocked[key_layer])
                 follow_sealed(unit, sets, header, begin)
@@ -68,6 +72,8 @@ def decrypt(stream, keys):
             raise FormatError("layer %d: a picture without a tag" % tagged.layer)
         if nal_type in (32, 33, 34, 35, 39) and layer == 0:
             positions.last_layer = seen.last_layer = 64
+        if nal_type in (35, 36, 37):
+            access_unit.end()
         if nal_type in (32, 33, 34):
             sets.take(nal_type, layer, unescape(unit[2:]), sha(unit))
         elif nal_type in (36, 37):
@@ -110,20 +116,18 @@ def decrypt(stream, keys):
             if h.first:
                 begin(h, nal_type, layer, tid)
                 opens, period, delta = seen.next(h, nal_type, layer, tid, known)
-                if opens:
-                    slices = {}
-                slices[layer] = sets.in_use(h.pps)[1:3]
+                before = access_unit.begin(layer, opens)
+                access_unit.layers[layer] = sets.in_use(h.pps)[1:3] + before
                 follows_end = layer in ended
                 ended.discard(layer)
                 if tagging:
-                    protected = known.message.layers if known else -1
-                    lower = lower_digest(all_references(sets, h.pps, layer, protected), slices)
+                    lower = lower_digest(all_references(sets.vps_of(h.pps), layer, protected(layer)), access_unit.layers)
                     tagged = TaggedPicture(layer, tagging, period, delta, sets.in_use(h.pps), lower, follows_end)
             if tagged:
                 tagged.slices.append(sha(unit))
             elif tagging:
                 raise FormatError("layer %d: a slice of no picture with a tag" % layer)
-            slices.setdefault(layer, []).append(sha(unit))
+            access_unit.layers.setdefault(layer, []).append(sha(unit))
             if known:
                 pic, position = picture[layer]
                 end = len(rbsp.rstrip(b"\0"))

@@ -334,6 +334,13 @@ def parse_pps(rbsp):
     return p
 
 
+def references(vps, layer):
+    """The layers that a layer refers to directly."""
+    if vps is None or layer not in vps.layers or vps.layers.index(layer) >= len(vps.direct):
+        return []
+    return sorted(vps.layers[j] for j in vps.direct[vps.layers.index(layer)])
+
+
 class ParameterSets:
     def __init__(self):
         self.vps, self.sps, self.pps = {}, {}, {}
@@ -357,12 +364,12 @@ class ParameterSets:
         sps = self.sps[pps.sps]
         return [self.hashes.get(key) for key in ((32, sps.vps), (33, pps.sps), (34, pps.id))]
 
-    def references(self, pps, layer):
-        """The layers that a layer refers to directly."""
-        vps = self.vps.get(self.sps[pps.sps].vps)
-        if vps is None or layer not in vps.layers or vps.layers.index(layer) >= len(vps.direct):
-            return []
-        return sorted(vps.layers[j] for j in vps.direct[vps.layers.index(layer)])
+    def vps_of(self, pps):
+        return self.vps.get(self.sps[pps.sps].vps)
+
+    def any_vps(self):
+        """The VPS of the lowest identifier."""
+        return self.vps[min(self.vps)] if self.vps else None
 
     def format(self, sps, layer):
         if sps.format:

@@ -7,6 +7,7 @@ import struct
 from bits import FormatError
 from keystreams import hkdf
 from message import UUID, Message, Unlocked
+from parameter_sets import references
 
 EMPTY = hashlib.sha256(b"").digest()
 
@@ -41,20 +42,50 @@ def end_tag(unlocked, kind, index, lower, sealed):
     return hmac.new(unlocked.tag_key, text, hashlib.sha256).digest()[:16]
 
 
-def all_references(sets, pps, layer, protected):
+class AccessUnit:
+    """What lower digests are of: digests of SPS, PPS, slices and sealed units, by layer."""
+
+    def __init__(self):
+        # Sealed units since the last slice that may be the next access unit's; the layer of the last slice or unit.
+        self.layers, self.pending, self.last = {}, {}, 64
+
+    def end(self):
+        self.pending, self.last = {}, 64
+
+    def seal(self, unit, layer, references):
+        """Takes a sealed unit; returns the lower digest at its place."""
+        target = self.pending if layer <= self.last else self.layers
+        lower = lower_digest(references, target)
+        target.setdefault(layer, []).append(sha(unit))
+        if target is self.layers:
+            self.last = layer
+        return lower
+
+    def begin(self, layer, opens):
+        """A picture begins; returns what stood before its first slice."""
+        if opens:
+            self.layers = {}
+        pending, self.pending, self.last = self.pending, {}, layer
+        for i, digests in pending.items():
+            if i != layer:
+                self.layers.setdefault(i, []).extend(digests)
+        return pending.get(layer, [])
+
+
+def all_references(vps, layer, protected):
     """The direct reference layers, and theirs where they are not protected, ascending."""
-    found, waiting = set(), list(sets.references(pps, layer))
+    found, waiting = set(), references(vps, layer)
     while waiting:
         i = waiting.pop()
         if i not in found:
             found.add(i)
             if not protected >> i & 1:
-                waiting += sets.references(pps, i)
+                waiting += references(vps, i)
     return sorted(found)
 
 
 def lower_digest(references, slices):
-    """Of SPS, PPS and slices of the access unit in the layers that a layer refers to; zeros where there are none."""
+    """Of what there is of the access unit in the layers that a layer refers to; zeros where there is nothing."""
     text = b"".join(bytes([i]) + b"".join(slices[i]) for i in references if i in slices)
     return sha(text)[:16] if text else bytes(16)
 
@@ -111,7 +142,7 @@ class Tags:
                 return False
             count, lower = struct.unpack(">I", payload[at:at + 4])[0], payload[at + 4:at + 20]
             follows_end = count >> 31
-            if count & 0x7FFFFFFF != len(picture.slices) or picture.tag(index, count, lower, sealed) != payload[at + 20:at + 36]:
+            if count & 0x3FFFFFFF != len(picture.slices) or picture.tag(index, count, lower, sealed) != payload[at + 20:at + 36]:
                 raise FormatError("layer %d: a picture was changed" % layer)
             if lower != picture.lower:
                 raise FormatError("layer %d: the layer below was exchanged, or is missing" % layer)

@@ -76,6 +76,9 @@ public final class VideoDecoder {
         public var concealedPictures = 0
         /// NAL units that could not be read.
         public var damagedUnits = 0
+        /// Pictures of lower layers where nothing came of the highest one, which the VPS names and which was to be
+        /// shown.
+        public var unseenPictures = 0
         /// RASL pictures left out since decoding began after what they refer to (8.1.3).
         public var skippedRASL = 0
         /// Nothing was lost, damaged or concealed.
@@ -194,6 +197,7 @@ public final class VideoDecoder {
         report.missingReferences = r.missingReferences
         report.concealedPictures = r.concealedPictures
         report.damagedUnits = r.damagedUnits + splitter.skipped.badHeaders
+        report.unseenPictures = r.unseenPictures
         report.skippedRASL = r.skippedRasl
         report.isClean = r.isClean && splitter.skipped.badHeaders == 0
         report.verification = decryption?.report

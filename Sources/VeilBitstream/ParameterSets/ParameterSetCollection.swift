@@ -36,13 +36,14 @@ package final class ParameterSetCollection: ParameterSetSource {
         return id
     }
 
-    /// Keeps a set like `insert`; one that cannot be read takes that of its identifier away all the same, so that
-    /// nothing is read with what was in force before.
+    /// Keeps a set like `insert`; an SPS or PPS that cannot be read takes that of its identifier away all the same, so
+    /// that nothing is read with what was in force before. A VPS leaves the one before it in force, as it does where
+    /// layers are chosen to be decoded.
     package func insertOrRemove(_ nal: NALUnit) throws {
         do { try insert(nal) } catch {
             if let id = Self.identifier(of: nal) {
                 switch nal.header.nalUnitType {
-                case .vps: vpss[id] = nil
+                case .vps: break
                 case .sps: spss[id] = nil
                 default: ppss[id] = nil
                 }
@@ -83,6 +84,12 @@ package final class ParameterSetCollection: ParameterSetSource {
     }
 
     package func videoParameterSet(id: Int) -> VideoParameterSet? { vpss[id] }
+
+    /// The VPS that says which layers there are where an SPS is in use: the one it names, or, where that is missing,
+    /// the one of the lowest id. Decoding and encryption follow the same one.
+    package func videoParameterSet(of sps: SequenceParameterSet) -> VideoParameterSet? {
+        vpss[sps.spsVideoParameterSetId] ?? anyVps
+    }
 
     /// The VPS of the lowest id.
     package var anyVps: VideoParameterSet? { vpss.min { $0.key < $1.key }?.value }

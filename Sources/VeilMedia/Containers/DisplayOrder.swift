@@ -29,16 +29,24 @@ struct DisplayOrder {
         passEnds(unit[..<first])
         defer { passEnds(unit[first...]) }
         guard first < unit.count else { return nil }
-        let slice = unit[first]
-        let header = try SliceSegmentHeader(nal: slice.header, rbsp: slice.rbsp, sets: sets, previous: nil)
-        let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
-        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: slice.header.nuhLayerId)
         positions.boundary()
-        let position = positions.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb)
+        let (position, sps) = try self.position(unit[first])
+        // Of an access unit whose lowest picture is sealed or lost the next one's count tells: all are followed.
+        var layers: Set<Int> = [unit[first].header.nuhLayerId]
+        for slice in unit[first...] where slice.header.nalUnitType.isSlice {
+            if layers.insert(slice.header.nuhLayerId).inserted { _ = try? self.position(slice) }
+        }
         if position.precedesIRAP { return nil }
         self.sps = sps
         if position.restarts { sequence += 1 }
         return Place(sequence: sequence, poc: Int(position.poc), begins: position.restarts)
+    }
+
+    private mutating func position(_ slice: NALUnit) throws -> (PicturePosition, SequenceParameterSet) {
+        let header = try SliceSegmentHeader(nal: slice.header, rbsp: slice.rbsp, sets: sets, previous: nil)
+        let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
+        let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: slice.header.nuhLayerId)
+        return (positions.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb), sps)
     }
 
     /// Frames a second as VUI or VPS tell.

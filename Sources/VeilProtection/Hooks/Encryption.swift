@@ -31,6 +31,13 @@ public final class Encryption: BinHookProvider, Sendable {
         public var profile: ElementProfile?
         public var elements: ElementSet?
         public var feedback: Bool?
+        /// Exchanging keys: what stays as it was in a layer.
+        struct Kept: Sendable {
+            var profile: ElementProfile?
+            var elements: ElementSet?
+            var selection: EncryptionScope?
+        }
+        var kept: [Int: Kept] = [:]
         public init() {}
     }
 
@@ -46,6 +53,8 @@ public final class Encryption: BinHookProvider, Sendable {
     }
 
     public let options: Options
+    /// nuh_layer_ids of the stream, ascending.
+    let layerIds: [Int]
     /// Of the run.
     let nonce: [UInt8]
     private let layers: [Int: Layer]
@@ -68,6 +77,7 @@ public final class Encryption: BinHookProvider, Sendable {
     /// - Parameter scopes: in place of the options' selection, of some layers; regions are in the layer's samples.
     init(options: Options, layers ids: [Int], keys: KeyRing, scopes: [Int: EncryptionScope]) throws {
         self.options = options
+        layerIds = ids
         let nonce = options.nonce ?? SecretBytes.random(16).bytes
         if options.hiding != .none && (options.tiles != nil || !options.selection.regions.isEmpty) {
             throw KeyError.unsupported(layer: ids.first ?? 0, reason: "hidden pictures have no regions")
@@ -84,11 +94,14 @@ public final class Encryption: BinHookProvider, Sendable {
             message.scheme = options.scheme
             message.layer = id
             message.cipher = options.cipher ?? key.cipher
-            message.profile = options.profile ?? key.profile
+            let kept = options.kept[id]
+            message.profile = options.profile ?? kept?.profile ?? key.profile
             message.feedback = options.feedback ?? key.feedback ?? (message.cipher == .chaotic)
             message.resynchronization = options.resynchronization
-            message.elements = options.elements ?? key.elements ?? (message.profile == .maximal ? .maximal : .paper)
-            message.selection = scopes[id] ?? options.selection
+            message.elements =
+                options.elements ?? kept?.elements ?? key.elements
+                ?? (message.profile == .maximal ? .maximal : .paper)
+            message.selection = scopes[id] ?? kept?.selection ?? options.selection
             message.isAuthenticated = options.authenticates
             message.tagsLowerLayers =
                 options.authenticates && ids.contains { $0 < id && protected >> UInt64($0) & 1 == 0 }

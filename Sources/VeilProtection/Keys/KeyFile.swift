@@ -65,9 +65,7 @@ extension KeyRing {
             return profile
         }
         func checked(_ id: String, _ what: String) throws -> String {
-            guard !id.isEmpty, id.utf8.count <= ProtectionMessage.maxKeyIdBytes,
-                id.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
-            else {
+            guard ProtectionMessage.isKeyId(id) else {
                 throw KeyError.malformed(
                     source: source, reason: "the key id of \(what) is not 1 to 64 visible characters")
             }

@@ -1,23 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 extension Encryption.Options {
-    /// What these options say nothing of is as a message of the encryption says whose keys are exchanged: tags,
-    /// profile and elements, pictures that are selected; scheme and hidden pictures where these are kept.
-    /// Throws ``KeyError`` where that has regions, which are not told in samples of other layers.
-    mutating func inherit(_ message: ProtectionMessage) throws {
-        if keepsScheme { scheme = message.scheme }
-        authenticates = authenticates || message.isAuthenticated
-        if keepsHiding { hiding = message.hiding }
-        if profile == nil && elements == nil {
-            profile = message.profile
-            elements = message.elements
+    /// What these options say nothing of is as the messages of the encryption say whose keys are exchanged: tags, of
+    /// each layer profile, elements and the pictures that are selected; scheme and hidden pictures where these are
+    /// kept.
+    /// - Parameters:
+    ///   - messages: of the layers, as far as they are known.
+    ///   - last: one of them.
+    /// Throws ``KeyError`` where a layer has regions, which are not told in samples of other layers.
+    mutating func inherit(_ messages: [Int: ProtectionMessage], last: ProtectionMessage) throws {
+        if keepsScheme { scheme = last.scheme }
+        authenticates = authenticates || messages.values.contains(where: \.isAuthenticated)
+        if keepsHiding { hiding = last.hiding }
+        let keepsElements = profile == nil && elements == nil
+        let keepsSelection = selection.isEverything && tiles == nil
+        for (layer, message) in messages.sorted(by: { $0.key < $1.key }) {
+            if keepsSelection && !message.selection.regions.isEmpty {
+                throw KeyError.unsupported(
+                    layer: layer, reason: "is encrypted in regions: say which ones the new encryption has (--roi)")
+            }
+            var kept = Kept()
+            if keepsElements {
+                kept.profile = message.profile
+                kept.elements = message.elements
+            }
+            if keepsSelection { kept.selection = message.selection }
+            self.kept[layer] = kept
         }
-        guard selection.isEverything && tiles == nil else { return }
-        if !message.selection.regions.isEmpty {
-            throw KeyError.unsupported(
-                layer: message.layer, reason: "is encrypted in regions: say which ones the new encryption has (--roi)")
-        }
-        selection = message.selection
     }
 
     /// What of each layer is encrypted: regions scaled to each layer's size, outwards, and the tiles' rectangles.

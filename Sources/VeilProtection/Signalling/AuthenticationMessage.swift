@@ -8,8 +8,9 @@ import Foundation
 /// The payload of user_data_unregistered, after the UUID, big endian: version (1 byte), layer whose key it is under
 /// (1), kind (1: 1 a picture, 2 the end, 3 the end of a run that another follows; 128 more of a layer below, that the
 /// run does not protect), index (4): how many pictures of the stream's runs and layer came before; of a layer below,
-/// which (1); of a picture, number of slice segments, with 2^31 where an end of sequence came since the last (4), and
-/// lower digest (16); tag (16). Version 1 knows pictures only, and holds layer and tag alone.
+/// which (1); of a picture, number of slice segments, with 2^31 where an end of sequence came since the last and 2^30
+/// where a picture that the lower digest is of is hidden (4), and lower digest (16); tag (16). Version 1 knows pictures
+/// only, and holds layer and tag alone.
 public struct AuthenticationMessage: Equatable, Sendable {
     public enum Kind: UInt8, Sendable {
         case picture = 1
@@ -37,6 +38,8 @@ public struct AuthenticationMessage: Equatable, Sendable {
     public var sliceCount: UInt32 = 0
     /// An end of sequence or bitstream came since the layer's last picture.
     public var followsEnd = false
+    /// Of the pictures that the lower digest is of, one is hidden: without its key a stand-in is there.
+    public var lowerIsHidden = false
     /// Of the slices of the pictures that its layer refers to directly, in the same access unit.
     public var lowerDigest = [UInt8](repeating: 0, count: Self.digestBytes)
     public var tag: [UInt8]
@@ -69,8 +72,9 @@ public struct AuthenticationMessage: Equatable, Sendable {
             index = number(19)
             if isLower { lowerLayer = Int(payload[23]) }
             if kind == .picture {
-                sliceCount = number(at) & ~Self.endFlag
+                sliceCount = number(at) & ~(Self.endFlag | Self.hiddenFlag)
                 followsEnd = number(at) & Self.endFlag != 0
+                lowerIsHidden = number(at) & Self.hiddenFlag != 0
                 lowerDigest = Array(payload[(at + 4)..<(at + 4 + Self.digestBytes)])
             }
         default:
@@ -85,15 +89,18 @@ public struct AuthenticationMessage: Equatable, Sendable {
             bytes.append(kind.rawValue | (lowerLayer == nil ? 0 : Self.lowerFlag))
             bytes += Self.word(index)
             if let lowerLayer { bytes.append(UInt8(truncatingIfNeeded: lowerLayer)) }
-            if kind == .picture { bytes += Self.word(countAndEnd) + lowerDigest }
+            if kind == .picture { bytes += Self.word(countAndFlags) + lowerDigest }
         }
         return bytes + tag
     }
 
     private static let lowerFlag: UInt8 = 0x80
     private static let endFlag: UInt32 = 0x8000_0000
+    private static let hiddenFlag: UInt32 = 0x4000_0000
 
-    private var countAndEnd: UInt32 { sliceCount | (followsEnd ? Self.endFlag : 0) }
+    private var countAndFlags: UInt32 {
+        sliceCount | (followsEnd ? Self.endFlag : 0) | (lowerIsHidden ? Self.hiddenFlag : 0)
+    }
 
     /// The layer that it is of.
     public var pictureLayer: Int { lowerLayer ?? layer }
@@ -119,12 +126,12 @@ extension AuthenticationMessage {
     }
 
     /// The first half of an HMAC-SHA-256 under the layer's authentication key of: the label "Veil picture 2", period,
-    /// picture order count in it, index, number of slices and end (4 bytes each), lower digest, SHA-256 of the payload
+    /// picture order count in it, index, number of slices and flags (4 bytes each), lower digest, SHA-256 of the payload
     /// of the message in force, and the SHA-256 of each NAL unit that the picture is decoded from, from its header on,
     /// emulation prevention included: VPS (above layer 0; else 32 zero bytes, as extraction may change it), SPS, PPS
     /// (a unit not there counts as empty), slice segments in order, then sealed units under the layer's key since its
     /// last tag. Of an end: "Veil end 2" or "Veil run end 2", the number of pictures, such sealed units. Of a layer
-    /// below: "Veil lower picture 2", the layer, index, number of slices and end, lower digest, VPS to slice segments;
+    /// below: "Veil lower picture 2", the layer, index, number of slices and flags, lower digest, VPS to slice segments;
     /// or the end's with "lower " before "end" and the layer behind. Version 1: "Veil picture 1", period, count, then
     /// VPS, SPS, PPS and slices.
     private func expectedTag(
@@ -145,7 +152,7 @@ extension AuthenticationMessage {
             mac.update(data: Self.word(UInt32(truncatingIfNeeded: picture.position.pocDelta)))
         }
         if version > 1 {
-            mac.update(data: Self.word(index) + Self.word(countAndEnd) + lowerDigest)
+            mac.update(data: Self.word(index) + Self.word(countAndFlags) + lowerDigest)
             if lowerLayer == nil { mac.update(data: picture.messageHash) }
         }
         mac.update(data: version > 1 && pictureLayer == 0 ? [UInt8](repeating: 0, count: 32) : picture.vpsHash)

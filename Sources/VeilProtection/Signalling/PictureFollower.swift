@@ -22,6 +22,8 @@ struct PictureFollower {
         /// Of the pictures that the layer refers to directly, in the access unit; and whether there are any.
         let lowerDigest: [UInt8]
         let hasLower: Bool
+        /// NAL unit headers of those pictures.
+        let lowerHeaders: [NALUnitHeader]
         /// An end of sequence or bitstream came since the layer's last picture.
         var followsEnd = false
     }
@@ -40,15 +42,21 @@ struct PictureFollower {
     private var unreadable: [NALUnitType: [Int: [UInt8]]] = [:]
     /// Sealed units by the layer of their key, since its last tag: SHA-256 of each with its place and parameter sets.
     private(set) var sealed: [Int: [[UInt8]]] = [:]
-    /// Slices of the access unit by layer.
+    /// SHA-256 of the parameter sets, slices and sealed units of the access unit by layer.
     private var accessUnit: [Int: [[UInt8]]] = [:]
+    /// Headers of its slices.
+    private var headers: [Int: [NALUnitHeader]] = [:]
+    /// SHA-256 of sealed units since its last slice that may be the next access unit's: it goes on in higher layers.
+    private var pending: [Int: [[UInt8]]] = [:]
+    /// The layer of its last slice or sealed unit, or what is above all.
+    private var lastLayer = 64
     private(set) var open: Picture?
     /// Layers whose next picture follows an end of sequence.
     private var ended: Set<Int> = []
     /// Whether slices are hashed: only where there are tags.
     var hashesSlices = true
     /// nuh_layer_ids of the VPS of the last picture.
-    private(set) var layers: [Int]?
+    private(set) var layers = [0]
 
     private static let emptyHash = hash([])
 
@@ -90,9 +98,12 @@ struct PictureFollower {
             unreadable[nal.header.nalUnitType]?[layer] = nil
             raw[Self.key(nal.header.nalUnitType, id)] = hash
             rawLayers[Self.key(nal.header.nalUnitType, id)] = layer
-        case .accessUnitDelimiter: positions.boundary()
+        case .accessUnitDelimiter:
+            positions.boundary()
+            endAccessUnit()
         case .endOfSequence, .endOfBitstream:
             positions.endOfSequence(layer: layer)
+            endAccessUnit()
             for above in layer..<63 { ended.insert(above) }
         case let type where type.isSlice:
             // Of a picture whose beginning is lost, or that was closed already, any slice begins another one.
@@ -101,13 +112,33 @@ struct PictureFollower {
             let hash = Self.hash(nal.bytes)
             open?.slices.append(hash)
             accessUnit[layer, default: []].append(hash)
+            if headers[layer]?.last != nal.header { headers[layer, default: []].append(nal.header) }
         default:
-            if hashesSlices, SealedUnit.isOne(nal), let key = SealedUnit.keyLayer(nal) {
-                let place = open?.layer == layer ? open?.slices.count ?? 0 : 0
-                let digest = setsDigest(of: layer)
-                sealed[key, default: []].append(
-                    Self.hash(nal.bytes + AuthenticationMessage.word(UInt32(truncatingIfNeeded: place)) + digest))
-            }
+            if hashesSlices, SealedUnit.isOne(nal), let key = SealedUnit.keyLayer(nal) { seal(nal, key) }
+        }
+    }
+
+    private mutating func endAccessUnit() {
+        pending = [:]
+        lastLayer = 64
+    }
+
+    /// A sealed unit under the key of a layer: where it stands, and what may be predicted from it.
+    private mutating func seal(_ nal: NALUnit, _ key: Int) {
+        let layer = nal.header.nuhLayerId
+        let place = open?.layer == layer ? open?.slices.count ?? 0 : 0
+        let isNext = layer <= lastLayer
+        let lower = lowerDigest(references(of: layer, sets.anyVps), in: isNext ? pending : accessUnit)
+        let hash = Self.hash(nal.bytes)
+        sealed[key, default: []].append(
+            Self.hash(
+                nal.bytes + AuthenticationMessage.word(UInt32(truncatingIfNeeded: place)) + setsDigest(of: layer)
+                    + (lower ?? Self.noLower)))
+        if isNext {
+            pending[layer, default: []].append(hash)
+        } else {
+            accessUnit[layer, default: []].append(hash)
+            lastLayer = layer
         }
     }
 
@@ -116,6 +147,7 @@ struct PictureFollower {
         let layer = nal.header.nuhLayerId
         // Whatever cannot be read, the picture's slices are not those of the last one.
         accessUnit[layer] = nil
+        headers[layer] = nil
         let header = try SliceSegmentHeader(nal: nal.header, rbsp: nal.rbsp, sets: sets, previous: nil)
         let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
@@ -128,27 +160,41 @@ struct PictureFollower {
             return announced.start
         }
         if taken { self.starts[layer] = nil }
-        if position.beginsAccessUnit { accessUnit.removeAll() }
-        layers = vps?.layerIds ?? layers
-        var lower = SHA256()
-        var hasLower = false
-        for id in references(of: layer, vps) {
-            guard let slices = accessUnit[id] else { continue }
-            hasLower = true
-            lower.update(data: [UInt8(truncatingIfNeeded: id)])
-            for hash in slices { lower.update(data: hash) }
+        if position.beginsAccessUnit {
+            accessUnit.removeAll()
+            headers.removeAll()
         }
+        let sealedBefore = pending
+        pending = [:]
+        lastLayer = layer
+        for (id, hashes) in sealedBefore where id != layer { accessUnit[id, default: []] += hashes }
+        layers = StreamLayout.layers(sets.videoParameterSet(of: sps))
+        let lowerLayers = references(of: layer, vps)
+        let lower = lowerDigest(lowerLayers, in: accessUnit)
         let spsHash = hash(of: .sps, pps.ppsSeqParameterSetId, layer)
         let ppsHash = hash(of: .pps, header.slicePicParameterSetId, layer)
-        if hashesSlices { accessUnit[layer] = [spsHash, ppsHash] }
+        if hashesSlices { accessUnit[layer] = [spsHash, ppsHash] + (sealedBefore[layer] ?? []) }
         open = Picture(
             layer: layer, temporalId: nal.header.temporalId, offset: nal.offset, isIRAP: header.nalUnitType.isIRAP,
             position: position, messageHash: messageHashes[layer] ?? Self.emptyHash,
             vpsHash: hash(of: .vps, sps.spsVideoParameterSetId, layer), spsHash: spsHash, ppsHash: ppsHash,
-            lowerDigest: hasLower
-                ? Array(lower.finalize().prefix(AuthenticationMessage.digestBytes))
-                : [UInt8](repeating: 0, count: AuthenticationMessage.digestBytes),
-            hasLower: hasLower, followsEnd: ended.remove(layer) != nil)
+            lowerDigest: lower ?? Self.noLower, hasLower: lower != nil,
+            lowerHeaders: lowerLayers.flatMap { headers[$0] ?? [] }, followsEnd: ended.remove(layer) != nil)
+    }
+
+    private static let noLower = [UInt8](repeating: 0, count: AuthenticationMessage.digestBytes)
+
+    /// Of what there is of some layers; nil where there is nothing.
+    private func lowerDigest(_ layers: [Int], in accessUnit: [Int: [[UInt8]]]) -> [UInt8]? {
+        var hasher = SHA256()
+        var isEmpty = true
+        for id in layers {
+            guard let hashes = accessUnit[id] else { continue }
+            isEmpty = false
+            hasher.update(data: [UInt8(truncatingIfNeeded: id)])
+            for hash in hashes { hasher.update(data: hash) }
+        }
+        return isEmpty ? nil : Array(hasher.finalize().prefix(AuthenticationMessage.digestBytes))
     }
 
     /// SHA-256 of the parameter set in use; where others came that could not be read, of both.

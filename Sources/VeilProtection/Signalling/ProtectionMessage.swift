@@ -112,6 +112,19 @@ public struct ProtectionMessage: Hashable, Sendable {
         }
     }
 
+    /// Ids are shown in messages: 1 to 64 bytes, nothing but visible characters, none that steer how others are shown.
+    static func isKeyId(_ id: String) -> Bool {
+        !id.isEmpty && id.utf8.count <= maxKeyIdBytes
+            && id.unicodeScalars.allSatisfy {
+                switch $0.properties.generalCategory {
+                case .control, .format, .surrogate, .privateUse, .unassigned, .spaceSeparator, .lineSeparator,
+                    .paragraphSeparator:
+                    return false
+                default: return true
+                }
+            }
+    }
+
     static func checkBytes(version: UInt8) -> Int { version == 1 ? 8 : 32 }
 
     /// What the key check value covers: every field but itself, and of version 1 the period, which moves.
@@ -194,12 +207,11 @@ public struct ProtectionMessage: Hashable, Sendable {
         nonce = try bytes(16)
         keyCheck = try bytes(Self.checkBytes(version: version))
         let length = try known("key id length") { Int($0) <= Self.maxKeyIdBytes ? Int($0) : nil }
-        // Shown in messages: nothing but visible characters.
         let id = try bytes(length)
-        guard !id.isEmpty, id.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+        guard let text = String(validating: id, as: UTF8.self), Self.isKeyId(text) else {
             throw ParseError.unknown(field: "key id", value: length)
         }
-        keyId = String(decoding: id, as: UTF8.self)
+        keyId = text
         if flags & 8 != 0 {
             for _ in 0..<(try next(1)) {
                 selection.regions.append(

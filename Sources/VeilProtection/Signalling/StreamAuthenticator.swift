@@ -73,6 +73,7 @@ package final class StreamAuthenticator {
         message.sliceCount = UInt32(truncatingIfNeeded: open.slices.count)
         message.followsEnd = open.followsEnd
         message.lowerDigest = open.lowerDigest
+        message.lowerIsHidden = open.lowerHeaders.contains(where: encryption.hides)
         message.sign(open, sealed: follower.takeSealed(for: message), key: key)
         try deliver(ProtectionSEI.unit(message, temporalId: open.temporalId))
     }
@@ -83,11 +84,11 @@ package final class StreamAuthenticator {
     private func finish(as kind: AuthenticationMessage.Kind) throws {
         try finishPicture()
         // Layers without any picture end too.
-        let silent = encryption.options.authenticates ? encryption.encryptedLayers : []
+        let silent = encryption.layerIds.filter { encryption.tagging(layer: $0) != nil }
         for layer in silent where !present.contains(layer) && !present.isEmpty {
-            guard let message = encryption.message(layer: layer, period: 0) else { continue }
             present.insert(layer)
-            try deliver(ProtectionSEI.unit(message))
+            // Those below that are clear have no message of their own.
+            if let message = encryption.message(layer: layer, period: 0) { try deliver(ProtectionSEI.unit(message)) }
         }
         for layer in present.sorted() {
             guard var message = message(kind, of: layer), let key = encryption.authenticationKey(layer: message.layer)

@@ -36,6 +36,8 @@ package final class VerifiedStream {
     private let decryption: Decryption
     private let options: VerificationOptions
     private let deliver: (NALUnit) throws -> Void
+    /// Told of each message of an access unit before anything of it is handed on.
+    package var foresee: ((ProtectionMessage) -> Void)?
     private var grouping = AccessUnitGrouping()
     private var heldBytes = 0
     private var follower = PictureFollower()
@@ -52,8 +54,8 @@ package final class VerifiedStream {
     private var statement: ProtectionMessage?
     /// Slices of the access unit that no message covers: layer and offset of the first.
     private var uncovered: [Int: Int] = [:]
-    /// Layers with hidden pictures in the access unit that nobody could open, with the header of the stand-in.
-    private var hiddenLayers: [Int: NALUnitHeader] = [:]
+    /// Layers with hidden pictures in the access unit that nobody could open.
+    private var hiddenLayers: Set<Int> = []
     /// The last slice's header in the access unit, by layer.
     private var slices: [Int: NALUnitHeader] = [:]
     /// Runs of encryptions that another stream came after.
@@ -61,6 +63,8 @@ package final class VerifiedStream {
     /// Of a run that goes on behind another stream: layers that have begun again, and whether a picture came that
     /// follows their IRAP picture.
     private var rejoining: [Int: Bool]?
+    /// Behind a joint: layers that have begun again.
+    private var begunAfterJoint: Set<Int>?
     private var hasBegun = false
     package private(set) var report = VerificationReport() { didSet { decryption.report = report } }
 
@@ -108,7 +112,10 @@ package final class VerifiedStream {
     /// Each layer of a run has an end at least; of one that is missing nothing came, or nothing behind the run before.
     private func loseLayers() throws {
         guard let message = authenticated, message.version > 1 else { return }
-        for layer in 0..<63 where !message.leavesClear(layer: layer) && decryption.wants(layer: layer) {
+        for layer in 0..<63 where decryption.wants(layer: layer) {
+            // Of those below that are clear the base layer is always there, others where the VPS names them.
+            let isLower = message.tags(lower: layer) && (layer == 0 || follower.layers.contains(layer))
+            if message.leavesClear(layer: layer) && !isLower { continue }
             if progress.keys.contains(where: { $0.nonce == message.nonce && $0.layer == layer }) { continue }
             // Of a layer that stays locked nothing is checked.
             if let known = layers[layer], known.message.nonce == message.nonce { continue }
@@ -142,7 +149,7 @@ package final class VerifiedStream {
         }
         try takeBeforehand(unit)
         uncovered = [:]
-        hiddenLayers = [:]
+        hiddenLayers = []
         slices = [:]
         follower.hashesSlices = authenticated != nil || unit.contains(where: Self.announcesTags)
         for nal in unit {
@@ -150,6 +157,11 @@ package final class VerifiedStream {
         }
         try endPicture()
         try checkClear()
+        if let foresee {
+            for nal in unit where nal.header.nalUnitType == .prefixSEI && !nal.isMalformed {
+                if let message = try ProtectionSEI.message(in: nal) { foresee(message) }
+            }
+        }
         for nal in unit { try deliver(nal) }
     }
 
@@ -202,7 +214,7 @@ package final class VerifiedStream {
     private func check(_ nal: NALUnit) throws {
         if SealedUnit.isOne(nal) { try checkSealed(nal) }
         if SealedUnit.isOne(nal, kind: .hidden) {
-            hiddenLayers[nal.header.nuhLayerId] = slices[nal.header.nuhLayerId]
+            hiddenLayers.insert(nal.header.nuhLayerId)
         } else if nal.header.nalUnitType.isSlice {
             slices[nal.header.nuhLayerId] = nal.header
         }
@@ -303,6 +315,7 @@ package final class VerifiedStream {
                     try loseRuns()
                     if let currentNonce { left.insert(currentNonce) }
                     reached = [:]
+                    begunAfterJoint = []
                     report.joins += 1
                     if options.isStrict && !options.allowsJoined {
                         throw KeyError.tampered(
@@ -397,7 +410,7 @@ package final class VerifiedStream {
             throw refuse("was changed since it was encrypted")
         }
         // A base layer's tag leaves the VPS out, from which decoders know which layer is the highest.
-        if let foreign = follower.layers?.first(where: { known.message.isForeign(layer: $0) }) {
+        if let foreign = follower.layers.first(where: { known.message.isForeign(layer: $0) }) {
             throw refuse("has a VPS that names layer \(foreign), which the encryption did not know")
         }
         if tag.version == 1 {
@@ -405,11 +418,8 @@ package final class VerifiedStream {
         } else {
             if tag.lowerDigest != open.lowerDigest {
                 // Of a layer that stays hidden a stand-in is there, and not the picture the digest is of.
-                // And only where the encryption hides such pictures.
-                let isHidden = hiddenLayers.contains {
-                    $0.key < open.layer && !known.message.leavesClear(layer: $0.key)
-                        && known.message.hiding.includes($0.value, known.message.selection)
-                }
+                // And only where the encryption hid it.
+                let isHidden = tag.lowerIsHidden && hiddenLayers.contains { $0 < open.layer }
                 if open.hasLower && !isHidden {
                     throw refuse("stands upon another picture of the layer below than it was made for")
                 }
@@ -424,6 +434,13 @@ package final class VerifiedStream {
             }
             state.hasPicture = true
             state.next = Int(tag.index) + 1
+        }
+        if begunAfterJoint?.insert(layer).inserted == true, !open.followsEnd {
+            // Without either, decoders go on counting from the stream before, and predict from its pictures.
+            let type = slices[layer]?.nalUnitType
+            guard type?.isIDR == true || type?.isBLA == true else {
+                throw refuse("begins behind another stream without an end of sequence between them (join puts one)")
+            }
         }
         if let begun = rejoining {
             let begins = open.isIRAP || begun[layer] != nil

@@ -18,8 +18,10 @@ package final class ProtectionPlan {
     package private(set) var runs: [Encryption] = []
     private let options: Encryption.Options
     private let keys: KeyRing
-    /// Of the encryption whose keys are exchanged, the last message: what the options leave open stays as it was.
-    private var inherited: ProtectionMessage?
+    /// Of the encryption whose keys are exchanged, the last messages by layer, and the last of all: what the options
+    /// leave open stays as it was.
+    private var inherited: [Int: ProtectionMessage] = [:]
+    private var last: ProtectionMessage?
     private var basis: Basis?
 
     /// The same options and keys for every run. Nonces but the first follow from the one before.
@@ -46,7 +48,13 @@ package final class ProtectionPlan {
     }
 
     /// The stream was encrypted as a message says.
-    func inherit(_ message: ProtectionMessage) { inherited = message }
+    func inherit(_ message: ProtectionMessage) {
+        inherited[message.layer] = message
+        last = message
+    }
+
+    /// And will be, in the access unit at hand.
+    func foresee(_ message: ProtectionMessage) { inherited[message.layer] = message }
 
     /// What comes next is to be a run of its own.
     func restart() { basis = nil }
@@ -64,7 +72,7 @@ package final class ProtectionPlan {
         if wanted == basis { return nil }
         var options = options
         options.nonce = runs.last.map { Self.nonce(after: $0.nonce) } ?? options.nonce
-        if let inherited { try options.inherit(inherited) }
+        if let last { try options.inherit(inherited.filter { $0.value.nonce == last.nonce }, last: last) }
         let encryption = try Encryption(
             options: options, layers: layers, keys: keys, scopes: options.scopes(sizes, tiles: tiles))
         basis = wanted

@@ -44,7 +44,7 @@ extension StreamTranscoder {
         let before = following
         if isNewPicture(header) {
             plan?.layout.activate(pps: header.slicePicParameterSetId, layer: layer)
-            try follow(layers: StreamLayout.layers(sets.videoParameterSet(id: segment.sps.spsVideoParameterSetId)))
+            try follow(layers: StreamLayout.layers(sets.videoParameterSet(of: segment.sps)))
             try beginPicture(segment)
             following.generation = sets.generation
         } else if following.isClosed {
@@ -171,6 +171,11 @@ extension StreamTranscoder {
             }
             if new.cipher == .chaotic, old.cipher != .chaotic, weakened.insert(unit.layer).inserted {
                 report.note("layer \(unit.layer): was encrypted with \(old.cipher.name), and is with chaotic now")
+            }
+            if new.hiding.rawValue < old.hiding.rawValue, shown.insert(unit.layer).inserted {
+                report.note(
+                    "layer \(unit.layer): pictures were hidden (--hide \(old.hiding.rawValue)), and fewer are now "
+                        + "(\(new.hiding.rawValue))")
             }
         }
         return old?.selection.includes(unit) ?? false || new?.selection.includes(unit) ?? false

@@ -82,6 +82,8 @@ package final class StreamTranscoder {
     var checkpoint: Following?
     /// Layers whose new keys are for a weaker cipher.
     var weakened: Set<Int> = []
+    /// And of which fewer pictures are hidden.
+    var shown: Set<Int> = []
     /// Layers of the run in force whose message was delivered.
     var announced: Set<Int> = []
 
@@ -125,6 +127,7 @@ package final class StreamTranscoder {
         }
         if verifies {
             verified = decryption.map { VerifiedStream($0) { [unowned self] in try self.take($0, isSealed: false) } }
+            if let plan { verified?.foresee = { plan.foresee($0) } }
             opening = decryption.map { PictureOpening($0) { [unowned self] in try self.takeOpened($0) } }
         }
     }
@@ -205,6 +208,19 @@ package final class StreamTranscoder {
         try verified?.finish()
         try drain()
         try authenticator?.finish()
+        tellLocked()
+    }
+
+    /// Of layers that stay encrypted, while one below is not any more: their tags are about what was below.
+    private func tellLocked() {
+        guard let decryption, !encrypts else { return }
+        for layer in decryption.lockedLayers where decryption.message(layer: layer)?.isAuthenticated == true {
+            if decryption.signalledLayers.contains(where: { $0 < layer && decryption.opens(layer: $0) }) {
+                report.note(
+                    "layer \(layer): its tags are of the stream as it was: decrypt it from that, with all keys at once, "
+                        + "not from what is given out here")
+            }
+        }
     }
 
     /// Throws if nothing at all was encrypted in a stream that has ended, or nothing that was asked for.
@@ -275,7 +291,15 @@ package final class StreamTranscoder {
                 try decryption.take(message)
                 plan?.inherit(message)
                 // Each run of the stream as it was becomes one of its own.
-                if oldRuns.insert(message.nonce).inserted && encryption != nil { plan?.restart() }
+                let isFirst = oldRuns.isEmpty
+                if oldRuns.insert(message.nonce).inserted {
+                    if encryption != nil { plan?.restart() }
+                    // As the encryptor had it: no picture goes on from one run to the next.
+                    if !isFirst {
+                        try drain()
+                        following.current = nil
+                    }
+                }
                 // A layer that stays locked keeps its message.
                 if decryption.lockedLayers.contains(message.layer) { return false }
             case .suffixSEI:
