@@ -75,7 +75,8 @@ let package = Package(
         .executableTarget(
             name: "VeilTool",
             dependencies: [
-                "Veil", "VeilLab", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Veil", "VeilEncoder", "VeilLab",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(

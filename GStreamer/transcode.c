@@ -51,25 +51,27 @@ static void close_transcoder(VeilTranscode *self) {
 static gboolean open_transcoder(VeilTranscode *self) {
     veil_transcoder_settings s;
     veil_keys *keys;
+    gboolean opened = FALSE;
     GST_OBJECT_LOCK(self);
     char *reference = g_strdup(self->keys);
+    // Set while playing, these are freed: the transcoder gets copies.
+    char *scheme = g_strdup(self->scheme), *cipher = g_strdup(self->cipher), *profile = g_strdup(self->profile);
     self->keys_changed = FALSE;
     GST_OBJECT_UNLOCK(self);
     if (reference == NULL) {
         GST_ELEMENT_ERROR(self, LIBRARY, SETTINGS, ("the property keys names no key file"), (NULL));
-        return FALSE;
+        goto freed;
     }
-    gboolean opened = veil_gst_open_keys(GST_ELEMENT(self), reference, &keys);
-    g_free(reference);
-    if (!opened) return FALSE;
+    opened = veil_gst_open_keys(GST_ELEMENT(self), reference, &keys);
+    if (!opened) goto freed;
     veil_transcoder_settings_init(&s, sizeof s);
     s.operation = ((VeilTranscodeClass *)G_OBJECT_GET_CLASS(self))->operation;
     s.threads = (int32_t)self->threads;
     s.keys = keys;
     if (s.operation == VEIL_ENCRYPT) {
-        s.protection.scheme = self->scheme;
-        s.protection.cipher = self->cipher;
-        s.protection.profile = self->profile;
+        s.protection.scheme = scheme;
+        s.protection.cipher = cipher;
+        s.protection.profile = profile;
         s.protection.authenticate = self->authenticate;
     } else {
         s.partial = self->partial;
@@ -78,6 +80,11 @@ static gboolean open_transcoder(VeilTranscode *self) {
     opened = veil_transcoder_open(&self->transcoder, &s) == VEIL_OK;
     if (!opened) veil_gst_post_error(GST_ELEMENT(self));
     veil_keys_close(keys);
+freed:
+    g_free(reference);
+    g_free(scheme);
+    g_free(cipher);
+    g_free(profile);
     return opened;
 }
 

@@ -132,6 +132,18 @@ veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int b
             return NULL;
         }
     }
+    // Whatever an option says that nobody knew of: the memory handed over is of this size and format.
+    const x265_param *p = e->param;
+    if (p->sourceWidth != width || p->sourceHeight != height || p->internalCsp != X265_CSP_I420 || p->interlaceMode ||
+        p->fpsNum != (uint32_t)fpsNum || p->fpsDenom != (uint32_t)fpsDenom) {
+        snprintf(error, errorSize, "options of libx265 change size, format or rate of the source");
+        veil_x265_close(e);
+        return NULL;
+    }
+    e->param->bAnnexB = 1;
+    e->param->bRepeatHeaders = 1;
+    e->param->bCopyPicToFrame = 1;
+    e->param->bCTUInfo = 0;
     suit_width(e->param, width);
     if (e->param->maxSlices > 1 && columns(e->param, width) < 3) {
         snprintf(error, errorSize,

@@ -39,7 +39,10 @@ struct State {
 
 thread_local State state;
 
-inline uint32_t replaced(const veil_bin_run &run) { return state.replace(state.bins, &run); }
+/// Bits that a hook has no business with do not count.
+inline uint32_t replaced(const veil_bin_run &run) {
+    return state.replace(state.bins, &run) & (uint32_t)(((uint64_t)1 << run.count) - 1);
+}
 
 /// Hands over a CTU's motion on the grid of 16x16 blocks.
 inline void handMotion(const veil_x265_hooks *hooks, const X265_NS::CUData &ctu, const veil_x265_ctu &at) {

@@ -83,6 +83,8 @@ def open_film(path: str) -> Film:
             colour[option] = value
     if video.get("color_range") in ("pc", "tv"):
         colour["--range"] = "full" if video["color_range"] == "pc" else "limited"
+    if not all(str(video.get(name, "")).isdigit() for name in ("width", "height")):
+        raise FilmError(f"{path}: its size is not known")
     deep = any(digits in video.get("pix_fmt", "") for digits in ("10", "12", "16"))
     return Film(
         path, int(video["width"]), int(video["height"]), rate, _ratio(video.get("sample_aspect_ratio", ""), ":") or (1, 1),

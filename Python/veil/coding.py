@@ -192,8 +192,10 @@ class Decoder(_Coder):
         while check(lib.veil_decoder_picture(self._handle, ctypes.byref(p))):
             kind = np.dtype(np.uint16 if p.bit_depth > 8 else np.uint8)
             planes = []
-            for i in range(3):
-                width, height = (p.width, p.height) if i == 0 else ((p.width + 1) // 2, (p.height + 1) // 2)
+            # veil_chroma_format: 0 4:2:0, 1 4:2:2, 2 4:4:4, 3 luma alone.
+            halves = (p.chroma_format < 2, p.chroma_format == 0)
+            for i in range(1 if p.chroma_format == 3 else 3):
+                width, height = ((size + 1) // 2 if i and half else size for size, half in zip((p.width, p.height), halves))
                 rows = (ctypes.c_uint8 * (p.strides[i] * (height - 1) + width * kind.itemsize)).from_address(p.planes[i])
                 view = np.ndarray((height, width), kind, rows, strides=(p.strides[i], kind.itemsize))
                 planes.append(view.copy())

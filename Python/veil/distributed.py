@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -120,6 +121,16 @@ class Store:
     def __init__(self, folder: str) -> None:
         self.folder = folder
         os.makedirs(folder, exist_ok=True)
+
+    def remove(self) -> None:
+        """Removes the parts, and the folder if nothing else is in it."""
+        for name in os.listdir(self.folder):
+            if re.fullmatch(r"[0-9a-f]{16,64}\.hevc(\.sha256)?", name):
+                os.remove(os.path.join(self.folder, name))
+        try:
+            os.rmdir(self.folder)
+        except OSError:
+            pass  # Somebody else's files.
 
     def path(self, part: Part) -> str:
         return os.path.join(self.folder, part.key + ".hevc")
@@ -289,7 +300,7 @@ def encode(arguments: argparse.Namespace, say: "Callable[[str], None]") -> None:
         cluster.close()
     _finish(arguments, [store.path(part) for part in parts], say)
     if not arguments.store and not arguments.keep_parts:
-        shutil.rmtree(store.folder)
+        store.remove()
     say(f"{arguments.output}: {os.path.getsize(arguments.output)} bytes, {time.monotonic() - begin:.1f} s in all")
 
 

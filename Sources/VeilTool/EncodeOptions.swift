@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Veil
+import VeilEncoder
 
 /// How pictures are coded, besides their rate.
 struct CodingOptions: ParsableArguments {

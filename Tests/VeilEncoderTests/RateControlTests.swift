@@ -8,8 +8,8 @@ import VeilBitstream
 /// Rate control against a source whose pictures cost complexity * 2^(-QP / 6) bits.
 struct RateControlTests {
     /// Bits of every picture of a drawn source under a rate, in decoding order.
-    private func code(_ rate: LayerRate, pictures count: Int) -> [Double] {
-        var control = LayerRateControl(rate: rate, fps: (25, 1))
+    private func code(_ rate: LayerRate, pictures count: Int, fps: (Int, Int) = (25, 1)) -> [Double] {
+        var control = LayerRateControl(rate: rate, fps: fps)
         var noise: UInt32 = 7
         var costs: [Int] = []
         var recorded = 0
@@ -46,6 +46,13 @@ struct RateControlTests {
             let mean = bits.reduce(0, +) / 600 * 25
             #expect(abs(mean / target - 1) < 0.05, "\(mean) for \(target)")
         }
+    }
+
+    /// A picture every four seconds, or far fewer: no average is over less than a picture.
+    @Test(arguments: [4, 2, 1000])
+    func slowClips(seconds: Int) {
+        let bits = code(.bitrate(.init(target: 50_000 / Double(seconds))), pictures: 60, fps: (1, seconds))
+        #expect(bits.allSatisfy { $0 > 0 && $0.isFinite })
     }
 
     @Test(arguments: [1.0, 0.5, 0.2])

@@ -163,4 +163,17 @@ struct MeasureTests {
             }.max() ?? 255
         #expect(error < 6)
     }
+
+    /// Pictures smaller than a block have no gradients, and stand in a gallery all the same.
+    @Test(arguments: [(2, 2), (8, 8), (6, 64), (64, 6), (8, 64), (16, 16)])
+    func smallPictures(width: Int, height: Int) throws {
+        let clip = DemoClip(width: width, height: height)
+        let frames = (0..<2).map { clip.frame($0) }
+        let gallery = try GalleryPictures.gather(count: 40, clips: [], own: frames, format: clip.format)
+        #expect(gallery.count == 40)
+        for frame in gallery { #expect(frame.planes[0].count == width * height) }
+        let field = GradientField(frames[0].planes[0], width: width, height: height, bitDepth: 8)
+        #expect(field.strength.count == (width / 8) * (height / 8) * GradientField.bins)
+        #expect(field.strength.allSatisfy { $0.isFinite })
+    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Testing
+import VeilCore
 
 @testable import VeilMedia
 
@@ -178,5 +179,24 @@ struct ChildProcessTests {
         ChildProcess.keepFromChildren("fd:\(descriptor)")
         ChildProcess.keepFromChildren("plain.json")
         #expect(try told() == "known\n")
+    }
+}
+
+@Suite struct WriterFormatTests {
+    /// Frames of another format than the file's are refused, whatever their size.
+    @Test(arguments: [ChromaFormat.monochrome, .yuv422, .yuv444])
+    func formatsThatChange(chroma: ChromaFormat) throws {
+        let path = NSTemporaryDirectory() + "/format-\(UInt64.random(in: 0 ... .max)).y4m"
+        defer { unlink(path) }
+        let clip = DemoClip(width: 16, height: 16)
+        let writer = try VideoWriter(path: path, format: clip.format)
+        try writer.write(clip.frame(0))
+        var format = clip.format
+        format.chromaFormat = chroma
+        #expect(throws: MediaError.self) { try writer.write(VideoFrame(format: format)) }
+        format = clip.format
+        format.bitDepth = 10
+        #expect(throws: MediaError.self) { try writer.write(VideoFrame(format: format)) }
+        try writer.finish()
     }
 }

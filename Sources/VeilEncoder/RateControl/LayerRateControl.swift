@@ -189,7 +189,8 @@ package struct LayerRateControl {
         let perPicture = average.target / framesPerSecond
         let ratio = ratio(picture.type, average.pixelRatio)
         let complexity = ratio * Double(picture.baseBits) * exp2(Double(picture.baseQp) / 6)
-        let window = 2 * framesPerSecond
+        // Two seconds, and of slow clips two pictures.
+        let window = max(2 * framesPerSecond, 2)
         plan.weight = weight * (1 - 1 / window) + 1
         let atBaseQp = ratio * Double(picture.baseBits) * exp2(-picture.qpOffset / 6)
         plan.meanAtBaseQp = meanAtBaseQp + (atBaseQp - meanAtBaseQp) / plan.weight
@@ -246,5 +247,5 @@ package struct LayerRateControl {
         }
     }
 
-    private func clip(_ qp: Double) -> Int { min(max(Int(qp.rounded()), 0), 51) }
+    private func clip(_ qp: Double) -> Int { qp.isFinite ? Int(min(max(qp.rounded(), 0), 51)) : 51 }
 }

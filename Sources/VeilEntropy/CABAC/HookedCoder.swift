@@ -4,6 +4,10 @@
 package final class HookBox {
     package let hook: any BinHook
     package init(_ hook: any BinHook) { self.hook = hook }
+
+    /// What a run is replaced by; bits that a hook has no business with do not count.
+    @inline(__always)
+    func replacement(_ run: BinRun) -> UInt32 { hook.replace(run) & (UInt32.max &>> (32 &- UInt32(run.count))) }
 }
 
 /// A reader or writer whose replaceable runs pass through a hook: encryption while encoding, decryption while decoding.
@@ -45,11 +49,11 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
             var parsed = run
             parsed.bins = base.bypassBits(0, Int(run.count))
             parsed.complete()
-            return box._withUnsafeGuaranteedRef { $0.hook.replace(parsed) }
+            return box._withUnsafeGuaranteedRef { $0.replacement(parsed) }
         } else {
             var plain = run
             plain.complete()
-            _ = base.bypassBits(box._withUnsafeGuaranteedRef { $0.hook.replace(plain) }, Int(run.count))
+            _ = base.bypassBits(box._withUnsafeGuaranteedRef { $0.replacement(plain) }, Int(run.count))
             return run.bins
         }
     }
@@ -62,7 +66,7 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
     package mutating func emitRun(_ run: BinRun, at mark: Int) -> UInt32 {
         var parsed = run
         parsed.complete()
-        return box._withUnsafeGuaranteedRef { $0.hook.replace(parsed) }
+        return box._withUnsafeGuaranteedRef { $0.replacement(parsed) }
     }
 
     package mutating func pcmSamples(
@@ -71,7 +75,7 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
         let count = lumaCount + chromaCount
         func replaced(_ i: Int) -> UInt16 {
             let run = BinRun.pcmSample(samples[i], bits: i < lumaCount ? lumaBits : chromaBits)
-            return UInt16(truncatingIfNeeded: box._withUnsafeGuaranteedRef { $0.hook.replace(run) })
+            return UInt16(truncatingIfNeeded: box._withUnsafeGuaranteedRef { $0.replacement(run) })
         }
         if Base.reads {
             base.pcmSamples(

@@ -128,7 +128,7 @@ package struct RecodingCoder: BinCoder {
         guard let box else { return run.bins }
         var parsed = run
         parsed.complete()
-        let wanted = box._withUnsafeGuaranteedRef { $0.hook.replace(parsed) }
+        let wanted = box._withUnsafeGuaranteedRef { $0.replacement(parsed) }
         let difference = Int(wanted) &- Int(run.bins)
         if difference != 0 { code.add(difference &* Int(decoder.range), at: mark &- 1) }
         return run.bins
@@ -161,7 +161,7 @@ package struct RecodingCoder: BinCoder {
         for i in 0..<(lumaCount + chromaCount) {
             let bits = i < lumaCount ? lumaBits : chromaBits
             let run = BinRun.pcmSample(samples[i], bits: bits)
-            let wanted = box._withUnsafeGuaranteedRef { $0.hook.replace(run) }
+            let wanted = box._withUnsafeGuaranteedRef { $0.replacement(run) }
             if wanted != run.bins { code.replace(wanted, bits, at: at) }
             at += bits
         }

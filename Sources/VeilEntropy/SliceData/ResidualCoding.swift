@@ -349,7 +349,7 @@ extension SliceDataSyntax {
                 return 0
             }
         }
-        if prefix > 3 && prefix &- 3 &+ rice > 32 {
+        if max(prefix &- 3, 0) &+ rice > 32 {
             failed = true
             return 0
         }

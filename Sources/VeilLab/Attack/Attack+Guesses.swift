@@ -23,12 +23,15 @@ extension Attack {
             try PictureInjection.run(encrypted, to: path, pictures: [layer: pictures], stripped: hit, hooks: hooks)
         }
         try inject("signs by smoothness", guesses)
-        if guesses.count > 1, var mean = guesses.first?.value {
+        // Sizes may change: of the first picture's.
+        let first = guesses.min { $0.key < $1.key }?.value
+        let alike = guesses.filter { $0.value.width == first?.width && $0.value.height == first?.height }
+        if alike.count > 1, var mean = first {
             // Where the scene stands still every intra picture is a guess of the same picture under another keystream.
             for i in mean.samples.indices {
-                mean.samples[i] = guesses.values.reduce(0) { $0 + $1.samples[i] } / Float(guesses.count)
+                mean.samples[i] = alike.values.reduce(0) { $0 + $1.samples[i] } / Float(alike.count)
             }
-            try inject("smoothness, mean of \(guesses.count) intra pictures", guesses.mapValues { _ in mean })
+            try inject("smoothness, mean of \(alike.count) intra pictures", alike.mapValues { _ in mean })
         }
         return streams
     }

@@ -31,7 +31,7 @@ enum PictureInjection {
                 current = (position.layer, position.picture)
                 made = SamplePlane(width: position.width, height: position.height, value: 128)
             }
-            if var plane = made.take() {
+            if var plane = made.take(), plane.width == target.width, plane.height == target.height {
                 code(target, in: ctu, position, &plane)
                 made = plane
             }

@@ -206,10 +206,7 @@ package final class Comparison {
         base.height = max(height / 8 * 4, 64)
         base.preset = settings.preset
         base.options = [("qp", "30")] + BaseLayerSettings.sharing(among: settings.threads)
-        for option in settings.x265Options.split(separator: ",") {
-            let parts = option.split(separator: "=", maxSplits: 1).map(String.init)
-            base.options.append((parts[0], parts.count > 1 ? parts[1] : nil))
-        }
+        base.options += X265Options.parse(settings.x265Options)
         guard let encoder = try? BaseLayerEncoder(settings: base) else { return 0 }
         for pushed in 0..<300 {
             let frame = FrameBuffer(

@@ -98,11 +98,13 @@ package final class StreamEvaluation {
             if index % stride == 0 { truths[index] = frame }
             if let original {
                 guard let reference = try original.nextFrame(), reference.format.width == top.width,
-                    reference.format.height == top.height
+                    reference.format.height == top.height, reference.format.chromaFormat == top.chromaFormat,
+                    reference.format.bitDepth == top.bitDepth
                 else {
                     throw MediaError.notSupported(
                         path: settings.name,
-                        what: "the source is no \(top.width)x\(top.height) clip of \(frames) frames")
+                        what: "the source is no \(top.width)x\(top.height) clip of \(frames) frames, \(top.chromaFormat) of "
+                            + "\(top.bitDepth) bits")
                 }
                 comparison.add(reference, frame)
             }

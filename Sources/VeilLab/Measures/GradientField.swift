@@ -27,7 +27,7 @@ struct GradientField {
     init(_ plane: [UInt16], width: Int, height: Int, bitDepth: Int) {
         self.init(width: width, height: height)
         let scale = 1 / Float(1 << (bitDepth - 8))
-        guard width >= 3, height >= 3, plane.count >= width * height else { return }
+        guard columns > 0, rows > 0, plane.count >= width * height else { return }
         let (endX, endY) = (min(columns * Self.blockSize, width - 1), min(rows * Self.blockSize, height - 1))
         plane.withUnsafeBufferPointer { p in
             for y in 1..<endY {

@@ -160,8 +160,8 @@ package enum GalleryPictures {
     private static func window(_ frame: VideoFrame, kind: Int) -> VideoFrame {
         let format = frame.format
         var small = format
-        small.width = max(format.width * 5 / 8 & ~1, 16)
-        small.height = max(format.height * 5 / 8 & ~1, 16)
+        small.width = min(max(format.width * 5 / 8 & ~1, 16), format.width)
+        small.height = min(max(format.height * 5 / 8 & ~1, 16), format.height)
         let place = kind % 9
         let (mirrors, turns) = ((kind / 9 + 1) & 1 == 1, (kind / 9 + 1) & 2 == 2)
         let x = (format.width - small.width) * (place % 3) / 2 & ~1

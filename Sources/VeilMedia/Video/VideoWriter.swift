@@ -98,6 +98,11 @@ public final class VideoWriter {
             throw MediaError.notSupported(
                 path: file.path, what: "the picture size changes to \(frame.format.width)x\(frame.format.height)")
         }
+        guard frame.format.chromaFormat == format.chromaFormat, frame.format.bitDepth == format.bitDepth else {
+            throw MediaError.notSupported(
+                path: file.path,
+                what: "the sample format changes to \(frame.format.chromaFormat) of \(frame.format.bitDepth) bits")
+        }
         try writeFrame { c, y in
             frame.planes[c].withUnsafeBytes { $0.baseAddress! + 2 * y * frame.format.size(ofComponent: c).width }
         }

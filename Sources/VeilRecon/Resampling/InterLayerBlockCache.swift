@@ -23,6 +23,8 @@ package final class InterLayerBlockCache {
     /// Three of each slot.
     private let planes: UnsafeMutablePointer<Plane>
     @exclusivity(unchecked) private var last = 0
+    /// Found last: what is predicted from both may need it still.
+    @exclusivity(unchecked) private var used = -1
 
     /// - Parameter slots: direct reference layers used in one CTU, as many as are remembered.
     package init(slots: Int = 4) {
@@ -46,6 +48,7 @@ package final class InterLayerBlockCache {
     @inline(__always)
     func find(producer: Int, ctb: Int) -> UnsafePointer<Plane>? {
         for i in 0..<slots where entries[i].ctb == ctb && entries[i].producer == producer {
+            used = i
             return UnsafePointer(planes + 3 * i)
         }
         return nil
@@ -55,6 +58,8 @@ package final class InterLayerBlockCache {
     /// have in `frame`, and of their size.
     func next(producer: Int, ctb: Int, x: Int, y: Int, frame: FrameBuffer) -> UnsafePointer<Plane> {
         last = (last + 1) % slots
+        if last == used && slots > 1 { last = (last + 1) % slots }
+        used = last
         let base = memory + last * Self.samples * 2
         func plane(_ like: Plane, _ start: Int, _ stride: Int, _ x: Int, _ y: Int) -> Plane {
             Plane(

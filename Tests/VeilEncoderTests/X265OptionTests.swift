@@ -2,7 +2,7 @@
 import Foundation
 import Testing
 
-@testable import Veil
+@testable import VeilEncoder
 
 struct X265OptionTests {
     @Test(arguments: [
@@ -18,5 +18,20 @@ struct X265OptionTests {
     func commas(text: String, wanted: [String]) {
         let options = X265Options.parse(text).map { $0.name + ($0.value.map { "=" + $0 } ?? "") }
         #expect(options == wanted)
+    }
+
+    /// However libx265 would read the name: what changes the memory it is given, or files, is refused.
+    @Test(arguments: [
+        "input-res=640x480", "input_res=64x64", "Input-CSP=i444", "input_csp=i400", "crop_rect=0,0,2,2", "fps=30",
+        "copy-pic=0", "no-copy-pic", "no_copy_pic=1", "ctu-info=1", "ctu_info=4", "nalu-file=a", "analysis-load=a",
+        "analysis_save=a", "no-annexb", "annexb=0", "repeat-headers=false", "--frame-dup", "field=1", "interlace=tff",
+    ])
+    func refusals(text: String) {
+        #expect(X265Options.refused(X265Options.parse(text)) != nil)
+    }
+
+    @Test(arguments: ["copy-pic=1", "annexb", "no-field", "interlace=0", "field=false", "no-frame-dup", "ref=2,no-sao"])
+    func allowed(text: String) {
+        #expect(X265Options.refused(X265Options.parse(text)) == nil)
     }
 }
