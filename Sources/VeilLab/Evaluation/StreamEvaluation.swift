@@ -103,8 +103,8 @@ package final class StreamEvaluation {
                 else {
                     throw MediaError.notSupported(
                         path: settings.name,
-                        what: "the source is no \(top.width)x\(top.height) clip of \(frames) frames, \(top.chromaFormat) of "
-                            + "\(top.bitDepth) bits")
+                        what: "the source is no \(top.width)x\(top.height) clip of \(frames) frames, "
+                            + "\(top.chromaFormat) of \(top.bitDepth) bits")
                 }
                 comparison.add(reference, frame)
             }
