@@ -160,4 +160,90 @@ import VeilEncoder
         let given = try #require(decrypt(whole)).given
         for nal in given { #expect(clear.contains { $0.bytes == nal.bytes }) }
     }
+
+    // MARK: Sealed units
+
+    /// A clip in which some slices cannot be read, and where its access units begin.
+    private func damagedClip(
+        _ layers: Int, ends: Set<Int> = [], damaged: [(unit: Int, layer: Int)]
+    ) throws -> [NALUnit] {
+        accessUnits(try clip(layers)).enumerated().flatMap { at, unit in
+            (ends.contains(at) ? [NALUnit(header: NALUnitHeader(nalUnitType: .endOfSequence), rbsp: [])] : [])
+                + unit.map { nal in
+                    damaged.contains { $0.unit == at && isSlice(nal, $0.layer) }
+                        ? NALUnit(header: nal.header, rbsp: [0x80, 0xFF, 0xFF, 0x80]) : nal
+                }
+        }
+    }
+
+    private func isEnd(_ nal: NALUnit) -> Bool { nal.header.nalUnitType == .endOfSequence }
+
+    /// An end of sequence is moved over a sealed picture, or put in front of the last one.
+    @Test func endsAroundSealedUnits() throws {
+        let clear = try damagedClip(1, ends: [4], damaged: [(4, 0)])
+        var whole = try encrypt(clear, damaged: .seal, tagged)
+        #expect(bytes(try #require(decrypt(whole, strict: true)).given) == bytes(clear))
+        let end = try #require(whole.firstIndex(where: isEnd))
+        let place = try #require(whole.firstIndex { SealedUnit.isOne($0) })
+        #expect(end < place)
+        whole.insert(whole.remove(at: end), at: place)
+        #expect(!strict(whole))
+        var last = try encrypt(try damagedClip(1, damaged: [(7, 0)]), damaged: .seal, tagged)
+        #expect(strict(last))
+        last.insert(
+            NALUnit(header: NALUnitHeader(nalUnitType: .endOfSequence), rbsp: []),
+            at: try #require(last.firstIndex { SealedUnit.isOne($0) }))
+        #expect(!strict(last))
+    }
+
+    /// Sealed units of two pictures, or of all layers of one, change places or access units.
+    @Test func sealedUnitsOfTwoAccessUnits() throws {
+        var whole = try encrypt(try damagedClip(2, damaged: [(1, 1), (2, 0)]), damaged: .seal, tagged)
+        #expect(strict(whole))
+        let places = whole.indices.filter { SealedUnit.isOne(whole[$0]) }
+        whole.swapAt(places[0], places[1])
+        #expect(!strict(whole))
+        var three = try encrypt(try damagedClip(3, damaged: [(2, 0), (2, 1), (2, 2)]), damaged: .seal, tagged)
+        #expect(strict(three))
+        let all = three.indices.filter { SealedUnit.isOne(three[$0]) }
+        let next = try #require(three.indices.first { $0 > all[2] && isSlice(three[$0], 0) })
+        // Behind the next base picture and its tag.
+        let moved = three.remove(at: all[2])
+        three.insert(moved, at: next + 1)
+        #expect(!strict(three))
+    }
+
+    /// Authentic streams are: with the upper key alone above hidden pictures, joined in front of and behind sealed ones.
+    @Test func sealedUnitsAlarmNobody() throws {
+        let upper = try Self.keys().only(layer: 1)
+        let hidden = try encrypt(try damagedClip(2, damaged: [(2, 1)]), damaged: .seal) {
+            $0.authenticates = true
+            $0.hiding = .all
+        }
+        let opened = decryption(upper, lenient: true) { $0.isStrict = true }
+        _ = try transcode(hidden, .decrypt(opened))
+        #expect(opened.report.isWhole && opened.report.verifiedPictures == 7)
+        let tail = try encrypt(try damagedClip(2, damaged: [(7, 0), (7, 1)]), damaged: .seal, tagged)
+        for first in [[(0, 0)], [(0, 1)], []] as [[(unit: Int, layer: Int)]] {
+            let second = try encrypt(try damagedClip(2, damaged: first), damaged: .seal, tagged)
+            var joiner = StreamJoining(continuous: false)
+            var joined: [NALUnit] = []
+            for stream in [tail, second] {
+                joiner.begin()
+                for nal in stream { joined += try joiner.push(nal) }
+                joined += try joiner.end()
+            }
+            let all = decryption { $0.allowsJoined = true }
+            #expect(throws: Never.self, "\(first)") { try transcode(joined, .decrypt(all)) }
+            #expect(all.report.isWhole)
+            // Without the end of sequence it is refused, where the first picture cannot tell that it begins anew.
+            if joined.contains(where: isEnd) {
+                let without = joined.filter { !isEnd($0) }
+                #expect(throws: KeyError.self) {
+                    try transcode(without, .decrypt(decryption { $0.allowsJoined = true }))
+                }
+            }
+            #expect(joined.contains(where: isEnd) == !first.isEmpty)
+        }
+    }
 }

@@ -141,6 +141,21 @@ struct EncoderLibraryTests {
         }
     }
 
+    @Test func averageRatesDoNotDependOnThreads() throws {
+        let (width, height) = (192, 192)
+        let clip = try (0..<12).map { try scrolling($0, width: width, height: height) }
+        var settings = VideoEncoder.Settings(width: width, height: height)
+        settings.layers = .snr
+        settings.layers.setRates(.bitrate(200), .bitrate(400))
+        settings.preset = "fast"
+        settings.threads = 1
+        let one = try encode(settings, clip)
+        for threads in [1, 2, 4, 2, 4] {
+            settings.threads = threads
+            #expect(try encode(settings, clip) == one, "\(threads) threads")
+        }
+    }
+
     @Test func whatCannotBeCodedIsRefused() throws {
         for text in ["", "3", "2x,", "0.5x", "17x", "snr,snr,snr,snr,snr,snr,snr,snr"] {
             #expect(throws: SettingsError.self, "\(text)") { try [VideoEncoder.LayerSettings](text) }

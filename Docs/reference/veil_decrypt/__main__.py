@@ -58,8 +58,11 @@ def decrypt(stream, keys):
         nal_type, layer, tid = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3, (unit[1] & 7) - 1
         if is_sealed(unit):
             key_layer = unescape(unit[2:])[4]
-            place = len(tagged.slices) if tagged and tagged.layer == layer else 0
-            lower = access_unit.seal(unit, layer, all_references(sets.any_vps(), layer, protected(layer)))
+            is_within = bool(tagged and tagged.layer == layer)
+            place = len(tagged.slices) if is_within else 0
+            message = unlocked[key_layer].message if key_layer in unlocked else None
+            references = all_references(sets.any_vps(), layer, protected(layer))
+            lower = access_unit.seal(unit, layer, is_within, references, message)
             sealed.setdefault(key_layer, []).append(sha(unit + struct.pack(">I", place) + sets.around_sealed(layer) + lower))
             if key_layer in unlocked:
                 unit = open_sealed(unit, unlocked[key_layer])
@@ -80,6 +83,7 @@ def decrypt(stream, keys):
             positions.end_of_sequence(layer)
             seen.end_of_sequence(layer)
             ended.update(range(layer, 63))
+            access_unit.ended.update(range(layer, 63))
         elif nal_type == 39:
             found = [Message(p) for kind, p in sei_messages(unescape(unit[2:])) if kind == 5 and p.startswith(UUID)]
             for m in found:
@@ -90,6 +94,10 @@ def decrypt(stream, keys):
                     unlocked[m.layer] = Unlocked(m, keys[m.key_id])
                 else:
                     known.check(m)
+                # Another run, which need not protect all that the last one did.
+                for i in [i for i, u in unlocked.items() if u.message.nonce != m.nonce]:
+                    if m.version == 2 and not m.layers >> i & 1:
+                        del unlocked[i]
                 positions.told[m.layer] = seen.told[m.layer] = m.told
                 if m.version == 2 and m.tagged:
                     tags.follow(m.nonce)
@@ -116,8 +124,8 @@ def decrypt(stream, keys):
             if h.first:
                 begin(h, nal_type, layer, tid)
                 opens, period, delta = seen.next(h, nal_type, layer, tid, known)
-                before = access_unit.begin(layer, opens)
-                access_unit.layers[layer] = sets.in_use(h.pps)[1:3] + before
+                access_unit.begin(layer, opens, (nal_type, tid))
+                access_unit.layers[layer] = sets.in_use(h.pps)[1:3]
                 follows_end = layer in ended
                 ended.discard(layer)
                 if tagging:

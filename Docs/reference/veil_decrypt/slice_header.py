@@ -216,6 +216,9 @@ class Positions:
     def next(self, h, nal_type, layer, tid, known):
         """known: what is unlocked of the layer. Returns whether an access unit begins; period and count."""
         opens = layer <= self.last_layer or self.last_layer < 0
+        # All pictures of an access unit have one count: another one's lower pictures were sealed or lost.
+        if self.shared is not None and layer > 0 and nal_type not in (19, 20) and self.shared % (1 << h.sps.lsb_bits) != h.lsb:
+            opens = True
         if opens:
             self.shared = None
         self.last_layer = layer

@@ -46,30 +46,36 @@ class AccessUnit:
     """What lower digests are of: digests of SPS, PPS, slices and sealed units, by layer."""
 
     def __init__(self):
-        # Sealed units since the last slice that may be the next access unit's; the layer of the last slice or unit.
-        self.layers, self.pending, self.last = {}, {}, 64
+        # Headers (type, sub-layer) of first slices; whether it began with a sealed unit; the layer of the last unit;
+        # layers whose next slice or sealed unit follows an end of sequence.
+        self.layers, self.headers, self.began_sealed, self.last, self.ended = {}, {}, False, 64, set()
 
     def end(self):
-        self.pending, self.last = {}, 64
+        self.began_sealed, self.last = False, 64
 
-    def seal(self, unit, layer, references):
-        """Takes a sealed unit; returns the lower digest at its place."""
-        target = self.pending if layer <= self.last else self.layers
-        lower = lower_digest(references, target)
-        target.setdefault(layer, []).append(sha(unit))
-        if target is self.layers:
-            self.last = layer
-        return lower
+    def seal(self, unit, layer, is_within, references, message):
+        """Takes a sealed unit; returns the lower digest at its place, and whether an end of sequence came before."""
+        if not is_within and layer <= self.last:
+            self.layers, self.headers, self.began_sealed = {}, {}, True
+        below = [i for i in references if not (message and message.version == 2 and message.layers >> i & 1
+                                               and i in self.headers and message.hides(*self.headers[i]))]
+        lower = lower_digest(below, self.layers)
+        self.layers.setdefault(layer, []).append(sha(unit))
+        self.last = layer
+        follows_end = layer in self.ended
+        self.ended.discard(layer)
+        return lower + bytes([follows_end])
 
-    def begin(self, layer, opens):
-        """A picture begins; returns what stood before its first slice."""
-        if opens:
-            self.layers = {}
-        pending, self.pending, self.last = self.pending, {}, layer
-        for i, digests in pending.items():
-            if i != layer:
-                self.layers.setdefault(i, []).extend(digests)
-        return pending.get(layer, [])
+    def goes_on(self, layer, first):
+        """Whether a picture belongs to an access unit that a sealed unit began."""
+        return self.began_sealed and (layer > self.last or layer == self.last and not first)
+
+    def begin(self, layer, opens, header):
+        """A picture begins with its first slice."""
+        if opens and not self.goes_on(layer, True):
+            self.layers, self.headers, self.began_sealed = {}, {}, False
+        self.ended.discard(layer)
+        self.headers[layer], self.last = header, layer
 
 
 def all_references(vps, layer, protected):

@@ -17,7 +17,11 @@ extension ScalableSettings {
         base.tune = settings.tune
         base.pyramid = settings.pyramid
         let wavefront = Wavefronts(settings).isOn
-        base.options = Self.codingOptions(settings, threads: threads, wavefront: wavefront)
+        var isAverage = false
+        if case .bitrate? = plan.layers[0].rate { isAverage = true }
+        base.options =
+            BaseLayerSettings.sharing(among: threads, isAverage: isAverage)
+            + Self.codingOptions(settings, wavefront: wavefront)
         enhancements = plan.layers.dropFirst().map { Self.enhancement(settings, $0, wavefront: wavefront) }
         if let top = plan.layers.last {
             colour = settings.colour.scaled(from: (settings.width, settings.height), to: (top.width, top.height))
@@ -58,9 +62,9 @@ extension ScalableSettings {
     // MARK: Base layer
 
     private static func codingOptions(
-        _ settings: VideoEncoder.Settings, threads: Int, wavefront: Bool
+        _ settings: VideoEncoder.Settings, wavefront: Bool
     ) -> [(name: String, value: String?)] {
-        var options = BaseLayerSettings.sharing(among: threads)
+        var options: [(name: String, value: String?)] = []
         // Without a new intra picture after a cut enhancement layers have little to predict from; the fastest preset
         // leaves it out.
         options.append(("scenecut", "40"))

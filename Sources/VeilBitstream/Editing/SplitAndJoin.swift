@@ -12,6 +12,13 @@ public enum CutError: Error, Sendable, CustomStringConvertible {
 }
 
 extension Array where Element == NALUnit {
+    /// A layer of which there is no slice in an access unit, but a unit of an unspecified type, which may hold one.
+    package var layerWithoutSlices: Int? {
+        let layers = Set(lazy.filter { $0.header.nalUnitType.isSlice }.map(\.header.nuhLayerId))
+        return first { $0.header.nalUnitType.rawValue >= 48 && !layers.contains($0.header.nuhLayerId) }?.header
+            .nuhLayerId
+    }
+
     /// The first slice of the lowest layer.
     fileprivate var firstSlice: NALUnit? { first { $0.header.nalUnitType.isSlice } }
 }
@@ -89,7 +96,8 @@ package struct StreamJoining {
         guard let slice = unit.firstSlice, slice.header.nalUnitType.isIRAP else {
             throw CutError.noIRAP(offset: unit.firstSlice?.offset ?? 0)
         }
-        if !continuous && !slice.header.nalUnitType.isIDR {
+        let beginsAnew = unit.allSatisfy { !$0.header.nalUnitType.isVCL || $0.header.nalUnitType.isIDR }
+        if !continuous && (!beginsAnew || unit.layerWithoutSlices != nil) {
             result.append(
                 NALUnit(
                     header: NALUnitHeader(nalUnitType: .endOfSequence),

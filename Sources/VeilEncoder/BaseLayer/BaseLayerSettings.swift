@@ -22,10 +22,16 @@ package struct BaseLayerSettings: Sendable {
     /// Options that share the work among so many threads.
     ///
     /// There are two pictures in the making on any number of them: left alone, libx265 goes by the number, and
-    /// searches less far down where there are several. With that the stream depends on the number under an average
-    /// bit rate only, where sizes are looked at as rows end.
-    package static func sharing(among threads: Int) -> [(name: String, value: String?)] {
-        [("pools", String(min(max(threads, 1), WorkerPool.mostThreads))), ("frame-threads", "2")]
+    /// searches less far down where there are several.
+    /// - Parameter isAverage: an average rate is to be met: one picture at a time, for libx265 looks at the sizes of
+    ///   those in the making, and what it finds depends on how far they are.
+    package static func sharing(
+        among threads: Int, isAverage: Bool = false
+    ) -> [(name: String, value: String?)] {
+        [
+            ("pools", String(min(max(threads, 1), WorkerPool.mostThreads))),
+            ("frame-threads", isAverage ? "1" : "2"),
+        ]
     }
 
     /// Levels of B pictures that others refer to; one is what libx265 has by itself.

@@ -25,6 +25,8 @@ struct SampleUnits {
     ) throws -> (units: [NALUnit], place: DisplayOrder.Place, isSync: Bool)? {
         guard let units = gather(unit) else { return nil }
         guard let place = try place(units) else {
+            // Whoever opens what is sealed would miss the rest.
+            if units.layerWithoutSlices != nil { throw SealedBeginning() }
             leading += 1
             return nil
         }
@@ -35,5 +37,12 @@ struct SampleUnits {
     /// What is not written, a line each.
     var notes: [String] {
         leading > 0 ? ["\(leading) pictures before the first IRAP picture are left out"] : []
+    }
+}
+
+/// A stream whose first pictures cannot be decoded, for one of them is sealed: all of it is needed to open it.
+struct SealedBeginning: Error, CustomStringConvertible {
+    var description: String {
+        "the first pictures are sealed (--damaged seal), and a file cannot begin with them: write a byte stream"
     }
 }

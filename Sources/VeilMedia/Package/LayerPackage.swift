@@ -62,6 +62,12 @@ package final class LayerPackage {
     /// Adds an access unit, in decoding order.
     package func write(_ unit: [NALUnit]) throws {
         guard let unit = units.gather(unit) else { return }
+        if let layer = unit.layerWithoutSlices {
+            throw MediaError.notSupported(
+                path: folder,
+                what: "a picture of layer \(layer) is sealed whole (--damaged seal), which no segment of its own can "
+                    + "hold: deliver the stream as MP4 or as it is")
+        }
         for nal in unit {
             try sets.insert(nal)
             if nal.header.nalUnitType == .sps, nal.header.nuhLayerId == 0, let first = nal.rbsp.first {

@@ -38,6 +38,7 @@ struct PictureFollower {
     private var messageHashes: [Int: [UInt8]] = [:]
     /// The layers that each layer's message says are protected.
     private var protectedLayers: [Int: UInt64] = [:]
+    private var messages: [Int: ProtectionMessage] = [:]
     /// Of parameter sets that cannot be read, by type and nuh_layer_id: nobody knows which ones they replace.
     private var unreadable: [NALUnitType: [Int: [UInt8]]] = [:]
     /// Sealed units by the layer of their key, since its last tag: SHA-256 of each with its place and parameter sets.
@@ -46,13 +47,14 @@ struct PictureFollower {
     private var accessUnit: [Int: [[UInt8]]] = [:]
     /// Headers of its slices.
     private var headers: [Int: [NALUnitHeader]] = [:]
-    /// SHA-256 of sealed units since its last slice that may be the next access unit's: it goes on in higher layers.
-    private var pending: [Int: [[UInt8]]] = [:]
+    /// Its first unit is a sealed one: where it ends, order counts alone do not tell.
+    private var beganSealed = false
     /// The layer of its last slice or sealed unit, or what is above all.
     private var lastLayer = 64
     private(set) var open: Picture?
-    /// Layers whose next picture follows an end of sequence.
+    /// Layers whose next picture follows an end of sequence; and whose next picture or sealed unit does.
     private var ended: Set<Int> = []
+    private var endedBeforeUnit: Set<Int> = []
     /// Whether slices are hashed: only where there are tags.
     var hashesSlices = true
     /// nuh_layer_ids of the VPS of the last picture.
@@ -85,6 +87,7 @@ struct PictureFollower {
         starts[message.layer] = (message.periodStart, message.version == 1)
         messageHashes[message.layer] = Self.hash(message.payload)
         protectedLayers[message.layer] = message.version > 1 ? message.protectedLayers : nil
+        messages[message.layer] = message
     }
 
     /// Takes a unit that is no message. Throws where headers cannot be read.
@@ -104,7 +107,10 @@ struct PictureFollower {
         case .endOfSequence, .endOfBitstream:
             positions.endOfSequence(layer: layer)
             endAccessUnit()
-            for above in layer..<63 { ended.insert(above) }
+            for above in layer..<63 {
+                ended.insert(above)
+                endedBeforeUnit.insert(above)
+            }
         case let type where type.isSlice:
             // Of a picture whose beginning is lost, or that was closed already, any slice begins another one.
             if nal.beginsPicture || open?.layer != layer { try begin(nal) }
@@ -119,35 +125,53 @@ struct PictureFollower {
     }
 
     private mutating func endAccessUnit() {
-        pending = [:]
+        beganSealed = false
         lastLayer = 64
     }
 
-    /// A sealed unit under the key of a layer: where it stands, and what may be predicted from it.
+    /// Whether a unit of a layer that is about to come follows an end of sequence, of which no unit came since.
+    func followsEnd(layer: Int) -> Bool { endedBeforeUnit.contains(layer) }
+
+    /// A sealed unit under the key of a layer: where it stands, and what may be predicted from it. Units of an access
+    /// unit have ascending layers, but for those of one picture.
     private mutating func seal(_ nal: NALUnit, _ key: Int) {
         let layer = nal.header.nuhLayerId
-        let place = open?.layer == layer ? open?.slices.count ?? 0 : 0
-        let isNext = layer <= lastLayer
-        let lower = lowerDigest(references(of: layer, sets.anyVps), in: isNext ? pending : accessUnit)
-        let hash = Self.hash(nal.bytes)
+        let isWithin = open?.layer == layer
+        let place = isWithin ? open?.slices.count ?? 0 : 0
+        if !isWithin && layer <= lastLayer {
+            accessUnit.removeAll()
+            headers.removeAll()
+            beganSealed = true
+        }
+        // Who has no key of a layer below sees stand-ins instead of its hidden pictures.
+        let below = references(of: layer, sets.anyVps).filter { !isHidden($0, messages[key]) }
+        let lower = lowerDigest(below, in: accessUnit) ?? Self.noLower
+        let end: UInt8 = endedBeforeUnit.remove(layer) == nil ? 0 : 1
         sealed[key, default: []].append(
             Self.hash(
                 nal.bytes + AuthenticationMessage.word(UInt32(truncatingIfNeeded: place)) + setsDigest(of: layer)
-                    + (lower ?? Self.noLower)))
-        if isNext {
-            pending[layer, default: []].append(hash)
-        } else {
-            accessUnit[layer, default: []].append(hash)
-            lastLayer = layer
-        }
+                    + lower + [end]))
+        accessUnit[layer, default: []].append(Self.hash(nal.bytes))
+        lastLayer = layer
+    }
+
+    /// Whether the picture of a layer in the access unit is hidden, as a message of its run tells.
+    private func isHidden(_ layer: Int, _ message: ProtectionMessage?) -> Bool {
+        guard let message, message.version > 1, !message.leavesClear(layer: layer), let header = headers[layer]?.first
+        else { return false }
+        return message.hiding.includes(header, message.selection)
     }
 
     private mutating func begin(_ nal: NALUnit) throws {
         open = nil
         let layer = nal.header.nuhLayerId
+        // Sealed units in front of a picture are of its access unit if theirs are of lower layers, or its first slice.
+        let goesOn = beganSealed && (layer > lastLayer || layer == lastLayer && !nal.beginsPicture)
+        let before = goesOn && layer == lastLayer ? accessUnit[layer] ?? [] : []
         // Whatever cannot be read, the picture's slices are not those of the last one.
         accessUnit[layer] = nil
         headers[layer] = nil
+        endedBeforeUnit.remove(layer)
         let header = try SliceSegmentHeader(nal: nal.header, rbsp: nal.rbsp, sets: sets, previous: nil)
         let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
@@ -160,20 +184,18 @@ struct PictureFollower {
             return announced.start
         }
         if taken { self.starts[layer] = nil }
-        if position.beginsAccessUnit {
+        if position.beginsAccessUnit && !goesOn {
             accessUnit.removeAll()
             headers.removeAll()
+            beganSealed = false
         }
-        let sealedBefore = pending
-        pending = [:]
         lastLayer = layer
-        for (id, hashes) in sealedBefore where id != layer { accessUnit[id, default: []] += hashes }
         layers = StreamLayout.layers(sets.videoParameterSet(of: sps))
         let lowerLayers = references(of: layer, vps)
         let lower = lowerDigest(lowerLayers, in: accessUnit)
         let spsHash = hash(of: .sps, pps.ppsSeqParameterSetId, layer)
         let ppsHash = hash(of: .pps, header.slicePicParameterSetId, layer)
-        if hashesSlices { accessUnit[layer] = [spsHash, ppsHash] + (sealedBefore[layer] ?? []) }
+        if hashesSlices { accessUnit[layer] = [spsHash, ppsHash] + before }
         open = Picture(
             layer: layer, temporalId: nal.header.temporalId, offset: nal.offset, isIRAP: header.nalUnitType.isIRAP,
             position: position, messageHash: messageHashes[layer] ?? Self.emptyHash,

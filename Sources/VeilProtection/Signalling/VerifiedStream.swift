@@ -5,34 +5,6 @@ import VeilBitstream
 /// encryptor wrote, then hands them on: one picture's delay. What was changed, repeated, moved or put in throws
 /// ``KeyError/tampered(layer:offset:reason:)``; what is missing is reported.
 package final class VerifiedStream {
-    /// What is known of a layer.
-    private struct Layer {
-        var message: ProtectionMessage
-        /// Nil: the layer stays locked, and nothing of it is checked.
-        var keys: StreamKey?
-        var isChecked: Bool { message.isAuthenticated && keys != nil }
-    }
-
-    private struct RunLayer: Hashable {
-        let nonce: [UInt8]
-        let layer: Int
-    }
-
-    /// How far a run has got in a layer.
-    private struct Progress {
-        var version: UInt8
-        /// Index of the next picture; of version 1, number of the next period.
-        var next = 0
-        var hasPicture = false
-        var hasEnded = false
-        /// And another run was to follow.
-        var goesOn = false
-        /// Counter of the last sealed unit under the layer's key: they ascend.
-        var lastSealed: UInt64?
-        /// Picture order counts of the period, of version 1.
-        var counts = IntervalSet()
-    }
-
     private let decryption: Decryption
     private let options: VerificationOptions
     private let deliver: (NALUnit) throws -> Void
@@ -43,6 +15,8 @@ package final class VerifiedStream {
     private var follower = PictureFollower()
     private var layers: [Int: Layer] = [:]
     private var progress: [RunLayer: Progress] = [:]
+    /// Layers of runs whose message came and whose key is not there.
+    private var locked: Set<RunLayer> = []
     private var currentNonce: [UInt8]?
     /// Index of the next picture by layer, over the runs of one encryption.
     private var reached: [Int: Int] = [:]
@@ -67,6 +41,9 @@ package final class VerifiedStream {
     private var begunAfterJoint: Set<Int>?
     private var hasBegun = false
     package private(set) var report = VerificationReport() { didSet { decryption.report = report } }
+
+    private static let joint =
+        "begins behind another stream without an end of sequence between them (join puts one)"
 
     /// More than any access unit needs.
     private static let largestAccessUnit = 512 << 20
@@ -118,7 +95,7 @@ package final class VerifiedStream {
             if message.leavesClear(layer: layer) && !isLower { continue }
             if progress.keys.contains(where: { $0.nonce == message.nonce && $0.layer == layer }) { continue }
             // Of a layer that stays locked nothing is checked.
-            if let known = layers[layer], known.message.nonce == message.nonce { continue }
+            if locked.contains(RunLayer(nonce: message.nonce, layer: layer)) { continue }
             let what =
                 reached[layer, default: 0] > 0 ? "what follows picture \(reached[layer, default: 0])" : "all of it"
             try lose("layer \(layer): \(what) is missing")
@@ -208,6 +185,10 @@ package final class VerifiedStream {
         if let last = progress[run]?.lastSealed, counter <= last {
             throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "a sealed unit was repeated or moved")
         }
+        let own = nal.header.nuhLayerId
+        if begunAfterJoint?.insert(own).inserted == true, !follower.followsEnd(layer: own) {
+            throw KeyError.tampered(layer: own, offset: nal.offset, reason: Self.joint)
+        }
         progress[run]?.lastSealed = counter
     }
 
@@ -288,6 +269,7 @@ package final class VerifiedStream {
             throw KeyError.tampered(layer: message.layer, offset: offset, reason: "is not authenticated")
         }
         layers[message.layer] = Layer(message: message, keys: keys)
+        if keys == nil { locked.insert(RunLayer(nonce: message.nonce, layer: message.layer)) }
         follower.take(message)
         guard keys != nil else { return }
         statement = message
@@ -439,7 +421,7 @@ package final class VerifiedStream {
             // Without either, decoders go on counting from the stream before, and predict from its pictures.
             let type = slices[layer]?.nalUnitType
             guard type?.isIDR == true || type?.isBLA == true else {
-                throw refuse("begins behind another stream without an end of sequence between them (join puts one)")
+                throw refuse(Self.joint)
             }
         }
         if let begun = rejoining {
