@@ -62,8 +62,9 @@ def decrypt(stream, keys):
             place = len(tagged.slices) if is_within else 0
             message = unlocked[key_layer].message if key_layer in unlocked else None
             references = all_references(sets.any_vps(), layer, protected(layer))
-            lower = access_unit.seal(unit, layer, is_within, references, message)
-            sealed.setdefault(key_layer, []).append(sha(unit + struct.pack(">I", place) + sets.around_sealed(layer) + lower))
+            around = unit + struct.pack(">I", place) + sets.around_sealed(layer)
+            places = access_unit.seal(unit, layer, is_within, references, message)
+            sealed.setdefault(key_layer, []).append([sha(around + place) for place in places])
             if key_layer in unlocked:
                 unit = open_sealed(unit, unlocked[key_layer])
                 follow_sealed(unit, sets, header, begin)
@@ -99,8 +100,8 @@ def decrypt(stream, keys):
                     if m.version == 2 and not m.layers >> i & 1:
                         del unlocked[i]
                 positions.told[m.layer] = seen.told[m.layer] = m.told
-                if m.version == 2 and m.tagged:
-                    tags.follow(m.nonce)
+                if m.version == 2 and m.tagged and tags.follow(m.nonce):
+                    access_unit.placed.clear()
             if found:
                 continue
         elif nal_type == 40:

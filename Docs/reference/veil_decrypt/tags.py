@@ -2,6 +2,7 @@
 """The tags of authenticated streams of version 2 (Format.md, "Tags")."""
 import hashlib
 import hmac
+import itertools
 import struct
 
 from bits import FormatError
@@ -47,14 +48,15 @@ class AccessUnit:
 
     def __init__(self):
         # Headers (type, sub-layer) of first slices; whether it began with a sealed unit; the layer of the last unit;
-        # layers whose next slice or sealed unit follows an end of sequence.
-        self.layers, self.headers, self.began_sealed, self.last, self.ended = {}, {}, False, 64, set()
+        # layers whose next slice or sealed unit follows an end of sequence; layers of which one came in this stream.
+        self.layers, self.headers, self.began_sealed, self.last, self.ended, self.placed = {}, {}, False, 64, set(), set()
 
     def end(self):
         self.began_sealed, self.last = False, 64
 
     def seal(self, unit, layer, is_within, references, message):
-        """Takes a sealed unit; returns the lower digest at its place, and whether an end of sequence came before."""
+        """Takes a sealed unit; returns the lower digest at its place, and whether an end of sequence came before: as it is,
+        and where nobody can know, as it might have been."""
         if not is_within and layer <= self.last:
             self.layers, self.headers, self.began_sealed = {}, {}, True
         below = [i for i in references if not (message and message.version == 2 and message.layers >> i & 1
@@ -62,9 +64,10 @@ class AccessUnit:
         lower = lower_digest(below, self.layers)
         self.layers.setdefault(layer, []).append(sha(unit))
         self.last = layer
-        follows_end = layer in self.ended
+        follows_end, is_first = layer in self.ended, layer not in self.placed
         self.ended.discard(layer)
-        return lower + bytes([follows_end])
+        self.placed.add(layer)
+        return [lower + bytes([end]) for end in ((follows_end, not follows_end) if is_first else (follows_end,))]
 
     def goes_on(self, layer, first):
         """Whether a picture belongs to an access unit that a sealed unit began."""
@@ -75,6 +78,7 @@ class AccessUnit:
         if opens and not self.goes_on(layer, True):
             self.layers, self.headers, self.began_sealed = {}, {}, False
         self.ended.discard(layer)
+        self.placed.add(layer)
         self.headers[layer], self.last = header, layer
 
 
@@ -105,7 +109,9 @@ class Tags:
         self.started, self.nonce = set(), None
 
     def follow(self, nonce):
-        """A message of a run came: the next one of the same encryption, or the stream is joined with another."""
+        """A message of a run came: the next one of the same encryption, or the stream is joined with another. Returns
+        whether it is."""
+        joined = False
         if self.nonce not in (None, nonce):
             following = self.nonce
             for missing in range(64):
@@ -116,7 +122,9 @@ class Tags:
                 self.lose_runs()
                 self.reached = {}
                 self.losses.append("streams were joined")
+                joined = True
         self.nonce = nonce
+        return joined
 
     def lose_runs(self):
         if any(run[1] == self.nonce and kind == 3 for run, kind in self.ended.items()):
@@ -134,13 +142,14 @@ class Tags:
             raise FormatError("layer %d: a tag of another version" % layer)
         if not unlocked.message.tags(layer):
             raise FormatError("layer %d: a tag under another layer's key" % layer)
+        choices = [()]
         if lower_layer is None:
-            sealed = sealed.pop(layer, [])
+            choices = list(itertools.product(*sealed.pop(layer, [])))
         index, = struct.unpack(">I", payload[19:23])
         expected = self.next.get(run, self.reached.get(layer, 0))
         if kind != 1:
-            made = end_tag(unlocked, kind, index, lower_layer, sealed)
-            if made != payload[at:at + 16] or index < expected or run in self.ended:
+            made = [end_tag(unlocked, kind, index, lower_layer, s) for s in choices]
+            if payload[at:at + 16] not in made or index < expected or run in self.ended:
                 raise FormatError("layer %d: the end was made up" % layer)
             self.ended[run] = kind
         else:
@@ -148,7 +157,8 @@ class Tags:
                 return False
             count, lower = struct.unpack(">I", payload[at:at + 4])[0], payload[at + 4:at + 20]
             follows_end = count >> 31
-            if count & 0x3FFFFFFF != len(picture.slices) or picture.tag(index, count, lower, sealed) != payload[at + 20:at + 36]:
+            made = [picture.tag(index, count, lower, s) for s in choices]
+            if count & 0x3FFFFFFF != len(picture.slices) or payload[at + 20:at + 36] not in made:
                 raise FormatError("layer %d: a picture was changed" % layer)
             if lower != picture.lower:
                 raise FormatError("layer %d: the layer below was exchanged, or is missing" % layer)

@@ -28,6 +28,12 @@ struct PictureFollower {
         var followsEnd = false
     }
 
+    /// Of a sealed unit; and what it would be had an end of sequence come before it, or none: nil where that is known.
+    struct SealedHash {
+        let hash: [UInt8]
+        let other: [UInt8]?
+    }
+
     private let sets = ParameterSetCollection()
     /// SHA-256 of parameter sets by type and identifier, and the nuh_layer_id they came with.
     private var raw: [Int: [UInt8]] = [:]
@@ -42,7 +48,9 @@ struct PictureFollower {
     /// Of parameter sets that cannot be read, by type and nuh_layer_id: nobody knows which ones they replace.
     private var unreadable: [NALUnitType: [Int: [UInt8]]] = [:]
     /// Sealed units by the layer of their key, since its last tag: SHA-256 of each with its place and parameter sets.
-    private(set) var sealed: [Int: [[UInt8]]] = [:]
+    private(set) var sealed: [Int: [SealedHash]] = [:]
+    /// Layers of which a slice or sealed unit came since the stream was entered, or joined to another.
+    private var placed: Set<Int> = []
     /// SHA-256 of the parameter sets, slices and sealed units of the access unit by layer.
     private var accessUnit: [Int: [[UInt8]]] = [:]
     /// Headers of its slices.
@@ -77,10 +85,21 @@ struct PictureFollower {
     mutating func close() { open = nil }
 
     /// A tag covers the sealed units that came before it.
-    mutating func takeSealed(for tag: AuthenticationMessage) -> [[UInt8]] {
+    mutating func takeSealed(for tag: AuthenticationMessage) -> [SealedHash] {
         // Of layers below it does not: the layer whose key it is under has tags of its own.
         tag.lowerLayer == nil ? sealed.removeValue(forKey: tag.layer) ?? [] : []
     }
+
+    /// What a tag may be about: in front of the first units nobody knows what was there.
+    static func candidates(_ sealed: [SealedHash]) -> [[[UInt8]]] {
+        sealed.reduce([[]]) { lists, next in
+            let others = lists.count < 64 ? next.other.map { other in lists.map { $0 + [other] } } ?? [] : []
+            return lists.map { $0 + [next.hash] } + others
+        }
+    }
+
+    /// Another stream begins.
+    mutating func beginAnew() { placed = [] }
 
     /// An encryption message came.
     mutating func take(_ message: ProtectionMessage) {
@@ -147,10 +166,11 @@ struct PictureFollower {
         let below = references(of: layer, sets.anyVps).filter { !isHidden($0, messages[key]) }
         let lower = lowerDigest(below, in: accessUnit) ?? Self.noLower
         let end: UInt8 = endedBeforeUnit.remove(layer) == nil ? 0 : 1
+        let isFirst = placed.insert(layer).inserted
+        let known =
+            nal.bytes + AuthenticationMessage.word(UInt32(truncatingIfNeeded: place)) + setsDigest(of: layer) + lower
         sealed[key, default: []].append(
-            Self.hash(
-                nal.bytes + AuthenticationMessage.word(UInt32(truncatingIfNeeded: place)) + setsDigest(of: layer)
-                    + lower + [end]))
+            SealedHash(hash: Self.hash(known + [end]), other: isFirst ? Self.hash(known + [1 - end]) : nil))
         accessUnit[layer, default: []].append(Self.hash(nal.bytes))
         lastLayer = layer
     }
@@ -172,6 +192,7 @@ struct PictureFollower {
         accessUnit[layer] = nil
         headers[layer] = nil
         endedBeforeUnit.remove(layer)
+        placed.insert(layer)
         let header = try SliceSegmentHeader(nal: nal.header, rbsp: nal.rbsp, sets: sets, previous: nil)
         let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)

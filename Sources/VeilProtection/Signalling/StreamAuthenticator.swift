@@ -74,7 +74,7 @@ package final class StreamAuthenticator {
         message.followsEnd = open.followsEnd
         message.lowerDigest = open.lowerDigest
         message.lowerIsHidden = open.lowerHeaders.contains(where: encryption.hides)
-        message.sign(open, sealed: follower.takeSealed(for: message), key: key)
+        message.sign(open, sealed: follower.takeSealed(for: message).map(\.hash), key: key)
         try deliver(ProtectionSEI.unit(message, temporalId: open.temporalId))
     }
 
@@ -93,7 +93,7 @@ package final class StreamAuthenticator {
         for layer in present.sorted() {
             guard var message = message(kind, of: layer), let key = encryption.authenticationKey(layer: message.layer)
             else { continue }
-            message.sign(sealed: follower.takeSealed(for: message), key: key)
+            message.sign(sealed: follower.takeSealed(for: message).map(\.hash), key: key)
             try deliver(ProtectionSEI.unit(message, temporalId: 0))
         }
         present = []

@@ -298,6 +298,7 @@ package final class VerifiedStream {
                     if let currentNonce { left.insert(currentNonce) }
                     reached = [:]
                     begunAfterJoint = []
+                    follower.beginAnew()
                     report.joins += 1
                     if options.isStrict && !options.allowsJoined {
                         throw KeyError.tampered(
@@ -367,7 +368,8 @@ package final class VerifiedStream {
             reached[layer] = state.next
         }
         if tag.kind != .picture {
-            guard tag.isGenuine(sealed: follower.takeSealed(for: tag), key: keys.authentication) else {
+            let sealed = PictureFollower.candidates(follower.takeSealed(for: tag))
+            guard sealed.contains(where: { tag.isGenuine(sealed: $0, key: keys.authentication) }) else {
                 throw KeyError.tampered(layer: layer, offset: offset, reason: "has an end that was made up")
             }
             guard !state.hasEnded, tag.index >= state.next else {
@@ -388,7 +390,8 @@ package final class VerifiedStream {
         if tag.version > 1, tag.sliceCount != open.slices.count {
             throw refuse("has \(open.slices.count) slices of \(tag.sliceCount)")
         }
-        guard tag.isGenuine(open, sealed: follower.takeSealed(for: tag), key: keys.authentication) else {
+        let sealed = PictureFollower.candidates(follower.takeSealed(for: tag))
+        guard sealed.contains(where: { tag.isGenuine(open, sealed: $0, key: keys.authentication) }) else {
             throw refuse("was changed since it was encrypted")
         }
         // A base layer's tag leaves the VPS out, from which decoders know which layer is the highest.
