@@ -75,8 +75,7 @@ let package = Package(
         .executableTarget(
             name: "VeilTool",
             dependencies: [
-                "Veil", "VeilEncoder", "VeilLab",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Veil", "VeilLab", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Yams", package: "Yams"),
             ]),
         .executableTarget(

@@ -71,7 +71,8 @@ package final class Decoder {
     var refusals = Refusals()
     var standIns = StandIns()
     var budget = ConcealmentBudget()
-    /// Since the base layer's last IRAP picture: whether anything of the layers put out came, and how many other pictures.
+    /// Since the base layer's last IRAP picture: whether anything of the layers put out came, and how many pictures of
+    /// others.
     var sequence = (hasOutput: false, pictures: 0)
     private var lastOutput: Set<Int>?
 

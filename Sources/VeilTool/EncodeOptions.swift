@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Veil
-import VeilEncoder
 
 /// How pictures are coded, besides their rate.
 struct CodingOptions: ParsableArguments {
@@ -113,6 +112,6 @@ struct CodingOptions: ParsableArguments {
 
     /// What the user tells x265 directly: comes last, and prevails.
     private var x265: [(name: String, value: String?)] {
-        x265Options.flatMap { X265Options.parse($0) }
+        x265Options.flatMap { VideoEncoder.Settings.x265Options($0) }
     }
 }

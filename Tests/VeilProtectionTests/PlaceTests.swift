@@ -213,7 +213,8 @@ import VeilEncoder
         #expect(!strict(three))
     }
 
-    /// Authentic streams are: with the upper key alone above hidden pictures, joined in front of and behind sealed ones.
+    /// Authentic streams are: with the upper key alone above hidden pictures, joined in front of and behind sealed
+    /// ones.
     @Test func sealedUnitsAlarmNobody() throws {
         let upper = try Self.keys().only(layer: 1)
         let hidden = try encrypt(try damagedClip(2, damaged: [(2, 1)]), damaged: .seal) {

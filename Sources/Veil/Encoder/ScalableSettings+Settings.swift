@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilEncoder
 
+extension VideoEncoder.Settings {
+    /// Options of libx265 as they are written on a command line: `name=value`, comma separated.
+    package static func x265Options(_ text: String) -> [(name: String, value: String?)] { X265Options.parse(text) }
+}
+
 extension ScalableSettings {
     /// What the encoder's parts are told. Throws ``SettingsError``, and what is wrong with first-pass statistics.
     init(_ settings: VideoEncoder.Settings, plan: LayerPlan) throws {

@@ -7,6 +7,8 @@ struct SampleUnits {
     private var waiting: [NALUnit] = []
     /// Access units before the first that can be decoded.
     private var leading = 0
+    /// A picture of some layer was sealed whole.
+    private var sawSealed = false
 
     /// The units of a sample. Nil for an access unit without a picture, which goes to the next one.
     mutating func gather(_ unit: [NALUnit]) -> [NALUnit]? {
@@ -26,10 +28,11 @@ struct SampleUnits {
         guard let units = gather(unit) else { return nil }
         guard let place = try place(units) else {
             // Whoever opens what is sealed would miss the rest.
-            if units.layerWithoutSlices != nil { throw SealedBeginning() }
+            if sawSealed || units.layerWithoutSlices != nil { throw SealedBeginning() }
             leading += 1
             return nil
         }
+        if units.layerWithoutSlices != nil { sawSealed = true }
         let isSync = units.contains { $0.header.nalUnitType.isIRAP && $0.header.nuhLayerId == 0 }
         return (units, place, isSync)
     }

@@ -62,11 +62,15 @@ package final class LayerPackage {
     /// Adds an access unit, in decoding order.
     package func write(_ unit: [NALUnit]) throws {
         guard let unit = units.gather(unit) else { return }
-        if let layer = unit.layerWithoutSlices {
+        // Behind a sealed base picture an access unit goes on: a layer has two pictures in it.
+        let begun = unit.filter { $0.header.nalUnitType.isSlice && $0.beginsPicture }.map(\.header.nuhLayerId)
+        let twice = begun.first { id in begun.filter { $0 == id }.count > 1 }
+        if let layer = unit.layerWithoutSlices ?? twice {
             throw MediaError.notSupported(
                 path: folder,
-                what: "a picture of layer \(layer) is sealed whole (--damaged seal), which no segment of its own can "
-                    + "hold: deliver the stream as MP4 or as it is")
+                what:
+                    "layer \(layer): a picture of the access unit is sealed whole (--damaged seal) or lost; segments "
+                    + "of a layer cannot tell where it was: deliver the stream as MP4 or as it is")
         }
         for nal in unit {
             try sets.insert(nal)

@@ -126,14 +126,14 @@ extension AuthenticationMessage {
     }
 
     /// The first half of an HMAC-SHA-256 under the layer's authentication key of: the label "Veil picture 2", period,
-    /// picture order count in it, index, number of slices and flags (4 bytes each), lower digest, SHA-256 of the payload
-    /// of the message in force, and the SHA-256 of each NAL unit that the picture is decoded from, from its header on,
-    /// emulation prevention included: VPS (above layer 0; else 32 zero bytes, as extraction may change it), SPS, PPS
-    /// (a unit not there counts as empty), slice segments in order, then sealed units under the layer's key since its
-    /// last tag. Of an end: "Veil end 2" or "Veil run end 2", the number of pictures, such sealed units. Of a layer
-    /// below: "Veil lower picture 2", the layer, index, number of slices and flags, lower digest, VPS to slice segments;
-    /// or the end's with "lower " before "end" and the layer behind. Version 1: "Veil picture 1", period, count, then
-    /// VPS, SPS, PPS and slices.
+    /// picture order count in it, index, number of slices and flags (4 bytes each), lower digest, SHA-256 of the
+    /// payload of the message in force, and the SHA-256 of each NAL unit that the picture is decoded from, from its
+    /// header on, emulation prevention included: VPS (above layer 0; else 32 zero bytes, as extraction may change it),
+    /// SPS, PPS (a unit not there counts as empty), slice segments in order, then sealed units under the layer's key
+    /// since its last tag. Of an end: "Veil end 2" or "Veil run end 2", the number of pictures, such sealed units. Of a
+    /// layer below: "Veil lower picture 2", the layer, index, number of slices and flags, lower digest, VPS to slice
+    /// segments; or the end's with "lower " before "end" and the layer behind. Version 1: "Veil picture 1", period,
+    /// count, then VPS, SPS, PPS and slices.
     private func expectedTag(
         _ picture: PictureFollower.Picture?, _ sealed: [[UInt8]], key: SecretBytes
     ) -> [UInt8] {

@@ -217,8 +217,8 @@ package final class StreamTranscoder {
         for layer in decryption.lockedLayers where decryption.message(layer: layer)?.isAuthenticated == true {
             if decryption.signalledLayers.contains(where: { $0 < layer && decryption.opens(layer: $0) }) {
                 report.note(
-                    "layer \(layer): its tags are of the stream as it was: decrypt it from that, with all keys at once, "
-                        + "not from what is given out here")
+                    "layer \(layer): its tags are of the stream as it was: decrypt it from that, with all keys at once"
+                        + ", not from what is given out here")
             }
         }
     }
