@@ -126,34 +126,30 @@ struct EncoderLibraryTests {
         return try VideoPicture(i420: samples, width: width, height: height)
     }
 
-    @Test func theStreamDoesNotDependOnThreads() throws {
+    /// Codes a clip on one thread and on others, which give the same stream.
+    private func compare(
+        pictures: Int, _ rates: [VideoEncoder.LayerSettings.Rate], preset: String, threads: [Int]
+    ) throws {
         let (width, height) = (192, 192)
-        let clip = try (0..<5).map { try scrolling($0, width: width, height: height) }
+        let clip = try (0..<pictures).map { try scrolling($0, width: width, height: height) }
         var settings = VideoEncoder.Settings(width: width, height: height)
         settings.layers = .snr
-        settings.layers.setRates(.qp(36), .qp(32))
-        settings.preset = "slow"
+        settings.layers.setRates(rates[0], rates[1])
+        settings.preset = preset
         settings.threads = 1
         let one = try encode(settings, clip)
-        for threads in [2, 4, 8] {
+        for threads in threads {
             settings.threads = threads
             #expect(try encode(settings, clip) == one, "\(threads) threads")
         }
     }
 
+    @Test func theStreamDoesNotDependOnThreads() throws {
+        try compare(pictures: 5, [.qp(36), .qp(32)], preset: "slow", threads: [2, 4, 8])
+    }
+
     @Test func averageRatesDoNotDependOnThreads() throws {
-        let (width, height) = (192, 192)
-        let clip = try (0..<12).map { try scrolling($0, width: width, height: height) }
-        var settings = VideoEncoder.Settings(width: width, height: height)
-        settings.layers = .snr
-        settings.layers.setRates(.bitrate(200), .bitrate(400))
-        settings.preset = "fast"
-        settings.threads = 1
-        let one = try encode(settings, clip)
-        for threads in [1, 2, 4, 2, 4] {
-            settings.threads = threads
-            #expect(try encode(settings, clip) == one, "\(threads) threads")
-        }
+        try compare(pictures: 12, [.bitrate(200), .bitrate(400)], preset: "fast", threads: [1, 2, 4, 2, 4])
     }
 
     @Test func whatCannotBeCodedIsRefused() throws {

@@ -26,13 +26,13 @@ struct SampleUnits {
         _ unit: [NALUnit]
     ) throws -> (units: [NALUnit], place: DisplayOrder.Place, isSync: Bool)? {
         guard let units = gather(unit) else { return nil }
+        if units.layerWithoutSlices != nil { sawSealed = true }
         guard let place = try place(units) else {
             // Whoever opens what is sealed would miss the rest.
-            if sawSealed || units.layerWithoutSlices != nil { throw SealedBeginning() }
+            if sawSealed { throw SealedBeginning() }
             leading += 1
             return nil
         }
-        if units.layerWithoutSlices != nil { sawSealed = true }
         let isSync = units.contains { $0.header.nalUnitType.isIRAP && $0.header.nuhLayerId == 0 }
         return (units, place, isSync)
     }

@@ -42,8 +42,7 @@ struct PictureFollower {
     /// Periods that messages announced and no picture began yet; of version 1 they wait for an IRAP picture.
     private var starts: [Int: (start: PeriodStart, waitsForIRAP: Bool)] = [:]
     private var messageHashes: [Int: [UInt8]] = [:]
-    /// The layers that each layer's message says are protected.
-    private var protectedLayers: [Int: UInt64] = [:]
+    /// The message in force of each layer.
     private var messages: [Int: ProtectionMessage] = [:]
     /// Of parameter sets that cannot be read, by type and nuh_layer_id: nobody knows which ones they replace.
     private var unreadable: [NALUnitType: [Int: [UInt8]]] = [:]
@@ -105,7 +104,6 @@ struct PictureFollower {
     mutating func take(_ message: ProtectionMessage) {
         starts[message.layer] = (message.periodStart, message.version == 1)
         messageHashes[message.layer] = Self.hash(message.payload)
-        protectedLayers[message.layer] = message.version > 1 ? message.protectedLayers : nil
         messages[message.layer] = message
     }
 
@@ -269,7 +267,8 @@ struct PictureFollower {
     /// The layers that a layer refers to directly, and those that they refer to where they are not protected: nothing
     /// else covers them. Ascending.
     private func references(of layer: Int, _ vps: VideoParameterSet?) -> [Int] {
-        let mask = protectedLayers[layer]
+        // Version 1 does not tell.
+        let mask = messages[layer].flatMap { $0.version > 1 ? $0.protectedLayers : nil }
         var found: Set<Int> = []
         var waiting = vps?.directReferenceLayers(of: layer) ?? []
         while let next = waiting.popLast() {

@@ -42,9 +42,6 @@ package final class VerifiedStream {
     private var hasBegun = false
     package private(set) var report = VerificationReport() { didSet { decryption.report = report } }
 
-    private static let joint =
-        "begins behind another stream without an end of sequence between them (join puts one)"
-
     /// More than any access unit needs.
     private static let largestAccessUnit = 512 << 20
 
@@ -186,10 +183,17 @@ package final class VerifiedStream {
             throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "a sealed unit was repeated or moved")
         }
         let own = nal.header.nuhLayerId
-        if begunAfterJoint?.insert(own).inserted == true, !follower.followsEnd(layer: own) {
-            throw KeyError.tampered(layer: own, offset: nal.offset, reason: Self.joint)
-        }
+        try checkJoint(own, offset: nal.offset, beginsAnew: follower.followsEnd(layer: own))
         progress[run]?.lastSealed = counter
+    }
+
+    /// The first picture of a layer behind a joint tells decoders that it begins anew: otherwise they go on counting
+    /// from the stream before, and predict from its pictures.
+    private func checkJoint(_ layer: Int, offset: Int, beginsAnew: Bool) throws {
+        guard begunAfterJoint?.insert(layer).inserted == true, !beginsAnew else { return }
+        throw KeyError.tampered(
+            layer: layer, offset: offset,
+            reason: "begins behind another stream without an end of sequence between them (join puts one)")
     }
 
     private func check(_ nal: NALUnit) throws {
@@ -420,17 +424,13 @@ package final class VerifiedStream {
             state.hasPicture = true
             state.next = Int(tag.index) + 1
         }
-        if begunAfterJoint?.insert(layer).inserted == true, !open.followsEnd {
-            // Without either, decoders go on counting from the stream before, and predict from its pictures.
-            let type = slices[layer]?.nalUnitType
-            guard type?.isIDR == true || type?.isBLA == true else {
-                throw refuse(Self.joint)
-            }
-        }
+        let type = slices[layer]?.nalUnitType
+        try checkJoint(
+            layer, offset: open.offset, beginsAnew: open.followsEnd || type?.isIDR == true || type?.isBLA == true)
         if let begun = rejoining {
             let begins = open.isIRAP || begun[layer] != nil
-            let isRASL = slices[layer]?.nalUnitType.isRASL ?? false
-            let isRADL = slices[layer]?.nalUnitType.isRADL ?? false
+            let isRASL = type?.isRASL ?? false
+            let isRADL = type?.isRADL ?? false
             guard begins, !isRASL || begun[layer] == true else {
                 throw refuse("goes on behind another stream, which was put into its middle")
             }
