@@ -81,6 +81,26 @@ private final class Log: @unchecked Sendable {
         #expect(done.load(ordering: .sequentiallyConsistent) == 3)
     }
 
+    /// Hooks count what they did when they are let go.
+    @Test func jobsAreLetGoBeforeTheirGroupEnds() {
+        final class Held: Sendable {}
+        let pool = WorkerPool(threads: 4)
+        defer { pool.stop() }
+        var kept = 0
+        for _ in 0..<5000 {
+            weak var held: Held?
+            func submit() {
+                let thing = Held()
+                held = thing
+                pool.submit(WorkerPool.Group(count: 6, run: { _ in _ = thing }, finish: { _ = thing }))
+            }
+            submit()
+            pool.wait(unfinishedAtMost: 0)
+            if held != nil { kept += 1 }
+        }
+        #expect(kept == 0)
+    }
+
     @Test func countsOfThreadsAreBounded() {
         #expect(WorkerPool(threads: -4).threadCount == 1)
         let many = WorkerPool(threads: 100_000)

@@ -146,6 +146,23 @@ import VeilEncoder
         #expect(bytes(try #require(decrypt(whole, strict: true)).given) == bytes(clear))
     }
 
+    /// A second VPS, of more layers, that no SPS names asks for no keys.
+    @Test func unusedVPS() throws {
+        var clear = try clip(1)
+        var other = try #require(try clip(3).first { $0.header.nalUnitType == .vps })
+        var rbsp = other.rbsp
+        // vps_video_parameter_set_id, u(4), is 1.
+        rbsp[0] = rbsp[0] & 0x0F | 0x10
+        other = NALUnit(header: other.header, rbsp: rbsp)
+        clear.insert(other, at: 1)
+        var options = Encryption.Options()
+        options.scheme = .el
+        let keys = KeyRing(layers: Self.keys().layers.filter { $0.layer == 0 })
+        let whole = try transcode(clear, .plan(ProtectionPlan(options: options, keys: keys)))
+        #expect(bytes(whole) != bytes(clear))
+        #expect(bytes(try transcode(whole, .decrypt(Decryption(keys: keys)))) == bytes(clear))
+    }
+
     /// The first slice of a run's first picture is left out: what is left of it goes on no picture of the run before.
     @Test func picturesEndWithTheirRun() throws {
         let one = accessUnits(try clip(1))

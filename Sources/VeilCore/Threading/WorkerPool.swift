@@ -10,11 +10,13 @@ import Synchronization
 /// wait for earlier jobs of its group and for earlier groups: the oldest group has a worker of its own and waits for
 /// nobody, hence the pool cannot lock up. With one thread jobs run at once, on the caller's.
 package final class WorkerPool: @unchecked Sendable {
-    /// Jobs 0 ..< count, and what follows when all of them have ended, by whichever thread ran the last.
+    /// Jobs 0 ..< count, and what follows when all of them have ended, by whichever thread ran the last. What they
+    /// hold is let go before the group counts as ended: hooks that count when they go have counted for who waited.
     package final class Group: @unchecked Sendable {
         let count: Int
-        let run: @Sendable (Int) -> Void
-        let finish: @Sendable () -> Void
+        /// nil when the group has ended.
+        private var run: (@Sendable (Int) -> Void)?
+        private var finish: (@Sendable () -> Void)?
         private let running: Atomic<Int>
         /// The next job to begin; the pool's lock guards it.
         fileprivate var next = 0
@@ -29,11 +31,18 @@ package final class WorkerPool: @unchecked Sendable {
 
         /// Runs a job; true when the group has ended with it.
         func perform(_ job: Int) -> Bool {
-            run(job)
+            call(job)
             guard running.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return false }
-            finish()
+            // All others have come back from their jobs.
+            run = nil
+            finish?()
+            finish = nil
             return true
         }
+
+        /// By itself, so that the thread holds nothing of the job when it counts as done.
+        @inline(never)
+        private func call(_ job: Int) { run?(job) }
     }
 
     private let condition = NSCondition()

@@ -102,7 +102,10 @@ package final class VerifiedStream {
     /// The last run's end said that another one follows, and none came.
     private func loseRuns() throws {
         if progress.contains(where: { $0.key.nonce == currentNonce && $0.value.goesOn }) {
-            try lose("what followed run \(progress.keys.reduce(into: Set()) { $0.insert($1.nonce) }.count) was cut off")
+            let runs = progress.keys.reduce(into: Set()) { $0.insert($1.nonce) }.count
+            // What has none of these keys' layers cannot be told from nothing.
+            let what = locked.isEmpty ? "was cut off" : "was cut off, or is all of layers without keys here"
+            try lose("what followed run \(runs) \(what)")
         }
     }
 

@@ -18,7 +18,9 @@ extension StreamTranscoder {
 
     func takeVCL(_ nal: NALUnit, isSealed: Bool) throws {
         report.layerBytes[nal.header.nuhLayerId, default: 0] += nal.bytes.count
-        try follow(layers: nil)
+        // The first slice tells which VPS counts, of several; any may be the last that came.
+        let first = plan != nil && encryption == nil && nal.header.nalUnitType.isSlice ? try? read(nal) : nil
+        try follow(layers: first.map { StreamLayout.layers(sets.videoParameterSet(of: $0.sps)) })
         try takeSlice(nal, isSealed: isSealed)
     }
 
