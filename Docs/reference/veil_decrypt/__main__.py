@@ -7,145 +7,220 @@
 Parses the slice data of every encrypted layer (H.265 7.3.8, 9.3), decrypts the encryptable bins, and writes the arithmetic code again.
 The result is the clear stream, byte for byte. Needs nothing but Python 3.8.
 """
-import struct
 import sys
 
-from bits import FormatError, escape, unescape
+from bits import FormatError, begins, escape, header, is_malformed, unescape
+from following import Following
 from hidden import HiddenPictures
 from keystreams import vectors
-from message import TAG_UUID, UUID, Message, Unlocked, load_keys, sei_messages
+from message import TAG_UUID, Unlocked, load_keys, message_of, own_payload
 from parameter_sets import ParameterSets
-from sealed import follow_sealed, is_sealed, open_sealed, vectors as seal_vectors
-from slice_data import Picture, SliceData
-from slice_header import Positions, parse_header, rewrite_header
-from tags import AccessUnit, TaggedPicture, Tags, all_references, lower_digest, sha, vectors as tag_vectors
+from sealed import counter, is_sealed, open_sealed, vectors as seal_vectors
+from slice_data import SliceData
+from slice_header import is_slice, rewrite_header
+from tags import Seen, Tags, sha, vectors as tag_vectors
 
 
-def decrypt(stream, keys):
-    """The clear stream, and what is missing of an authenticated one."""
-    sets, unlocked, out, header, picture = ParameterSets(), {}, bytearray(), {}, {}
-    # Where pictures stand, those counted that sealed slices belong to; and for tags, without them.
-    positions, seen = Positions(), Positions()
-    tags, tagged, access_unit, sealed, ended = Tags(), None, AccessUnit(), {}, set()
+class Decryptor:
+    def __init__(self, keys, key_layers):
+        self.keys, self.key_layers, self.sets = keys, key_layers, ParameterSets()
+        # What messages are in force, by layer, and unlocked; pictures, with what was sealed; and for tags, without it.
+        self.messages, self.unlocked = {}, {}
+        self.following, self.seen, self.tags, self.runs = Following(self.sets), Seen(), Tags(), set()
+        # Slices that could not be decrypted, by layer; layers of which some came that no tag is of; the last message of
+        # all, and before the next access unit may have begun; layers of the access unit that no message covers, and that
+        # of its last picture.
+        self.left, self.untagged, self.statement, self.before = {}, set(), None, []
+        self.uncovered, self.last_layer = set(), -1
 
-    def begin(h, nal_type, layer, tid):
-        known = unlocked.get(layer)
-        position = positions.next(h, nal_type, layer, tid, known)[1:]
-        picture[layer] = (Picture(h, tid, 16 <= nal_type <= 23), position)
+    def decrypt(self, stream):
+        """The clear stream, and what is missing of an authenticated one or could not be decrypted."""
+        out, hidden = bytearray(), HiddenPictures(self.keys)
+        self.units = list(hidden.opened(stream))
+        for number, (code, unit, trailing) in enumerate(self.units):
+            unit = self.take(unit, number)
+            out += b"\0" * max(len(code) - 4, 0) if unit is None else code + unit
+            out += trailing
+        self.end_picture()
+        self.end_access_unit(self.statement)
+        losses = self.tags.finish(self.seen.sealed) + hidden.losses
+        for layer, count in sorted(self.left.items()):
+            losses.append("layer %d: %d slices could not be read and are as they were" % (layer, count))
+        return bytes(out), losses
 
-    hidden = HiddenPictures(keys)
-    units = list(hidden.opened(stream))
-
-    def protected(layer):
-        return unlocked[layer].message.layers if layer in unlocked else -1
-
-    def enter(i, layer):
-        """Where a stream is entered, the message whose key the tags of a layer are under stands behind its slices."""
-        for _, unit, _ in units[i + 1:]:
-            nal_type, other = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3 if len(unit) > 1 else 0
-            if len(unit) < 3 or nal_type < 32 and other <= layer and unit[2] & 0x80:
-                return
-            if nal_type == 39:
-                for kind, p in sei_messages(unescape(unit[2:])):
-                    m = Message(p) if kind == 5 and p.startswith(UUID) else None
-                    if m and m.tags_lower and m.layer > layer and m.layer not in unlocked and m.key_id in keys:
-                        unlocked[m.layer] = Unlocked(m, keys[m.key_id])
-
-    for number, (code, unit, trailing) in enumerate(units):
-        if len(unit) < 2 or unit[0] & 0x80 or not unit[1] & 7:
-            out += code + unit + trailing
-            continue
-        nal_type, layer, tid = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3, (unit[1] & 7) - 1
+    def take(self, unit, number):
+        """What becomes of a unit; None for messages and tags."""
+        if is_malformed(unit):
+            if len(unit) > 1 and unit[0] >> 1 & 63 < 32 and self.tagging(header(unit)[1]):
+                raise FormatError("layer %d: a slice with a forbidden header" % header(unit)[1])
+            return unit
+        if self.seen.ends(unit):
+            self.end_picture()
+        nal_type, layer, _ = header(unit)
+        if not self.unlocked and (nal_type < 32 or nal_type in (40, 60)):
+            self.enter(number)
+        if layer == 0 and (32 <= nal_type <= 35 or nal_type == 39 or 41 <= nal_type <= 44 or 48 <= nal_type <= 55):
+            self.before = self.before or [self.statement]
         if is_sealed(unit):
-            key_layer = unescape(unit[2:])[4]
-            is_within = bool(tagged and tagged.layer == layer)
-            place = len(tagged.slices) if is_within else 0
-            message = unlocked[key_layer].message if key_layer in unlocked else None
-            references = all_references(sets.any_vps(), layer, protected(layer))
-            around = unit + struct.pack(">I", place) + sets.around_sealed(layer)
-            places = access_unit.seal(unit, layer, is_within, references, message)
-            sealed.setdefault(key_layer, []).append([sha(around + place) for place in places])
-            if key_layer in unlocked:
-                unit = open_sealed(unit, unlocked[key_layer])
-                follow_sealed(unit, sets, header, begin)
-            out += code + unit + trailing
-            continue
-        # A picture of an authenticated layer ends with its tag.
-        begins = nal_type < 32 and unit[2] & 0x80
-        if tagged and (begins or layer != tagged.layer or 32 <= nal_type != 40):
-            raise FormatError("layer %d: a picture without a tag" % tagged.layer)
-        if nal_type in (32, 33, 34, 35, 39) and layer == 0:
-            positions.last_layer = seen.last_layer = 64
-        if nal_type in (35, 36, 37):
-            access_unit.end()
+            return self.take_sealed(unit)
+        if nal_type < 32:
+            return self.take_slice(unit)
         if nal_type in (32, 33, 34):
-            sets.take(nal_type, layer, unescape(unit[2:]), sha(unit))
-        elif nal_type in (36, 37):
-            positions.end_of_sequence(layer)
-            seen.end_of_sequence(layer)
-            ended.update(range(layer, 63))
-            access_unit.ended.update(range(layer, 63))
+            for sets in (self.sets, self.seen.sets):
+                sets.take(nal_type, layer, unescape(unit[2:]), sha(unit))
+        elif nal_type in (35, 36, 37):
+            self.following.positions.boundary()
+            self.seen.positions.boundary()
+            self.seen.access_unit.end()
+            self.last_layer = 64 if layer == 0 or nal_type != 35 else self.last_layer
+            if nal_type != 35:
+                self.following.positions.end_of_sequence(layer)
+                self.seen.end_of_sequence(layer)
         elif nal_type == 39:
-            found = [Message(p) for kind, p in sei_messages(unescape(unit[2:])) if kind == 5 and p.startswith(UUID)]
-            for m in found:
-                known = unlocked.get(m.layer)
-                if not known or (known.message.nonce, known.message.key_id) != (m.nonce, m.key_id):
-                    if m.key_id not in keys:
-                        raise FormatError("layer %d is encrypted with key id %s, which is not there" % (m.layer, m.key_id))
-                    unlocked[m.layer] = Unlocked(m, keys[m.key_id])
-                else:
-                    known.check(m)
-                # Another run, which need not protect all that the last one did.
-                for i in [i for i, u in unlocked.items() if u.message.nonce != m.nonce]:
-                    if m.version == 2 and not m.layers >> i & 1:
-                        del unlocked[i]
-                positions.told[m.layer] = seen.told[m.layer] = m.told
-                if m.version == 2 and m.tagged and tags.follow(m.nonce):
-                    access_unit.placed.clear()
-            if found:
-                continue
+            message = message_of(unit)
+            if message:
+                self.take_message(message)
+                return None
         elif nal_type == 40:
-            found = [p for kind, p in sei_messages(unescape(unit[2:])) if kind == 5 and p.startswith(TAG_UUID)]
-            found = [p for p in found if p[17] in unlocked]
-            for payload in found:
-                # Those of version 1 are for those who want to check them.
-                if unlocked[payload[17]].message.version == 2:
-                    if tags.take(payload, unlocked[payload[17]], tagged, sealed):
-                        tagged = None
-            if found:
-                continue
-        elif nal_type < 32:
-            rbsp = unescape(unit[2:])
-            h = parse_header(rbsp, nal_type, layer, tid, sets, header.get(layer))
-            header[layer] = h
-            known = unlocked.get(layer)
-            if not known and h.first:
-                enter(number, layer)
-            tagging = next((u for _, u in sorted(unlocked.items()) if u.message.version == 2 and u.message.tags(layer)), None)
-            if h.first:
-                begin(h, nal_type, layer, tid)
-                opens, period, delta = seen.next(h, nal_type, layer, tid, known)
-                access_unit.begin(layer, opens, (nal_type, tid))
-                access_unit.layers[layer] = sets.in_use(h.pps)[1:3]
-                follows_end = layer in ended
-                ended.discard(layer)
-                if tagging:
-                    lower = lower_digest(all_references(sets.vps_of(h.pps), layer, protected(layer)), access_unit.layers)
-                    tagged = TaggedPicture(layer, tagging, period, delta, sets.in_use(h.pps), lower, follows_end)
-            if tagged:
-                tagged.slices.append(sha(unit))
-            elif tagging:
-                raise FormatError("layer %d: a slice of no picture with a tag" % layer)
-            access_unit.layers.setdefault(layer, []).append(sha(unit))
+            payload = own_payload(unit, TAG_UUID)
+            known = self.unlocked.get(payload[17]) if payload and len(payload) > 18 else None
             if known:
-                pic, position = picture[layer]
-                end = len(rbsp.rstrip(b"\0"))
-                data, ends = SliceData(rbsp[:end], h, pic, unlocked[layer].cipher, position).recode()
-                unit = unit[:2] + escape(rewrite_header(rbsp, h, data, ends) + data + rbsp[end:])
-        out += code + unit + trailing
-    if tagged:
-        raise FormatError("layer %d: a picture without a tag" % tagged.layer)
-    return bytes(out), tags.finish() + hidden.losses
+                # Those of version 1 are for those who want to check them.
+                if known.message.version == 2 and self.tags.take(payload, known, self.seen.open, self.seen.sealed):
+                    anew = self.seen.open.follows_end or self.seen.open.nal_type in (16, 17, 18, 19, 20)
+                    self.tags.join(layer, anew)
+                    self.seen.open = None
+                return None
+        return unit
+
+    def take_message(self, m):
+        known = self.unlocked.get(m.layer)
+        was_tagged = known and known.message.tagged and known.message.version == 2
+        is_new = not known or (known.message.nonce, known.message.key_id) != (m.nonce, m.key_id)
+        periods = (0,) if is_new else (known.message.period, known.message.period + 1)
+        if m.chain and m.version == 2 and m.period not in periods:
+            raise FormatError("layer %d: something is missing, and its keystream never restarts" % m.layer)
+        if is_new:
+            if m.key_id not in self.keys:
+                raise FormatError("layer %d is encrypted with key id %s, which is not there" % (m.layer, m.key_id))
+            self.unlocked[m.layer] = Unlocked(m, self.keys[m.key_id])
+        else:
+            known.check(m)
+        self.messages[m.layer] = self.statement = m
+        # Another run, which need not protect all that the last one did.
+        for i in [i for i, u in self.unlocked.items() if u.message.nonce != m.nonce]:
+            if m.version == 2 and not m.layers >> i & 1:
+                del self.unlocked[i]
+        # No picture goes on from one run to the next.
+        if self.runs and m.nonce not in self.runs:
+            self.following.end()
+        self.runs.add(m.nonce)
+        self.following.positions.told[m.layer] = self.seen.positions.told[m.layer] = m.told
+        if m.tags_lower and any(i != m.layer and m.tags(i) for i in self.untagged):
+            raise FormatError("layer %d: tells of tags of layers below, of which some came without" % m.layer)
+        if m.version == 2 and self.tags.follow(m, was_tagged):
+            self.seen.access_unit.placed.clear()
+
+    def tagging(self, layer):
+        """Under whose key pictures of a layer have tags."""
+        known = (u for _, u in sorted(self.unlocked.items()))
+        return next((u for u in known if u.message.version == 2 and u.message.tags(layer)), None)
+
+    def end_picture(self):
+        """The slices of a picture are over, and no tag came."""
+        if self.seen.open and self.tagging(self.seen.open.layer):
+            raise FormatError("layer %d: a picture without a tag" % self.seen.open.layer)
+        self.seen.open = None
+
+    def end_access_unit(self, statement):
+        """What is clear and has a key is a forgery, unless a message says that it is left alone."""
+        for layer in self.uncovered & self.key_layers:
+            if not statement or not statement.leaves_clear(layer):
+                raise FormatError("layer %d: is in the clear, though there is a key for it" % layer)
+        self.uncovered.clear()
+
+    def enter(self, number):
+        """Where a stream is entered, the message whose key the tags of a layer are under stands behind its slices."""
+        last = -1
+        for _, unit, _ in self.units[number:]:
+            if is_malformed(unit):
+                continue
+            nal_type, layer, _ = header(unit)
+            if nal_type in (35, 36, 37) or nal_type < 32 and begins(unit) and layer <= last:
+                return
+            if nal_type < 32 and begins(unit):
+                last = layer
+            message = message_of(unit)
+            if message:
+                if message.tags_lower:
+                    self.take_message(message)
+                return
+
+    def take_sealed(self, unit):
+        key_layer = unescape(unit[2:])[4]
+        known = self.unlocked.get(key_layer)
+        if known and known.message.tagged:
+            self.tags.count(key_layer, known.message.nonce, counter(unit))
+            self.tags.join(header(unit)[1], header(unit)[1] in self.seen.access_unit.ended)
+        self.seen.seal(unit, key_layer, self.messages)
+        if not known:
+            raise FormatError("a sealed unit whose message is not there")
+        unit = open_sealed(unit, known)
+        if not is_malformed(unit):
+            nal_type, layer, tid = header(unit)
+            try:
+                # A slice whose header can be read counts, whatever follows; a dependent one cannot go on behind it.
+                _, picture = self.following.take(unescape(unit[2:]), nal_type, layer, tid, self.unlocked.get(layer))
+                if picture:
+                    picture.next = None
+            except FormatError:
+                pass
+        return unit
+
+    def take_slice(self, unit):
+        nal_type, layer, tid = header(unit)
+        before, self.before = self.before or [self.statement], []
+        if begins(unit):
+            if layer <= self.last_layer or self.last_layer < 0:
+                self.end_access_unit(before[0])
+            self.last_layer = layer
+        known, tagging = self.unlocked.get(layer), self.tagging(layer)
+        if self.statement and self.statement.is_foreign(layer):
+            raise FormatError("layer %d: was put in: the encryption knew no such layer" % layer)
+        if not known and not tagging:
+            self.untagged.add(layer)
+            if not self.statement or not self.statement.leaves_clear(layer):
+                self.uncovered.add(layer)
+        if is_slice(nal_type):
+            try:
+                self.seen.slice(unit, tagging, known, self.messages)
+                self.tags.vps_layers = self.seen.open.vps_layers
+            except FormatError as error:
+                if tagging:
+                    raise FormatError("layer %d: a picture that cannot be checked: %s" % (layer, error))
+        elif tagging:
+            raise FormatError("layer %d: a slice of no picture with a tag" % layer)
+        rbsp = unescape(unit[2:])
+        try:
+            h, picture = self.following.take(rbsp, nal_type, layer, tid, known)
+            # What is not selected, or of no picture that is known, is as it was.
+            if picture and picture.cipher:
+                return unit[:2] + self.recode(unit[2:], rbsp, h, picture)
+        except (FormatError, IndexError, KeyError, ValueError):
+            if known:
+                self.left[layer] = self.left.get(layer, 0) + 1
+        return unit
+
+    def recode(self, payload, rbsp, h, picture):
+        """The payload of a slice segment's unit, decrypted."""
+        goes_on, picture.next = picture.next, None
+        if escape(rbsp) != payload:
+            raise FormatError("emulation prevention bytes stand where none belong")
+        if h.dependent and goes_on != picture.layout.ts[h.address]:
+            raise FormatError("the slice segment before it is missing")
+        end = len(rbsp.rstrip(b"\0"))
+        data, ends = SliceData(rbsp[:end], h, picture).recode()
+        return escape(rewrite_header(rbsp, h, data, ends) + data + rbsp[end:])
 
 
 def main(arguments):
@@ -158,7 +233,7 @@ def main(arguments):
     try:
         with open(source, "rb") as f:
             stream = f.read()
-        clear, losses = decrypt(stream, load_keys(keys))
+        clear, losses = Decryptor(*load_keys(keys)).decrypt(stream)
         with open(target, "wb") as f:
             f.write(clear)
         for line in losses:

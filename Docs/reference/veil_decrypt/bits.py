@@ -6,26 +6,39 @@ class FormatError(Exception):
     pass
 
 
+def within(v, least, most):
+    """v, where H.265 allows it."""
+    if not least <= v <= most:
+        raise FormatError("%d where %d to %d is allowed" % (v, least, most))
+    return v
+
+
 class Bits:
     def __init__(self, data):
         self.data, self.at = data, 0
 
     def u(self, n):
+        if self.at + n > 8 * len(self.data):
+            raise FormatError("the data ends early")
         v = 0
         for _ in range(n):
             v = v << 1 | self.data[self.at >> 3] >> (7 - (self.at & 7)) & 1
             self.at += 1
         return v
 
-    def ue(self):
+    def ue(self, most=2 ** 32 - 2):
         n = 0
         while not self.u(1):
             n += 1
-        return (1 << n) - 1 + self.u(n)
+        return within((1 << n) - 1 + self.u(n), 0, most)
 
-    def se(self):
+    def se(self, least=-2 ** 31, most=2 ** 31 - 1):
         k = self.ue()
-        return (k + 1) // 2 if k & 1 else -(k // 2)
+        return within((k + 1) // 2 if k & 1 else -(k // 2), least, most)
+
+    def below(self, n):
+        """A number below n, in as many bits as that takes."""
+        return within(self.u(bits_for(n)), 0, n - 1)
 
 
 class BitSink:
@@ -91,6 +104,21 @@ def nal_units(stream):
         if at < 0:
             return
         code_start = stop
+
+
+def header(unit):
+    """nal_unit_type, nuh_layer_id and TemporalId."""
+    return unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3, (unit[1] & 7) - 1
+
+
+def begins(unit):
+    """Whether a slice segment is the first of its picture."""
+    return len(unit) > 2 and unit[2] & 0x80 != 0
+
+
+def is_malformed(unit):
+    """What is no NAL unit."""
+    return len(unit) < 2 or unit[0] & 0x80 or not unit[1] & 7
 
 
 def bits_for(n):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The arithmetic code: context variables, decoding, and coding again (9.3)."""
+from bits import FormatError
 
 RANGE_LPS = bytes([
     128, 176, 208, 240, 128, 167, 197, 227, 128, 158, 187, 216, 123, 150, 178, 205, 116, 142, 169, 195, 111, 135, 160, 185, 105, 128,
@@ -85,12 +86,18 @@ class Recoder:
         """The arithmetic decoder (9.3.2.5) and an encoder begin."""
         self.bit = 8 * start + 9
         self.range = 510
-        self.offset = (self.data[start] << 8 | (self.data[start + 1] if start + 1 < len(self.data) else 0)) >> 7
+        if start + 2 > len(self.data):
+            raise FormatError("the slice data ends early")
+        self.offset = (self.data[start] << 8 | self.data[start + 1]) >> 7
+        if self.offset >= 510:
+            raise FormatError("no arithmetic code")
         self.low, self.pending, self.out_range = 0, 0, 510
 
     def read(self):
         at = self.bit >> 3
-        bit = self.data[at] >> (7 - (self.bit & 7)) & 1 if at < len(self.data) else 0
+        if at >= len(self.data):
+            raise FormatError("the slice data ends early")
+        bit = self.data[at] >> (7 - (self.bit & 7)) & 1
         self.bit += 1
         return bit
 
@@ -163,6 +170,8 @@ class Recoder:
     def align(self):
         """Before bypass bins (9.3.4.3.6)."""
         self.range = 256
+        if self.offset >= 256:
+            raise FormatError("no arithmetic code")
 
     def terminate(self):
         self.range -= 2
@@ -170,10 +179,13 @@ class Recoder:
             self.low += self.range
             self.low <<= 7
             self.pending += 7
-            # A one (rbsp_stop_one_bit, bit_equal_to_one) and zeros up to a byte.
+            # A one (rbsp_stop_one_bit, bit_equal_to_one), as an encoder ends its code, and what stands behind it.
+            last = self.data[self.bit - 1 >> 3]
+            if not last >> (-self.bit & 7) & 1:
+                raise FormatError("the arithmetic code does not end as an encoder ends it")
             bits, count = self.low >> 7 | 1, self.pending + 2
             pad = -count % 8
-            self.write(bits << pad, count + pad)
+            self.write(bits << pad | last & (1 << pad) - 1, count + pad)
             self.low = self.pending = 0
             return 1
         if self.range < 256:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hidden pictures (Format.md, "Hidden pictures"): opens sealed units and leaves their stand-ins out."""
-from bits import FormatError, nal_units, unescape
+from bits import FormatError, header, is_malformed, nal_units, unescape
 from keystreams import hkdf
-from message import UUID, Message, sei_messages
+from message import message_of
 from sealed import gcm_open
 
 MARK = b"\x56\x65\x69\x48"
@@ -16,8 +16,7 @@ class HiddenPictures:
         # By layer: the message in force and its sealing key; stand-ins without a picture.
         self.known, self.lost = {}, {}
 
-    def take(self, payload):
-        m = Message(payload)
+    def take(self, m):
         if m.key_id not in self.keys:
             return
         self.known[m.layer] = m, hkdf(self.keys[m.key_id], m.nonce, b"Veil seal 2" + bytes([m.layer]), 32)
@@ -27,8 +26,6 @@ class HiddenPictures:
                 del self.known[layer]
 
     def open(self, unit, layer):
-        if layer not in self.known:
-            raise FormatError("layer %d: a hidden picture whose message is not there" % layer)
         payload = unescape(unit[2:])
         clear = gcm_open(
             self.known[layer][1], bytes(4) + payload[5:13], payload[13:-17], payload[-17:-1], unit[:2] + payload[:13])
@@ -40,24 +37,24 @@ class HiddenPictures:
         """nal_units of the stream as it was."""
         held = None
         for code, unit, trailing in nal_units(stream):
-            if len(unit) < 3 or unit[0] & 0x80 or not unit[1] & 7:
+            if is_malformed(unit):
                 held = self.lose(held)
                 yield code, unit, trailing
                 continue
-            nal_type, layer = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3
+            nal_type, layer, tid = header(unit)
             if nal_type == 60 and unescape(unit[2:8])[:4] == MARK:
-                clear = self.open(unit, layer)
+                # Without the message it stays, and so does its stand-in.
+                clear = self.open(unit, layer) if layer in self.known else unit
                 if held != layer:
                     self.lose(held)
                 held = None
                 yield code, clear, trailing
                 continue
             held = self.lose(held)
-            if nal_type == 39:
-                for kind, payload in sei_messages(unescape(unit[2:])):
-                    if kind == 5 and payload.startswith(UUID):
-                        self.take(payload)
-            if layer in self.known and self.known[layer][0].hides(nal_type, (unit[1] & 7) - 1):
+            message = message_of(unit)
+            if message:
+                self.take(message)
+            if layer in self.known and self.known[layer][0].hides(nal_type, tid):
                 held = layer
             else:
                 yield code, unit, trailing

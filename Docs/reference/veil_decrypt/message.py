@@ -5,8 +5,8 @@ import hmac
 import json
 import struct
 
-from bits import FormatError
-from keystreams import hkdf
+from bits import FormatError, escape, unescape
+from keystreams import KEYSTREAMS, hkdf
 from rule import LayerCipher
 
 UUID = bytes.fromhex("7665696c8b1d4e0a9c532fe760b43d11")
@@ -22,6 +22,8 @@ class Message:
             raise FormatError("unknown version of the encryption message")
         (self.scheme, self.layer, self.cipher, self.profile, self.flags, self.elements, self.min_tid,
          self.period) = struct.unpack(">5BHBI", data[17:29])
+        if self.cipher not in KEYSTREAMS or self.scheme not in (1, 2, 3) or self.profile not in (1, 2):
+            raise FormatError("unknown fields of the encryption message")
         # Hidden pictures: 0 none, 1 IRAP pictures, 2 those of TemporalId 0 too, 3 all.
         self.hiding = self.flags >> 5 & 3
         # The layers below that the run does not protect have tags under this layer's key.
@@ -52,12 +54,27 @@ class Message:
         """Whether pictures of a layer have tags under this one's key."""
         return self.tagged and (layer == self.layer or self.tags_lower and layer < self.layer and not self.layers >> layer & 1)
 
+    def leaves_clear(self, layer):
+        """Whether the run does not protect a layer."""
+        if self.version == 2:
+            return not self.layers >> layer & 1
+        return layer != self.layer and self.scheme in (1, 3)
+
+    def is_foreign(self, layer):
+        """Whether the run cannot have known a layer."""
+        above = self.scheme == 3 and self.layers < 1 << layer
+        return self.version == 2 and self.tagged and self.leaves_clear(layer) and (self.scheme == 2 or above)
+
     def hides(self, nal_type, tid):
         """Whether VCL NAL units of this type and TemporalId are of hidden pictures."""
         irap = 16 <= nal_type <= 23
         if nal_type > 31 or self.irap_only and not irap or tid < self.min_tid:
             return False
         return self.hiding == 3 or self.hiding > 0 and irap or self.hiding == 2 and tid == 0
+
+    def selects(self, tid, irap):
+        """Whether a picture is encrypted at all."""
+        return tid >= self.min_tid and (irap or not self.irap_only)
 
     @property
     def told(self):
@@ -66,16 +83,18 @@ class Message:
 
 
 def load_keys(path):
-    """Key id to key."""
+    """Key id to key, and the layers that there are keys for."""
     with open(path, "rb") as f:
         data = json.load(f)
     keys = {e["id"]: bytes.fromhex(e["key"]) for e in data.get("layers") or []}
+    layers = {e["layer"] for e in data.get("layers") or []}
     master = data.get("master")
     if master:
         for layer in range(master["layers"]):
             keys["%s/%d" % (master["id"], layer)] = hkdf(
                 bytes.fromhex(master["key"]), b"", b"Veil layer key 1" + bytes([layer]), 32)
-    return keys
+            layers.add(layer)
+    return keys, layers
 
 
 class Unlocked:
@@ -100,18 +119,20 @@ class Unlocked:
             raise FormatError("layer %d: wrong key for key id %s" % (message.layer, message.key_id))
 
 
-def sei_messages(rbsp):
-    at, end = 0, len(rbsp.rstrip(b"\0"))
-    if end and rbsp[end - 1] == 0x80:
-        end -= 1
-    while at < end:
-        values = []
-        for _ in range(2):
-            v = 0
-            while rbsp[at] == 255:
-                v += 255
-                at += 1
-            values.append(v + rbsp[at])
-            at += 1
-        yield values[0], rbsp[at:at + values[1]]
-        at += values[1]
+def own_payload(unit, uuid):
+    """Of an SEI unit that holds a message or tag and nothing else, as an encryptor writes it; None of others."""
+    rbsp = unescape(unit[2:])
+    at = rbsp.find(uuid)
+    payload = rbsp[at:-1]
+    size = len(payload)
+    whole = bytes([5] + [255] * (size // 255) + [size % 255]) + payload + b"\x80"
+    return payload if at > 0 and escape(whole) == unit[2:] else None
+
+
+def message_of(unit):
+    """The encryption message in a NAL unit, if it is one."""
+    payload = own_payload(unit, UUID) if unit[0] >> 1 & 63 == 39 else None
+    try:
+        return Message(payload) if payload else None
+    except (IndexError, struct.error, UnicodeDecodeError):
+        raise FormatError("the encryption message is cut short")

@@ -2,7 +2,7 @@
 """Parameter sets, as far as slices depend on them (7.3.2, F.7.3.2)."""
 import hashlib
 
-from bits import Bits, FormatError, bits_for
+from bits import Bits, FormatError, bits_for, within
 
 
 class Struct:
@@ -200,8 +200,8 @@ def ref_pic_set(b, sets, in_header=False):
     """(S0, S1) as lists of (delta POC, used), after the sets before it."""
     index = len(sets)
     if index and b.u(1):
-        delta = b.ue() + 1 if in_header else 1
-        sign, magnitude = b.u(1), b.ue() + 1
+        delta = b.ue(index - 1) + 1 if in_header else 1
+        sign, magnitude = b.u(1), b.ue(32767) + 1
         delta_rps = -magnitude if sign else magnitude
         ref0, ref1 = sets[index - delta]
         flags = []
@@ -210,13 +210,15 @@ def ref_pic_set(b, sets, in_header=False):
             flags.append((used, used or b.u(1)))
         entries = [(d + delta_rps, f) for (d, _), f in zip(ref0 + ref1 + [(0, 0)], flags)]
         kept = [(d, used) for d, (used, use) in entries if use and d != 0]
+        within(len(kept), 0, 16)
         return (sorted([e for e in kept if e[0] < 0], key=lambda e: -e[0]), sorted([e for e in kept if e[0] > 0], key=lambda e: e[0]))
-    n0, n1 = b.ue(), b.ue()
+    n0 = b.ue(15)
+    n1 = b.ue(15 - n0)
     result = ([], [])
     for side, count, sign in ((0, n0, -1), (1, n1, 1)):
         poc = 0
         for _ in range(count):
-            poc += sign * (b.ue() + 1)
+            poc += sign * (b.ue(32767) + 1)
             result[side].append((poc, b.u(1)))
     return result
 
@@ -341,28 +343,71 @@ def references(vps, layer):
     return sorted(vps.layers[j] for j in vps.direct[vps.layers.index(layer)])
 
 
+def identifier(nal_type, layer, rbsp):
+    """Of a parameter set of which nothing else need be readable."""
+    b = Bits(rbsp)
+    if nal_type == 33:
+        b.u(4)
+        sub = b.u(3)
+        if layer == 0 or sub != 7:
+            b.u(1)
+            profile_tier_level(b, True, sub)
+    return b.u(4) if nal_type == 32 else b.ue()
+
+
 class ParameterSets:
-    def __init__(self):
+    """keeps: an SPS or PPS that cannot be read leaves the one before it in force."""
+
+    def __init__(self, keeps=False):
         self.vps, self.sps, self.pps = {}, {}, {}
-        self.hashes, self.came_with = {}, {}
+        self.keeps, self.count = keeps, 0
+        # Digests of NAL units: of sets and the layer they came with; of those that cannot be read, by type and layer.
+        self.hashes, self.came_with, self.unreadable = {}, {}, {}
 
     def take(self, nal_type, layer, rbsp, digest=None):
         """digest: of the NAL unit, for tags."""
         known, parse = {
             32: (self.vps, parse_vps), 33: (self.sps, lambda r: parse_sps(r, layer)), 34: (self.pps, parse_pps)}[nal_type]
-        made = parse(rbsp)
+        self.count += 1
+        self.unreadable[nal_type, layer] = digest
+        try:
+            made = parse(rbsp)
+        except (FormatError, IndexError, ValueError):
+            if not self.keeps and nal_type != 32:
+                try:
+                    known.pop(identifier(nal_type, layer, rbsp), None)
+                except FormatError:
+                    pass
+            return
+        del self.unreadable[nal_type, layer]
         known[made.id] = made
         self.hashes[nal_type, made.id], self.came_with[nal_type, made.id] = digest, layer
 
     def around_sealed(self, layer):
         """Digest of what a sealed unit of a layer may be decoded with."""
-        known = [key for key in sorted(self.hashes) if self.came_with[key] in (0, layer) and not (layer == 0 and key[0] == 32)]
-        return hashlib.sha256(b"".join(bytes(key) + self.hashes[key] for key in known)).digest()
+        known = [(key, self.hashes[key]) for key in sorted(self.hashes) if self.came_with[key] in (0, layer)]
+        known += [((key[0], 255), self.unreadable[key]) for key in sorted(self.unreadable) if key[1] in (0, layer)]
+        text = b"".join(bytes(key) + digest for key, digest in known if layer or key[0] != 32)
+        return hashlib.sha256(text).digest()
 
-    def in_use(self, pps):
+    def in_use(self, pps, layer):
         """Digests of the VPS, SPS and PPS of a picture."""
-        sps = self.sps[pps.sps]
-        return [self.hashes.get(key) for key in ((32, sps.vps), (33, pps.sps), (34, pps.id))]
+        keys = (32, self.sps[pps.sps].vps), (33, pps.sps), (34, pps.id)
+        return [self.in_force(key, layer) for key in keys]
+
+    def in_force(self, key, layer):
+        own = self.hashes.get(key, hashlib.sha256(b"").digest())
+        others = [other for other in sorted(self.unreadable) if other[0] == key[0] and other[1] <= layer]
+        if not others:
+            return own
+        return hashlib.sha256(own + b"".join(self.unreadable[other] for other in others)).digest()
+
+    def of(self, pps):
+        """PPS, SPS and VPS (if there is one) of a slice."""
+        if pps not in self.pps or self.pps[pps].sps not in self.sps:
+            raise FormatError("a parameter set is missing")
+        sps = self.sps[self.pps[pps].sps]
+        return self.pps[pps], sps, self.vps.get(sps.vps)
 
     def vps_of(self, pps):
         return self.vps.get(self.sps[pps.sps].vps)
@@ -374,5 +419,7 @@ class ParameterSets:
     def format(self, sps, layer):
         if sps.format:
             return sps.format
-        vps = self.vps[sps.vps]
+        vps = self.vps.get(sps.vps)
+        if vps is None or layer not in vps.formats:
+            raise FormatError("the VPS of layer %d is missing" % layer)
         return vps.all_formats[sps.format_index] if sps.format_index is not None else vps.formats[layer]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Residuals: significance, levels and signs (7.3.8.11, 9.3.4.2)."""
-from bits import FormatError
+from bits import FormatError, within
 from cabac import AT
 from rule import COEFF_SIGN
 
@@ -142,7 +142,7 @@ class Residual:
                 prefix += 1
             if prefix > 31 and not extended:
                 raise FormatError("coeff_abs_level_remaining is too long")
-            bits = p if prefix <= 3 else prefix - 3 + p
+            bits = within(p if prefix <= 3 else prefix - 3 + p, 0, 32)
             ends = 1
             if extended and prefix == longest:
                 bits, ends = self.range, 0

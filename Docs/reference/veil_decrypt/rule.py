@@ -17,8 +17,7 @@ class LayerCipher:
 
     def begin(self, irap_index, poc_delta, address, tid, is_irap):
         m = self.m
-        self.unit_active = (not m.irap_only or is_irap) and tid >= m.min_tid
-        self.active = self.unit_active
+        self.active = self.unit_active = m.selects(tid, is_irap)
         if m.chain:
             if not self.started:
                 self.restart(bytes(12))

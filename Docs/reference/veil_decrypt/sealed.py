@@ -5,13 +5,16 @@ import struct
 
 from bits import FormatError, unescape
 from keystreams import aes_block, aes_schedule, hkdf
-from slice_header import parse_header
 
 MARK = bytes.fromhex("56656953")
 
 
 def is_sealed(unit):
-    return unit[0] >> 1 & 63 == 60 and unescape(unit[2:8])[:4] == MARK
+    return unit[0] >> 1 & 63 == 60 and unit[2:6] == MARK and len(unit) > 6
+
+
+def counter(unit):
+    return int.from_bytes(unescape(unit[2:])[5:13], "big")
 
 
 def _times(x, h):
@@ -50,20 +53,6 @@ def open_sealed(unit, unlocked):
     if clear is None:
         raise FormatError("a sealed unit was changed")
     return clear
-
-
-def follow_sealed(unit, sets, headers, begin):
-    """A slice whose header can be read counts, whatever follows the header."""
-    if len(unit) < 3 or unit[0] >> 1 & 63 > 21 or 9 < unit[0] >> 1 & 63 < 16:
-        return
-    nal_type, layer, tid = unit[0] >> 1 & 63, (unit[0] & 1) << 5 | unit[1] >> 3, (unit[1] & 7) - 1
-    try:
-        h = parse_header(unescape(unit[2:]), nal_type, layer, tid, sets, headers.get(layer))
-    except (FormatError, IndexError, KeyError, AttributeError):
-        return
-    headers[layer] = h
-    if h.first:
-        begin(h, nal_type, layer, tid)
 
 
 def vectors():

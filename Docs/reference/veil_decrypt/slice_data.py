@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Slice data, from the substream down to the transform unit (7.3.8): parsed, decrypted, coded again."""
-from bits import Bits, BitSink, FormatError
+from bits import Bits, BitSink, FormatError, within
 from cabac import AT, INIT, Recoder
 from residual import Residual
 from rule import DQP_SIGN, LUMA_MODE, MERGE, PART, PCM, REF, SAO_BAND, SAO_CLASS, SAO_OFFSET, SAO_SIGN
@@ -12,18 +12,21 @@ MODES_422 = [0, 1, 2, 2, 2, 2, 3, 5, 7, 8, 10, 12, 13, 15, 17, 18, 19, 20, 21, 2
 
 
 class Picture:
-    """What slice segments of one picture share."""
+    """What slice segments of one picture share. position: period and count; known: what is unlocked of the layer."""
 
-    def __init__(self, h, tid, irap):
+    def __init__(self, h, tid, irap, position, known):
         self.layout = Layout(h.ctbs[0], h.ctbs[1], h.pps)
         self.rows, self.dependent_states = {}, None
         self.skip, self.depth, self.modes = {}, {}, {}
-        self.tid, self.irap = tid, irap
+        self.tid, self.irap, self.position = tid, irap, position
+        self.cipher = known.cipher if known and known.message.selects(tid, irap) else None
+        # Tile-scan addresses: where a dependent segment goes on, and up to where there are slices.
+        self.next, self.covered = None, 0
 
 
 class SliceData(Residual):
-    def __init__(self, rbsp, h, picture, cipher, unit):
-        self.h, self.pic, self.cipher, self.unit = h, picture, cipher, unit
+    def __init__(self, rbsp, h, picture):
+        self.h, self.pic, self.cipher, self.unit = h, picture, picture.cipher, picture.position
         self.sps, self.pps = h.sps, h.pps
         self.rbsp = rbsp
         self.c = Recoder(rbsp, h.bytes)
@@ -42,7 +45,7 @@ class SliceData(Residual):
         """The new slice data and the bytes after which its substreams end."""
         h, lay, width = self.h, self.pic.layout, self.h.ctbs[0]
         ts, ends, begins, first = lay.ts[h.address], [], True, True
-        slice_ts = lay.ts[h.slice_address]
+        slice_ts, start = lay.ts[h.slice_address], ts
         while True:
             rs = lay.rs[ts]
             column, row = rs % width, rs // width
@@ -72,7 +75,12 @@ class SliceData(Residual):
                 if self.pps.dependent:
                     self.pic.dependent_states = list(self.c.states)
                 ends.append(len(self.c.out))
-                return bytes(self.c.out), ends
+                self.pic.next = ts
+                if start < self.pic.covered:
+                    raise FormatError("it repeats coding tree units of a slice before it")
+                self.pic.covered = ts
+                # What follows stays.
+                return bytes(self.c.out) + self.rbsp[self.c.next_byte():], ends
             if ts >= len(lay.rs):
                 raise FormatError("slice data goes on after the last CTU")
             column = lay.rs[ts] % width
@@ -326,10 +334,11 @@ class SliceData(Residual):
             if g1:
                 prefix = 0
                 while c.bypass():
-                    prefix += 1
+                    prefix = within(prefix + 1, 1, 15)
                 bins = c.put(self.cipher.mvd(c.take(prefix + 1), prefix + 1, long_term), prefix + 1)
                 magnitude = (1 << prefix + 1) + bins
-            c.put(self.cipher.mvd_sign(c.take(1), magnitude, long_term), 1)
+            sign = c.put(self.cipher.mvd_sign(c.take(1), magnitude, long_term), 1)
+            within(-magnitude if sign else magnitude, -32768, 32767)
 
     def transform_tree(self, x, y, log2, depth, block, cb, cr):
         c, sps = self.c, self.sps
@@ -406,11 +415,12 @@ class SliceData(Residual):
             k = 0
             while c.bypass():
                 magnitude += 1 << k
-                k += 1
+                k = within(k + 1, 1, 6)
             if k:
                 limit = 25 + 3 * (self.h.depth[0] - 8)
                 magnitude += c.put(self.cipher.dqp(c.take(k), k, magnitude, limit), k)
         self.dqp_coded = True
         if magnitude:
             limit = 26 + 3 * (self.h.depth[0] - 8)
-            c.put(self.cipher.flag(DQP_SIGN, c.take(1), 1, 1 if magnitude >= limit else 0), 1)
+            sign = c.put(self.cipher.flag(DQP_SIGN, c.take(1), 1, 1 if magnitude >= limit else 0), 1)
+            within(-magnitude if sign else magnitude, -limit, limit - 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Slice segment headers and what follows from them: CTB scans and picture order (7.3.6.1, F.7.3.6.1, 6.5.1, 8.3.1)."""
-from bits import BitSink, Bits, FormatError, bits_for, escape
+from bits import BitSink, Bits, FormatError, escape, within
 from parameter_sets import Struct, ref_pic_set
 
 I, P, B = 2, 1, 0
@@ -34,20 +34,23 @@ class Layout:
 
 
 def parse_header(rbsp, nal_type, layer, tid, sets, previous):
+    """previous: the header before it in the layer's picture. FormatError where a value is none that H.265 allows."""
+    if not is_slice(nal_type):
+        raise FormatError("no slice")
     b, h = Bits(rbsp), Struct()
     h.first = b.u(1)
     if 16 <= nal_type <= 23:
         b.u(1)
-    pps = sets.pps[b.ue()]
-    sps = sets.sps[pps.sps]
-    vps = sets.vps.get(sps.vps)
+    pps, sps, vps = sets.of(b.ue(63))
     width, height, depth_y, depth_c, chroma_format = sets.format(sps, layer)
     ctbs = ((width + (1 << sps.ctb) - 1) >> sps.ctb, (height + (1 << sps.ctb) - 1) >> sps.ctb)
     dependent = address = 0
     if not h.first:
         dependent = b.u(1) if pps.dependent else 0
-        address = b.u(bits_for(ctbs[0] * ctbs[1]))
+        address = b.below(ctbs[0] * ctbs[1])
     if dependent:
+        if previous is None or previous.pps.id != pps.id:
+            raise FormatError("a dependent slice segment without its slice")
         first = h.first
         h.__dict__.update(previous.__dict__)
         h.first = first
@@ -58,7 +61,9 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
     if not dependent:
         h.slice_address = address
         b.u(pps.extra_bits)
-        h.type = b.ue()
+        h.type = b.ue(2)
+        if 16 <= nal_type <= 23 and layer == 0 and h.type != I:
+            raise FormatError("an IRAP picture that is not intra")
         if pps.output_flag:
             b.u(1)
         h.lsb = 0
@@ -68,20 +73,22 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
         h.temporal_mvp = 0
         if not idr:
             if b.u(1):
-                rps = sps.sets[b.u(bits_for(len(sps.sets)))]
+                rps = sps.sets[b.below(len(sps.sets))]
             else:
                 rps = ref_pic_set(b, sps.sets, True)
             before, after = (sum(u for _, u in side) for side in rps)
             if sps.long_term:
-                n_sps = b.ue() if sps.lt_used else 0
-                for i in range(n_sps + b.ue()):
+                n_sps = b.ue(32) if sps.lt_used else 0
+                n = n_sps + b.ue(32)
+                within(n + len(rps[0]) + len(rps[1]), 0, 16)
+                for i in range(n):
                     if i < n_sps:
-                        lt += sps.lt_used[b.u(bits_for(len(sps.lt_used)))]
+                        lt += sps.lt_used[b.below(len(sps.lt_used))]
                     else:
                         b.u(sps.lsb_bits)
                         lt += b.u(1)
                     if b.u(1):
-                        b.ue()
+                        b.ue(1 << 28)
             if sps.temporal_mvp:
                 h.temporal_mvp = b.u(1)
         inter_layer = 0
@@ -95,25 +102,32 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
             elif direct and b.u(1):
                 inter_layer = 1
                 if len(direct) > 1:
-                    n = bits_for(len(direct))
                     if not vps.max_one:
-                        inter_layer = b.u(n) + 1
+                        inter_layer = b.below(len(direct)) + 1
                     if inter_layer != len(direct):
-                        b.u(n * inter_layer)
+                        chosen = [b.below(len(direct)) for _ in range(inter_layer)]
+                        if chosen != sorted(set(chosen)):
+                            raise FormatError("layers do not ascend")
+                    else:
+                        inter_layer = len(available)
+                else:
+                    inter_layer = min(inter_layer, len(available))
         h.sao = (b.u(1), b.u(1) if h.chroma else 0) if sps.sao else (0, 0)
         h.refs, h.long, h.mvd_l1_zero, h.merge_candidates, h.init_swap = (0, 0), ([], []), 0, 5, 0
         if h.type != I:
             h.refs = (pps.refs[0], pps.refs[1] if h.type == B else 0)
             if b.u(1):
-                h.refs = (b.ue() + 1, b.ue() + 1 if h.type == B else 0)
+                h.refs = (b.ue(14) + 1, b.ue(14) + 1 if h.type == B else 0)
             total = before + after + lt + inter_layer
+            if not total:
+                raise FormatError("no picture to predict from")
             # Which entries of the initial lists are long-term pictures; those of other layers count as such (F.8.3.4).
             initial = ([0] * before + [1] * inter_layer + [0] * after + [1] * lt, [0] * after + [0] * before + [1] * (lt + inter_layer))
             entries = [None, None]
             if pps.list_changes and total > 1:
                 for x in range(2 if h.type == B else 1):
                     if b.u(1):
-                        entries[x] = [b.u(bits_for(total)) for _ in range(h.refs[x])]
+                        entries[x] = [b.below(total) for _ in range(h.refs[x])]
             h.long = tuple([initial[x][(entries[x][i] if entries[x] else i) % total] for i in range(h.refs[x])] for x in (0, 1))
             if h.type == B:
                 h.mvd_l1_zero = b.u(1)
@@ -122,44 +136,51 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
             if h.temporal_mvp:
                 from_l0 = b.u(1) if h.type == B else 1
                 if h.refs[0 if from_l0 else 1] > 1:
-                    b.ue()
+                    b.ue(h.refs[0 if from_l0 else 1] - 1)
             if (pps.weighted[0] and h.type == P) or (pps.weighted[1] and h.type == B):
-                b.ue()
+                halves = [1 << (depth - 1 if sps.precise else 7) for depth in h.depth]
+                denominator = b.ue(7)
                 if h.chroma:
-                    b.se()
+                    within(denominator + b.se(-7, 7), 0, 7)
                 for x in range(2 if h.type == B else 1):
                     luma = [b.u(1) for _ in range(h.refs[x])]
                     chroma = [b.u(1) if h.chroma else 0 for _ in range(h.refs[x])]
                     for i in range(h.refs[x]):
-                        for _ in range(2 * luma[i] + 4 * chroma[i]):
-                            b.se()
-            h.merge_candidates = 5 - b.ue()
-        h.qp = pps.qp + b.se()
+                        if luma[i]:
+                            b.se(-128, 127), b.se(-halves[0], halves[0] - 1)
+                        for _ in range(2 * chroma[i]):
+                            b.se(-128, 127), b.se(-4 * halves[1], 4 * halves[1] - 1)
+            h.merge_candidates = 5 - b.ue(4)
+        h.qp = within(pps.qp + b.se(-100, 100), 6 * (8 - depth_y), 51)
         if pps.chroma_offsets:
-            b.se(), b.se()
+            b.se(-12, 12), b.se(-12, 12)
         h.chroma_qp = b.u(1) if pps.chroma_list else 0
         off = pps.deblocking_off
         if pps.override and b.u(1):
             off = b.u(1)
             if not off:
-                b.se(), b.se()
+                b.se(-6, 6), b.se(-6, 6)
         if pps.filter_across and (h.sao[0] or h.sao[1] or not off):
             b.u(1)
     h.entry_at = b.at
     h.entries, h.entry_bits = [], 0
     if pps.tiles or pps.wpp:
-        count = b.ue()
+        count = b.ue(pps.n_columns * ctbs[1] - 1 if pps.wpp else pps.n_columns * pps.n_rows - 1)
         if count:
-            h.entry_bits = b.ue() + 1
+            h.entry_bits = b.ue(31) + 1
             h.entries = [b.u(h.entry_bits) + 1 for _ in range(count)]
     h.after_entries = b.at
     if pps.header_extension:
-        b.u(8 * b.ue())
+        b.u(8 * b.ue(256))
     h.end = b.at
     if not b.u(1):
         raise FormatError("slice header does not end where it should")
     h.bytes = b.at + 7 >> 3
     return h
+
+
+def is_slice(nal_type):
+    return nal_type <= 9 or 16 <= nal_type <= 21
 
 
 def nearest(other, lsb, most):
@@ -207,8 +228,11 @@ class Positions:
     def __init__(self):
         self.orders, self.told, self.last_layer, self.shared = {}, {}, -1, None
 
-    def end_of_sequence(self, layer):
+    def boundary(self):
+        """Nothing of the access unit before follows."""
         self.last_layer = 64
+
+    def end_of_sequence(self, layer):
         for i in self.orders:
             if i >= layer:
                 self.orders[i].begins = True
@@ -230,23 +254,32 @@ class Positions:
         return opens, period, delta
 
 
+def lengths_of(data, ends):
+    """What entry points say of substreams: how long all but the last are, with emulation prevention."""
+    return [len(escape(data[start:end])) for start, end in zip([0] + ends, ends[:-1])]
+
+
+def shortest(lengths):
+    return max((max(lengths) - 1).bit_length(), 1)
+
+
 def rewrite_header(rbsp, h, data, ends):
     """The header with the entry points of the new data, where they changed (emulation prevention moves them)."""
-    lengths, start = [], 0
-    for end in ends[:-1]:
-        lengths.append(len(escape(data[start:end])))
-        start = end
-    if not h.entries or lengths == h.entries:
+    true, new = lengths_of(rbsp[h.bytes:], ends), lengths_of(data, ends)
+    if h.entries and h.entries != true and h.entries == new:
+        raise FormatError("its entry points were not encrypted")
+    # Those that are not true stay.
+    if not h.entries or h.entries != true or new == true:
         return rbsp[:h.bytes]
+    # offset_len_minus1 stays, or is the shortest where it was.
+    n = shortest(new)
+    if h.entry_bits != shortest(true):
+        n = max(n, h.entry_bits)
     w = BitSink()
     w.copy(rbsp, 0, h.entry_at)
-    w.ue(len(lengths))
-    # offset_len_minus1 stays, or is the shortest where it was.
-    n = max((max(lengths) - 1).bit_length(), 1)
-    if h.entry_bits != max((max(h.entries) - 1).bit_length(), 1):
-        n = max(n, h.entry_bits)
+    w.ue(len(new))
     w.ue(n - 1)
-    for length in lengths:
+    for length in new:
         w.u(length - 1, n)
     w.copy(rbsp, h.after_entries, h.end)
     w.u(1, 1)

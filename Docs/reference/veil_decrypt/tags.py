@@ -5,13 +5,12 @@ import hmac
 import itertools
 import struct
 
-from bits import FormatError
+from bits import FormatError, begins, header, unescape
 from keystreams import hkdf
 from message import UUID, Message, Unlocked
-from parameter_sets import references
-
-EMPTY = hashlib.sha256(b"").digest()
-
+from parameter_sets import ParameterSets, references
+from sealed import is_sealed
+from slice_header import Positions, is_slice, parse_header
 
 def sha(data):
     return hashlib.sha256(data).digest()
@@ -54,37 +53,98 @@ class AccessUnit:
     def end(self):
         self.began_sealed, self.last = False, 64
 
+    def clear(self, began_sealed):
+        self.layers, self.headers, self.began_sealed = {}, {}, began_sealed
+
     def seal(self, unit, layer, is_within, references, message):
         """Takes a sealed unit; returns the lower digest at its place, and whether an end of sequence came before: as it is,
         and where nobody can know, as it might have been."""
         if not is_within and layer <= self.last:
-            self.layers, self.headers, self.began_sealed = {}, {}, True
+            self.clear(True)
         below = [i for i in references if not (message and message.version == 2 and message.layers >> i & 1
                                                and i in self.headers and message.hides(*self.headers[i]))]
         lower = lower_digest(below, self.layers)
         self.layers.setdefault(layer, []).append(sha(unit))
         self.last = layer
         follows_end, is_first = layer in self.ended, layer not in self.placed
+        self.place(layer)
+        return [lower + bytes([end]) for end in ((follows_end, not follows_end) if is_first else (follows_end,))]
+
+    def place(self, layer):
         self.ended.discard(layer)
         self.placed.add(layer)
-        return [lower + bytes([end]) for end in ((follows_end, not follows_end) if is_first else (follows_end,))]
 
     def goes_on(self, layer, first):
         """Whether a picture belongs to an access unit that a sealed unit began."""
         return self.began_sealed and (layer > self.last or layer == self.last and not first)
 
-    def begin(self, layer, opens, header):
-        """A picture begins with its first slice."""
-        if opens and not self.goes_on(layer, True):
-            self.layers, self.headers, self.began_sealed = {}, {}, False
+
+class Seen:
+    """Follows a stream as it is, for tags: sealed units belong to no picture."""
+
+    def __init__(self):
+        self.sets, self.positions, self.access_unit = ParameterSets(keeps=True), Positions(), AccessUnit()
+        # Layers whose next picture follows an end of sequence; hashes of sealed units under the key of a layer since
+        # its last tag; the picture whose slices come.
+        self.ended, self.sealed, self.open = set(), {}, None
+
+    def ends(self, unit):
+        """Whether the picture whose slices come is over before this unit."""
+        nal_type, layer, _ = header(unit)
+        if self.open and layer == self.open.layer:
+            return not (nal_type == 40 or is_sealed(unit) or is_slice(nal_type) and not begins(unit))
+        return bool(self.open)
+
+    def end_of_sequence(self, layer):
+        self.positions.end_of_sequence(layer)
+        self.ended.update(range(layer, 63))
+        self.access_unit.ended.update(range(layer, 63))
+
+    def seal(self, unit, key_layer, messages):
+        layer = header(unit)[1]
+        is_within = self.open is not None and self.open.layer == layer
+        place = len(self.open.slices) if is_within else 0
+        around = unit + struct.pack(">I", place) + self.sets.around_sealed(layer)
+        references = all_references(self.sets.any_vps(), layer, messages.get(layer))
+        places = self.access_unit.seal(unit, layer, is_within, references, messages.get(key_layer))
+        self.sealed.setdefault(key_layer, []).append([sha(around + place) for place in places])
+
+    def slice(self, unit, tagging, known, messages):
+        """A slice segment; FormatError where it begins a picture and cannot be read. tagging: whose key is for tags."""
+        layer = header(unit)[1]
+        # Where the first slice segment was sealed, another one begins what there is of the picture.
+        if begins(unit) or self.open is None or self.open.layer != layer:
+            self.begin(unit, tagging, known, messages)
+        self.open.slices.append(sha(unit))
+        self.access_unit.layers[layer].append(sha(unit))
+        self.access_unit.headers.setdefault(layer, (header(unit)[0], header(unit)[2]))
+
+    def begin(self, unit, tagging, known, messages):
+        nal_type, layer, tid = header(unit)
+        access_unit, self.open = self.access_unit, None
+        goes_on = access_unit.goes_on(layer, begins(unit))
+        before = access_unit.layers.pop(layer, [])
+        access_unit.headers.pop(layer, None)
+        access_unit.place(layer)
+        h = parse_header(unescape(unit[2:]), nal_type, layer, tid, self.sets, None)
+        opens, period, delta = self.positions.next(h, nal_type, layer, tid, known)
+        if opens and not goes_on:
+            access_unit.clear(False)
+        if not goes_on or layer != access_unit.last:
+            before = []
+        access_unit.last = layer
+        vps, sets = self.sets.vps_of(h.pps), self.sets.in_use(h.pps, layer)
+        lower = lower_digest(all_references(vps, layer, messages.get(layer)), access_unit.layers)
+        access_unit.layers[layer] = sets[1:] + before
+        self.open = TaggedPicture(layer, tagging, period, delta, sets, lower, layer in self.ended)
+        self.open.nal_type, self.open.vps_layers = nal_type, vps.layers if vps else [0]
         self.ended.discard(layer)
-        self.placed.add(layer)
-        self.headers[layer], self.last = header, layer
 
 
-def all_references(vps, layer, protected):
-    """The direct reference layers, and theirs where they are not protected, ascending."""
+def all_references(vps, layer, message):
+    """The direct reference layers, and theirs where the layer's message does not name them, ascending."""
     found, waiting = set(), references(vps, layer)
+    protected = message.layers if message and message.version == 2 else -1
     while waiting:
         i = waiting.pop()
         if i not in found:
@@ -104,64 +164,108 @@ class Tags:
     """Checks the tags of a stream; says what is missing."""
 
     def __init__(self):
-        # By run and layer; and by layer over all runs.
-        self.next, self.reached, self.ended, self.losses = {}, {}, {}, []
-        self.started, self.nonce = set(), None
+        # By run and layer; and by layer over all runs of an encryption.
+        self.next, self.reached, self.ended, self.counters, self.losses = {}, {}, {}, {}, []
+        # Layers and runs of which a picture came before; the run at hand; the last message that tells of tags; layers
+        # of the VPS.
+        self.started, self.nonce, self.message, self.vps_layers = set(), None, None, [0]
+        # Behind a joint: layers of which something came.
+        self.joined = set(range(64))
 
-    def follow(self, nonce):
-        """A message of a run came: the next one of the same encryption, or the stream is joined with another. Returns
-        whether it is."""
+    def begin(self, layer, nonce):
+        if (layer, nonce) not in self.next:
+            self.next[layer, nonce] = self.reached.get(layer, 0)
+            if self.next[layer, nonce]:
+                self.started.add((layer, nonce))
+
+    def follow(self, m, was_tagged):
+        """A message came; was_tagged: the last one of its layer told of tags. Returns whether the stream is joined with
+        another here: the run is not a next one of the same encryption."""
         joined = False
-        if self.nonce not in (None, nonce):
+        if not m.tagged and (was_tagged or self.message and m.nonce != self.nonce):
+            raise FormatError("layer %d: goes on without tags, which it had before" % m.layer)
+        if self.nonce not in (None, m.nonce) and m.tagged:
+            self.lose_layers()
             following = self.nonce
             for missing in range(64):
                 following = hashlib.sha256(b"Veil run 2" + following).digest()[:16]
-                if following == nonce:
+                if following == m.nonce:
+                    if missing:
+                        self.losses.append("%d runs are missing" % missing)
                     break
             else:
                 self.lose_runs()
-                self.reached = {}
+                self.reached, self.joined = {}, set()
                 self.losses.append("streams were joined")
                 joined = True
-        self.nonce = nonce
+        self.nonce = m.nonce
+        if m.tagged:
+            self.message = m
+            self.begin(m.layer, m.nonce)
         return joined
 
     def lose_runs(self):
         if any(run[1] == self.nonce and kind == 3 for run, kind in self.ended.items()):
             self.losses.append("what followed the last run was cut off")
 
+    def lose_layers(self):
+        """Each layer of a run has a message or a tag, an end at least. Of the clear ones below the base layer is always
+        there, others where the VPS names them."""
+        m = self.message
+        for layer in range(63) if m else ():
+            is_below = m.tags(layer) and layer != m.layer and layer in [0] + self.vps_layers
+            if (m.layers >> layer & 1 or is_below) and (layer, m.nonce) not in self.next:
+                self.losses.append("layer %d: what follows picture %d is missing" % (layer, self.reached.get(layer, 0)))
+
+    def join(self, layer, anew):
+        """A picture or sealed unit came. After a joint decoders go on with the stream before, unless it begins anew."""
+        if layer not in self.joined and not anew:
+            raise FormatError("layer %d: begins behind another stream without an end of sequence" % layer)
+        self.joined.add(layer)
+
+    def count(self, layer, nonce, counter):
+        """A sealed unit under the key of a layer: they come in order."""
+        if (layer, nonce) in self.next:
+            if counter <= self.counters.get((layer, nonce), -1):
+                raise FormatError("layer %d: a sealed unit was repeated or moved" % layer)
+            self.counters[layer, nonce] = counter
+
     def take(self, payload, unlocked, picture, sealed):
         """payload: of the suffix SEI message; sealed: hashes of the units sealed since the layer's last tag, which are
         taken out. Returns whether it was the picture's."""
         version, kind, at = payload[16], payload[18] & 127, 23
-        lower_layer = payload[23] if payload[18] & 128 else None
+        lower_layer = payload[23] if payload[18] & 128 and len(payload) > 23 else None
         layer = payload[17] if lower_layer is None else lower_layer
         at += lower_layer is not None
         run = (layer, unlocked.message.nonce)
-        if version != 2 or not 1 <= kind <= 3:
+        if version != 2 or not 1 <= kind <= 3 or len(payload) != at + (36 if kind == 1 else 16):
             raise FormatError("layer %d: a tag of another version" % layer)
         if not unlocked.message.tags(layer):
             raise FormatError("layer %d: a tag under another layer's key" % layer)
+        index, = struct.unpack(">I", payload[19:23])
+        self.begin(*run)
+        expected = self.next[run]
+        # What stands behind a picture that is lost tells nothing.
+        if kind == 1 and (picture is None or picture.layer != layer):
+            return False
         choices = [()]
         if lower_layer is None:
             choices = list(itertools.product(*sealed.pop(layer, [])))
-        index, = struct.unpack(">I", payload[19:23])
-        expected = self.next.get(run, self.reached.get(layer, 0))
         if kind != 1:
             made = [end_tag(unlocked, kind, index, lower_layer, s) for s in choices]
             if payload[at:at + 16] not in made or index < expected or run in self.ended:
                 raise FormatError("layer %d: the end was made up" % layer)
             self.ended[run] = kind
         else:
-            if picture is None or picture.layer != layer:
-                return False
             count, lower = struct.unpack(">I", payload[at:at + 4])[0], payload[at + 4:at + 20]
             follows_end = count >> 31
             made = [picture.tag(index, count, lower, s) for s in choices]
             if count & 0x3FFFFFFF != len(picture.slices) or payload[at + 20:at + 36] not in made:
                 raise FormatError("layer %d: a picture was changed" % layer)
             if lower != picture.lower:
-                raise FormatError("layer %d: the layer below was exchanged, or is missing" % layer)
+                if picture.lower != bytes(16):
+                    raise FormatError("layer %d: the layer below was exchanged" % layer)
+                self.losses.append("layer %d: a picture is there without the one below" % layer)
             if index < expected or run in self.ended:
                 raise FormatError("layer %d: a picture was repeated or moved" % layer)
             if run in self.started and follows_end != picture.follows_end:
@@ -169,14 +273,20 @@ class Tags:
                     raise FormatError("layer %d: an end of sequence was taken out" % layer)
                 self.losses.append("layer %d: an end of sequence was put in" % layer)
             self.started.add(run)
+        if index > expected and unlocked.message.chain and lower_layer is None:
+            raise FormatError("layer %d: pictures are missing, and its keystream never restarts" % layer)
         if index > expected:
             self.losses.append("layer %d: %d pictures are missing" % (layer, index - expected))
         self.next[run] = self.reached[layer] = index + (kind == 1)
         return kind == 1
 
-    def finish(self):
+    def finish(self, sealed):
+        for layer, nonce in self.ended:
+            if nonce == self.nonce and sealed.get(layer):
+                raise FormatError("layer %d: a sealed unit came after its end" % layer)
         self.losses += ["layer %d: the end is missing" % run[0] for run in self.next if run not in self.ended]
         self.lose_runs()
+        self.lose_layers()
         return self.losses
 
 
