@@ -41,6 +41,8 @@ __attribute__((constructor)) static void fill_tables(void) {
         veil_fill_sao_8(k8);
         veil_fill_resample_8(k8);
         veil_fill_block_8(k8);
+        veil_fill_cost_8(k8);
+        veil_fill_sao_statistics_8(k8);
     }
 #ifdef VEIL_X86
     veil_fill_mc_avx2(&tables[VEIL_SIMD_AVX2]);
@@ -62,6 +64,8 @@ __attribute__((constructor)) static void fill_tables(void) {
     veil_fill_sao_avx2_8(&tables8[VEIL_SIMD_AVX2]);
     veil_fill_resample_avx2_8(&tables8[VEIL_SIMD_AVX2]);
     veil_fill_block_avx2_8(&tables8[VEIL_SIMD_AVX2]);
+    veil_fill_cost_avx2_8(&tables8[VEIL_SIMD_AVX2]);
+    veil_fill_sao_statistics_avx2_8(&tables8[VEIL_SIMD_AVX2]);
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) best = VEIL_SIMD_AVX2;
 #endif
@@ -73,6 +77,7 @@ __attribute__((constructor)) static void fill_tables(void) {
     veil_fill_sao_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_resample_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_cost_neon(&tables[VEIL_SIMD_NEON]);
+    veil_fill_cost_neon_8(&tables8[VEIL_SIMD_NEON]);
     veil_fill_quant_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_scale_neon(&tables[VEIL_SIMD_NEON]);
     best = VEIL_SIMD_NEON;

@@ -55,9 +55,9 @@ void veil_fill_quant(veil_kernels *k);
 VEIL_FILLS(intra)
 VEIL_FILLS(deblock)
 VEIL_FILLS(sao)
-void veil_fill_sao_statistics(veil_kernels *k);
+VEIL_FILLS(sao_statistics)
 VEIL_FILLS(resample)
-void veil_fill_cost(veil_kernels *k);
+VEIL_FILLS(cost)
 VEIL_FILLS(block)
 void veil_fill_scale(veil_kernels *k);
 
@@ -69,13 +69,13 @@ void veil_fill_forward_transform_avx2(veil_kernels *k);
 void veil_fill_quant_avx2(veil_kernels *k);
 VEIL_FILLS(deblock_avx2)
 VEIL_FILLS(sao_avx2)
-void veil_fill_sao_statistics_avx2(veil_kernels *k);
+VEIL_FILLS(sao_statistics_avx2)
 // What vectors leave at the end of rows.
-void veil_sao_edge_statistics_plain(int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride,
-    const uint16_t *rec, ptrdiff_t recStride, int w, int h, int eoClass);
+void SIZED(veil_sao_edge_statistics_plain)(int32_t *sum, int32_t *count, const sample *source, ptrdiff_t sourceStride,
+    const sample *rec, ptrdiff_t recStride, int w, int h, int eoClass);
 VEIL_FILLS(resample_avx2)
-void veil_fill_cost_avx2(veil_kernels *k);
-void veil_fill_satd_avx2(veil_kernels *k);
+VEIL_FILLS(cost_avx2)
+VEIL_FILLS(satd_avx2)
 VEIL_FILLS(block_avx2)
 void veil_fill_scale_avx2(veil_kernels *k);
 
@@ -86,7 +86,7 @@ void veil_fill_forward_transform_neon(veil_kernels *k);
 void veil_fill_deblock_neon(veil_kernels *k);
 void veil_fill_sao_neon(veil_kernels *k);
 void veil_fill_resample_neon(veil_kernels *k);
-void veil_fill_cost_neon(veil_kernels *k);
+VEIL_FILLS(cost_neon)
 void veil_fill_quant_neon(veil_kernels *k);
 void veil_fill_scale_neon(veil_kernels *k);
 

@@ -111,11 +111,3 @@ extension FrameBuffer {
         veil_any_fill(isNarrow, plane.address(x, y), plane.stride, 1 << (Int32(bitDepth(cIdx)) - 1), width, height)
     }
 }
-
-extension SequenceParameterSet {
-    var format: PictureFormat {
-        PictureFormat(
-            width: picWidthInLumaSamples, height: picHeightInLumaSamples, bitDepthLuma: bitDepthY,
-            bitDepthChroma: bitDepthC, chromaFormat: ChromaFormat(rawValue: UInt8(chromaFormatIdc)) ?? .yuv420)
-    }
-}

@@ -26,6 +26,13 @@ package protocol WaitingPicture: Sendable {
 
 extension PackedPicture: WaitingPicture {}
 
+extension FrameBuffer: WaitingPicture {
+    package func unpacked() -> FrameBuffer { self }
+
+    /// The picture as it may best wait: packed where its samples need less than they have.
+    package var waiting: any WaitingPicture { isNarrow || !format.fitsBytes ? self : PackedPicture(self) }
+}
+
 /// Codes a clip as base layer and enhancement layers, access unit by access unit.
 ///
 /// Several are in flight at once: libx265 works ahead with its own threads, and the pictures of the enhancement
@@ -78,7 +85,7 @@ package final class ScalableEncoder {
     /// order, if it is ready.
     package func push(_ sources: [FrameBuffer]) throws -> CodedAccessUnit? {
         precondition(!sources.isEmpty, "one source a layer")
-        return try push(base: sources[0], enhancements: sources.dropFirst().map(PackedPicture.init))
+        return try push(base: sources[0], enhancements: sources.dropFirst().map(\.waiting))
     }
 
     /// The same where the sources of the enhancement layers are kept somehow else until they are needed.

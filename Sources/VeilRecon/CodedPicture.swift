@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Synchronization
+import VeilBitstream
 import VeilCore
 import VeilEntropy
 
@@ -110,4 +111,13 @@ package final class CodedPicture: @unchecked Sendable {
 
     /// Waits until the whole picture is final.
     package func waitUntilFinished() { block(until: Int.max) }
+}
+
+extension SequenceParameterSet {
+    /// Of the pictures that refer to it.
+    package var format: PictureFormat {
+        PictureFormat(
+            width: picWidthInLumaSamples, height: picHeightInLumaSamples, bitDepthLuma: bitDepthY,
+            bitDepthChroma: bitDepthC, chromaFormat: ChromaFormat(rawValue: UInt8(chromaFormatIdc)) ?? .yuv420)
+    }
 }

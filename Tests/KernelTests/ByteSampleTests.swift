@@ -301,6 +301,82 @@ import Testing
         }
     }
 
+    @Test func costsAndDifferences() {
+        var random = Random(19)
+        let k = plain.pointee
+        for content in Content.allCases {
+            let a = samples(100 * 72, depth: 8, content, &random), b = samples(100 * 72, depth: 8, content, &random)
+            let a8 = Self.bytes(a), b8 = Self.bytes(b)
+            for w in 1...70 as ClosedRange<Int32> {
+                for h: Int32 in [1, 2, 4, 7, 8, 12, 16, 24, 64] {
+                    let differences = Residuals(80 * 72, 77)
+                    // Widths that are no multiple of 4 are allowed of the squares alone.
+                    if w % 4 == 0 { k.residual(differences.base + 3, 80, a.base + 5, 100, b.base + 9, 100, w, h) }
+                    let sse = k.sse(a.base + 5, 100, b.base + 9, 100, w, h)
+                    let isWhole = w % 4 == 0 && h % 4 == 0 && w <= 64
+                    let satd = isWhole ? k.satd(a.base + 5, 100, b.base + 9, 100, w, h) : 0
+                    for (name, table) in Self.tables {
+                        let t = table.pointee
+                        let differences8 = Residuals(80 * 72, 77)
+                        if w % 4 == 0 {
+                            t.residual(differences8.base + 3, 80, a8.base + 5, 100, b8.base + 9, 100, w, h)
+                        }
+                        #expect(differences.difference(differences8) == nil, "\(name), \(w)x\(h)")
+                        #expect(t.sse(a8.base + 5, 100, b8.base + 9, 100, w, h) == sse, "\(name), \(w)x\(h)")
+                        if !isWhole { continue }
+                        #expect(t.satd(a8.base + 5, 100, b8.base + 9, 100, w, h) == satd, "\(name), \(w)x\(h)")
+                    }
+                }
+            }
+            for (w, h) in [(16, 16), (8, 8), (3, 5)] as [(Int32, Int32)] {
+                var sums: (UInt32, UInt32) = (0, 0), squares = sums
+                veil_sums(a.base + 5, 100, w, h, &sums.0, &squares.0)
+                veil_any_sums(true, a8.base + 5, 100, w, h, &sums.1, &squares.1)
+                #expect(sums.0 == sums.1 && squares.0 == squares.1)
+            }
+        }
+    }
+
+    @Test func offsetStatistics() {
+        var random = Random(20)
+        let k = plain.pointee
+        let at = 2 * 100 + 16
+        for content in Content.allCases {
+            let source = samples(100 * 72, depth: 8, content, &random),
+                rec = samples(100 * 72, depth: 8, content, &random)
+            let source8 = Self.bytes(source), rec8 = Self.bytes(rec)
+            for (w, h) in [(64, 64), (63, 63), (32, 30), (31, 8), (17, 3), (16, 1), (7, 5), (1, 1)] as [(Int32, Int32)]
+            {
+                for kind: Int32 in 0...4 {
+                    func make(_ body: (UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>) -> Void) -> [Int32] {
+                        // What is there already stays: statistics add up.
+                        let sum = Buffer<Int32>(32, 3), count = Buffer<Int32>(32, 5)
+                        body(sum.base, count.base)
+                        return (0..<32).map { sum.base[$0] } + (0..<32).map { count.base[$0] }
+                    }
+                    let wide = make {
+                        if kind == 4 {
+                            k.sao_band_statistics($0, $1, source.base + at, 100, rec.base + at, 100, w, h, 8)
+                        } else {
+                            k.sao_edge_statistics($0, $1, source.base + at, 100, rec.base + at, 100, w, h, kind)
+                        }
+                    }
+                    for (name, table) in Self.tables {
+                        let t = table.pointee
+                        let narrow = make {
+                            if kind == 4 {
+                                t.sao_band_statistics($0, $1, source8.base + at, 100, rec8.base + at, 100, w, h, 8)
+                            } else {
+                                t.sao_edge_statistics($0, $1, source8.base + at, 100, rec8.base + at, 100, w, h, kind)
+                            }
+                        }
+                        #expect(wide == narrow, "\(name), kind \(kind), \(w)x\(h)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test func blocksAndMargins() {
         var random = Random(18)
         let k = plain.pointee

@@ -23,8 +23,16 @@ struct KernelTimes {
     static func report(_ name: String, _ body: (veil_kernels) -> Void) {
         guard let simd else { return }
         let (a, b) = (plain.pointee, simd.pointee)
-        let slow = time { body(a) }
-        let fast = time { body(b) }
+        report(name, time { body(a) }, time { body(b) })
+    }
+
+    /// The same of samples of one byte.
+    static func reportBytes(_ name: String, _ body: (veil_kernels_8) -> Void) {
+        let (a, b) = (ByteSampleTests.tables[0].table.pointee, ByteSampleTests.tables[1].table.pointee)
+        report(name + " bytes", time { body(a) }, time { body(b) })
+    }
+
+    private static func report(_ name: String, _ slow: Double, _ fast: Double) {
         print(String(format: "%-36@ %10.1f %10.1f %7.2fx", name as NSString, slow, fast, slow / fast))
     }
 
@@ -219,10 +227,13 @@ struct KernelTimes {
         for n: Int32 in [4, 8, 16, 32, 64] {
             Self.report("sad \(n)") { _ = $0.sad(a.base, 96, b.base + 3, 96, n, n) }
             Self.report("sad_x4 \(n)") { $0.sad_x4(four.base, a.base, 96, refs, 96, n, n) }
-            Self.report("sad8 \(n)") { _ = $0.sad8(a8.base, 96, b8.base + 3, 96, n, n) }
-            Self.report("sad8_x4 \(n)") { $0.sad8_x4(four.base, a8.base, 96, refs8, 96, n, n) }
             Self.report("satd \(n)") { _ = $0.satd(a.base, 96, b.base + 3, 96, n, n) }
             Self.report("sse \(n)") { _ = $0.sse(a.base, 96, b.base + 3, 96, n, n) }
+            Self.reportBytes("sad \(n)") { _ = $0.sad(a8.base, 96, b8.base + 3, 96, n, n) }
+            Self.reportBytes("sad_x4 \(n)") { $0.sad_x4(four.base, a8.base, 96, refs8, 96, n, n) }
+            Self.reportBytes("satd \(n)") { _ = $0.satd(a8.base, 96, b8.base + 3, 96, n, n) }
+            Self.reportBytes("sse \(n)") { _ = $0.sse(a8.base, 96, b8.base + 3, 96, n, n) }
+            Self.reportBytes("residual \(n)") { $0.residual(r.base, 64, a8.base, 96, b8.base, 96, n, n) }
             Self.report("residual \(n)") { $0.residual(r.base, 64, a.base, 96, b.base, 96, n, n) }
             Self.report("average \(n)") { $0.average(dst.base, 64, a.base, 96, b.base, 96, n, n) }
             Self.report("copy \(n)") { $0.copy(dst.base, 64, a.base, 96, n, n) }

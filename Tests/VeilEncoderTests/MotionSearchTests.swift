@@ -125,4 +125,40 @@ import VeilEntropy
             }
         }
     }
+
+    /// Samples of one byte are searched as those of two, also for what the other prediction of a pair leaves, which
+    /// does not fit a byte.
+    @Test func samplesOfOneByte() {
+        var random = SplitMix(state: 6)
+        let narrow = reference.narrowed().plane(0)
+        var effort = SearchEffort()
+        effort.square = true
+        for trial in 0..<60 {
+            effort.pattern = trial & 1 == 0 ? .diamond : .hexagon
+            let noise = trial % 3 == 0 ? 128 : 6
+            let (x, y) = (trial % 7 * 16, trial % 5 * 16)
+            let block = (0..<256).map {
+                UInt8(
+                    clamping: sample(4 * (x + 3 + $0 % 16) + 1, 4 * (y + 2 + $0 / 16) + 2)
+                        + Int.random(in: -noise...noise, using: &random))
+            }
+            let double = block.map { UInt16(max(2 * Int($0) - Int.random(in: 0...255, using: &random), 0)) }
+            let mv = MotionVector(x: Int16.random(in: -30...30, using: &random), y: 5)
+            func find(_ source: UnsafeRawPointer, _ plane: Plane, isDifference: Bool) -> MotionSearch.Result {
+                let target = MotionSearch.Target(
+                    source: source, sourceStride: 16, plane: plane, x: x, y: y, width: 16, height: 16,
+                    predictors: (MotionVector(), mv), bitDepth: 8, maxY: 60, isDifference: isDifference)
+                if isDifference { return search().refine(target, from: mv) }
+                return withUnsafePointer(to: mv) {
+                    search().search(target, starts: $0, startCount: 1, bound: .infinity, effort: effort)
+                }
+            }
+            let wide = find(block.map(UInt16.init), reference.plane(0), isDifference: false)
+            let same = find(block, narrow, isDifference: false)
+            #expect(wide.mv == same.mv && wide.cost == same.cost && wide.mvpFlag == same.mvpFlag)
+            let pair = find(double, reference.plane(0), isDifference: true)
+            let samePair = find(double, narrow, isDifference: true)
+            #expect(pair.mv == samePair.mv && pair.cost == samePair.cost && pair.mvpFlag == samePair.mvpFlag)
+        }
+    }
 }

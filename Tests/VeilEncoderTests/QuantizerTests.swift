@@ -42,6 +42,7 @@ import VeilRecon
         var random = SplitMix(state: UInt64(bitDepth))
         let slice = slice(bitDepth: bitDepth)
         let memory = DecisionMemory()
+        let narrowMemory = DecisionMemory(isNarrow: true)
         let decoder = ResidualDecoder()
         let maximum = (1 << bitDepth) - 1
         var kinds = 0
@@ -76,6 +77,20 @@ import VeilRecon
                     ResidualParameters(slice: slice, qpY: qpY, isIntra: isIntra))
             }
             #expect(made == decoded, "trial \(trial): size \(n), component \(cIdx), QP \(qpY), \(transform)")
+            if bitDepth > 8 { continue }
+            // The same from samples of one byte.
+            let narrow = Quantization(qp: qpY, slice: slice, lambda: 20, memory: narrowMemory)
+            let bytes = isIntra ? narrow.intra : narrow.inter
+            var made8 = prediction.map { UInt8($0) }
+            var levels8 = [Int16](repeating: 0, count: 1024)
+            _ = bytes.quantize(
+                source: source.map { UInt8($0) }, sourceStride: stride, prediction: made8, predictionStride: stride,
+                log2: log2, cIdx: cIdx, transform: transform, levels: &levels8)
+            made8.withUnsafeMutableBufferPointer {
+                bytes.reconstruct(
+                    levels: levels8, to: $0.baseAddress!, stride: stride, log2: log2, cIdx: cIdx, transform: transform)
+            }
+            #expect(levels8 == levels && made8.map { UInt16($0) } == made, "trial \(trial) in bytes")
         }
         // Every kind and size came about.
         #expect(kinds == 0b111111)

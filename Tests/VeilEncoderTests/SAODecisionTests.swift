@@ -104,6 +104,12 @@ import VeilRecon
             }
             let chosen = SAODecision(source: source, picture: picture, lambda: lambda).decide(ctbAddrRs: 0)
             types.insert(chosen.components.0.saoTypeIdx)
+            // Samples of one byte lead to the same.
+            let narrow = PictureReconstruction(
+                picture: CodedPicture(frame: frame.narrowed(), motion: picture.picture.motion), grid: picture.grid)
+            narrow.maps.ctbs[0] = picture.maps.ctbs[0]
+            let same = SAODecision(source: source.narrowed(), picture: narrow, lambda: lambda).decide(ctbAddrRs: 0)
+            #expect(same.components == chosen.components)
             func cost(_ c: SAOParameters.Component) -> Double {
                 let head = c.saoTypeIdx == 0 ? 1 : c.saoTypeIdx == 1 ? 2 + 5 : 4
                 return Double(error(source.plane(0), frame.plane(0), c)) + lambda * Double(head + bits(c))

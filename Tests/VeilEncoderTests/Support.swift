@@ -21,6 +21,23 @@ extension FrameBuffer {
     }
 }
 
+extension FrameBuffer {
+    /// The same 8-bit picture, margins included, in samples of one byte.
+    func narrowed() -> FrameBuffer {
+        let narrow = FrameBuffer(
+            width: width, height: height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma, isNarrow: true)
+        for cIdx in 0..<3 {
+            let (from, to) = (plane(cIdx), narrow.plane(cIdx))
+            for y in -from.margin..<from.height + from.margin {
+                for x in -from.margin..<from.width + from.margin {
+                    to.samples(x, y, as: UInt8.self).pointee = UInt8(truncatingIfNeeded: from[x, y])
+                }
+            }
+        }
+        return narrow
+    }
+}
+
 /// Rates with the contexts that a P slice begins with.
 func initialRates() -> RateEstimator {
     let parameters = SliceParameters(grid: CTBGrid(width: 64, height: 64, log2CtbSize: 6))

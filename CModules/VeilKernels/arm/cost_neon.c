@@ -123,8 +123,9 @@ static uint32_t satd(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, pt
 
 void veil_fill_cost_neon(veil_kernels *k) {
     k->sad = sad, k->sad_x4 = sad_x4;
-    k->sad8 = sad8, k->sad8_x4 = sad8_x4;
     k->satd = satd;
     k->sse = sse;
 }
+
+void veil_fill_cost_neon_8(veil_kernels_8 *k) { k->sad = sad8, k->sad_x4 = sad8_x4; }
 #endif

@@ -21,7 +21,6 @@ static void fill(sample *dst, ptrdiff_t dstStride, int value, int w, int h) {
     }
 }
 
-#if VEIL_SAMPLE_BITS == 16
 static void residual(int16_t *dst, ptrdiff_t dstStride, const sample *a, ptrdiff_t aStride, const sample *b,
     ptrdiff_t bStride, int w, int h) {
     for (int y = 0; y < h; y++, dst += dstStride, a += aStride, b += bStride) {
@@ -29,6 +28,7 @@ static void residual(int16_t *dst, ptrdiff_t dstStride, const sample *a, ptrdiff
     }
 }
 
+#if VEIL_SAMPLE_BITS == 16
 static void narrow(
     uint8_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int shift) {
     for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) {
@@ -72,8 +72,8 @@ void SIZED(veil_fill_block)(sample_kernels *k) {
     k->average = average;
     k->copy = copy;
     k->fill = fill;
-#if VEIL_SAMPLE_BITS == 16
     k->residual = residual;
+#if VEIL_SAMPLE_BITS == 16
     k->narrow = narrow;
     k->widen = widen;
 #endif

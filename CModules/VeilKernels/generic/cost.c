@@ -2,7 +2,7 @@
 // Block costs, plain path.
 #include "../kernels_internal.h"
 
-static uint32_t sad(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
+static uint32_t sad(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     uint32_t sum = 0;
     for (int y = 0; y < h; y++, a += aStride, b += bStride) {
         for (int x = 0; x < w; x++) sum += (uint32_t)veil_abs(a[x] - b[x]);
@@ -11,21 +11,8 @@ static uint32_t sad(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptr
 }
 
 static void sad_x4(
-    uint32_t *out, const uint16_t *a, ptrdiff_t aStride, const uint16_t *const *b, ptrdiff_t bStride, int w, int h) {
+    uint32_t *out, const sample *a, ptrdiff_t aStride, const sample *const *b, ptrdiff_t bStride, int w, int h) {
     for (int i = 0; i < 4; i++) out[i] = sad(a, aStride, b[i], bStride, w, h);
-}
-
-static uint32_t sad8(const uint8_t *a, ptrdiff_t aStride, const uint8_t *b, ptrdiff_t bStride, int w, int h) {
-    uint32_t sum = 0;
-    for (int y = 0; y < h; y++, a += aStride, b += bStride) {
-        for (int x = 0; x < w; x++) sum += (uint32_t)veil_abs(a[x] - b[x]);
-    }
-    return sum;
-}
-
-static void sad8_x4(
-    uint32_t *out, const uint8_t *a, ptrdiff_t aStride, const uint8_t *const *b, ptrdiff_t bStride, int w, int h) {
-    for (int i = 0; i < 4; i++) out[i] = sad8(a, aStride, b[i], bStride, w, h);
 }
 
 // Hadamard transform of n (4 or 8) values with a step, in place.
@@ -40,7 +27,7 @@ VEIL_INLINE void hadamard(int *v, int step, int n) {
     }
 }
 
-VEIL_INLINE uint32_t satd_block(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int n) {
+VEIL_INLINE uint32_t satd_block(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int n) {
     int d[64];
     for (int y = 0; y < n; y++) {
         for (int x = 0; x < n; x++) d[y * n + x] = a[y * aStride + x] - b[y * bStride + x];
@@ -54,7 +41,7 @@ VEIL_INLINE uint32_t satd_block(const uint16_t *a, ptrdiff_t aStride, const uint
     return n == 4 ? (sum + 1) >> 1 : (sum + 2) >> 2;
 }
 
-static uint32_t satd(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
+static uint32_t satd(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     uint32_t sum = 0;
     if ((w | h) & 7) {
         for (int y = 0; y < h; y += 4) {
@@ -70,7 +57,7 @@ static uint32_t satd(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, pt
     return sum;
 }
 
-void veil_sums(const uint16_t *a, ptrdiff_t stride, int w, int h, uint32_t *sum, uint32_t *squares) {
+void SIZED(veil_sums)(const sample *a, ptrdiff_t stride, int w, int h, uint32_t *sum, uint32_t *squares) {
     uint32_t s = 0, q = 0;
     for (int y = 0; y < h; y++, a += stride) {
         for (int x = 0; x < w; x++) {
@@ -82,7 +69,7 @@ void veil_sums(const uint16_t *a, ptrdiff_t stride, int w, int h, uint32_t *sum,
     *squares = q;
 }
 
-static uint64_t sse(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
+static uint64_t sse(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     uint64_t sum = 0;
     for (int y = 0; y < h; y++, a += aStride, b += bStride) {
         for (int x = 0; x < w; x++) {
@@ -93,11 +80,9 @@ static uint64_t sse(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptr
     return sum;
 }
 
-void veil_fill_cost(veil_kernels *k) {
+void SIZED(veil_fill_cost)(sample_kernels *k) {
     k->sad = sad;
     k->sad_x4 = sad_x4;
     k->satd = satd;
     k->sse = sse;
-    k->sad8 = sad8;
-    k->sad8_x4 = sad8_x4;
 }

@@ -4,8 +4,8 @@
 
 VEIL_INLINE int sign_of(int v) { return (v > 0) - (v < 0); }
 
-void veil_sao_edge_statistics_plain(int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride,
-    const uint16_t *rec, ptrdiff_t recStride, int w, int h, int eoClass) {
+void SIZED(veil_sao_edge_statistics_plain)(int32_t *sum, int32_t *count, const sample *source, ptrdiff_t sourceStride,
+    const sample *rec, ptrdiff_t recStride, int w, int h, int eoClass) {
     ptrdiff_t step = eoClass == 0 ? 1 : eoClass == 1 ? recStride : eoClass == 2 ? recStride + 1 : recStride - 1;
     // By 2 + both signs: edgeIdx 1, 2, none, 3, 4.
     int32_t sums[5] = {0}, counts[5] = {0};
@@ -22,8 +22,8 @@ void veil_sao_edge_statistics_plain(int32_t *sum, int32_t *count, const uint16_t
     }
 }
 
-static void sao_band_statistics(int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride,
-    const uint16_t *rec, ptrdiff_t recStride, int w, int h, int bitDepth) {
+static void sao_band_statistics(int32_t *sum, int32_t *count, const sample *source, ptrdiff_t sourceStride,
+    const sample *rec, ptrdiff_t recStride, int w, int h, int bitDepth) {
     int shift = bitDepth - 5;
     // Sum and count in one word, and four tables: neighbours mostly share a band, and would wait for each other.
     int64_t both[4][32] = {{0}};
@@ -42,7 +42,7 @@ static void sao_band_statistics(int32_t *sum, int32_t *count, const uint16_t *so
     }
 }
 
-void veil_fill_sao_statistics(veil_kernels *k) {
-    k->sao_edge_statistics = veil_sao_edge_statistics_plain;
+void SIZED(veil_fill_sao_statistics)(sample_kernels *k) {
+    k->sao_edge_statistics = SIZED(veil_sao_edge_statistics_plain);
     k->sao_band_statistics = sao_band_statistics;
 }

@@ -29,7 +29,7 @@ typedef void veil_inverse_fn(
 typedef void veil_forward_fn(int16_t *coeffs, const int16_t *residual, ptrdiff_t stride, int bitDepth);
 
 // Kernels that there are for samples of one byte and of two: inter prediction, inverse transforms, intra prediction,
-// in-loop filters, resampling, work on blocks. What each does is said at the wrapper of the same name below.
+// in-loop filters, resampling, work on blocks, costs. What each does is said at the wrapper of the same name below.
 // clang-format off
 #define VEIL_SAMPLE_KERNELS(sample) \
     void (*luma_pred)(int16_t *pred, const sample *src, ptrdiff_t srcStride, int w, int h, int mx, int my, \
@@ -81,7 +81,18 @@ typedef void veil_forward_fn(int16_t *coeffs, const int16_t *residual, ptrdiff_t
     void (*average)(sample *dst, ptrdiff_t dstStride, const sample *a, ptrdiff_t aStride, const sample *b, \
         ptrdiff_t bStride, int w, int h); \
     void (*copy)(sample *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h); \
-    void (*fill)(sample *dst, ptrdiff_t dstStride, int value, int w, int h);
+    void (*fill)(sample *dst, ptrdiff_t dstStride, int value, int w, int h); \
+    void (*residual)(int16_t *dst, ptrdiff_t dstStride, const sample *a, ptrdiff_t aStride, const sample *b, \
+        ptrdiff_t bStride, int w, int h); \
+    uint32_t (*sad)(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h); \
+    void (*sad_x4)(uint32_t *out, const sample *a, ptrdiff_t aStride, const sample *const *b, ptrdiff_t bStride, \
+        int w, int h); \
+    uint32_t (*satd)(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h); \
+    uint64_t (*sse)(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h); \
+    void (*sao_edge_statistics)(int32_t *sum, int32_t *count, const sample *source, ptrdiff_t sourceStride, \
+        const sample *rec, ptrdiff_t recStride, int w, int h, int eoClass); \
+    void (*sao_band_statistics)(int32_t *sum, int32_t *count, const sample *source, ptrdiff_t sourceStride, \
+        const sample *rec, ptrdiff_t recStride, int w, int h, int bitDepth);
 // clang-format on
 
 // One path for samples of one byte, which have 8 bits: `bitDepth` is 8 for each of them. Index [k] of an array is for
@@ -102,23 +113,7 @@ typedef struct veil_kernels {
     void (*forward_skip)(int16_t *coeffs, const int16_t *residual, ptrdiff_t stride, int size, int bitDepth);
     int (*quant)(int16_t *levels, int32_t *remainder, const int16_t *coeffs, int n, int scale, int offset, int shift);
     void (*dequant)(int16_t *coeffs, const int16_t *levels, int n, int scale, int shift);
-    // An encoder's choice of sample adaptive offsets
-    void (*sao_edge_statistics)(int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride,
-        const uint16_t *rec, ptrdiff_t recStride, int w, int h, int eoClass);
-    void (*sao_band_statistics)(int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride,
-        const uint16_t *rec, ptrdiff_t recStride, int w, int h, int bitDepth);
-    // Costs
-    uint32_t (*sad)(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h);
-    void (*sad_x4)(
-        uint32_t *out, const uint16_t *a, ptrdiff_t aStride, const uint16_t *const *b, ptrdiff_t bStride, int w, int h);
-    uint32_t (*satd)(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h);
-    uint64_t (*sse)(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h);
-    uint32_t (*sad8)(const uint8_t *a, ptrdiff_t aStride, const uint8_t *b, ptrdiff_t bStride, int w, int h);
-    void (*sad8_x4)(
-        uint32_t *out, const uint8_t *a, ptrdiff_t aStride, const uint8_t *const *b, ptrdiff_t bStride, int w, int h);
     // Blocks and planes
-    void (*residual)(int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
-        ptrdiff_t bStride, int w, int h);
     void (*narrow)(
         uint8_t *dst, ptrdiff_t dstStride, const uint16_t *src, ptrdiff_t srcStride, int w, int h, int shift);
     void (*widen)(uint16_t *dst, ptrdiff_t dstStride, const uint8_t *src, ptrdiff_t srcStride, int w, int h);

@@ -153,6 +153,57 @@ static inline void veil_any_fill(bool narrow, void *dst, ptrdiff_t dstStride, in
     VEIL_ANY(fill, dst, dstStride, value, w, h);
 }
 
+static inline void veil_any_residual(bool narrow, int16_t *dst, ptrdiff_t dstStride, const void *a, ptrdiff_t aStride,
+    const void *b, ptrdiff_t bStride, int w, int h) {
+    VEIL_ANY(residual, dst, dstStride, a, aStride, b, bStride, w, h);
+}
+
+// Costs of an encoder's decisions.
+static inline uint32_t veil_any_sad(
+    bool narrow, const void *a, ptrdiff_t aStride, const void *b, ptrdiff_t bStride, int w, int h) {
+    return narrow ? veil_kernels_8_active.sad(a, aStride, b, bStride, w, h)
+                  : veil_kernels_active.sad(a, aStride, b, bStride, w, h);
+}
+static inline void veil_any_sad_x4(bool narrow, uint32_t *out, const void *a, ptrdiff_t aStride, const void *const *b,
+    ptrdiff_t bStride, int w, int h) {
+    if (narrow) {
+        const uint8_t *four[4] = {b[0], b[1], b[2], b[3]};
+        veil_kernels_8_active.sad_x4(out, a, aStride, four, bStride, w, h);
+    } else {
+        const uint16_t *four[4] = {b[0], b[1], b[2], b[3]};
+        veil_kernels_active.sad_x4(out, a, aStride, four, bStride, w, h);
+    }
+}
+static inline uint32_t veil_any_satd(
+    bool narrow, const void *a, ptrdiff_t aStride, const void *b, ptrdiff_t bStride, int w, int h) {
+    return narrow ? veil_kernels_8_active.satd(a, aStride, b, bStride, w, h)
+                  : veil_kernels_active.satd(a, aStride, b, bStride, w, h);
+}
+static inline uint64_t veil_any_sse(
+    bool narrow, const void *a, ptrdiff_t aStride, const void *b, ptrdiff_t bStride, int w, int h) {
+    return narrow ? veil_kernels_8_active.sse(a, aStride, b, bStride, w, h)
+                  : veil_kernels_active.sse(a, aStride, b, bStride, w, h);
+}
+static inline void veil_any_sao_edge_statistics(bool narrow, int32_t *sum, int32_t *count, const void *source,
+    ptrdiff_t sourceStride, const void *rec, ptrdiff_t recStride, int w, int h, int eoClass) {
+    VEIL_ANY(sao_edge_statistics, sum, count, source, sourceStride, rec, recStride, w, h, eoClass);
+}
+static inline void veil_any_sao_band_statistics(bool narrow, int32_t *sum, int32_t *count, const void *source,
+    ptrdiff_t sourceStride, const void *rec, ptrdiff_t recStride, int w, int h, int bitDepth) {
+    VEIL_ANY(sao_band_statistics, sum, count, source, sourceStride, rec, recStride, w, h, bitDepth);
+}
+
+void veil_sums_8(const uint8_t *a, ptrdiff_t stride, int w, int h, uint32_t *sum, uint32_t *squares);
+
+static inline void veil_any_sums(
+    bool narrow, const void *a, ptrdiff_t stride, int w, int h, uint32_t *sum, uint32_t *squares) {
+    if (narrow) {
+        veil_sums_8(a, stride, w, h, sum, squares);
+    } else {
+        veil_sums(a, stride, w, h, sum, squares);
+    }
+}
+
 // Margins: veil_extend_rows, _top and _bottom.
 void veil_extend_rows_8(uint8_t *plane, ptrdiff_t stride, int w, int rows, int margin);
 void veil_extend_top_8(uint8_t *plane, ptrdiff_t stride, int w, int marginX, int marginY);

@@ -33,18 +33,6 @@ static inline uint64_t veil_sse(
 /// Sum of the samples and of their squares of a block of at most 16x16.
 void veil_sums(const uint16_t *a, ptrdiff_t stride, int w, int h, uint32_t *sum, uint32_t *squares);
 
-/// SAD of 8-bit planes, for integer motion search; w a multiple of 4.
-static inline uint32_t veil_sad8(
-    const uint8_t *a, ptrdiff_t aStride, const uint8_t *b, ptrdiff_t bStride, int w, int h) {
-    return veil_kernels_active.sad8(a, aStride, b, bStride, w, h);
-}
-
-/// SADs of 8-bit block `a` against four candidates.
-static inline void veil_sad8_x4(
-    uint32_t *out, const uint8_t *a, ptrdiff_t aStride, const uint8_t *const *b, ptrdiff_t bStride, int w, int h) {
-    veil_kernels_active.sad8_x4(out, a, aStride, b, bStride, w, h);
-}
-
 /// dst = a - b; w a multiple of 4.
 static inline void veil_residual(int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride,
     const uint16_t *b, ptrdiff_t bStride, int w, int h) {

@@ -61,6 +61,11 @@ VEIL_INLINE __m128i clip_8(__m128i v, __m128i maximum) {
 VEIL_INLINE __m256i load_samples_16(const sample *p) { return _mm256_cvtepu8_epi16(LOAD128(p)); }
 VEIL_INLINE __m128i load_samples_8(const sample *p) { return _mm_cvtepu8_epi16(LOAD64(p)); }
 VEIL_INLINE __m128i load_samples_4(const sample *p) { return _mm_cvtepu8_epi16(load_32(p)); }
+VEIL_INLINE __m128i load_samples_2(const sample *p) {
+    uint16_t two;
+    memcpy(&two, p, 2);
+    return _mm_cvtepu8_epi16(_mm_cvtsi32_si128(two));
+}
 VEIL_INLINE __m256i load_samples_2x8(const sample *row0, const sample *row1) {
     return _mm256_cvtepu8_epi16(_mm_unpacklo_epi64(LOAD64(row0), LOAD64(row1)));
 }
@@ -84,6 +89,7 @@ VEIL_INLINE __m128i clip_samples_8(__m128i v, __m128i maximum) { return (void)ma
 VEIL_INLINE __m256i load_samples_16(const sample *p) { return LOAD(p); }
 VEIL_INLINE __m128i load_samples_8(const sample *p) { return LOAD128(p); }
 VEIL_INLINE __m128i load_samples_4(const sample *p) { return LOAD64(p); }
+VEIL_INLINE __m128i load_samples_2(const sample *p) { return load_32(p); }
 VEIL_INLINE __m256i load_samples_2x8(const sample *row0, const sample *row1) { return load_2x8(row0, row1); }
 
 VEIL_INLINE void store_samples_16(sample *p, __m256i v) { STORE(p, v); }

@@ -48,13 +48,12 @@ static void average(sample *dst, ptrdiff_t dstStride, const sample *a, ptrdiff_t
         AVERAGE_128(load_32(A), load_32(B)), (sample)((*A + *B + 1) >> 1));
 }
 
-#if VEIL_SAMPLE_BITS == 16
-static void residual(int16_t *dst, ptrdiff_t dstStride, const uint16_t *a, ptrdiff_t aStride, const uint16_t *b,
+static void residual(int16_t *dst, ptrdiff_t dstStride, const sample *a, ptrdiff_t aStride, const sample *b,
     ptrdiff_t bStride, int w, int h) {
-    STRIPS(_mm256_sub_epi16(LOAD(A), LOAD(B)), _mm_sub_epi16(LOAD128(A), LOAD128(B)),
-        _mm_sub_epi16(LOAD64(A), LOAD64(B)), _mm_sub_epi16(load_32(A), load_32(B)), (int16_t)(*A - *B));
+    STRIPS(_mm256_sub_epi16(load_samples_16(A), load_samples_16(B)),
+        _mm_sub_epi16(load_samples_8(A), load_samples_8(B)), _mm_sub_epi16(load_samples_4(A), load_samples_4(B)),
+        _mm_sub_epi16(load_samples_2(A), load_samples_2(B)), (int16_t)(*A - *B));
 }
-#endif
 #undef A
 #undef B
 
@@ -106,8 +105,8 @@ void SIZED(veil_fill_block_avx2)(sample_kernels *k) {
     k->average = average;
     k->copy = copy;
     k->fill = fill;
-#if VEIL_SAMPLE_BITS == 16
     k->residual = residual;
+#if VEIL_SAMPLE_BITS == 16
     k->narrow = narrow;
     k->widen = widen;
 #endif

@@ -11,18 +11,74 @@ VEIL_INLINE uint32_t sum_32(__m256i v) {
     return (uint32_t)_mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 1)));
 }
 
+#if VEIL_SAMPLE_BITS == 8
+VEIL_INLINE __m256i load_4x4_bytes(const sample *p, ptrdiff_t stride) {
+    __m128i a = _mm_unpacklo_epi32(load_32(p), load_32(p + stride));
+    __m128i b = _mm_unpacklo_epi32(load_32(p + 2 * stride), load_32(p + 3 * stride));
+    return _mm256_zextsi128_si256(_mm_unpacklo_epi64(a, b));
+}
+#endif
+
+// Four rows of 4.
+VEIL_INLINE __m256i load_4x4(const sample *p, ptrdiff_t stride) {
+#if VEIL_SAMPLE_BITS == 8
+    return _mm256_cvtepu8_epi16(LOW(load_4x4_bytes(p, stride)));
+#else
+    __m128i a = _mm_unpacklo_epi64(LOAD64(p), LOAD64(p + stride));
+    __m128i b = _mm_unpacklo_epi64(LOAD64(p + 2 * stride), LOAD64(p + 3 * stride));
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
+#endif
+}
+
+#if VEIL_SAMPLE_BITS == 8
+// Bytes: two rows of 16; four rows of 8; four rows of 4.
+VEIL_INLINE __m256i load_4x8_bytes(const sample *p, ptrdiff_t stride) {
+    __m128i a = _mm_unpacklo_epi64(LOAD64(p), LOAD64(p + stride));
+    __m128i b = _mm_unpacklo_epi64(LOAD64(p + 2 * stride), LOAD64(p + 3 * stride));
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
+}
+VEIL_INLINE void sad_of(
+    uint32_t *out, const sample *a, ptrdiff_t aStride, const sample *const *b, ptrdiff_t bStride, int w, int h, int n) {
+    __m256i total[4];
+    for (int i = 0; i < n; i++) total[i] = _mm256_setzero_si256();
+    int x = 0;
+    for (; x + 32 <= w; x += 32) {
+        for (int y = 0; y < h; y++) {
+            __m256i v = LOAD(a + y * aStride + x);
+            for (int i = 0; i < n; i++)
+                total[i] = _mm256_add_epi32(total[i], _mm256_sad_epu8(v, LOAD(b[i] + y * bStride + x)));
+        }
+    }
+    // Rows in groups, then what is left of them one by one.
+#define STRIP(width, rows, GROUP, SINGLE) \
+    if (x + width <= w) { \
+        int y = 0; \
+        for (; y + rows <= h; y += rows) { \
+            __m256i v = GROUP(a + y * aStride + x, aStride); \
+            for (int i = 0; i < n; i++) { \
+                total[i] = _mm256_add_epi32(total[i], _mm256_sad_epu8(v, GROUP(b[i] + y * bStride + x, bStride))); \
+            } \
+        } \
+        for (; y < h; y++) { \
+            for (int i = 0; i < n; i++) { \
+                __m128i v = _mm_sad_epu8(SINGLE(a + y * aStride + x), SINGLE(b[i] + y * bStride + x)); \
+                total[i] = _mm256_add_epi32(total[i], _mm256_zextsi128_si256(v)); \
+            } \
+        } \
+        x += width; \
+    }
+#define TWO_ROWS(p, stride) load_2x8(p, (p) + stride)
+    STRIP(16, 2, TWO_ROWS, LOAD128)
+    STRIP(8, 4, load_4x8_bytes, LOAD64)
+    STRIP(4, 4, load_4x4_bytes, load_32)
+    for (int i = 0; i < n; i++) out[i] = sum_32(total[i]);
+}
+#else
 VEIL_INLINE __m256i difference(__m256i a, __m256i b) { return _mm256_abs_epi16(_mm256_sub_epi16(a, b)); }
 
 // Adds 16-bit sums (of at most 8 differences of 12 bits each) to 32-bit ones.
 VEIL_INLINE __m256i gather(__m256i total, __m256i v) {
     return _mm256_add_epi32(total, _mm256_madd_epi16(v, _mm256_set1_epi16(1)));
-}
-
-// Four rows of 4.
-VEIL_INLINE __m256i load_4x4(const uint16_t *p, ptrdiff_t stride) {
-    __m128i a = _mm_unpacklo_epi64(LOAD64(p), LOAD64(p + stride));
-    __m128i b = _mm_unpacklo_epi64(LOAD64(p + 2 * stride), LOAD64(p + 3 * stride));
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
 }
 
 // n candidates against one block: the block's samples are loaded once.
@@ -87,76 +143,17 @@ VEIL_INLINE void sad_of(uint32_t *out, const uint16_t *a, ptrdiff_t aStride, con
     }
     for (int i = 0; i < n; i++) out[i] = sum_32(total[i]);
 }
+#endif
 
-static uint32_t sad(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
+static uint32_t sad(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     uint32_t out;
     sad_of(&out, a, aStride, &b, bStride, w, h, 1);
     return out;
 }
 
 static void sad_x4(
-    uint32_t *out, const uint16_t *a, ptrdiff_t aStride, const uint16_t *const *b, ptrdiff_t bStride, int w, int h) {
+    uint32_t *out, const sample *a, ptrdiff_t aStride, const sample *const *b, ptrdiff_t bStride, int w, int h) {
     sad_of(out, a, aStride, b, bStride, w, h, 4);
-}
-
-// Bytes: two rows of 16; four rows of 8; four rows of 4.
-VEIL_INLINE __m256i load_4x8_bytes(const uint8_t *p, ptrdiff_t stride) {
-    __m128i a = _mm_unpacklo_epi64(LOAD64(p), LOAD64(p + stride));
-    __m128i b = _mm_unpacklo_epi64(LOAD64(p + 2 * stride), LOAD64(p + 3 * stride));
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(a), b, 1);
-}
-VEIL_INLINE __m256i load_4x4_bytes(const uint8_t *p, ptrdiff_t stride) {
-    __m128i a = _mm_unpacklo_epi32(load_32(p), load_32(p + stride));
-    __m128i b = _mm_unpacklo_epi32(load_32(p + 2 * stride), load_32(p + 3 * stride));
-    return _mm256_zextsi128_si256(_mm_unpacklo_epi64(a, b));
-}
-
-VEIL_INLINE void sad8_of(uint32_t *out, const uint8_t *a, ptrdiff_t aStride, const uint8_t *const *b, ptrdiff_t bStride,
-    int w, int h, int n) {
-    __m256i total[4];
-    for (int i = 0; i < n; i++) total[i] = _mm256_setzero_si256();
-    int x = 0;
-    for (; x + 32 <= w; x += 32) {
-        for (int y = 0; y < h; y++) {
-            __m256i v = LOAD(a + y * aStride + x);
-            for (int i = 0; i < n; i++)
-                total[i] = _mm256_add_epi32(total[i], _mm256_sad_epu8(v, LOAD(b[i] + y * bStride + x)));
-        }
-    }
-    // Rows in groups, then what is left of them one by one.
-#define STRIP(width, rows, GROUP, SINGLE) \
-    if (x + width <= w) { \
-        int y = 0; \
-        for (; y + rows <= h; y += rows) { \
-            __m256i v = GROUP(a + y * aStride + x, aStride); \
-            for (int i = 0; i < n; i++) { \
-                total[i] = _mm256_add_epi32(total[i], _mm256_sad_epu8(v, GROUP(b[i] + y * bStride + x, bStride))); \
-            } \
-        } \
-        for (; y < h; y++) { \
-            for (int i = 0; i < n; i++) { \
-                __m128i v = _mm_sad_epu8(SINGLE(a + y * aStride + x), SINGLE(b[i] + y * bStride + x)); \
-                total[i] = _mm256_add_epi32(total[i], _mm256_zextsi128_si256(v)); \
-            } \
-        } \
-        x += width; \
-    }
-#define TWO_ROWS(p, stride) load_2x8(p, (p) + stride)
-    STRIP(16, 2, TWO_ROWS, LOAD128)
-    STRIP(8, 4, load_4x8_bytes, LOAD64)
-    STRIP(4, 4, load_4x4_bytes, load_32)
-    for (int i = 0; i < n; i++) out[i] = sum_32(total[i]);
-}
-
-static uint32_t sad8(const uint8_t *a, ptrdiff_t aStride, const uint8_t *b, ptrdiff_t bStride, int w, int h) {
-    uint32_t out;
-    sad8_of(&out, a, aStride, &b, bStride, w, h, 1);
-    return out;
-}
-
-static void sad8_x4(
-    uint32_t *out, const uint8_t *a, ptrdiff_t aStride, const uint8_t *const *b, ptrdiff_t bStride, int w, int h) {
-    sad8_of(out, a, aStride, b, bStride, w, h, 4);
 }
 
 VEIL_INLINE __m256i square(__m256i a, __m256i b) {
@@ -174,25 +171,25 @@ VEIL_INLINE uint64_t sum_64(__m256i total) {
     return (uint64_t)_mm_cvtsi128_si64(_mm_add_epi64(s, _mm_unpackhi_epi64(s, s)));
 }
 
-static uint64_t sse(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
+static uint64_t sse(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     __m256i total = _mm256_setzero_si256();
     // 32-bit sums hold 64 pairs of squares of 12 bits. Blocks go by strips of 64 rows at most, wider areas by rows.
     if (w <= 64 && h <= 64 && !(w & 3) && !(h & 3)) {
         int x = 0;
         for (; x + 16 <= w; x += 16) {
             __m256i sum = _mm256_setzero_si256(), other = sum;
-            const uint16_t *s = a + x, *t = b + x;
+            const sample *s = a + x, *t = b + x;
             for (int y = 0; y < h; y += 2, s += 2 * aStride, t += 2 * bStride) {
-                sum = _mm256_add_epi32(sum, square(LOAD(s), LOAD(t)));
-                other = _mm256_add_epi32(other, square(LOAD(s + aStride), LOAD(t + bStride)));
+                sum = _mm256_add_epi32(sum, square(load_samples_16(s), load_samples_16(t)));
+                other = _mm256_add_epi32(other, square(load_samples_16(s + aStride), load_samples_16(t + bStride)));
             }
             total = widen(total, _mm256_add_epi32(sum, other));
         }
         if (x + 8 <= w) {
             __m256i sum = _mm256_setzero_si256();
-            const uint16_t *s = a + x, *t = b + x;
+            const sample *s = a + x, *t = b + x;
             for (int y = 0; y < h; y += 2, s += 2 * aStride, t += 2 * bStride) {
-                sum = _mm256_add_epi32(sum, square(load_2x8(s, s + aStride), load_2x8(t, t + bStride)));
+                sum = _mm256_add_epi32(sum, square(load_samples_2x8(s, s + aStride), load_samples_2x8(t, t + bStride)));
             }
             total = widen(total, sum);
             x += 8;
@@ -214,7 +211,7 @@ static uint64_t sse(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptr
         int x = 0;
         while (x + 16 <= w) {
             for (; pending < 64 && x + 16 <= w; x += 16, pending++)
-                sum = _mm256_add_epi32(sum, square(LOAD(a + x), LOAD(b + x)));
+                sum = _mm256_add_epi32(sum, square(load_samples_16(a + x), load_samples_16(b + x)));
             if (pending == 64) {
                 total = widen(total, sum);
                 sum = _mm256_setzero_si256();
@@ -230,13 +227,11 @@ static uint64_t sse(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptr
     return rest + sum_64(total);
 }
 
-void veil_fill_cost_avx2(veil_kernels *k) {
+void SIZED(veil_fill_cost_avx2)(sample_kernels *k) {
     k->sad = sad;
     k->sad_x4 = sad_x4;
     k->sse = sse;
-    k->sad8 = sad8;
-    k->sad8_x4 = sad8_x4;
-    veil_fill_satd_avx2(k);
+    SIZED(veil_fill_satd_avx2)(k);
 }
 
 #pragma clang attribute pop

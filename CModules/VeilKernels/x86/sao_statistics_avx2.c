@@ -16,18 +16,19 @@ VEIL_INLINE __m256i sign_16(__m256i a, __m256i b) {
     return _mm256_sub_epi16(_mm256_cmpgt_epi16(b, a), _mm256_cmpgt_epi16(a, b));
 }
 
-static void sao_edge_statistics(int32_t *sum, int32_t *count, const uint16_t *source, ptrdiff_t sourceStride,
-    const uint16_t *rec, ptrdiff_t recStride, int w, int h, int eoClass) {
+static void sao_edge_statistics(int32_t *sum, int32_t *count, const sample *source, ptrdiff_t sourceStride,
+    const sample *rec, ptrdiff_t recStride, int w, int h, int eoClass) {
     ptrdiff_t step = eoClass == 0 ? 1 : eoClass == 1 ? recStride : eoClass == 2 ? recStride + 1 : recStride - 1;
     __m256i ones = _mm256_set1_epi16(1), sums[4], parts[4], counts[4];
     const int kinds[4] = {-2, -1, 1, 2};
     for (int i = 0; i < 4; i++) sums[i] = parts[i] = counts[i] = _mm256_setzero_si256();
     int whole = w & ~15, pending = 0;
     for (int y = 0; y < h; y++) {
-        const uint16_t *s = source + y * sourceStride, *r = rec + y * recStride;
+        const sample *s = source + y * sourceStride, *r = rec + y * recStride;
         for (int x = 0; x < whole; x += 16) {
-            __m256i c = LOAD(r + x), d = _mm256_sub_epi16(LOAD(s + x), c);
-            __m256i kind = _mm256_add_epi16(sign_16(c, LOAD(r + x - step)), sign_16(c, LOAD(r + x + step)));
+            __m256i c = load_samples_16(r + x), d = _mm256_sub_epi16(load_samples_16(s + x), c);
+            __m256i kind =
+                _mm256_add_epi16(sign_16(c, load_samples_16(r + x - step)), sign_16(c, load_samples_16(r + x + step)));
             for (int i = 0; i < 4; i++) {
                 __m256i mask = _mm256_cmpeq_epi16(kind, _mm256_set1_epi16((int16_t)kinds[i]));
                 parts[i] = _mm256_add_epi16(parts[i], _mm256_and_si256(d, mask));
@@ -48,12 +49,12 @@ static void sao_edge_statistics(int32_t *sum, int32_t *count, const uint16_t *so
         count[i] += total(_mm256_madd_epi16(counts[i], ones));
     }
     if (whole < w) {
-        veil_sao_edge_statistics_plain(
-            sum, count, source + whole, sourceStride, rec + whole, recStride, w - whole, h, eoClass);
+        SIZED(veil_sao_edge_statistics_plain)
+        (sum, count, source + whole, sourceStride, rec + whole, recStride, w - whole, h, eoClass);
     }
 }
 
-void veil_fill_sao_statistics_avx2(veil_kernels *k) { k->sao_edge_statistics = sao_edge_statistics; }
+void SIZED(veil_fill_sao_statistics_avx2)(sample_kernels *k) { k->sao_edge_statistics = sao_edge_statistics; }
 
 #pragma clang attribute pop
 #endif

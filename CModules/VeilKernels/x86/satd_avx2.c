@@ -84,24 +84,25 @@ VEIL_INLINE __m256i cost_8x8(__m256i *d) {
     return _mm256_srli_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(1)), 1);
 }
 
-static uint32_t satd_8x8(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
+static uint32_t satd_8x8(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     __m256i total = _mm256_setzero_si256(), d[8];
     for (int y = 0; y < h; y += 8, a += 8 * aStride, b += 8 * bStride) {
         int x = 0;
         for (; x + 16 <= w; x += 16) {
-            for (int i = 0; i < 8; i++) d[i] = _mm256_sub_epi16(LOAD(a + i * aStride + x), LOAD(b + i * bStride + x));
+            for (int i = 0; i < 8; i++)
+                d[i] = _mm256_sub_epi16(load_samples_16(a + i * aStride + x), load_samples_16(b + i * bStride + x));
             total = _mm256_add_epi32(total, cost_8x8(d));
         }
         // A last column of blocks: two of it at a time, or one beside nothing.
         if (x < w && !(y & 8)) {
-            const uint16_t *s = a + x, *r = b + x;
+            const sample *s = a + x, *r = b + x;
             if (y + 8 < h) {
                 for (int i = 0; i < 8; i++, s += aStride, r += bStride) {
-                    d[i] = _mm256_sub_epi16(load_2x8(s, s + 8 * aStride), load_2x8(r, r + 8 * bStride));
+                    d[i] = _mm256_sub_epi16(load_samples_2x8(s, s + 8 * aStride), load_samples_2x8(r, r + 8 * bStride));
                 }
             } else {
                 for (int i = 0; i < 8; i++, s += aStride, r += bStride) {
-                    d[i] = _mm256_zextsi128_si256(_mm_sub_epi16(LOAD128(s), LOAD128(r)));
+                    d[i] = _mm256_zextsi128_si256(_mm_sub_epi16(load_samples_8(s), load_samples_8(r)));
                 }
             }
             total = _mm256_add_epi32(total, cost_8x8(d));
@@ -130,14 +131,14 @@ VEIL_INLINE __m128i cost_4x4(__m128i a, __m128i b, __m128i c, __m128i d) {
     return _mm_madd_epi16(sum, _mm_set1_epi16(1));
 }
 
-static uint32_t satd_4x4(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
+static uint32_t satd_4x4(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     __m128i total = _mm_setzero_si128();
     for (int y = 0; y < h; y += 4, a += 4 * aStride, b += 4 * bStride) {
         int x = 0;
-#define ROW(i) _mm_sub_epi16(LOAD128(a + i * aStride + x), LOAD128(b + i * bStride + x))
+#define ROW(i) _mm_sub_epi16(load_samples_8(a + i * aStride + x), load_samples_8(b + i * bStride + x))
         for (; x + 8 <= w; x += 8) total = _mm_add_epi32(total, cost_4x4(ROW(0), ROW(1), ROW(2), ROW(3)));
 #undef ROW
-#define ROW(i) _mm_sub_epi16(LOAD64(a + i * aStride + x), LOAD64(b + i * bStride + x))
+#define ROW(i) _mm_sub_epi16(load_samples_4(a + i * aStride + x), load_samples_4(b + i * bStride + x))
         if (x < w) total = _mm_add_epi32(total, cost_4x4(ROW(0), ROW(1), ROW(2), ROW(3)));
 #undef ROW
     }
@@ -145,11 +146,11 @@ static uint32_t satd_4x4(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b
     return (uint32_t)_mm_cvtsi128_si32(_mm_add_epi32(total, _mm_shuffle_epi32(total, 1)));
 }
 
-static uint32_t satd(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
+static uint32_t satd(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     return (w | h) & 7 ? satd_4x4(a, aStride, b, bStride, w, h) : satd_8x8(a, aStride, b, bStride, w, h);
 }
 
-void veil_fill_satd_avx2(veil_kernels *k) { k->satd = satd; }
+void SIZED(veil_fill_satd_avx2)(sample_kernels *k) { k->satd = satd; }
 
 #pragma clang attribute pop
 #endif

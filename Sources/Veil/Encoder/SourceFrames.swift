@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import CVeilKernels
 import VeilCore
 import VeilEncoder
 import VeilMedia
@@ -69,7 +70,7 @@ final class LayerSources {
             } else if let stored = from.stored, stored.format.bitDepth == layer.bitDepth {
                 enhancements.append(WaitingFrame(stored))
             } else {
-                enhancements.append(PackedPicture(FrameBuffer(from.frame, bitDepth: layer.bitDepth)))
+                enhancements.append(FrameBuffer(from.frame, bitDepth: layer.bitDepth).waiting)
             }
         }
         guard let base else { throw SettingsError("no layers") }
@@ -98,26 +99,22 @@ extension FrameBuffer {
     /// shifted to `bitDepth`, rounded when it is the smaller one.
     package convenience init(_ frame: VideoFrame, bitDepth: Int) {
         let f = frame.format
-        self.init(
-            width: (f.width + 7) & ~7, height: (f.height + 7) & ~7, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth)
-        let up = UInt16(max(bitDepth - f.bitDepth, 0))
-        let down = UInt16(max(f.bitDepth - bitDepth, 0))
-        let half: UInt16 = down > 0 ? 1 << (down - 1) : 0
-        let limit = UInt16((1 << bitDepth) - 1)
+        self.init(f.coded(bitDepth: bitDepth), margin: Self.sourceMargin)
         for c in 0..<3 {
             let to = plane(c)
             let s = f.size(ofComponent: c)
             precondition(frame.planes[c].count >= s.width * s.height, "a plane of the frame's size")
             frame.planes[c].withUnsafeBufferPointer { from in
                 guard let first = from.baseAddress else { return }
-                for y in 0..<s.height {
-                    let row = to.row(y)
-                    let line = first + y * s.width
-                    if up == 0 && down == 0 {
-                        row.update(from: line, count: s.width)
-                    } else {
-                        for x in 0..<s.width { row[x] = min(((line[x] &+ half) &>> down) &<< up, limit) }
-                    }
+                if f.bitDepth == bitDepth && to.isNarrow {
+                    veil_narrow(
+                        to.samples(0, 0, as: UInt8.self), to.stride, first, s.width, Int32(s.width), Int32(s.height), 0)
+                } else if f.bitDepth == bitDepth {
+                    veil_copy(to.origin, to.stride, first, s.width, Int32(s.width), Int32(s.height))
+                } else if to.isNarrow {
+                    to.fill(UInt8.self, first, width: s.width, height: s.height, bitDepths: (f.bitDepth, bitDepth))
+                } else {
+                    to.fill(UInt16.self, first, width: s.width, height: s.height, bitDepths: (f.bitDepth, bitDepth))
                 }
             }
             to.repeatBorder(width: s.width, height: s.height)
@@ -125,14 +122,40 @@ extension FrameBuffer {
     }
 }
 
+extension VideoFormat {
+    /// The pictures that are coded of a source: sizes rounded up to whole coding blocks of 8.
+    fileprivate func coded(bitDepth: Int) -> PictureFormat {
+        PictureFormat(
+            width: (width + 7) & ~7, height: (height + 7) & ~7, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth)
+    }
+}
+
 extension Plane {
+    /// Takes samples of another depth, rows without gaps: shifted, and rounded to fewer bits.
+    fileprivate func fill<Sample: UnsignedInteger & FixedWidthInteger>(
+        _ type: Sample.Type, _ from: UnsafePointer<UInt16>, width: Int, height: Int, bitDepths: (Int, Int)
+    ) {
+        let up = UInt16(max(bitDepths.1 - bitDepths.0, 0))
+        let down = UInt16(max(bitDepths.0 - bitDepths.1, 0))
+        let half: UInt16 = down > 0 ? 1 << (down - 1) : 0
+        let limit = UInt16((1 << bitDepths.1) - 1)
+        for y in 0..<height {
+            let row = samples(0, y, as: type)
+            let line = from + y * width
+            for x in 0..<width {
+                row[x] = Sample(truncatingIfNeeded: min(((line[x] &+ half) &>> down) &<< up, limit))
+            }
+        }
+    }
+
     /// Fills what lies right of and below the first `width` x `height` samples with the nearest of them.
     fileprivate func repeatBorder(width filled: Int, height rows: Int) {
-        for y in 0..<rows {
-            let row = self.row(y)
-            for x in filled..<max(width, filled) { row[x] = row[filled - 1] }
+        if filled < width {
+            veil_any_extend_rows(isNarrow, base, stride, Int32(filled), Int32(rows), Int32(width - filled))
         }
-        for y in rows..<max(height, rows) { row(y).update(from: row(rows - 1), count: width) }
+        for y in rows..<max(height, rows) {
+            address(0, y).copyMemory(from: address(0, rows - 1), byteCount: width * bytesPerSample)
+        }
     }
 }
 
@@ -144,14 +167,15 @@ struct WaitingFrame: WaitingPicture {
 
     func unpacked() throws -> FrameBuffer {
         let f = frame.format
-        let picture = FrameBuffer(
-            width: (f.width + 7) & ~7, height: (f.height + 7) & ~7, bitDepthLuma: f.bitDepth,
-            bitDepthChroma: f.bitDepth,
-            margin: FrameBuffer.sourceMargin)
+        let picture = FrameBuffer(f.coded(bitDepth: f.bitDepth), margin: FrameBuffer.sourceMargin)
         for c in 0..<3 {
             let plane = picture.plane(c)
             let s = f.size(ofComponent: c)
-            try frame.read(component: c, into: plane.origin, stride: plane.stride)
+            if plane.isNarrow {
+                try frame.read(component: c, into: plane.samples(0, 0, as: UInt8.self), stride: plane.stride)
+            } else {
+                try frame.read(component: c, into: plane.origin, stride: plane.stride)
+            }
             plane.repeatBorder(width: s.width, height: s.height)
         }
         return picture

@@ -87,6 +87,9 @@ package struct PictureFormat: Hashable, Sendable {
 
     /// Whether all samples fit into a byte.
     package var fitsBytes: Bool { bitDepthLuma == 8 && (bitDepthChroma == 8 || chromaFormat == .monochrome) }
+
+    /// Whether frames have samples of one byte: where these are as fast as others.
+    package var hasNarrowFrames: Bool { fitsBytes && veil_has_byte_kernels() }
 }
 
 /// Owner of the memory of a picture: three planes, or one of monochrome.
@@ -175,11 +178,11 @@ package final class FrameBuffer: @unchecked Sendable {
     }
 
     /// A frame of a format, with samples as small as serves.
-    package convenience init(_ format: PictureFormat) {
+    package convenience init(_ format: PictureFormat, margin: Int = lumaMargin) {
         self.init(
             width: format.width, height: format.height, bitDepthLuma: format.bitDepthLuma,
-            bitDepthChroma: format.bitDepthChroma, chromaFormat: format.chromaFormat,
-            isNarrow: format.fitsBytes && veil_has_byte_kernels())
+            bitDepthChroma: format.bitDepthChroma, chromaFormat: format.chromaFormat, margin: margin,
+            isNarrow: format.hasNarrowFrames)
     }
 }
 

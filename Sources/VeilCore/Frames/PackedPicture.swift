@@ -43,12 +43,15 @@ package final class PackedPicture: @unchecked Sendable {
     /// The picture again. Its margins are undefined.
     package func unpacked() -> FrameBuffer {
         let frame = FrameBuffer(
-            width: width, height: height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma,
+            PictureFormat(
+                width: width, height: height, bitDepthLuma: bitDepthLuma, bitDepthChroma: bitDepthChroma),
             margin: FrameBuffer.sourceMargin)
         forEachPlane(of: frame) { plane, at in
             let width = Int32(plane.width)
             let height = Int32(plane.height)
-            if isNarrow {
+            if frame.isNarrow {
+                veil_any_copy(true, plane.base, plane.stride, memory + at, plane.width, width, height)
+            } else if isNarrow {
                 veil_widen(
                     plane.origin, plane.stride, (memory + at).assumingMemoryBound(to: UInt8.self), plane.width, width,
                     height)

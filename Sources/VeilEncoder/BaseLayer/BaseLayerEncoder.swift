@@ -77,7 +77,8 @@ package final class BaseLayerEncoder {
     #if VEIL_X265
         private let encoder: OpaquePointer
         private let settings: BaseLayerSettings
-        private let narrow: [UnsafeMutablePointer<UInt8>]
+        /// What pictures of 8 bits are narrowed into whose samples have two bytes.
+        private var narrow: [UnsafeMutablePointer<UInt8>] = []
         #if VEIL_X265_HOOK
             private var hooks: BaseLayerHooks?
         #endif
@@ -114,12 +115,6 @@ package final class BaseLayerEncoder {
                     String(decoding: reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
             }
             encoder = opened
-            narrow =
-                settings.bitDepth == 8
-                ? (0..<3).map { c in
-                    .allocate(
-                        capacity: (((settings.width + 7) & ~7) * ((settings.height + 7) & ~7)) >> (c == 0 ? 0 : 2))
-                } : []
             for nal in try headers() where nal.header.nalUnitType == .sps {
                 let sps = try SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: 0)
                 codedWidth = sps.picWidthInLumaSamples
@@ -162,15 +157,16 @@ package final class BaseLayerEncoder {
                 var planes: [UnsafeRawPointer?] = []
                 for c in 0..<3 {
                     let plane = source.plane(c)
-                    if settings.bitDepth == 8 {
+                    if settings.bitDepth == 8 && !plane.isNarrow {
+                        if narrow.count == c { narrow.append(.allocate(capacity: plane.width * plane.height)) }
                         let to = narrow[c]
                         veil_narrow(
                             to, plane.width, plane.origin, plane.stride, Int32(plane.width), Int32(plane.height), 0)
                         planes.append(UnsafeRawPointer(to))
                         strides.append(Int32(plane.width))
                     } else {
-                        planes.append(UnsafeRawPointer(plane.origin))
-                        strides.append(Int32(plane.stride * 2))
+                        planes.append(UnsafeRawPointer(plane.base))
+                        strides.append(Int32(plane.stride * plane.bytesPerSample))
                     }
                 }
                 got = veil_x265_encode(encoder, planes, strides, &out)
@@ -198,20 +194,21 @@ package final class BaseLayerEncoder {
             // Like the decoder's picture: with what lies outside the conformance window.
             let width = codedWidth
             let height = codedHeight
-            let frame = FrameBuffer(width: width, height: height, bitDepthLuma: depth, bitDepthChroma: depth)
+            let frame = FrameBuffer(
+                PictureFormat(width: width, height: height, bitDepthLuma: depth, bitDepthChroma: depth))
             let planes = [out.planes.0, out.planes.1, out.planes.2]
             let strides = [Int(out.strides.0), Int(out.strides.1), Int(out.strides.2)]
             for c in 0..<3 {
                 let to = frame.plane(c)
                 guard let from = planes[c] else { continue }
-                if depth == 8 {
+                if depth == 8 && !to.isNarrow {
                     veil_widen(
                         to.origin, to.stride, from.assumingMemoryBound(to: UInt8.self), strides[c], Int32(to.width),
                         Int32(to.height))
                 } else {
-                    veil_copy(
-                        to.origin, to.stride, from.assumingMemoryBound(to: UInt16.self), strides[c] / 2,
-                        Int32(to.width), Int32(to.height))
+                    veil_any_copy(
+                        to.isNarrow, to.base, to.stride, from, strides[c] / to.bytesPerSample, Int32(to.width),
+                        Int32(to.height))
                 }
             }
             frame.extendMargins(lumaRows: 0..<height)

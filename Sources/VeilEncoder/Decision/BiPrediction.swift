@@ -61,7 +61,7 @@ extension CTUDecision {
             predictor.satd(
                 motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb,
                 width: block.nPbW,
-                height: block.nPbH, source: source.planes.0.at(block.xPb, block.yPb), stride: source.planes.0.stride))
+                height: block.nPbH, source: source.planes.0))
     }
 
     /// A pair with its vectors refined in turn, each for what the other's prediction leaves of the source, until
@@ -85,34 +85,51 @@ extension CTUDecision {
         return best
     }
 
+    /// Twice the source less a prediction of it, both of samples `Sample`.
+    @inline(__always)
+    private static func reflect<Sample: UnsignedInteger & FixedWidthInteger>(
+        _ prediction: UnsafeMutableRawPointer, _ type: Sample.Type, in plane: Plane, _ block: MotionBlock,
+        to target: UnsafeMutablePointer<UInt16>
+    ) {
+        let prediction = prediction.assumingMemoryBound(to: type)
+        for y in 0..<block.nPbH {
+            let from = plane.samples(block.xPb, block.yPb &+ y, as: type)
+            let by = prediction + y &* 64
+            let to = target + y &* 64
+            for x in 0..<block.nPbW {
+                to[x] = UInt16(
+                    truncatingIfNeeded: max(
+                        2 &* Int32(truncatingIfNeeded: from[x]) &- Int32(truncatingIfNeeded: by[x]), 0))
+            }
+        }
+    }
+
     /// Refines one vector of a pair; returns whether it became better.
     private func refine(_ choice: inout InterChoice, list: Int, refIdx: Int, _ block: MotionBlock) -> Bool {
         guard let references else { return false }
         let predictors = candidates.pointee.amvp(block, list: list, refIdx: refIdx)
-        var rest = choice.motion
-        if list == 0 { rest.refIdx0 = -1 } else { rest.refIdx1 = -1 }
+        var other = choice.motion
+        if list == 0 { other.refIdx0 = -1 } else { other.refIdx1 = -1 }
+        let prediction = memory.pairPrediction
         let target = memory.pairTarget
         predictor.predict(
-            rest, references: references, bitDepth: slice.bitDepthLuma, cIdx: 0, x: block.xPb, y: block.yPb,
+            other, references: references, bitDepth: slice.bitDepthLuma, cIdx: 0, x: block.xPb, y: block.yPb,
             width: block.nPbW,
-            height: block.nPbH, to: target, stride: 64)
+            height: block.nPbH, to: prediction, stride: 64)
         // Both predictions are averaged: this one should be what the other lacks, on the other side of the source.
-        let stride = source.planes.0.stride
-        let at = source.planes.0.at(block.xPb, block.yPb)
-        for y in 0..<block.nPbH {
-            let from = at + y &* stride
-            let to = target + y &* 64
-            for x in 0..<block.nPbW {
-                to[x] = UInt16(truncatingIfNeeded: max(2 &* Int32(from[x]) &- Int32(to[x]), 0))
-            }
+        let plane = source.planes.0
+        if plane.isNarrow {
+            Self.reflect(prediction, UInt8.self, in: plane, block, to: target)
+        } else {
+            Self.reflect(prediction, UInt16.self, in: plane, block, to: target)
         }
         let old = list == 0 ? choice.motion.mv0 : choice.motion.mv1
         let result = search.refine(
             MotionSearch.Target(
-                source: UnsafePointer(target), sourceStride: 64, plane: references[list * 16 + refIdx].planes.0,
+                source: target, sourceStride: 64, plane: references[list * 16 + refIdx].planes.0,
                 x: block.xPb, y: block.yPb,
                 width: block.nPbW, height: block.nPbH, predictors: predictors, bitDepth: slice.bitDepthLuma,
-                maxY: lastRow &- block.yPb &- block.nPbH), from: old)
+                maxY: lastRow &- block.yPb &- block.nPbH, isDifference: true), from: old)
         if result.mv == old { return false }
         var moved = choice
         let before = list == 0 ? choice.pu.mvdL0 : choice.pu.mvdL1

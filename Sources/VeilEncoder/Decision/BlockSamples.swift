@@ -4,25 +4,28 @@ import VeilCore
 import VeilEntropy
 import VeilRecon
 
-/// Samples of one coding block in all three components: luma rows of 64, chroma rows of 32 samples.
+/// Samples of one coding block in all three components: luma rows of 64, chroma rows of 32 samples, which have one byte
+/// where `isNarrow` holds and two otherwise.
 final class BlockSamples {
-    let y: UnsafeMutablePointer<UInt16>
-    let cb: UnsafeMutablePointer<UInt16>
-    let cr: UnsafeMutablePointer<UInt16>
+    let isNarrow: Bool
+    private let memory: UnsafeMutableRawPointer
 
-    init() {
-        let memory = UnsafeMutableRawPointer.allocate(byteCount: 2 * (4096 + 2048), alignment: 64)
-            .bindMemory(to: UInt16.self, capacity: 6144)
-        memory.initialize(repeating: 0, count: 6144)
-        y = memory
-        cb = memory + 4096
-        cr = memory + 5120
+    init(isNarrow: Bool) {
+        self.isNarrow = isNarrow
+        memory = .allocate(byteCount: 2 * Self.count, alignment: 64)
+        memory.initializeMemory(as: UInt8.self, repeating: 0, count: 2 * Self.count)
     }
 
-    deinit { y.deallocate() }
+    deinit { memory.deallocate() }
 
+    private static let count = 4096 + 2 * 1024
+
+    /// Where a sample lies that comes `offset` samples after the first one of a component.
     @inline(__always)
-    func plane(_ cIdx: Int) -> UnsafeMutablePointer<UInt16> { cIdx == 0 ? y : cIdx == 1 ? cb : cr }
+    func address(_ cIdx: Int, _ offset: Int = 0) -> UnsafeMutableRawPointer {
+        let first = cIdx == 0 ? 0 : cIdx == 1 ? 4096 : 5120
+        return memory + (first &+ offset) &<< (isNarrow ? 0 : 1)
+    }
 
     @inline(__always)
     static func stride(_ cIdx: Int) -> Int { cIdx == 0 ? 64 : 32 }
@@ -32,8 +35,8 @@ final class BlockSamples {
         for cIdx in 0..<3 {
             let s = cIdx == 0 ? 0 : 1
             let plane = frame.plane(cIdx)
-            veil_copy(
-                plane.at(x &>> s, y &>> s), plane.stride, self.plane(cIdx), Self.stride(cIdx),
+            veil_any_copy(
+                isNarrow, plane.address(x &>> s, y &>> s), plane.stride, address(cIdx), Self.stride(cIdx),
                 Int32(truncatingIfNeeded: size &>> s),
                 Int32(truncatingIfNeeded: size &>> s))
         }
@@ -44,8 +47,8 @@ final class BlockSamples {
         for cIdx in 0..<3 {
             let s = cIdx == 0 ? 0 : 1
             let plane = frame.plane(cIdx)
-            veil_copy(
-                self.plane(cIdx), Self.stride(cIdx), plane.at(x &>> s, y &>> s), plane.stride,
+            veil_any_copy(
+                isNarrow, address(cIdx), Self.stride(cIdx), plane.address(x &>> s, y &>> s), plane.stride,
                 Int32(truncatingIfNeeded: size &>> s),
                 Int32(truncatingIfNeeded: size &>> s))
         }
@@ -95,9 +98,9 @@ struct InterChoice {
 
 /// Buffers of one quadtree level: the coding unit being tried and the best one so far.
 final class DecisionWorkspace {
-    @exclusivity(unchecked) var prediction = BlockSamples()
-    @exclusivity(unchecked) var work = BlockSamples()
-    @exclusivity(unchecked) var best = BlockSamples()
+    @exclusivity(unchecked) var prediction: BlockSamples
+    @exclusivity(unchecked) var work: BlockSamples
+    @exclusivity(unchecked) var best: BlockSamples
     @exclusivity(unchecked) var workRecord = CodingTreeUnit(levelCapacity: 4 * CodingTreeUnit.maxSamples)
     @exclusivity(unchecked) var bestRecord = CodingTreeUnit(levelCapacity: 4 * CodingTreeUnit.maxSamples)
     @exclusivity(unchecked) var bestCost = Double.infinity
@@ -112,7 +115,10 @@ final class DecisionWorkspace {
     @exclusivity(unchecked) var choiceCount = 0
     static let maxChoices = 12
 
-    init() {
+    init(isNarrow: Bool) {
+        prediction = BlockSamples(isNarrow: isNarrow)
+        work = BlockSamples(isNarrow: isNarrow)
+        best = BlockSamples(isNarrow: isNarrow)
         bestMotion = .allocate(capacity: 4)
         bestMotion.initialize(repeating: MotionInfo(), count: 4)
         choices = .allocate(capacity: Self.maxChoices)

@@ -23,6 +23,8 @@ final class CTUDecision {
     let predictor = DecisionPrediction()
     let intra = IntraPredictor()
     let frame: FrameBuffer
+    /// Whether samples have one byte, those of the source as well.
+    let isNarrow: Bool
     /// What belongs to the QP of the unit that is being decided.
     @exclusivity(unchecked) private(set) var quantization: Quantization
     /// The slice's, and that of other QPs.
@@ -40,7 +42,7 @@ final class CTUDecision {
     let workspaces: [DecisionWorkspace]
     /// What a transform tree's alternatives are kept in, by depth.
     let treeSamples: [BlockSamples]
-    let modeBlock: UnsafeMutablePointer<UInt16>
+    let modeBlock: UnsafeMutableRawPointer
     let starts: UnsafeMutablePointer<MotionVector>
     /// Motion found in list 0, by refIdx.
     let found: UnsafeMutablePointer<InterChoice>
@@ -67,6 +69,9 @@ final class CTUDecision {
         self.memory = memory
         p = parameters
         frame = picture.picture.frame
+        isNarrow = frame.isNarrow
+        precondition(
+            source.isNarrow == isNarrow && memory.isNarrow == isNarrow, "samples of different sizes")
         rate = RateEstimator(parameters: parameters)
         self.lambdaFactor = lambdaFactor
         self.offsets = offsets
@@ -386,16 +391,16 @@ final class CTUDecision {
         if limit == .infinity { return true }
         let worst = UInt64(lambda * limit)
         let plane = source.planes.0
-        let samples = w.best.plane(0)
         let pitch = BlockSamples.stride(0)
         let size = 1 << log2
         var v = 0
         while v < size {
             var u = 0
             while u < size {
-                if veil_sse(plane.at(x &+ u, y &+ v), plane.stride, samples + (v &* pitch &+ u), pitch, 8, 8) > worst {
-                    return false
-                }
+                let error = veil_any_sse(
+                    isNarrow, plane.address(x &+ u, y &+ v), plane.stride, w.best.address(0, v &* pitch &+ u), pitch,
+                    8, 8)
+                if error > worst { return false }
                 u &+= 8
             }
             v &+= 8
@@ -409,13 +414,16 @@ final class DecisionMemory {
     let residual: UnsafeMutablePointer<Int16>
     let coefficients: UnsafeMutablePointer<Int16>
     let remainders: UnsafeMutablePointer<Int32>
-    let workspaces = (0..<4).map { _ in DecisionWorkspace() }
-    let treeSamples = (0..<4).map { _ in BlockSamples() }
-    let modeBlock: UnsafeMutablePointer<UInt16>
-    /// What one prediction of two leaves to the other.
+    /// Whether samples have one byte: those of all blocks but `pairTarget`.
+    let isNarrow: Bool
+    let workspaces: [DecisionWorkspace]
+    let treeSamples: [BlockSamples]
+    let modeBlock: UnsafeMutableRawPointer
+    /// One prediction of two, and what it leaves to the other.
+    let pairPrediction: UnsafeMutableRawPointer
     let pairTarget: UnsafeMutablePointer<UInt16>
     /// A 4x4 block without transform.
-    let skipBlock: UnsafeMutablePointer<UInt16>
+    let skipBlock: UnsafeMutableRawPointer
     let starts: UnsafeMutablePointer<MotionVector>
     let found: UnsafeMutablePointer<InterChoice>
     let parts: UnsafeMutablePointer<InterChoice>
@@ -428,7 +436,10 @@ final class DecisionMemory {
     let contexts = (0..<4).map { _ in ContextSet() }
     let record = CodingTreeUnit()
 
-    init() {
+    init(isNarrow: Bool = false) {
+        self.isNarrow = isNarrow
+        workspaces = (0..<4).map { _ in DecisionWorkspace(isNarrow: isNarrow) }
+        treeSamples = (0..<4).map { _ in BlockSamples(isNarrow: isNarrow) }
         func samples<T>(_ count: Int, _ value: T) -> UnsafeMutablePointer<T> {
             let memory = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<T>.stride, alignment: 64)
                 .bindMemory(to: T.self, capacity: count)
@@ -438,9 +449,11 @@ final class DecisionMemory {
         residual = samples(1024, 0)
         coefficients = samples(1024, 0)
         remainders = samples(1024, 0)
-        modeBlock = samples(1024, 0)
+        // For samples of either size.
+        modeBlock = UnsafeMutableRawPointer(samples(1024, UInt16(0)))
+        pairPrediction = UnsafeMutableRawPointer(samples(4096, UInt16(0)))
         pairTarget = samples(4096, 0)
-        skipBlock = samples(16, 0)
+        skipBlock = UnsafeMutableRawPointer(samples(16, UInt16(0)))
         starts = samples(16, MotionVector())
         found = samples(16, InterChoice())
         parts = samples(4, InterChoice())
@@ -453,6 +466,7 @@ final class DecisionMemory {
         coefficients.deallocate()
         remainders.deallocate()
         modeBlock.deallocate()
+        pairPrediction.deallocate()
         pairTarget.deallocate()
         skipBlock.deallocate()
         starts.deallocate()

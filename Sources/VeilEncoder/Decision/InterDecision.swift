@@ -11,8 +11,6 @@ extension CTUDecision {
     /// Adds the merge candidates of a block to a workspace's choices.
     func gatherMerge(_ w: DecisionWorkspace, _ block: MotionBlock) {
         guard let references else { return }
-        let at = source.planes.0.at(block.xPb, block.yPb)
-        let stride = source.planes.0.stride
         let flag = bits(rate.bin(1, Context.mergeFlag))
         let small = block.nPbW &+ block.nPbH == 12
         let first = w.choiceCount
@@ -32,7 +30,7 @@ extension CTUDecision {
             let satd = predictor.satd(
                 choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb,
                 width: block.nPbW,
-                height: block.nPbH, source: at, stride: stride)
+                height: block.nPbH, source: source.planes.0)
             choice.cost = Double(satd) + lambdaSatd * choice.bits
             w.insert(choice)
         }
@@ -58,7 +56,7 @@ extension CTUDecision {
     /// candidate so far.
     func gatherSearch(_ w: DecisionWorkspace, _ block: MotionBlock, depth: Int, bound: Double, effort: DecisionEffort) {
         guard let references else { return }
-        let at = source.planes.0.at(block.xPb, block.yPb)
+        let at = source.planes.0.address(block.xPb, block.yPb)
         let stride = source.planes.0.stride
         let isB = slice.sliceType == .b
         let small = block.nPbW &+ block.nPbH == 12
@@ -95,7 +93,7 @@ extension CTUDecision {
                         let satd = predictor.satd(
                             choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb,
                             y: block.yPb,
-                            width: block.nPbW, height: block.nPbH, source: at, stride: stride)
+                            width: block.nPbW, height: block.nPbH, source: source.planes.0)
                         choice.cost = Double(satd) + lambdaSatd * choice.bits
                         bound = min(bound, choice.cost)
                         if refIdx == interLayerIndex { lower = choice }
@@ -114,7 +112,7 @@ extension CTUDecision {
                         continue
                     }
                     let target = MotionSearch.Target(
-                        source: UnsafePointer(at), sourceStride: stride, plane: entry.pointee.planes.0, x: block.xPb,
+                        source: at, sourceStride: stride, plane: entry.pointee.planes.0, x: block.xPb,
                         y: block.yPb,
                         width: block.nPbW, height: block.nPbH, predictors: predictors, bitDepth: slice.bitDepthLuma,
                         maxY: lastRow &- block.yPb &- block.nPbH)
@@ -315,7 +313,7 @@ extension CTUDecision {
                     parts[i].motion, references: references,
                     bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma, cIdx: cIdx,
                     x: b.xPb, y: b.yPb, width: b.nPbW, height: b.nPbH,
-                    to: w.prediction.plane(cIdx) + (((b.yPb &- y) &>> s) &* stride &+ ((b.xPb &- x) &>> s)),
+                    to: w.prediction.address(cIdx, ((b.yPb &- y) &>> s) &* stride &+ ((b.xPb &- x) &>> s)),
                     stride: stride)
             }
         }

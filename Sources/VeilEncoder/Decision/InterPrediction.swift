@@ -7,15 +7,14 @@ import VeilRecon
 /// Inter prediction into block buffers for the mode decision. One per worker.
 final class DecisionPrediction {
     private let pred0: UnsafeMutablePointer<Int16>
-    private let scratch: UnsafeMutablePointer<UInt16>
+    private let scratch: UnsafeMutableRawPointer
 
     init() {
         pred0 = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(
             to: Int16.self, capacity: 4096)
         pred0.initialize(repeating: 0, count: 4096)
-        scratch = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(
-            to: UInt16.self, capacity: 4096)
-        scratch.initialize(repeating: 0, count: 4096)
+        scratch = .allocate(byteCount: 8192, alignment: 64)
+        scratch.initializeMemory(as: UInt8.self, repeating: 0, count: 8192)
     }
 
     deinit {
@@ -28,15 +27,16 @@ final class DecisionPrediction {
         cIdx == 0 ? r.pointee.planes.0 : cIdx == 1 ? r.pointee.planes.1 : r.pointee.planes.2
     }
 
-    /// SATD of the source at `at` against the luma prediction of a block, which is not kept.
+    /// SATD of the source's luma plane against the luma prediction of a block, which is not kept.
     @inline(__always)
     func satd(
         _ motion: MotionInfo, references: UnsafeMutablePointer<ReferenceEntry>, bitDepth: Int, x: Int, y: Int,
         width: Int, height: Int,
-        source at: UnsafePointer<UInt16>, stride: Int
+        source: Plane
     ) -> UInt32 {
         let w = Int32(truncatingIfNeeded: width)
         let h = Int32(truncatingIfNeeded: height)
+        let at = source.address(x, y)
         if (motion.refIdx0 < 0) != (motion.refIdx1 < 0) {
             // One list and a whole vector: the reference's own samples.
             let first = motion.refIdx0 >= 0
@@ -44,13 +44,13 @@ final class DecisionPrediction {
             if (mv.x | mv.y) & 3 == 0 {
                 let plane = references[first ? Int(motion.refIdx0) : 16 &+ Int(motion.refIdx1)].planes.0
                 let from = MotionSearch.at(plane, x &+ (Int(mv.x) &>> 2), y &+ (Int(mv.y) &>> 2), width, height)
-                return veil_satd(at, stride, from, plane.stride, w, h)
+                return veil_any_satd(plane.isNarrow, at, source.stride, from, plane.stride, w, h)
             }
         }
         predict(
             motion, references: references, bitDepth: bitDepth, cIdx: 0, x: x, y: y, width: width, height: height,
             to: scratch, stride: 64)
-        return veil_satd(at, stride, scratch, 64, w, h)
+        return veil_any_satd(source.isNarrow, at, source.stride, scratch, 64, w, h)
     }
 
     /// Predicts one component of a block; `x`, `y`, `width`, `height` are in luma samples.
@@ -58,7 +58,7 @@ final class DecisionPrediction {
     func predict(
         _ motion: MotionInfo, references: UnsafeMutablePointer<ReferenceEntry>, bitDepth: Int, cIdx: Int, x: Int,
         y: Int, width: Int,
-        height: Int, to: UnsafeMutablePointer<UInt16>, stride: Int
+        height: Int, to: UnsafeMutableRawPointer, stride: Int
     ) {
         let s = cIdx == 0 ? 0 : 1
         let bits = cIdx == 0 ? 2 : 3
@@ -72,6 +72,8 @@ final class DecisionPrediction {
         let a = references + (isFirst ? Int(motion.refIdx0) : 16 &+ Int(motion.refIdx1))
         let mvA = isFirst ? motion.mv0 : motion.mv1
         let planeA = Self.plane(a, cIdx)
+        // References have samples of the same size.
+        let narrow = planeA.isNarrow
         let fromA = MotionSearch.at(
             planeA, (x &>> s) &+ (Int(mvA.x) &>> bits), (y &>> s) &+ (Int(mvA.y) &>> bits), w, h)
         let ax = Int32(truncatingIfNeeded: Int(mvA.x) & mask)
@@ -84,18 +86,18 @@ final class DecisionPrediction {
             let bx = Int32(truncatingIfNeeded: Int(mvB.x) & mask)
             let by = Int32(truncatingIfNeeded: Int(mvB.y) & mask)
             if cIdx == 0 {
-                veil_luma_pred(pred0, fromA, planeA.stride, w32, h32, ax, ay, depth)
-                veil_luma_bi(to, stride, pred0, fromB, planeB.stride, w32, h32, bx, by, depth)
+                veil_any_luma_pred(narrow, pred0, fromA, planeA.stride, w32, h32, ax, ay, depth)
+                veil_any_luma_bi(narrow, to, stride, pred0, fromB, planeB.stride, w32, h32, bx, by, depth)
             } else {
-                veil_chroma_pred(pred0, fromA, planeA.stride, w32, h32, ax, ay, depth)
-                veil_chroma_bi(to, stride, pred0, fromB, planeB.stride, w32, h32, bx, by, depth)
+                veil_any_chroma_pred(narrow, pred0, fromA, planeA.stride, w32, h32, ax, ay, depth)
+                veil_any_chroma_bi(narrow, to, stride, pred0, fromB, planeB.stride, w32, h32, bx, by, depth)
             }
         } else if ax | ay == 0 {
-            veil_copy(to, stride, fromA, planeA.stride, w32, h32)
+            veil_any_copy(narrow, to, stride, fromA, planeA.stride, w32, h32)
         } else if cIdx == 0 {
-            veil_luma_put(to, stride, fromA, planeA.stride, w32, h32, ax, ay, depth)
+            veil_any_luma_put(narrow, to, stride, fromA, planeA.stride, w32, h32, ax, ay, depth)
         } else {
-            veil_chroma_put(to, stride, fromA, planeA.stride, w32, h32, ax, ay, depth)
+            veil_any_chroma_put(narrow, to, stride, fromA, planeA.stride, w32, h32, ax, ay, depth)
         }
     }
 }

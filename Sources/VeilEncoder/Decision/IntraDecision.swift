@@ -26,8 +26,9 @@ extension CTUDecision {
     /// rate and distortion. Returns how many; gives up after the simplest modes when they are worse than `stop`.
     func estimateIntra(x: Int, y: Int, log2: Int, stop: Double) -> Int {
         let n = 1 << log2
-        let at = source.planes.0.at(x, y)
+        let at = source.planes.0.address(x, y)
         let stride = source.planes.0.stride
+        let narrow = isNarrow
         intra.gather(context, cIdx: 0, x: x, y: y, log2Size: log2)
         let mpm = maps.candidateModes(x, y, yCtb: context.yCtb)
         let choices = memory.intraChoices
@@ -37,10 +38,12 @@ extension CTUDecision {
         func consider(_ mode: Int) {
             intra.predict(
                 mode: mode, cIdx: 0, log2Size: log2, bitDepth: slice.bitDepthLuma,
-                strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: n)
+                strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: n,
+                isNarrow: narrow)
             let cost =
                 Double(
-                    veil_satd(at, stride, modeBlock, n, Int32(truncatingIfNeeded: n), Int32(truncatingIfNeeded: n)))
+                    veil_any_satd(
+                        narrow, at, stride, modeBlock, n, Int32(truncatingIfNeeded: n), Int32(truncatingIfNeeded: n)))
                 + lambdaSatd * modeBits(mode, mpm)
             if count == limit {
                 if cost >= choices[count &- 1].cost { return }
@@ -99,8 +102,10 @@ extension CTUDecision {
                 intra.predict(
                     mode: Int(mode), cIdx: cIdx,
                     log2Size: log2 - 1, bitDepth: slice.bitDepthChroma,
-                    strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: Int(n))
-                costs[i] += Double(veil_satd(from.at(x >> 1, y >> 1), from.stride, modeBlock, Int(n), n, n))
+                    strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: Int(n),
+                    isNarrow: isNarrow)
+                costs[i] += Double(
+                    veil_any_satd(isNarrow, from.address(x >> 1, y >> 1), from.stride, modeBlock, Int(n), n, n))
             }
         }
         return (0..<5).min { costs[$0] < costs[$1] } ?? 4
@@ -249,7 +254,7 @@ extension CTUDecision {
     ) -> TreeOutcome {
         let record = w.workRecord
         let firstTU = record.tuCount
-        let at = w.work.y + (dy &* 64 &+ dx)
+        let at = w.work.address(0, dy &* 64 &+ dx)
         let n = Int32(truncatingIfNeeded: 1 &<< log2)
         let plane = frame.planes.0
         intra.gather(context, cIdx: 0, x: x &+ dx, y: y &+ dy, log2Size: log2)
@@ -271,8 +276,8 @@ extension CTUDecision {
         if canSplit { whole.bits += bits(rate.bin(0, splitContext)) }
         if canSplit && block.coded {
             let levelCount = record.levelCount
-            let spare = treeSamples[trafoDepth].y
-            veil_copy(spare, 64, at, 64, n, n)
+            let spare = treeSamples[trafoDepth].address(0)
+            veil_any_copy(isNarrow, spare, 64, at, 64, n, n)
             record.tuCount = firstTU
             let half = 1 << (log2 - 1)
             var split = TreeOutcome()
@@ -289,9 +294,11 @@ extension CTUDecision {
             record.tus[firstTU] = tu
             record.tuCount = firstTU &+ 1
             record.levelCount = levelCount
-            veil_copy(at, 64, spare, 64, n, n)
+            veil_any_copy(isNarrow, at, 64, spare, 64, n, n)
         }
-        if trafoDepth > 0 { veil_copy(plane.at(x &+ dx, y &+ dy), plane.stride, at, 64, n, n) }
+        if trafoDepth > 0 {
+            veil_any_copy(isNarrow, plane.address(x &+ dx, y &+ dy), plane.stride, at, 64, n, n)
+        }
         return whole
     }
 
@@ -336,9 +343,9 @@ extension CTUDecision {
                 if blockLog2 < log2 {
                     let plane = frame.plane(cIdx)
                     let n = Int32(truncatingIfNeeded: 1 &<< (blockLog2 &- 1))
-                    veil_copy(
-                        plane.at(Int(first.x0) &>> 1, Int(first.y0) &>> 1), plane.stride,
-                        w.work.plane(cIdx) + ((dy &>> 1) &* 32 &+ (dx &>> 1)), 32, n, n)
+                    veil_any_copy(
+                        isNarrow, plane.address(Int(first.x0) &>> 1, Int(first.y0) &>> 1), plane.stride,
+                        w.work.address(cIdx, (dy &>> 1) &* 32 &+ (dx &>> 1)), 32, n, n)
                 }
             }
             i = last &+ 1
@@ -356,17 +363,18 @@ extension CTUDecision {
         let stride = BlockSamples.stride(cIdx)
         let offset = (dy &>> s) &* stride &+ (dx &>> s)
         let from = source.plane(cIdx)
-        let prediction = w.prediction.plane(cIdx) + offset
+        let prediction = w.prediction.address(cIdx, offset)
         intra.predict(
             mode: mode, cIdx: cIdx, log2Size: size, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma,
-            strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: prediction, stride: stride)
+            strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: prediction, stride: stride,
+            isNarrow: isNarrow)
         let scan =
             size == 2 || (cIdx == 0 && size == 3)
             ? SliceDataSyntax<BitCounter>.scanIdx(UInt8(truncatingIfNeeded: mode)) : 0
         return codeBlock(
-            quantization.intra, w.workRecord, source: from.at((x &+ dx) &>> s, (y &+ dy) &>> s),
+            quantization.intra, w.workRecord, source: from.address((x &+ dx) &>> s, (y &+ dy) &>> s),
             sourceStride: from.stride,
-            prediction: prediction, predictionStride: stride, out: w.work.plane(cIdx) + offset, outStride: stride,
+            prediction: prediction, predictionStride: stride, out: w.work.address(cIdx, offset), outStride: stride,
             log2: size, cIdx: cIdx,
             transform: cIdx == 0 && size == 2 ? .sine : .cosine, scanIdx: scan, trafoDepth: trafoDepth)
     }

@@ -24,8 +24,10 @@ package struct SearchEffort: Equatable, Sendable {
 
 /// The search for motion vectors. One per worker.
 final class MotionSearch {
-    private let block: UnsafeMutablePointer<UInt16>
-    private let pointers: UnsafeMutablePointer<UnsafePointer<UInt16>?>
+    /// A prediction, of samples of one byte or two.
+    private let block: UnsafeMutableRawPointer
+    private let widened: UnsafeMutablePointer<UInt16>
+    private let pointers: UnsafeMutablePointer<UnsafeRawPointer?>
     private let sums: UnsafeMutablePointer<UInt32>
     /// Bits of a component of a vector difference, by its magnitude in quarter samples.
     private let rates: UnsafeMutablePointer<Float>
@@ -34,9 +36,9 @@ final class MotionSearch {
     @exclusivity(unchecked) var lambda: Float = 0
 
     init() {
-        block = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(
-            to: UInt16.self, capacity: 4096)
-        block.initialize(repeating: 0, count: 4096)
+        block = UnsafeMutableRawPointer.allocate(byteCount: 2 * 8192, alignment: 64)
+        widened = (block + 8192).bindMemory(to: UInt16.self, capacity: 4096)
+        block.initializeMemory(as: UInt8.self, repeating: 0, count: 2 * 8192)
         pointers = .allocate(capacity: 4)
         pointers.initialize(repeating: nil, count: 4)
         sums = .allocate(capacity: 4)
@@ -63,15 +65,16 @@ final class MotionSearch {
 
     /// First sample of a block displaced by whole samples, clamped into the margins as the decoder does.
     @inline(__always)
-    static func at(_ plane: Plane, _ x: Int, _ y: Int, _ w: Int, _ h: Int) -> UnsafeMutablePointer<UInt16> {
+    static func at(_ plane: Plane, _ x: Int, _ y: Int, _ w: Int, _ h: Int) -> UnsafeMutableRawPointer {
         let limit = plane.margin &- 8
-        return plane.at(
+        return plane.address(
             min(max(x, 0 &- limit), plane.width &+ limit &- w), min(max(y, 0 &- limit), plane.height &+ limit &- h))
     }
 
     /// What to search for, and where.
     struct Target {
-        var source: UnsafePointer<UInt16>
+        /// Samples as large as those of `plane`; of two bytes where `isDifference`.
+        var source: UnsafeRawPointer
         var sourceStride: Int
         var plane: Plane
         var x: Int
@@ -82,6 +85,8 @@ final class MotionSearch {
         var bitDepth: Int
         /// Greatest vertical component in whole samples.
         var maxY: Int
+        /// The source is what one prediction of two leaves to the other, which has no bounds of samples.
+        var isDifference = false
     }
 
     /// A search's outcome: vector, its predictor's flag, and its SATD plus the rate of its difference.
@@ -108,8 +113,8 @@ final class MotionSearch {
     @inline(__always)
     private func integerCost(_ t: Target, _ mx: Int, _ my: Int) -> Float {
         let from = Self.at(t.plane, t.x &+ mx, t.y &+ my, t.width, t.height)
-        let sad = veil_sad(
-            t.source, t.sourceStride, from, t.plane.stride, Int32(truncatingIfNeeded: t.width),
+        let sad = veil_any_sad(
+            t.plane.isNarrow, t.source, t.sourceStride, from, t.plane.stride, Int32(truncatingIfNeeded: t.width),
             Int32(truncatingIfNeeded: t.height))
         return Float(sad) + rate(t, mx &* 4, my &* 4).0
     }
@@ -128,14 +133,15 @@ final class MotionSearch {
     ) -> Bool {
         @inline(__always)
         func set(_ i: Int, _ o: (Int, Int)) {
-            pointers[i] = UnsafePointer(Self.at(t.plane, t.x &+ cx &+ o.0, t.y &+ cy &+ o.1, t.width, t.height))
+            pointers[i] = UnsafeRawPointer(Self.at(t.plane, t.x &+ cx &+ o.0, t.y &+ cy &+ o.1, t.width, t.height))
         }
         set(0, a)
         set(1, b)
         set(2, c)
         set(3, d)
-        veil_sad_x4(
-            sums, t.source, t.sourceStride, pointers, t.plane.stride, Int32(truncatingIfNeeded: t.width),
+        veil_any_sad_x4(
+            t.plane.isNarrow, sums, t.source, t.sourceStride, pointers, t.plane.stride,
+            Int32(truncatingIfNeeded: t.width),
             Int32(truncatingIfNeeded: t.height))
         var moved = false
         @inline(__always)
@@ -261,12 +267,21 @@ final class MotionSearch {
         let fy = Int32(truncatingIfNeeded: y & 3)
         let w = Int32(truncatingIfNeeded: t.width)
         let h = Int32(truncatingIfNeeded: t.height)
+        let narrow = t.plane.isNarrow
+        var prediction = from
+        var stride = t.plane.stride
+        if fx | fy != 0 {
+            veil_any_luma_put(
+                narrow, block, 64, from, stride, w, h, fx, fy, Int32(truncatingIfNeeded: t.bitDepth))
+            prediction = block
+            stride = 64
+        }
         let satd: UInt32
-        if fx | fy == 0 {
-            satd = veil_satd(t.source, t.sourceStride, from, t.plane.stride, w, h)
+        if narrow && t.isDifference {
+            veil_widen(widened, 64, prediction.assumingMemoryBound(to: UInt8.self), stride, w, h)
+            satd = veil_any_satd(false, t.source, t.sourceStride, widened, 64, w, h)
         } else {
-            veil_luma_put(block, 64, from, t.plane.stride, w, h, fx, fy, Int32(truncatingIfNeeded: t.bitDepth))
-            satd = veil_satd(t.source, t.sourceStride, block, 64, w, h)
+            satd = veil_any_satd(narrow, t.source, t.sourceStride, prediction, stride, w, h)
         }
         let cost = Double(satd) + Double(rate)
         if cost < result.cost {

@@ -30,6 +30,7 @@ struct Quantizer {
     let residual: UnsafeMutablePointer<Int16>
     let coefficients: UnsafeMutablePointer<Int16>
     let remainders: UnsafeMutablePointer<Int32>
+    private let isNarrow: Bool
 
     init(qp: (Int, Int, Int), bitDepth: (Int, Int), rounding: Int, memory: DecisionMemory) {
         self.qp = qp
@@ -38,6 +39,7 @@ struct Quantizer {
         residual = memory.residual
         coefficients = memory.coefficients
         remainders = memory.remainders
+        isNarrow = memory.isNarrow
         step = exp2(Double(qp.0 - 4) / 6)
         steps = (exp2(Double(qp.0 - 4) / 3), exp2(Double(qp.1 - 4) / 3), exp2(Double(qp.2 - 4) / 3))
         func forward(_ q: Int) -> Int { [26214, 23302, 20560, 18396, 16384, 14564][q % 6] }
@@ -52,14 +54,15 @@ struct Quantizer {
     /// `coefficients`. `remains` keeps what the levels leave of each coefficient in `remainders`, in 1/256 step.
     @inline(__always)
     func quantize(
-        source: UnsafePointer<UInt16>, sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int,
+        source: UnsafeRawPointer, sourceStride: Int, prediction: UnsafeRawPointer, predictionStride: Int,
         log2: Int,
         cIdx: Int, transform: ResidualTransform, levels: UnsafeMutablePointer<Int16>, remains: Bool = false
     ) -> Int {
         let n = 1 &<< log2
         let n32 = Int32(truncatingIfNeeded: n)
         let depth = Int32(truncatingIfNeeded: cIdx == 0 ? bitDepth.0 : bitDepth.1)
-        veil_residual(residual, n, source, sourceStride, prediction, predictionStride, n32, n32)
+        veil_any_residual(
+            isNarrow, residual, n, source, sourceStride, prediction, predictionStride, n32, n32)
         switch transform {
         case .cosine: veil_fdct(coefficients, residual, n, Int32(truncatingIfNeeded: log2), depth)
         case .sine: veil_fdst4(coefficients, residual, n, depth)
@@ -91,7 +94,7 @@ struct Quantizer {
     /// Adds the residual that `levels` stand for to the prediction at `to`.
     @inline(__always)
     func reconstruct(
-        levels: UnsafePointer<Int16>, to: UnsafeMutablePointer<UInt16>, stride: Int, log2: Int, cIdx: Int,
+        levels: UnsafePointer<Int16>, to: UnsafeMutableRawPointer, stride: Int, log2: Int, cIdx: Int,
         transform: ResidualTransform
     ) {
         let n = 1 &<< log2
@@ -111,17 +114,16 @@ struct Quantizer {
         switch transform {
         case .cosine:
             if rows < n { (coefficients + n &* rows).update(repeating: 0, count: n &* (n &- rows)) }
-            veil_idct_add(to, stride, coefficients, Int32(truncatingIfNeeded: log2), x, y, depth32)
+            veil_any_idct_add(isNarrow, to, stride, coefficients, Int32(truncatingIfNeeded: log2), x, y, depth32)
         case .sine:
-            veil_idst4_add(to, stride, coefficients, x, y, depth32)
+            veil_any_idst4_add(isNarrow, to, stride, coefficients, x, y, depth32)
         case .none:
-            let down = 13 &- depth
-            let maximum = (1 &<< depth) &- 1
+            let down = Int16(truncatingIfNeeded: 13 &- depth)
+            let half = Int16(1) &<< (down &- 1)
             for i in 0..<16 {
-                let sample = to + ((i &>> 2) &* stride &+ (i & 3))
-                let value = Int(sample.pointee) &+ (Int(coefficients[i]) &+ (1 &<< (down &- 1))) &>> down
-                sample.pointee = UInt16(truncatingIfNeeded: min(maximum, max(0, value)))
+                residual[i] = Int16(truncatingIfNeeded: (Int(coefficients[i]) &+ Int(half)) &>> Int(down))
             }
+            veil_any_add_residual(isNarrow, to, stride, residual, 4, 4, 4, depth32)
         }
     }
 

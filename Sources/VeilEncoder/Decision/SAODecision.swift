@@ -15,6 +15,7 @@ final class SAODecision {
     private static let perComponent = 48
 
     init(source: FrameBuffer, picture: PictureReconstruction, lambda: Double) {
+        precondition(source.isNarrow == picture.picture.frame.isNarrow, "samples of different sizes")
         self.source = source
         self.picture = picture
         self.lambda = lambda
@@ -92,14 +93,14 @@ final class SAODecision {
                 let t = eoClass == 0 ? 0 : 1
                 let b = eoClass == 0 ? 0 : bottom
                 if w - l - r <= 0 || h - t - b <= 0 { continue }
-                veil_sao_edge_statistics(
-                    sum + eoClass * 4, count + eoClass * 4, from.at(x0 + l, y0 + t), from.stride,
-                    rec.at(x0 + l, y0 + t), rec.stride,
+                veil_any_sao_edge_statistics(
+                    rec.isNarrow, sum + eoClass * 4, count + eoClass * 4, from.address(x0 + l, y0 + t), from.stride,
+                    rec.address(x0 + l, y0 + t), rec.stride,
                     Int32(w - l - r), Int32(h - t - b), Int32(eoClass))
             }
-            veil_sao_band_statistics(
-                sum + 16, count + 16, from.at(x0, y0), from.stride, rec.at(x0, y0), rec.stride, Int32(w), Int32(h),
-                Int32(depth(cIdx)))
+            veil_any_sao_band_statistics(
+                rec.isNarrow, sum + 16, count + 16, from.address(x0, y0), from.stride, rec.address(x0, y0), rec.stride,
+                Int32(w), Int32(h), Int32(depth(cIdx)))
         }
     }
 

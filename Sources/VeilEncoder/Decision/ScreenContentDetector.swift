@@ -8,17 +8,23 @@ enum ScreenContentDetector {
     /// Looks at every ninth block of 8x8 luma samples. Those of contrast are drawn where half of the neighbours
     /// across and half of those down are exactly alike, which noise, textures and smooth shading do not leave so.
     static func isScreenContent(_ source: FrameBuffer) -> Bool {
+        source.isNarrow ? isScreenContent(source, UInt8.self) : isScreenContent(source, UInt16.self)
+    }
+
+    private static func isScreenContent<Sample: UnsignedInteger & FixedWidthInteger>(
+        _ source: FrameBuffer, _ type: Sample.Type
+    ) -> Bool {
         let plane = source.planes.0
-        let contrast = UInt16(64) << UInt16(source.bitDepthLuma - 8)
+        let contrast = Sample(64) << Sample(source.bitDepthLuma - 8)
         var seen = 0
         var busy = 0
         var drawn = 0
         for y in stride(from: 0, to: plane.height - 7, by: 24) {
             for x in stride(from: 0, to: plane.width - 7, by: 24) {
-                let at = plane.at(x, y)
+                let at = plane.samples(x, y, as: type)
                 seen += 1
-                var minimum = UInt16.max
-                var maximum = UInt16(0)
+                var minimum = Sample.max
+                var maximum = Sample(0)
                 for row in 0..<8 {
                     for column in 0..<8 {
                         let v = at[row &* plane.stride &+ column]

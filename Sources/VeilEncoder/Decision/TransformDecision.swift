@@ -30,20 +30,21 @@ extension CTUDecision {
     /// coding. `out` gets the reconstruction; levels go to the record.
     @inline(__always)
     func codeBlock(
-        _ q: Quantizer, _ record: CodingTreeUnit, source: UnsafePointer<UInt16>, sourceStride: Int,
-        prediction: UnsafePointer<UInt16>,
-        predictionStride: Int, out: UnsafeMutablePointer<UInt16>, outStride: Int, log2: Int, cIdx: Int,
+        _ q: Quantizer, _ record: CodingTreeUnit, source: UnsafeRawPointer, sourceStride: Int,
+        prediction: UnsafeRawPointer,
+        predictionStride: Int, out: UnsafeMutableRawPointer, outStride: Int, log2: Int, cIdx: Int,
         transform: ResidualTransform,
         scanIdx: Int, trafoDepth: Int
     ) -> BlockOutcome {
         let n = Int32(truncatingIfNeeded: 1 &<< log2)
+        let narrow = isNarrow
         var outcome = BlockOutcome()
-        outcome.zeroDistortion = Double(veil_sse(source, sourceStride, prediction, predictionStride, n, n))
+        outcome.zeroDistortion = Double(veil_any_sse(narrow, source, sourceStride, prediction, predictionStride, n, n))
         let cbfContext = cIdx == 0 ? Context.cbfLuma &+ (trafoDepth == 0 ? 1 : 0) : Context.cbfChroma &+ trafoDepth
         let zeroBits = bits(rate.bin(0, cbfContext))
         outcome.distortion = outcome.zeroDistortion
         outcome.bits = zeroBits
-        veil_copy(out, outStride, prediction, predictionStride, n, n)
+        veil_any_copy(narrow, out, outStride, prediction, predictionStride, n, n)
         // No residual is worth the bits of the shortest one.
         if outcome.zeroDistortion <= lambda * effort.leastResidualBits { return outcome }
         let codedBits = bits(rate.bin(1, cbfContext))
@@ -55,13 +56,13 @@ extension CTUDecision {
         {
             q.reconstruct(
                 levels: record.levels + start, to: out, stride: outStride, log2: log2, cIdx: cIdx, transform: transform)
-            let distortion = Double(veil_sse(source, sourceStride, out, outStride, n, n))
+            let distortion = Double(veil_any_sse(narrow, source, sourceStride, out, outStride, n, n))
             if distortion + lambda * (codedBits + levelBits) < outcome.zeroDistortion + lambda * zeroBits {
                 outcome.distortion = distortion
                 outcome.bits = codedBits + levelBits
                 outcome.coded = true
             } else {
-                veil_copy(out, outStride, prediction, predictionStride, n, n)
+                veil_any_copy(narrow, out, outStride, prediction, predictionStride, n, n)
             }
         }
         if log2 == 2 && p.transformSkipEnabledFlag {
@@ -80,8 +81,8 @@ extension CTUDecision {
     /// Levels of one block at `start` of the record; returns their bits, nil where none are left.
     @inline(__always)
     private func makeLevels(
-        _ q: Quantizer, _ record: CodingTreeUnit, start: Int, source: UnsafePointer<UInt16>, sourceStride: Int,
-        prediction: UnsafePointer<UInt16>, predictionStride: Int, log2: Int, cIdx: Int, transform: ResidualTransform,
+        _ q: Quantizer, _ record: CodingTreeUnit, start: Int, source: UnsafeRawPointer, sourceStride: Int,
+        prediction: UnsafeRawPointer, predictionStride: Int, log2: Int, cIdx: Int, transform: ResidualTransform,
         scanIdx: Int
     ) -> Double? {
         let levels = record.levels + start
@@ -113,8 +114,8 @@ extension CTUDecision {
     /// Tries a 4x4 block, coded with a transform so far or not at all, without one.
     private func skipTransform(
         _ outcome: inout BlockOutcome, _ q: Quantizer, _ record: CodingTreeUnit, start: Int,
-        source: UnsafePointer<UInt16>,
-        sourceStride: Int, prediction: UnsafePointer<UInt16>, predictionStride: Int, out: UnsafeMutablePointer<UInt16>,
+        source: UnsafeRawPointer,
+        sourceStride: Int, prediction: UnsafeRawPointer, predictionStride: Int, out: UnsafeMutableRawPointer,
         outStride: Int,
         cIdx: Int, scanIdx: Int, codedBits: Double
     ) {
@@ -125,16 +126,17 @@ extension CTUDecision {
                 predictionStride: predictionStride, log2: 2, cIdx: cIdx, transform: .none, scanIdx: scanIdx)
         else { return }
         let samples = memory.skipBlock
-        veil_copy(samples, 4, prediction, predictionStride, 4, 4)
+        let narrow = isNarrow
+        veil_any_copy(narrow, samples, 4, prediction, predictionStride, 4, 4)
         q.reconstruct(levels: record.levels + spare, to: samples, stride: 4, log2: 2, cIdx: cIdx, transform: .none)
-        let distortion = Double(veil_sse(source, sourceStride, samples, 4, 4, 4))
+        let distortion = Double(veil_any_sse(narrow, source, sourceStride, samples, 4, 4, 4))
         if distortion + lambda * (codedBits + levelBits) >= outcome.distortion + lambda * outcome.bits { return }
         outcome.distortion = distortion
         outcome.bits = codedBits + levelBits
         outcome.coded = true
         outcome.skipsTransform = true
         (record.levels + start).update(from: record.levels + spare, count: 16)
-        veil_copy(out, outStride, samples, 4, 4, 4)
+        veil_any_copy(narrow, out, outStride, samples, 4, 4, 4)
     }
 
     /// Codes the residual of an inter unit (or a part of it of at least 8x8, at (dx, dy) of its buffers) into the
@@ -231,9 +233,9 @@ extension CTUDecision {
         let plane = source.plane(cIdx)
         let offset = (dy &>> s) &* stride &+ (dx &>> s)
         return codeBlock(
-            quantization.inter, w.workRecord, source: plane.at((x &+ dx) &>> s, (y &+ dy) &>> s),
+            quantization.inter, w.workRecord, source: plane.address((x &+ dx) &>> s, (y &+ dy) &>> s),
             sourceStride: plane.stride,
-            prediction: w.prediction.plane(cIdx) + offset, predictionStride: stride, out: w.work.plane(cIdx) + offset,
+            prediction: w.prediction.address(cIdx, offset), predictionStride: stride, out: w.work.address(cIdx, offset),
             outStride: stride, log2: log2 &- s, cIdx: cIdx, transform: .cosine, scanIdx: 0, trafoDepth: trafoDepth)
     }
 
@@ -337,8 +339,9 @@ extension CTUDecision {
             let s = cIdx == 0 ? 0 : 1
             let stride = BlockSamples.stride(cIdx)
             let offset = (dy >> s) * stride + (dx >> s)
-            veil_copy(
-                to.plane(cIdx) + offset, stride, from.plane(cIdx) + offset, stride, Int32(size >> s), Int32(size >> s))
+            veil_any_copy(
+                isNarrow, to.address(cIdx, offset), stride, from.address(cIdx, offset), stride, Int32(size >> s),
+                Int32(size >> s))
         }
     }
 }

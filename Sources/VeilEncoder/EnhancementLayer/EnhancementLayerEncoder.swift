@@ -121,9 +121,7 @@ package final class EnhancementLayerEncoder {
         header.sliceLoopFilterAcrossSlicesEnabledFlag = settings.pps.ppsLoopFilterAcrossSlicesEnabledFlag
 
         let picture = CodedPicture(
-            frame: FrameBuffer(
-                width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, bitDepthLuma: sps.bitDepthY,
-                bitDepthChroma: sps.bitDepthC),
+            frame: FrameBuffer(settings.format),
             motion: MotionField(
                 width: sps.picWidthInLumaSamples, height: sps.picHeightInLumaSamples, ctbLog2Size: sps.ctbLog2SizeY))
         picture.poc = poc
@@ -135,7 +133,7 @@ package final class EnhancementLayerEncoder {
             ? zip(resamplers, pictures).map { resampler, source in
                 InterLayerProducer.picture(
                     resampler, from: source, grid: settings.grid, poc: poc, bitDepthLuma: sps.bitDepthY,
-                    bitDepthChroma: sps.bitDepthC,
+                    bitDepthChroma: sps.bitDepthC, isNarrow: picture.frame.isNarrow,
                     motion: options.tools.interLayerMotion)
             } : []
         let rows = LayerSlice.division(rows: settings.grid.heightInCtbs, slices: options.slices)

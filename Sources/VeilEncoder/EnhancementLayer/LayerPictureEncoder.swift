@@ -24,7 +24,9 @@ package final class LayerConfiguration: @unchecked Sendable {
     /// Records of CTUs that wait for being written.
     let records = ObjectPool { CodingTreeUnit() }
     /// Working memory, for one worker each.
-    let memories = ObjectPool { DecisionMemory() }
+    let memories: ObjectPool<DecisionMemory>
+    /// Of the layer's pictures.
+    let format: PictureFormat
 
     /// `sps` must be resolved for the layer.
     package init(
@@ -39,6 +41,9 @@ package final class LayerConfiguration: @unchecked Sendable {
         self.vps = vps
         self.effort = effort
         grid = try CTBGrid(sps: sps, pps: pps)
+        format = sps.format
+        let isNarrow = format.hasNarrowFrames
+        memories = ObjectPool { DecisionMemory(isNarrow: isNarrow) }
     }
 }
 

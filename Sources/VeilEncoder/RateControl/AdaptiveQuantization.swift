@@ -99,7 +99,8 @@ final class QuantizationOffsets: @unchecked Sendable {
             let h = min(16 >> s, plane.height - (y >> s))
             var sum: UInt32 = 0
             var squares: UInt32 = 0
-            veil_sums(plane.at(x >> s, y >> s), plane.stride, Int32(w), Int32(h), &sum, &squares)
+            veil_any_sums(
+                plane.isNarrow, plane.address(x >> s, y >> s), plane.stride, Int32(w), Int32(h), &sum, &squares)
             total += Float(squares) - Float(sum) * Float(sum) / Float(w * h)
         }
         return max(total, 0)

@@ -16,6 +16,27 @@ public struct FrameInFile: @unchecked Sendable {
 
     /// Reads one component into memory with a row every `stride` samples.
     public func read(component c: Int, into plane: UnsafeMutablePointer<UInt16>, stride: Int) throws {
+        let width = format.size(ofComponent: c).width
+        try read(component: c) { from, y, rows in
+            RawSamples.read(
+                from, bitDepth: format.bitDepth, into: plane + y * stride, stride: stride, width: width, height: rows)
+        }
+    }
+
+    /// The same of 8-bit frames, whose samples then have one byte.
+    public func read(component c: Int, into plane: UnsafeMutablePointer<UInt8>, stride: Int) throws {
+        precondition(format.bitDepth == 8, "a frame of 8 bits")
+        let width = format.size(ofComponent: c).width
+        try read(component: c) { from, y, rows in
+            for row in 0..<rows {
+                UnsafeMutableRawPointer(plane + (y + row) * stride).copyMemory(
+                    from: from + row * width, byteCount: width)
+            }
+        }
+    }
+
+    /// Gives what is stored of a component piece by piece: the first row of each and their number.
+    private func read(component c: Int, _ body: (UnsafeRawPointer, Int, Int) -> Void) throws {
         let size = format.size(ofComponent: c)
         let bytes = format.bytesPerSample
         var at = offset
@@ -31,9 +52,7 @@ public struct FrameInFile: @unchecked Sendable {
                 try fill(
                     UnsafeMutableRawBufferPointer(rebasing: chunk[..<(rows * size.width * bytes)]),
                     at: at + y * size.width * bytes)
-                RawSamples.read(
-                    from, bitDepth: format.bitDepth, into: plane + y * stride, stride: stride, width: size.width,
-                    height: rows)
+                body(from, y, rows)
             }
         }
     }
