@@ -162,7 +162,9 @@ class Decryptor:
         if known and known.message.tagged:
             self.tags.count(key_layer, known.message.nonce, counter(unit))
             self.tags.join(header(unit)[1], header(unit)[1] in self.seen.access_unit.ended)
-        self.seen.seal(unit, key_layer, self.messages)
+        # In front of the first message that tells of tags no tag is about it.
+        if self.tags.message:
+            self.seen.seal(unit, key_layer, self.messages)
         if not known:
             raise FormatError("a sealed unit whose message is not there")
         unit = open_sealed(unit, known)
