@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import warnings
 
 import numpy as np
 
@@ -70,6 +71,23 @@ class VeilTests(unittest.TestCase):
         self.assertEqual(veil.decrypt(moved, new), clear)
         with self.assertRaises(veil.VeilError):
             veil.decrypt(moved, self.keys)
+
+    def test_what_is_not_whole_is_told(self):
+        stream = veil.encode(clip(), qp=28, keys=self.keys, authenticate=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            veil.decrypt(stream, self.keys)
+            veil.decode(stream, keys=self.keys)
+        other = veil.encode(clip(), qp=28, keys=self.keys, authenticate=1)
+        for what in (
+            lambda **more: veil.decrypt(stream + other, self.keys, **more),
+            lambda **more: veil.decode(stream + other, keys=self.keys, **more),
+            lambda **more: veil.rekey(stream + other, self.keys, veil.Keys.generate(2), **more),
+        ):
+            with self.assertWarns(veil.IncompleteWarning):
+                what()
+            with self.assertRaises(veil.ProtectionError):
+                what(strict=1)
 
     def test_ten_bits(self):
         stream = veil.encode(clip(depth=10), qp=20, layers="1")

@@ -13,12 +13,12 @@ Whole streams go through the functions; the classes `Encoder`, `Decoder` and `Tr
 """
 
 from ._library import KeyFileError, ProtectionError, StreamError, VeilError, lib
-from .coding import Decoder, Encoder, Packet, Picture, Transcoder, decode, decrypt, encode, encrypt, rekey
+from .coding import Decoder, Encoder, IncompleteWarning, Packet, Picture, Transcoder, decode, decrypt, encode, encrypt, rekey
 from .keys import Keys
 from .y4m import Y4MReader, Y4MWriter
 
 __version__: str = lib.veil_version().decode()
 __all__ = [
-    "Decoder", "Encoder", "KeyFileError", "Keys", "Packet", "Picture", "ProtectionError", "StreamError", "Transcoder",
-    "VeilError", "Y4MReader", "Y4MWriter", "decode", "decrypt", "encode", "encrypt", "rekey",
+    "Decoder", "Encoder", "IncompleteWarning", "KeyFileError", "Keys", "Packet", "Picture", "ProtectionError",
+    "StreamError", "Transcoder", "VeilError", "Y4MReader", "Y4MWriter", "decode", "decrypt", "encode", "encrypt", "rekey",
 ]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import warnings
 from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Sequence
 
@@ -264,28 +265,47 @@ def encode(pictures: "Iterable[Picture | Sequence[np.ndarray]]", **settings: Any
     return b"".join(packet.data for packet in stream)
 
 
+class IncompleteWarning(UserWarning):
+    """Something of a stream is missing, was concealed, joined or left as it was. `strict=1` makes what is missing of an
+    authenticated stream an error; `warnings.simplefilter("error", veil.IncompleteWarning)` makes all of it one."""
+
+
+def _tell(what: str, report: "dict[str, int]", fields: Sequence[str]) -> None:
+    found = [f"{report[field]} {field.replace('_', ' ')}" for field in fields if report[field]]
+    warnings.warn(f"{what}: {', '.join(found) or 'the stream is not whole'}", IncompleteWarning, stacklevel=4)
+
+
 def decode(stream: bytes, **settings: Any) -> "list[Picture]":
-    """The pictures of a stream; settings as `Decoder` takes them."""
+    """The pictures of a stream; settings as `Decoder` takes them. Warns of what is not whole (`IncompleteWarning`)."""
     with Decoder(**settings) as decoder:
-        return decoder.push(stream) + decoder.finish()
+        pictures = decoder.push(stream) + decoder.finish()
+        report = decoder.report
+    if not report["is_clean"]:
+        _tell("decode", report, ("hash_mismatches", "concealed_ctus", "missing_references", "concealed_pictures",
+                                 "missing_pictures", "joins"))
+    return pictures
 
 
 def _transcode(operation: str, stream: bytes, keys: Keys, **settings: Any) -> bytes:
     with Transcoder(operation, keys, **settings) as transcoder:
         packets = transcoder.push(stream) + transcoder.finish()
+        report = transcoder.report
+    if not report["is_whole"]:
+        _tell(operation, report, ("passed", "dropped", "missing_pictures", "joins"))
     return b"".join(packet.data for packet in packets)
 
 
 def encrypt(stream: bytes, keys: Keys, **settings: Any) -> bytes:
-    """A clear stream encrypted; settings as `Transcoder` takes them."""
+    """A clear stream encrypted; settings as `Transcoder` takes them. Slices left out or left clear (`damaged`) warn."""
     return _transcode("encrypt", stream, keys, **settings)
 
 
 def decrypt(stream: bytes, keys: Keys, **settings: Any) -> bytes:
-    """The clear stream of an encrypted one, byte for byte. A wrong key or a changed stream raises."""
+    """The clear stream of an encrypted one, byte for byte. A wrong key or a changed stream raises; what is
+    missing or joined, or could not be decrypted, warns (`IncompleteWarning`), and raises with `strict=1`."""
     return _transcode("decrypt", stream, keys, **settings)
 
 
 def rekey(stream: bytes, old_keys: Keys, keys: Keys, **settings: Any) -> bytes:
-    """A stream under other keys, in one pass."""
+    """A stream under other keys, in one pass. Warns as `decrypt` does."""
     return _transcode("rekey", stream, keys, old_keys=old_keys, **settings)

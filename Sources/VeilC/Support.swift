@@ -36,7 +36,8 @@ enum LastError {
         case is SettingsError, is EncoderError: VEIL_ERROR_SETTINGS
         case BaseLayerError.unavailable: VEIL_ERROR_UNAVAILABLE
         case BaseLayerError.settings: VEIL_ERROR_SETTINGS
-        case KeyError.tampered, KeyError.unsupported, KeyError.notEncrypted, is ProtectionError: VEIL_ERROR_PROTECTION
+        case KeyError.tampered, KeyError.incomplete, KeyError.unsupported, KeyError.notEncrypted, is ProtectionError:
+            VEIL_ERROR_PROTECTION
         case is KeyError: VEIL_ERROR_KEYS
         case is StreamError, is SyntaxError: VEIL_ERROR_STREAM
         case is MediaError: VEIL_ERROR_FILE

@@ -10,18 +10,39 @@ package final class ActiveParameterSets: @unchecked Sendable {
     package let pps: PictureParameterSet
     package let grid: CTBGrid
     package let scalingFactors: ScalingFactors?
+    /// The scaling lists of the PPS and of the SPS, those that they infer included.
+    private let ppsScalingList: ScalingList?
+    private let spsScalingList: ScalingList?
+    /// What they were inferred from.
+    fileprivate let inherited: [ActiveParameterSets]
 
     /// The sets of a slice of a layer.
-    package init(_ sets: ParameterSetCollection, ppsId: Int, layerId: Int) throws {
+    /// - Parameter active: those in use in another layer, from which scaling lists may be inferred
+    ///   (F.7.4.3.2, F.7.4.3.3).
+    package init(
+        _ sets: ParameterSetCollection, ppsId: Int, layerId: Int,
+        active: (_ layer: Int) -> ActiveParameterSets? = { _ in nil }
+    ) throws {
         pps = try sets.pictureParameterSet(id: ppsId)
         sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layerId)
         try sps.checkDecodable()
         grid = try CTBGrid(sps: sps, pps: pps)
-        // Inferred lists are those of the reference layer's own SPS.
-        let from =
-            pps.ppsInferScalingListFlag
-            ? pps.ppsScalingListRefLayerId : sps.spsInferScalingListFlag ? sps.spsScalingListRefLayerId : nil
-        scalingFactors = ScalingFactors(sps: sps, pps: pps, inherited: from.flatMap { sets.scalingList(ofLayer: $0) })
+        let forPPS = pps.ppsInferScalingListFlag ? active(pps.ppsScalingListRefLayerId) : nil
+        let forSPS = sps.spsInferScalingListFlag ? active(sps.spsScalingListRefLayerId) : nil
+        ppsScalingList = pps.scalingList ?? forPPS?.ppsScalingList
+        spsScalingList = sps.scalingList ?? forSPS?.spsScalingList
+        inherited = [forPPS, forSPS].compactMap { $0 }
+        scalingFactors = ScalingFactors(sps: sps, list: ppsScalingList ?? spsScalingList)
+    }
+
+    /// Whether scaling lists are those of other layers; and whether of the sets that are in use there now.
+    fileprivate var infers: Bool { pps.ppsInferScalingListFlag || sps.spsInferScalingListFlag }
+    fileprivate func isInferred(from active: (_ layer: Int) -> ActiveParameterSets?) -> Bool {
+        let now = [
+            pps.ppsInferScalingListFlag ? active(pps.ppsScalingListRefLayerId) : nil,
+            sps.spsInferScalingListFlag ? active(sps.spsScalingListRefLayerId) : nil,
+        ]
+        return inherited.elementsEqual(now.compactMap { $0 }, by: ===)
     }
 }
 
@@ -30,13 +51,17 @@ struct ActivatedSets {
     private var known: [Int: ActiveParameterSets] = [:]
     private var generation = 0
 
-    mutating func sets(_ all: ParameterSetCollection, ppsId: Int, layerId: Int) throws -> ActiveParameterSets {
+    mutating func sets(
+        _ all: ParameterSetCollection, ppsId: Int, layerId: Int, active: (_ layer: Int) -> ActiveParameterSets?
+    ) throws -> ActiveParameterSets {
         if generation != all.generation {
             known.removeAll()
             generation = all.generation
         }
-        if let active = known[layerId << 8 | ppsId] { return active }
-        let made = try ActiveParameterSets(all, ppsId: ppsId, layerId: layerId)
+        // Lower ones only, so that no set goes on in one of its own layer for ever.
+        func below(_ layer: Int) -> ActiveParameterSets? { layer < layerId ? active(layer) : nil }
+        if let kept = known[layerId << 8 | ppsId], !kept.infers || kept.isInferred(from: below) { return kept }
+        let made = try ActiveParameterSets(all, ppsId: ppsId, layerId: layerId, active: below)
         known[layerId << 8 | ppsId] = made
         return made
     }

@@ -92,7 +92,7 @@ extension Decoder {
     }
 
     /// Layers that are put out, as far as the VPS at hand tells: nil for as many as there are.
-    package var outputLayerCount: Int? { selectionStorage?.outputCount }
+    package var outputLayerCount: Int? { lastSelection?.outputCount }
 
     func drain(all: Bool) throws {
         while let first = outputQueue.first, all || first.picture.isFinished {
@@ -107,7 +107,7 @@ extension Decoder {
     /// has none.
     func showAlternative() {
         defer { shown.removeAll() }
-        guard let alternatives = selectionStorage?.alternatives, shown[alternatives.layer] == nil,
+        guard let alternatives = lastSelection?.alternatives, shown[alternatives.layer] == nil,
             let standIn = shown.filter({ alternatives.layers.contains($0.key) }).max(by: { $0.key < $1.key })?.value
         else { return }
         // It takes its turn among the pictures of the output layer.

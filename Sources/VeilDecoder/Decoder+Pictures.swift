@@ -70,14 +70,16 @@ extension Decoder {
 
     func beginPicture(_ h: SliceSegmentHeader) throws {
         let layerId = h.nuhLayerId
-        let active = try activated.sets(sets, ppsId: h.slicePicParameterSetId, layerId: layerId)
+        let active = try activated.sets(sets, ppsId: h.slicePicParameterSetId, layerId: layerId) {
+            layers[$0]?.active
+        }
         let sps = active.sps
         try options.limits.check(sps)
         let layer = layers[layerId] ?? LayerState(layerId: layerId)
         let type = h.nalUnitType
         if layerId == 0, baseSps?.spsVideoParameterSetId != sps.spsVideoParameterSetId {
             baseSps = sps
-            selectionStorage = nil
+            isSelectionCurrent = false
         }
         let position = positions.next(h, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) {
             options.hooks?.periodStart(layer: $0, isIRAP: $1)
@@ -116,7 +118,7 @@ extension Decoder {
             layer.lastOutputPoc = .min
         }
         layer.isFirstPictureEver = false
-        layer.sps = sps
+        layer.active = active
         let limits = sps.subLayerOrdering.last ?? .init()
         layer.dpb.maxDecPicBuffering = limits.maxDecPicBufferingMinus1 + 1
         layer.dpb.maxDecPicBuffering = max(layer.dpb.maxDecPicBuffering, limits.maxNumReorderPics + 1)

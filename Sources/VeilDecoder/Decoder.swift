@@ -63,7 +63,9 @@ package final class Decoder {
     var messages = PictureMessages()
     var positions = StreamPosition()
     var accessUnitCount = 0
-    var selectionStorage: LayerSelection?
+    /// The last selection of layers, for what is still put out; and whether it is what the parameter sets ask for now.
+    var lastSelection: LayerSelection?
+    var isSelectionCurrent = false
     /// The SPS of the base layer's last picture: it names the VPS.
     var baseSps: SequenceParameterSet?
     /// The pictures of the access unit that were not to stay unseen (pic_output_flag), by layer.
@@ -94,7 +96,7 @@ package final class Decoder {
             case .vps, .sps, .pps:
                 try finishPicture()
                 try refusals.insert(nal, into: sets)
-                selectionStorage = nil
+                isSelectionCurrent = false
                 if type == .vps, let error = sets.anyVps?.ext?.unreadable?.error {
                     report.noteOnce("VPS: \(error); its layers are independent and decoded without what follows")
                 }
@@ -164,7 +166,7 @@ package final class Decoder {
 
     /// Which layers are wanted, by the VPS at hand.
     func selection() throws -> LayerSelection {
-        if let known = selectionStorage { return known }
+        if isSelectionCurrent, let lastSelection { return lastSelection }
         let vps = baseSps.map { sets.videoParameterSet(of: $0) } ?? sets.anyVps
         let made = try LayerSelection(options.output, vps: vps)
         if made.output != lastOutput { endSequence() }
@@ -173,7 +175,8 @@ package final class Decoder {
             let message = "layer \(id): auxiliary pictures (AuxId = \(vps?.auxId(ofLayer: id) ?? 0)), skipped"
             if !report.messages.contains(message) { report.note(message) }
         }
-        selectionStorage = made
+        lastSelection = made
+        isSelectionCurrent = true
         return made
     }
 

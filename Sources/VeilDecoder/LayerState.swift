@@ -12,8 +12,9 @@ final class LayerState {
     var skipsRasl = false
     /// The greatest POC put out since counts began anew.
     var lastOutputPoc = Int32.min
-    /// The active SPS, to see size changes.
-    var sps: SequenceParameterSet?
+    /// The parameter sets of the last picture: size changes are seen by them.
+    var active: ActiveParameterSets?
+    var sps: SequenceParameterSet? { active?.sps }
     var ilrp: [Int: InterLayerReference] = [:]
 
     init(layerId: Int) { self.layerId = layerId }

@@ -4,7 +4,7 @@ import VeilCore
 import VeilEntropy
 
 extension SliceConstants {
-    /// The constants of a slice. `scalingFactors`: `ScalingFactors(sps:pps:inherited:)`, made once per pair of
+    /// The constants of a slice. `scalingFactors`: `ScalingFactors(sps:list:)`, made once per pair of
     /// parameter sets.
     package init(
         _ parameters: SliceParameters, sps: SequenceParameterSet, pps: PictureParameterSet, header: SliceSegmentHeader,
@@ -39,11 +39,10 @@ extension SliceConstants {
 
 extension ScalingFactors {
     /// The factors in force for pictures that use the parameter sets; nil when scaling is flat
-    /// (scaling_list_enabled_flag 0). `inherited`: the list of a reference layer, where the sets infer theirs
-    /// (sps_infer_scaling_list_flag).
-    package convenience init?(sps: SequenceParameterSet, pps: PictureParameterSet, inherited: ScalingList? = nil) {
+    /// (scaling_list_enabled_flag 0). `list`: of the PPS, else of the SPS; nil: the default one.
+    package convenience init?(sps: SequenceParameterSet, list: ScalingList?) {
         guard sps.scalingListEnabledFlag else { return nil }
-        let list = pps.scalingList ?? sps.scalingList ?? inherited ?? ScalingList.defaults
+        let list = list ?? ScalingList.defaults
         self.init { sizeId, matrixId in list.factors(log2Size: sizeId + 2, matrixId: matrixId) }
     }
 }

@@ -59,7 +59,9 @@ struct CommandFiles {
     private static func isKeyFile(_ path: String) -> Bool {
         var info = stat()
         guard path != "-", stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG, info.st_size < 1 << 20,
-            let data = FileManager.default.contents(atPath: path), data.first == UInt8(ascii: "{")
+            let data = FileManager.default.contents(atPath: path),
+            // White space and a byte order mark may come first.
+            data.first(where: { ![0x20, 0x09, 0x0A, 0x0D, 0xEF, 0xBB, 0xBF].contains($0) }) == UInt8(ascii: "{")
         else { return false }
         return (try? KeyRing(json: data, source: path)) != nil
     }

@@ -100,7 +100,7 @@ extension StreamInput {
         deliver: (VideoPicture) throws -> Void
     ) throws {
         try chunks(path, opened: opened) { try decoder.push($0, deliver: deliver) }
-        try named(path) { try decoder.finish(deliver: deliver) }
+        try named(path) { try decoder.finish(isCut: Interruption.isRequested, deliver: deliver) }
     }
 }
 

@@ -58,6 +58,8 @@ struct VeilProgram: ParsableCommand {
         } catch let error as ValidationError {
             fail("\(error)")
             Foundation.exit(ExitCode.validationFailure.rawValue)
+        } catch let code as ExitCode where code.rawValue == 2 && Interruption.isRequested {
+            // What is missing was not there yet.
         } catch let error where error is ExitCode || error is CleanExit || exitCode(for: error) != .failure {
             exit(withError: error)
         } catch {

@@ -81,3 +81,26 @@ func decodeAllLayers(
         #expect(result.report.hashesChecked == result.report.picturesDecoded)
     }
 }
+
+/// A layer infers its scaling lists from the sets in use below, whatever other sets there are.
+@Test func unusedScalingListsAreNotInferred() throws {
+    let stream = try #require(ReferenceStream.own.first { $0.name.hasSuffix("ldp_2x_dqp_sl") })
+    let units = try AnnexBReader.units(of: stream.bytes())
+    let base = try #require(units.first { $0.header.nalUnitType == .sps && $0.header.nuhLayerId == 0 })
+    let sps = try SequenceParameterSet(rbsp: base.rbsp, nuhLayerId: 0)
+    sps.spsSeqParameterSetId = 7
+    sps.scalingListEnabledFlag = true
+    var list = ScalingList.defaults
+    for i in list.lists.indices {
+        for j in list.lists[i].indices { list.lists[i][j] = list.lists[i][j].map { UInt8(255 - Int($0)) } }
+    }
+    sps.scalingList = list
+    let unused = NALUnit(header: base.header, rbsp: sps.rbsp())
+    var bytes: [UInt8] = []
+    for nal in units {
+        if nal.header.nalUnitType.isSlice { bytes.append(annexB: unused) }
+        bytes.append(annexB: nal)
+    }
+    let result = try decodeAllLayers(bytes)
+    #expect(result.md5.sorted { $0.key < $1.key }.map(\.value) == stream.md5 && result.report.isClean)
+}

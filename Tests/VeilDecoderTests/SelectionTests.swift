@@ -54,6 +54,19 @@ import VeilBitstream
         #expect(result.poc == result.poc.sorted() && result.report.isClean, "\(result.report)")
     }
 
+    /// Sets that come last are those of pictures that never came: how many layers there are stays what it was.
+    @Test func streamsMayEndWithParameterSets() throws {
+        let units = try twoLayers()
+        let sets = units.filter { [.vps, .sps, .pps].contains($0.header.nalUnitType) }
+        var counts: [Int?] = []
+        weak var current: Decoder?
+        let decoder = Decoder(options: Decoder.Options()) { _ in counts.append(current?.outputLayerCount) }
+        current = decoder
+        for unit in units + sets { try decoder.push(unit) }
+        try decoder.finish()
+        #expect(counts == [1, 1, 1])
+    }
+
     @Test func auxiliaryLayersAreSkipped() throws {
         let units = try twoLayers {
             $0.scalabilityMask = 1 << 3

@@ -25,9 +25,10 @@ package final class DecryptingInput {
 
     package func push(_ nal: NALUnit) throws { try opening?.push(nal) }
 
-    package func finish() throws {
-        try opening?.finish()
-        try verified?.finish()
+    /// - Parameter isCut: the stream ends in the middle of an access unit, which is given up if it has tags.
+    package func finish(isCut: Bool = false) throws {
+        try opening?.finish(isCut: isCut)
+        try verified?.finish(isCut: isCut)
         try transcoder?.finish()
     }
 

@@ -159,9 +159,10 @@ public final class VideoDecoder {
     }
 
     /// Ends the stream and delivers the pictures left.
-    public func finish(deliver: (VideoPicture) throws -> Void) throws {
-        if let unit = try splitter.finish() { try decode(unit, deliver) }
-        try input?.finish()
+    /// - Parameter isCut: what came last may be half a NAL unit, and is left out.
+    public func finish(isCut: Bool = false, deliver: (VideoPicture) throws -> Void) throws {
+        if let unit = try splitter.finish(), !isCut { try decode(unit, deliver) }
+        try input?.finish(isCut: isCut)
         try decoder?.finish()
         try deliverReady(deliver)
     }

@@ -122,7 +122,7 @@ public final class VideoTranscoder {
 
     private func end(isCut: Bool = false) throws {
         if let unit = try splitter.finish(), !isCut { try transcoder.push(unit) }
-        try transcoder.finish()
+        try transcoder.finish(isCut: isCut)
         if let decryption = transcoder.decryption, decryption.signalledLayers.isEmpty {
             throw KeyError.notEncrypted(stream: "the stream")
         }

@@ -93,9 +93,4 @@ package final class ParameterSetCollection: ParameterSetSource {
 
     /// The VPS of the lowest id.
     package var anyVps: VideoParameterSet? { vpss.min { $0.key < $1.key }?.value }
-
-    /// The scaling list that a layer's own SPS carries, for layers that infer theirs.
-    package func scalingList(ofLayer layer: Int) -> ScalingList? {
-        spss.values.first { $0.nuhLayerId == layer && $0.scalingList != nil }?.scalingList
-    }
 }

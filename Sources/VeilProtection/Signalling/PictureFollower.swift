@@ -26,6 +26,8 @@ struct PictureFollower {
         let lowerHeaders: [NALUnitHeader]
         /// An end of sequence or bitstream came since the layer's last picture.
         var followsEnd = false
+        /// As of the picture's first slice.
+        var history = ParameterSetHistory.Counts()
     }
 
     /// Of a sealed unit; and what it would be had an end of sequence come before it, or none: nil where that is known.
@@ -64,6 +66,7 @@ struct PictureFollower {
     private var endedBeforeUnit: Set<Int> = []
     /// Whether slices are hashed: only where there are tags.
     var hashesSlices = true
+    private(set) var history = ParameterSetHistory()
     /// nuh_layer_ids of the VPS of the last picture.
     private(set) var layers = [0]
 
@@ -113,6 +116,7 @@ struct PictureFollower {
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps:
             let hash = Self.hash(nal.bytes)
+            history.take(nal)
             unreadable[nal.header.nalUnitType, default: [:]][layer] = hash
             guard let id = try sets.insert(nal) else { return }
             unreadable[nal.header.nalUnitType]?[layer] = nil
@@ -153,6 +157,7 @@ struct PictureFollower {
     /// unit have ascending layers, but for those of one picture.
     private mutating func seal(_ nal: NALUnit, _ key: Int) {
         let layer = nal.header.nuhLayerId
+        history.useAll()
         let isWithin = open?.layer == layer
         let place = isWithin ? open?.slices.count ?? 0 : 0
         if !isWithin && layer <= lastLayer {
@@ -195,6 +200,7 @@ struct PictureFollower {
         let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
         let vps = sets.videoParameterSet(id: sps.spsVideoParameterSetId)
+        history.use(pps: header.slicePicParameterSetId, sps: pps.ppsSeqParameterSetId)
         let starts = starts
         var taken = false
         let position = positions.next(header, log2MaxPicOrderCntLsb: sps.log2MaxPicOrderCntLsb) { layer, isIRAP in
@@ -220,7 +226,8 @@ struct PictureFollower {
             position: position, messageHash: messageHashes[layer] ?? Self.emptyHash,
             vpsHash: hash(of: .vps, sps.spsVideoParameterSetId, layer), spsHash: spsHash, ppsHash: ppsHash,
             lowerDigest: lower ?? Self.noLower, hasLower: lower != nil,
-            lowerHeaders: lowerLayers.flatMap { headers[$0] ?? [] }, followsEnd: ended.remove(layer) != nil)
+            lowerHeaders: lowerLayers.flatMap { headers[$0] ?? [] }, followsEnd: ended.remove(layer) != nil,
+            history: history.counts)
     }
 
     private static let noLower = [UInt8](repeating: 0, count: AuthenticationMessage.digestBytes)

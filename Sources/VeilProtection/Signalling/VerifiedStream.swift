@@ -5,25 +5,27 @@ import VeilBitstream
 /// encryptor wrote, then hands them on: one picture's delay. What was changed, repeated, moved or put in throws
 /// ``KeyError/tampered(layer:offset:reason:)``; what is missing is reported.
 package final class VerifiedStream {
-    private let decryption: Decryption
-    private let options: VerificationOptions
+    let decryption: Decryption
+    let options: VerificationOptions
     private let deliver: (NALUnit) throws -> Void
     /// Told of each message of an access unit before anything of it is handed on.
     package var foresee: ((ProtectionMessage) -> Void)?
     private var grouping = AccessUnitGrouping()
     private var heldBytes = 0
-    private var follower = PictureFollower()
+    var follower = PictureFollower()
     private var layers: [Int: Layer] = [:]
-    private var progress: [RunLayer: Progress] = [:]
+    var progress: [RunLayer: Progress] = [:]
     /// Layers of runs whose message came and whose key is not there.
-    private var locked: Set<RunLayer> = []
-    private var currentNonce: [UInt8]?
+    var locked: Set<RunLayer> = []
+    var currentNonce: [UInt8]?
     /// Index of the next picture by layer, over the runs of one encryption.
-    private var reached: [Int: Int] = [:]
+    var reached: [Int: Int] = [:]
+    /// Of the run at hand: how parameter sets had taken each other's places at its last picture.
+    var history: ParameterSetHistory.Counts?
     /// Layers of which something came that no tag was to follow.
     private var untagged: [Int: Int] = [:]
     /// Some run so far was authenticated, the last message of it.
-    private var authenticated: ProtectionMessage?
+    var authenticated: ProtectionMessage?
     /// The last message whose key was right: it says which layers are protected.
     private var statement: ProtectionMessage?
     /// Slices of the access unit that no message covers: layer and offset of the first.
@@ -40,7 +42,7 @@ package final class VerifiedStream {
     /// Behind a joint: layers that have begun again.
     private var begunAfterJoint: Set<Int>?
     private var hasBegun = false
-    package private(set) var report = VerificationReport() { didSet { decryption.report = report } }
+    package internal(set) var report = VerificationReport() { didSet { decryption.report = report } }
 
     /// More than any access unit needs.
     private static let largestAccessUnit = 512 << 20
@@ -64,8 +66,16 @@ package final class VerifiedStream {
         }
     }
 
-    package func finish() throws {
-        if let unit = grouping.finish() { try hand(on: unit) }
+    /// Ends the stream.
+    /// - Parameter isCut: whoever sent it was stopped in the middle of an access unit, which is given up if it has tags.
+    package func finish(isCut: Bool = false) throws {
+        if let unit = grouping.finish() {
+            if isCut && authenticated != nil {
+                try lose("the last access unit was cut off")
+            } else {
+                try hand(on: unit)
+            }
+        }
         if options.requiresTags && report.verifiedPictures == 0 {
             throw KeyError.incomplete("no picture is authenticated")
         }
@@ -83,34 +93,8 @@ package final class VerifiedStream {
         try loseLayers()
     }
 
-    /// Each layer of a run has an end at least; of one that is missing nothing came, or nothing behind the run before.
-    private func loseLayers() throws {
-        guard let message = authenticated, message.version > 1 else { return }
-        for layer in 0..<63 where decryption.wants(layer: layer) {
-            // Of those below that are clear the base layer is always there, others where the VPS names them.
-            let isLower = message.tags(lower: layer) && (layer == 0 || follower.layers.contains(layer))
-            if message.leavesClear(layer: layer) && !isLower { continue }
-            if progress.keys.contains(where: { $0.nonce == message.nonce && $0.layer == layer }) { continue }
-            // Of a layer that stays locked nothing is checked.
-            if locked.contains(RunLayer(nonce: message.nonce, layer: layer)) { continue }
-            let what =
-                reached[layer, default: 0] > 0 ? "what follows picture \(reached[layer, default: 0])" : "all of it"
-            try lose("layer \(layer): \(what) is missing")
-        }
-    }
-
-    /// The last run's end said that another one follows, and none came.
-    private func loseRuns() throws {
-        if progress.contains(where: { $0.key.nonce == currentNonce && $0.value.goesOn }) {
-            let runs = progress.keys.reduce(into: Set()) { $0.insert($1.nonce) }.count
-            // What has none of these keys' layers cannot be told from nothing.
-            let what = locked.isEmpty ? "was cut off" : "was cut off, or is all of layers without keys here"
-            try lose("what followed run \(runs) \(what)")
-        }
-    }
-
     /// The layer under whose key the pictures of a layer have tags: itself, or one above.
-    private func tagging(_ layer: Int) -> Layer? {
+    func tagging(_ layer: Int) -> Layer? {
         guard decryption.wants(layer: layer) else { return nil }
         if let own = layers[layer] { return own.isChecked ? own : nil }
         return layers.filter { $0.value.isChecked && $0.value.message.tags(lower: layer) }
@@ -176,6 +160,13 @@ package final class VerifiedStream {
             layer: nal.header.nuhLayerId, offset: nal.offset, reason: "was put in: the encryption knew no such layer")
     }
 
+    /// No tag tells of ends of sequences in layers that there are not, at which some decoders leave pictures out.
+    private func checkEnd(_ nal: NALUnit) throws {
+        let layer = nal.header.nuhLayerId
+        guard let statement, statement.isAuthenticated, statement.isForeign(layer: layer) else { return }
+        try lose("layer \(layer): an end of sequence was put in, of a layer that the encryption did not know")
+    }
+
     /// Sealed units come in the order in which they were sealed, each once.
     private func checkSealed(_ nal: NALUnit) throws {
         guard let layer = SealedUnit.keyLayer(nal), let known = layers[layer], known.isChecked,
@@ -221,6 +212,7 @@ package final class VerifiedStream {
                 throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "cannot be checked: \(error)")
             }
         }
+        if [.endOfSequence, .endOfBitstream].contains(nal.header.nalUnitType) { try checkEnd(nal) }
         guard nal.header.nalUnitType.isVCL else { return }
         try checkKnown(nal)
         if tagging(layer) != nil {
@@ -314,6 +306,7 @@ package final class VerifiedStream {
                 }
             }
             currentNonce = message.nonce
+            history = nil
         } else if previous?.isChecked == true && !message.isAuthenticated {
             throw KeyError.tampered(
                 layer: message.layer, offset: offset, reason: "goes on without tags, which it had before")
@@ -405,6 +398,7 @@ package final class VerifiedStream {
         if let foreign = follower.layers.first(where: { known.message.isForeign(layer: $0) }) {
             throw refuse("has a VPS that names layer \(foreign), which the encryption did not know")
         }
+        if tag.version > 1 { try checkHistory(open, refuse) }
         if tag.version == 1 {
             try takeFirstVersion(open, &state, refuse)
         } else {
@@ -440,51 +434,5 @@ package final class VerifiedStream {
             rejoining?[layer] = begun[layer] ?? false || !open.isIRAP && !isRASL && !isRADL
         }
         report.verifiedPictures += 1
-    }
-
-    /// Version 1 numbers periods only.
-    private func takeFirstVersion(
-        _ open: PictureFollower.Picture, _ state: inout Progress, _ refuse: (String) -> KeyError
-    ) throws {
-        if open.position.period + 1 != state.next {
-            guard open.isIRAP, open.position.period >= state.next else { throw refuse("was repeated or moved") }
-            let missing = open.position.period - state.next
-            if missing > 0 {
-                try lose("layer \(open.layer): \(missing) period\(missing == 1 ? " is" : "s are") missing")
-            }
-            state.next = open.position.period + 1
-            state.counts = IntervalSet()
-        }
-        guard state.counts.insert(open.position.pocDelta) else { throw refuse("was repeated") }
-    }
-
-    // MARK: Losses
-
-    /// A picture stands alone that was made for one of a layer below.
-    private func loseLower(_ open: PictureFollower.Picture, of message: ProtectionMessage) throws {
-        let below = max(open.layer - 1, 0)
-        // Where the lower layer has tags, their indices tell what is missing; but what came may be somewhere else.
-        if tagging(below) == nil { return try miss(1, layer: below, of: message) }
-        try lose("layer \(open.layer): a picture stands without the one of layer \(below) that it was made for")
-    }
-
-    private func miss(_ count: Int, layer: Int, of message: ProtectionMessage) throws {
-        if count == 0 { return }
-        if message.resynchronization == .stream && layer == message.layer {
-            throw KeyError.incomplete(
-                "layer \(layer): pictures are missing, and its keystream never restarts: nothing behind them can be "
-                    + "decrypted")
-        }
-        report.missingPictures[layer, default: 0] += count
-        if options.isStrict {
-            throw KeyError.tampered(
-                layer: layer, offset: follower.open?.offset ?? 0,
-                reason: "\(count) picture\(count == 1 ? " is" : "s are") missing before it")
-        }
-    }
-
-    private func lose(_ line: String) throws {
-        if report.losses.count < 20 { report.losses.append(line) }
-        if options.isStrict { throw KeyError.incomplete(line) }
     }
 }

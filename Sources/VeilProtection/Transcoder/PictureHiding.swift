@@ -116,8 +116,10 @@ package final class PictureOpening {
         }
     }
 
-    package func finish() throws {
+    /// - Parameter isCut: whoever sent the stream was stopped: what a stand-in stands for may be what is missing.
+    package func finish(isCut: Bool = false) throws {
         try begin()
+        if isCut { held = nil }
         try loseHeld()
     }
 

@@ -4,13 +4,16 @@ import Foundation
 import VeilBitstream
 
 /// Which layers of a stream are encrypted with what, as far as the stream has told: its parameter sets are followed
-/// to the end. Where the set of layers changes (streams joined, a new VPS), or sizes do that regions depend on, a new
-/// run begins, with an encryption of its own under a fresh nonce.
+/// to the end. Where the set of layers changes (streams joined, a new VPS), or sizes do that regions depend on, or
+/// parameter sets are exchanged that tags do not cover, a new run begins, with an encryption of its own under a fresh
+/// nonce.
 package final class ProtectionPlan {
     private struct Basis: Equatable {
         var layers: [Int]
         var sizes: [Int]
         var regions: [Int: [EncryptionScope.Region]]
+        /// Of parameter sets, as far as tags count on that there are none in a run.
+        var exchanges: ParameterSetHistory.Counts
     }
 
     package let layout = StreamLayout()
@@ -67,8 +70,10 @@ package final class ProtectionPlan {
         let dependsOnSizes = options.tiles != nil || !options.selection.regions.isEmpty
         let sizes = dependsOnSizes ? layout.sizes(layers) : [:]
         let tiles = try options.tiles.map { try layout.regions(tiles: $0, layers: layers) } ?? [:]
+        let authenticates = options.authenticates || last?.isAuthenticated == true
         let wanted = Basis(
-            layers: layers, sizes: layers.flatMap { [sizes[$0]?.width ?? 0, sizes[$0]?.height ?? 0] }, regions: tiles)
+            layers: layers, sizes: layers.flatMap { [sizes[$0]?.width ?? 0, sizes[$0]?.height ?? 0] }, regions: tiles,
+            exchanges: authenticates ? layout.history.counts : .init())
         if wanted == basis { return nil }
         var options = options
         options.nonce = runs.last.map { Self.nonce(after: $0.nonce) } ?? options.nonce

@@ -203,9 +203,10 @@ package final class StreamTranscoder {
     }
 
     /// Ends the stream.
-    package func finish() throws {
-        try opening?.finish()
-        try verified?.finish()
+    /// - Parameter isCut: in the middle of an access unit.
+    package func finish(isCut: Bool = false) throws {
+        try opening?.finish(isCut: isCut)
+        try verified?.finish(isCut: isCut)
         try drain()
         try authenticator?.finish()
         tellLocked()

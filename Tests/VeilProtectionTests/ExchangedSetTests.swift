@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Testing
+import VeilBitstream
+
+@testable import VeilProtection
+
+/// Parameter sets and ends of sequences put between the pictures of authenticated streams: no tag is of them, but what
+/// decoders make of the pictures behind them is not the same.
+@Suite struct ExchangedSetTests: ProtectedClips {
+    private func tagged(_ options: inout Encryption.Options) { options.authenticates = true }
+
+    /// A parameter set of the base layer with one flag changed.
+    private func changed(_ type: NALUnitType, _ nals: [NALUnit]) throws -> NALUnit {
+        let own = try #require(nals.first { $0.header.nalUnitType == type && $0.header.nuhLayerId == 0 })
+        var rbsp = own.rbsp
+        switch type {
+        // vps_temporal_id_nesting_flag; sps_temporal_id_nesting_flag; dependent_slice_segments_enabled_flag.
+        case .vps: rbsp[1] ^= 0x01
+        case .sps: rbsp[0] ^= 0x01
+        default: rbsp[0] ^= 0x20
+        }
+        return NALUnit(header: own.header, rbsp: rbsp)
+    }
+
+    private func own(_ type: NALUnitType, _ nals: [NALUnit]) throws -> NALUnit {
+        try #require(nals.first { $0.header.nalUnitType == type && $0.header.nuhLayerId == 0 })
+    }
+
+    /// Units put in front of an access unit, or, with two layers, between its pictures.
+    private func put(_ nals: [NALUnit], into stream: [NALUnit], unit: Int, behind layer: Int? = nil) throws -> [NALUnit] {
+        var units = accessUnits(stream)
+        let tags = units[unit].indices.filter {
+            units[unit][$0].header.nalUnitType == .suffixSEI && units[unit][$0].header.nuhLayerId == layer
+        }
+        units[unit].insert(contentsOf: nals, at: layer == nil ? 0 : try #require(tags.last) + 1)
+        return Array(units.joined())
+    }
+
+    @Test(arguments: [1, 2]) func setsPutInAreNoticed(layers: Int) throws {
+        let clear = try clip(layers)
+        let whole = try encrypt(clear, tagged)
+        #expect(bytes(try #require(decrypt(whole, strict: true)).given) == bytes(clear))
+        for unit in [2, 3, 5] {
+            // A VPS, with and without the true one behind it.
+            let vps = try changed(.vps, clear)
+            #expect(decrypt(try put([vps], into: whole, unit: unit)) == nil)
+            #expect(decrypt(try put([vps, try own(.vps, clear)], into: whole, unit: unit)) == nil)
+            for type in [NALUnitType.sps, .pps] {
+                let pair = [try changed(type, clear), try own(type, clear)]
+                let forged = try put(pair, into: whole, unit: unit)
+                #expect(decrypt(forged, strict: true) == nil)
+                #expect(try #require(decrypt(forged)).report.losses.count == 1)
+                #expect(decrypt(try put([pair[0]], into: whole, unit: unit)) == nil)
+            }
+        }
+        if layers < 2 { return }
+        // The base picture under another VPS.
+        let there = try put([try changed(.vps, clear)], into: whole, unit: 3)
+        #expect(decrypt(try put([try own(.vps, clear)], into: there, unit: 3, behind: 0)) == nil)
+    }
+
+    /// What the clear stream does itself alarms nobody: another run of the encryption begins there.
+    @Test(arguments: [1, 2]) func theStreamsOwnExchanges(layers: Int) throws {
+        let clear = try clip(layers)
+        var cases: [[NALUnit]] = []
+        for type in [NALUnitType.vps, .sps, .pps] {
+            cases.append(try put([try changed(type, clear), try own(type, clear)], into: clear, unit: 3))
+        }
+        cases.append(try put([try changed(.vps, clear)], into: clear, unit: 4))
+        for (i, stream) in cases.enumerated() {
+            let whole = try encrypt(stream, tagged)
+            let given = try #require(decrypt(whole, strict: true), "case \(i)")
+            #expect(bytes(given.given) == bytes(stream) && given.report.losses.isEmpty, "case \(i)")
+            let again = try transcode(
+                whole, .rekeyPlan(decryption(), ProtectionPlan(options: Encryption.Options(), keys: Self.keys(20))))
+            let back = try transcode(again, .decrypt(decryption(Self.keys(20)) { $0.isStrict = true }))
+            #expect(bytes(back) == bytes(stream), "case \(i)")
+        }
+    }
+
+    /// Of layers that there are not; decoders leave pictures out at any.
+    @Test(arguments: [NALUnitType.endOfSequence, .endOfBitstream]) func endsOfOtherLayers(type: NALUnitType) throws {
+        let whole = try encrypt(try clip(1), tagged)
+        for layer in [1, 5, 62] {
+            let end = NALUnit(header: NALUnitHeader(nalUnitType: type, nuhLayerId: layer), rbsp: [])
+            let forged = try put([end], into: whole, unit: 4)
+            #expect(decrypt(forged, strict: true) == nil)
+            #expect(try #require(decrypt(forged)).report.losses.count == 1)
+        }
+    }
+
+    /// Who sends is stopped: what is not whole of the last access unit is missing, not forged.
+    @Test(arguments: [HiddenPictures.none, .all]) func cutAnywhere(hiding: HiddenPictures) throws {
+        let clear = try clip()
+        let whole = try encrypt(clear) {
+            $0.authenticates = true
+            $0.hiding = hiding
+        }
+        for count in whole.indices.dropFirst(accessUnits(whole)[0].count) {
+            var given: [NALUnit] = []
+            let transcoder = StreamTranscoder(mode: .decrypt(decryption()), threads: 1) { given.append($0) }
+            for nal in whole[..<count] { try transcoder.push(nal) }
+            try transcoder.finish(isCut: true)
+            #expect(bytes(clear).starts(with: bytes(given)), "\(count) units")
+            #expect(transcoder.decryption?.report.isWhole == false)
+        }
+    }
+}
