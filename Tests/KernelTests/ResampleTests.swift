@@ -111,9 +111,14 @@ import Testing
 
 /// Making sources smaller.
 @Suite struct ScaleTests {
-    @Test(arguments: [8, 16, 24], [1, 15, 16, 37, 64]) func passes(taps: Int, width: Int) {
+    @Test(arguments: [(8, 0), (16, 0), (16, 5), (16, 16), (24, 1)], [1, 7, 8, 15, 16, 37, 64])
+    func passes(filter: (taps: Int, zeros: Int), width: Int) {
+        let taps = filter.taps
         var random = Random(41)
-        let weights = (0..<(taps * width)).map { _ in Int16.random(in: -1500...2500, using: &random) }
+        // Filters end with zeros where they are shorter than their taps.
+        let weights = (0..<(taps * width)).map {
+            $0 % taps < taps - filter.zeros ? Int16.random(in: -1500...2500, using: &random) : 0
+        }
         let first = (0..<width).map { Int32($0 * 2) }
         let rows = (0..<taps).map { _ in (0..<(width + 16)).map { _ in UInt16.random(in: 0...1023, using: &random) } }
         let line = (0..<(2 * width + taps)).map { _ in Int16.random(in: -3000...20000, using: &random) }

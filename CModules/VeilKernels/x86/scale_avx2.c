@@ -6,12 +6,13 @@
 
 static void scale_v(int16_t *dst, const uint16_t *const *rows, const int16_t *weights, int taps, int w) {
     const __m256i round = _mm256_set1_epi32(512);
+    // Filters are filled up with zeros.
+    while (taps > 2 && !weights[taps - 1] && !weights[taps - 2]) taps -= 2;
     int x = 0;
     for (; x + 16 <= w; x += 16) {
         __m256i low = round, high = round;
         for (int k = 0; k < taps; k += 2) {
-            const __m256i pair =
-                _mm256_set1_epi32((int)((uint32_t)(uint16_t)weights[k] | (uint32_t)(uint16_t)weights[k + 1] << 16));
+            const __m256i pair = pair_of(weights + k);
             const __m256i a = _mm256_loadu_si256((const __m256i *)(rows[k] + x));
             const __m256i b = _mm256_loadu_si256((const __m256i *)(rows[k + 1] + x));
             low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), pair));
@@ -37,10 +38,32 @@ static inline __m128i partial(const int16_t *src, const int16_t *weights, int ta
     return sum;
 }
 
+// Sixteen products of one output sample, added by twos.
+static inline __m256i sixteen(const int16_t *src, const int16_t *weights) {
+    return _mm256_madd_epi16(LOAD(src), LOAD(weights));
+}
+
+// Four output samples: what the lower lane has of each, then what the upper lane has.
+static inline __m256i four_sums(const int16_t *src, const int32_t *first, const int16_t *c) {
+    return _mm256_hadd_epi32(_mm256_hadd_epi32(sixteen(src + first[0], c), sixteen(src + first[1], c + 16)),
+        _mm256_hadd_epi32(sixteen(src + first[2], c + 32), sixteen(src + first[3], c + 48)));
+}
+
 static void scale_h(
     uint16_t *dst, const int16_t *src, const int32_t *first, const int16_t *weights, int taps, int w, int limit) {
     const __m128i round = _mm_set1_epi32(1 << 17), most = _mm_set1_epi32(limit);
     int x = 0;
+    // Factors from 1 to 2.5.
+    for (; taps == 16 && x + 8 <= w; x += 8) {
+        const int16_t *c = weights + (ptrdiff_t)x * 16;
+        const __m256i a = four_sums(src, first + x, c), b = four_sums(src, first + x + 4, c + 64);
+        const __m256i sum =
+            _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31));
+        const __m256i rounded = _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(1 << 17)), 18);
+        const __m256i clipped =
+            _mm256_min_epi32(_mm256_max_epi32(rounded, _mm256_setzero_si256()), _mm256_set1_epi32(limit));
+        STORE128(dst + x, _mm_packus_epi32(LOW(clipped), HIGH(clipped)));
+    }
     for (; x + 4 <= w; x += 4) {
         const int16_t *c = weights + (ptrdiff_t)x * taps;
         const __m128i ab =
