@@ -34,6 +34,10 @@ struct VeilProgram: ParsableCommand {
     }
 
     static func main() {
+        // Reports of crashes would show memory, and keys with it.
+        for signal in [SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGABRT, SIGQUIT] {
+            Foundation.signal(signal, SIG_DFL)
+        }
         StandardError.prepare()
         Interruption.listen()
         for argument in CommandLine.arguments {

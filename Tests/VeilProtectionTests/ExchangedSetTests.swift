@@ -27,7 +27,8 @@ import VeilBitstream
     }
 
     /// Units put in front of an access unit, or, with two layers, between its pictures.
-    private func put(_ nals: [NALUnit], into stream: [NALUnit], unit: Int, behind layer: Int? = nil) throws -> [NALUnit] {
+    private func put(_ nals: [NALUnit], into stream: [NALUnit], unit: Int, behind layer: Int? = nil) throws -> [NALUnit]
+    {
         var units = accessUnits(stream)
         let tags = units[unit].indices.filter {
             units[unit][$0].header.nalUnitType == .suffixSEI && units[unit][$0].header.nuhLayerId == layer

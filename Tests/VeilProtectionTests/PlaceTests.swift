@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import TestSupport
 import Testing
 import VeilBitstream
 import VeilEncoder
@@ -31,6 +32,49 @@ import VeilEncoder
         #expect(!opens(first + second))
         #expect(opens(first + [end] + second))
         #expect(opens(second + first))
+    }
+
+    /// Sealed pictures stand before the first one that can be read: nobody sees that decoding begins anew with it.
+    @Test func jointsBeforeSealedPictures() throws {
+        let first = try encrypt(try clip(1, qp: "34"), tagged)
+        let sealed = try damagedClip(1, damaged: (0..<4).map { ($0, 0) })
+        let second = try encrypt(sealed, damaged: .seal, tagged)
+        var joining = StreamJoining(continuous: false)
+        var joined: [NALUnit] = []
+        for part in [first, second] {
+            joining.begin()
+            for nal in part { joined += try joining.push(nal) }
+            joined += try joining.end()
+        }
+        #expect(joined.contains(where: isEnd))
+        let options = decryption {
+            $0.allowsJoined = true
+            $0.isStrict = true
+        }
+        #expect(!(try transcode(joined, .decrypt(options))).isEmpty)
+        // All that there is may be sealed, under tags of its end.
+        let all = try encrypt(try damagedClip(1, damaged: (0..<8).map { ($0, 0) }), damaged: .seal, tagged)
+        #expect(!(try transcode(all, .decrypt(decryption { $0.requiresTags = true }))).isEmpty)
+    }
+
+    /// The upper layer's parameter sets come behind the first base picture: regions are scaled all the same, by the
+    /// sizes that the VPS tells.
+    @Test func regionsBeforeParameterSets() throws {
+        let stream = try #require(ReferenceStream.own.first { $0.name.hasSuffix("/ra_2x_wpp") })
+        let nals = try AnnexBReader.units(of: stream.bytes())
+        let pps = try #require(
+            nals.firstIndex { $0.header.nalUnitType == .pps && $0.header.nuhLayerId == 1 })
+        #expect(nals[..<pps].contains { isSlice($0, 0) })
+        let region = EncryptionScope.Region(x: 70, y: 10, width: 16, height: 16)
+        let whole = try encrypt(nals) { $0.selection.regions = [region] }
+        let messages = try whole.compactMap { try ProtectionSEI.message(in: $0) }
+        #expect(Set(messages.map(\.nonce)).count == 1)
+        for message in messages {
+            #expect(
+                message.selection.regions
+                    == [message.layer == 1 ? region : EncryptionScope.Region(x: 35, y: 5, width: 8, height: 8)])
+        }
+        #expect(bytes(try #require(decrypt(whole)).given) == bytes(nals))
     }
 
     /// Of the lower layer, in the clear, all of the last run is gone: a loss, though it has no message of its own.

@@ -173,6 +173,11 @@ struct ContainerTests: OtherPrograms {
             #expect(run.status == 1 && run.errors.contains("it is a key file"), "\(run.errors)")
         }
         #expect(try f.data("keys.json") == keys)
+        // White space may come first.
+        let spaced = Data("\n  ".utf8) + keys
+        try spaced.write(to: URL(fileURLWithPath: f.path("spaced.json")))
+        #expect(try Run(["extract", f.path("clear.hevc"), "-o", f.path("spaced.json")]).status == 1)
+        #expect(try f.data("spaced.json") == spaced)
         let silent = ["--keys", f.path("keys.json"), "--signal", "none", "--sidecar", f.path("silent.sidecar")]
         let made = try Run(["encrypt", f.path("clear.hevc"), "-o", f.path("silent.hevc")] + silent)
         try #require(made.status == 0, "\(made.errors)")

@@ -22,12 +22,14 @@ struct NarrowPictureTests {
         return file
     }
 
-    private func check(_ width: Int, _ height: Int, _ options: [String]) throws {
+    private func check(
+        _ width: Int, _ height: Int, _ options: [String], rate: [String] = ["--qp", "14"]
+    ) throws {
         let f = try Fixture.shared.get()
-        let name = "narrow-\(width)x\(height)-\(options.joined())"
+        let name = "narrow-\(width)x\(height)-\((options + rate).joined())"
         try Self.clip(width, height).write(to: URL(fileURLWithPath: f.path(name + ".y4m")))
         let encoded = try Run(
-            ["encode", f.path(name + ".y4m"), "-o", f.path(name), "--layers", "1", "--qp", "14", "--hash"] + options)
+            ["encode", f.path(name + ".y4m"), "-o", f.path(name), "--layers", "1", "--hash"] + options + rate)
         try #require(encoded.status == 0, "\(encoded.errors)")
         let decoded = try veil("decode", f.path(name), "-o", f.path(name + ".out.y4m"), "--verify")
         #expect(decoded.errors.contains("6 picture hashes checked, 0 differ"), "\(decoded.errors)")
@@ -36,6 +38,11 @@ struct NarrowPictureTests {
     @Test(arguments: [(16, 16), (16, 64), (32, 32), (32, 64), (64, 64)], ["slow", "ultrafast"])
     func oneColumn(size: (Int, Int), preset: String) throws {
         try check(size.0, size.1, ["--preset", preset])
+    }
+
+    /// Rates by quality, for which libx265 looks ahead into rows of less than four blocks.
+    @Test(arguments: [16, 24, 34, 40, 48, 50]) func rowsOfFewBlocks(width: Int) throws {
+        try check(width, 48, [], rate: ["--crf", "28"])
     }
 
     @Test(arguments: [(128, 96), (66, 64)])

@@ -19,6 +19,23 @@ extension Array where Element == NALUnit {
             .nuhLayerId
     }
 
+    /// A layer of which a unit of an unspecified type stands behind slices of a higher one: it may be a picture of the
+    /// next access unit.
+    package var layerBehindHigher: Int? {
+        var highest = 0
+        for nal in self {
+            let layer = nal.header.nuhLayerId
+            if nal.header.nalUnitType.isSlice { highest = Swift.max(highest, layer) }
+            if nal.header.nalUnitType.rawValue >= 48, layer < highest { return layer }
+        }
+        return nil
+    }
+
+    /// Whether such a unit comes before any slice.
+    fileprivate var beginsSealed: Bool {
+        prefix { !$0.header.nalUnitType.isSlice }.contains { $0.header.nalUnitType.rawValue >= 48 }
+    }
+
     /// The first slice of the lowest layer.
     fileprivate var firstSlice: NALUnit? { first { $0.header.nalUnitType.isSlice } }
 }
@@ -97,7 +114,7 @@ package struct StreamJoining {
             throw CutError.noIRAP(offset: unit.firstSlice?.offset ?? 0)
         }
         let beginsAnew = unit.allSatisfy { !$0.header.nalUnitType.isVCL || $0.header.nalUnitType.isIDR }
-        if !continuous && (!beginsAnew || unit.layerWithoutSlices != nil) {
+        if !continuous && (!beginsAnew || unit.beginsSealed || unit.layerWithoutSlices != nil) {
             result.append(
                 NALUnit(
                     header: NALUnitHeader(nalUnitType: .endOfSequence),

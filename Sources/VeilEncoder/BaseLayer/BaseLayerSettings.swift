@@ -39,7 +39,10 @@ package struct BaseLayerSettings: Sendable {
 
     /// The options, and before them those that make the groups of a pyramid, where there is to be one.
     var allOptions: [(name: String, value: String?)] {
-        guard hasPyramid else { return options }
+        // libx265 3.5 spreads costs over blocks of 16 samples, several at a time, in a row as long as the picture's:
+        // where that has less than four, it writes behind it.
+        let safe: [(name: String, value: String?)] = width <= 48 ? [("cutree", "0")] : []
+        guard hasPyramid else { return options + safe }
         // A fixed group: libx265's choice of its length (b-adapt) knows nothing of what several levels save.
         var own: [(name: String, value: String?)] = [("bframes", "7"), ("b-adapt", "0")]
         // The more levels, the less depends on the last. That tuning has its own ratio.
@@ -48,7 +51,7 @@ package struct BaseLayerSettings: Sendable {
         if preset == "ultrafast" { own.append(("rc-lookahead", "10")) }
         // A hexagon loses what moves fast on the way across eight pictures.
         if ["superfast", "veryfast", "faster", "fast", "medium"].contains(preset) { own.append(("me", "umh")) }
-        return own + options
+        return own + options + safe
     }
 
     private var hasPyramid: Bool {

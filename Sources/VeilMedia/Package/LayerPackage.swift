@@ -65,7 +65,7 @@ package final class LayerPackage {
         // Behind a sealed base picture an access unit goes on: a layer has two pictures in it.
         let begun = unit.filter { $0.header.nalUnitType.isSlice && $0.beginsPicture }.map(\.header.nuhLayerId)
         let twice = begun.first { id in begun.filter { $0 == id }.count > 1 }
-        if let layer = unit.layerWithoutSlices ?? twice {
+        if let layer = unit.layerWithoutSlices ?? twice ?? unit.layerBehindHigher {
             throw MediaError.notSupported(
                 path: folder,
                 what:

@@ -32,10 +32,12 @@ extension Encryption.Options {
     /// What of each layer is encrypted: regions scaled to each layer's size, outwards, and the tiles' rectangles.
     /// - Parameters:
     ///   - sizes: luma size of each layer's pictures as they are shown.
+    ///   - origins: where what is shown begins in them.
     ///   - tiles: rectangles of the tiles asked for in each layer, in its luma samples.
     /// Throws ``ProtectionError`` where a region lies outside the highest layer's pictures.
     func scopes(
-        _ sizes: [Int: (width: Int, height: Int)], tiles: [Int: [EncryptionScope.Region]] = [:]
+        _ sizes: [Int: (width: Int, height: Int)], origins: [Int: (x: Int, y: Int)] = [:],
+        tiles: [Int: [EncryptionScope.Region]] = [:]
     ) throws -> [Int: EncryptionScope] {
         guard let (_, top) = sizes.max(by: { $0.key < $1.key }) else { return [:] }
         for region in selection.regions where region.x >= top.width || region.y >= top.height {
@@ -47,7 +49,9 @@ extension Encryption.Options {
             var scope = selection
             scope.regions = []
             for tile in tiles[layer.key] ?? [] where !scope.regions.contains(tile) { scope.regions.append(tile) }
-            scope.regions += selection.regions.map { $0.scaled(from: top, to: layer.value) }
+            scope.regions += selection.regions.map {
+                $0.scaled(from: top, to: layer.value).moved(by: origins[layer.key] ?? (0, 0))
+            }
             guard scope.regions.count <= EncryptionScope.maxRegions else {
                 throw ProtectionError.unsupported(
                     reason: "\(scope.regions.count) regions and tiles in layer \(layer.key): a message can tell "
@@ -61,6 +65,10 @@ extension Encryption.Options {
 extension EncryptionScope.Region {
     /// As many samples as a message can tell.
     private static let maxExtent = 65535
+
+    fileprivate func moved(by origin: (x: Int, y: Int)) -> Self {
+        Self(x: x + origin.x, y: y + origin.y, width: width, height: height)
+    }
 
     /// The least rectangle of a picture of another size that covers the region.
     fileprivate func scaled(from whole: (width: Int, height: Int), to size: (width: Int, height: Int)) -> Self {

@@ -4,8 +4,10 @@ import Foundation
 import VeilBitstream
 
 /// How parameter sets took each other's places. Tags cover the sets that pictures are decoded with; decoders also drop
-/// what depends on a set that is replaced, so that one that is put in, and the true one behind it, would take pictures
-/// away of which every tag is right. In one run of an authenticated encryption no VPS is replaced by another, and no SPS
+/// what depends on a set that is replaced, so that one that is put in, and the true one behind it, would take
+/// pictures away of which every tag is right.
+///
+/// In one run of an authenticated encryption no VPS is replaced by another, and no SPS
 /// or PPS that pictures used by one that none uses: where the clear stream does that, another run begins.
 struct ParameterSetHistory {
     private struct Entry {

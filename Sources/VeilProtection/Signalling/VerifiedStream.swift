@@ -22,6 +22,8 @@ package final class VerifiedStream {
     var reached: [Int: Int] = [:]
     /// Of the run at hand: how parameter sets had taken each other's places at its last picture.
     var history: ParameterSetHistory.Counts?
+    /// Sealed units that tags covered.
+    private var verifiedSeals = 0
     /// Layers of which something came that no tag was to follow.
     private var untagged: [Int: Int] = [:]
     /// Some run so far was authenticated, the last message of it.
@@ -67,7 +69,7 @@ package final class VerifiedStream {
     }
 
     /// Ends the stream.
-    /// - Parameter isCut: whoever sent it was stopped in the middle of an access unit, which is given up if it has tags.
+    /// - Parameter isCut: it was stopped in the middle of an access unit, which is given up if it has tags.
     package func finish(isCut: Bool = false) throws {
         if let unit = grouping.finish() {
             if isCut && authenticated != nil {
@@ -76,7 +78,7 @@ package final class VerifiedStream {
                 try hand(on: unit)
             }
         }
-        if options.requiresTags && report.verifiedPictures == 0 {
+        if options.requiresTags && report.verifiedPictures == 0 && verifiedSeals == 0 {
             throw KeyError.incomplete("no picture is authenticated")
         }
         for (run, state) in progress.sorted(by: { $0.key.layer < $1.key.layer }) where !state.hasEnded {
@@ -368,10 +370,12 @@ package final class VerifiedStream {
             reached[layer] = state.next
         }
         if tag.kind != .picture {
-            let sealed = PictureFollower.candidates(follower.takeSealed(for: tag))
+            let units = follower.takeSealed(for: tag)
+            let sealed = PictureFollower.candidates(units)
             guard sealed.contains(where: { tag.isGenuine(sealed: $0, key: keys.authentication) }) else {
                 throw KeyError.tampered(layer: layer, offset: offset, reason: "has an end that was made up")
             }
+            verifiedSeals += units.count
             guard !state.hasEnded, tag.index >= state.next else {
                 throw KeyError.tampered(layer: layer, offset: offset, reason: "ends before its last picture")
             }
@@ -390,10 +394,12 @@ package final class VerifiedStream {
         if tag.version > 1, tag.sliceCount != open.slices.count {
             throw refuse("has \(open.slices.count) slices of \(tag.sliceCount)")
         }
-        let sealed = PictureFollower.candidates(follower.takeSealed(for: tag))
+        let units = follower.takeSealed(for: tag)
+        let sealed = PictureFollower.candidates(units)
         guard sealed.contains(where: { tag.isGenuine(open, sealed: $0, key: keys.authentication) }) else {
             throw refuse("was changed since it was encrypted")
         }
+        verifiedSeals += units.count
         // A base layer's tag leaves the VPS out, from which decoders know which layer is the highest.
         if let foreign = follower.layers.first(where: { known.message.isForeign(layer: $0) }) {
             throw refuse("has a VPS that names layer \(foreign), which the encryption did not know")

@@ -70,16 +70,30 @@ package final class ProtectionPlan {
         let dependsOnSizes = options.tiles != nil || !options.selection.regions.isEmpty
         let sizes = dependsOnSizes ? layout.sizes(layers) : [:]
         let tiles = try options.tiles.map { try layout.regions(tiles: $0, layers: layers) } ?? [:]
+        let origins = dependsOnSizes ? layout.origins(layers) : [:]
+        // Where regions lie in layers that nothing is known of yet nobody can tell: all of every picture is encrypted.
+        let isUnknown =
+            dependsOnSizes && layers.contains { sizes[$0] == nil || self.options.tiles != nil && tiles[$0] == nil }
         let authenticates = options.authenticates || last?.isAuthenticated == true
         let wanted = Basis(
-            layers: layers, sizes: layers.flatMap { [sizes[$0]?.width ?? 0, sizes[$0]?.height ?? 0] }, regions: tiles,
+            layers: layers,
+            sizes: layers.flatMap {
+                [sizes[$0]?.width ?? 0, sizes[$0]?.height ?? 0, origins[$0]?.x ?? 0, origins[$0]?.y ?? 0]
+            },
+            regions: tiles,
             exchanges: authenticates ? layout.history.counts : .init())
         if wanted == basis { return nil }
         var options = options
         options.nonce = runs.last.map { Self.nonce(after: $0.nonce) } ?? options.nonce
         if let last { try options.inherit(inherited.filter { $0.value.nonce == last.nonce }, last: last) }
-        let encryption = try Encryption(
-            options: options, layers: layers, keys: keys, scopes: options.scopes(sizes, tiles: tiles))
+        var scopes: [Int: EncryptionScope] = [:]
+        if isUnknown {
+            options.selection.regions = []
+            options.tiles = nil
+        } else {
+            scopes = try options.scopes(sizes, origins: origins, tiles: tiles)
+        }
+        let encryption = try Encryption(options: options, layers: layers, keys: keys, scopes: scopes)
         basis = wanted
         runs.append(encryption)
         return encryption

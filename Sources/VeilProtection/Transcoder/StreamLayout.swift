@@ -43,23 +43,41 @@ package final class StreamLayout {
         return ids.isEmpty ? [0] : ids.sorted()
     }
 
-    /// The PPS and SPS that a layer's pictures most likely use: the first ones of the nearest layer not above it.
+    /// The PPS and SPS that a layer's pictures use, or, before the first one, most likely will: the first of the layer;
+    /// nil where they are not known.
     private func parameterSets(_ layer: Int) -> (PictureParameterSet, SequenceParameterSet)? {
-        let nearest = firstPPS.keys.filter { $0 <= layer }.max()
-        guard let id = activePPS[layer] ?? nearest.flatMap({ firstPPS[$0] }),
+        guard let id = activePPS[layer] ?? firstPPS[layer],
             let pps = try? sets.pictureParameterSet(id: id),
             let sps = try? sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layer)
         else { return nil }
         return (pps, sps)
     }
 
-    /// Luma size of each layer's pictures, as they are shown.
+    /// Luma size of each layer's pictures, as they are shown; of layers without parameter sets yet as the VPS has it.
     package var sizes: [Int: (width: Int, height: Int)] { sizes(layers) }
 
     package func sizes(_ layers: [Int]) -> [Int: (width: Int, height: Int)] {
+        layers.reduce(into: [:]) { $0[$1] = shape($1)?.shownSize }
+    }
+
+    /// Where the samples that are shown begin in each layer's pictures.
+    func origins(_ layers: [Int]) -> [Int: (x: Int, y: Int)] {
         layers.reduce(into: [:]) { result, layer in
-            result[layer] = parameterSets(layer)?.1.shownSize
+            if let window = shape(layer)?.window { result[layer] = (window.left, window.top) }
         }
+    }
+
+    private func shape(_ layer: Int) -> SequenceParameterSet? {
+        if let (_, sps) = parameterSets(layer) { return sps }
+        guard let (_, base) = parameterSets(0), let vps = sets.videoParameterSet(of: base), let ext = vps.ext,
+            let index = vps.layerIndex(ofLayer: layer), let format = ext.repFormat(ofLayerIndex: index)
+        else { return nil }
+        let made = SequenceParameterSet()
+        made.chromaFormatIdc = format.chromaFormatVpsIdc
+        made.picWidthInLumaSamples = format.picWidthVpsInLumaSamples
+        made.picHeightInLumaSamples = format.picHeightVpsInLumaSamples
+        made.conformanceWindow = format.conformanceWindow
+        return made
     }
 
     /// The rectangles of tiles (indices in tile scan) in each layer.

@@ -95,7 +95,8 @@ extension StreamTranscoder {
             try put(.damaged(nal, reason: reason, isSealed: isSealed))
         } else {
             let layer = nal.header.nuhLayerId
-            if hasOwnHooks || decryption?.selection(layer: layer) != nil && !encrypts {
+            let isSelected = decryption?.selection(layer: layer)?.includes(nal.header) ?? false
+            if hasOwnHooks || isSelected && !encrypts {
                 report.failedSlices += 1
                 report.note("slice at byte \(nal.offset), layer \(layer): \(reason)")
             }
