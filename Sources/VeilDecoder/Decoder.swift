@@ -11,7 +11,8 @@ import VeilRecon
 /// workers, picture-parallel and with layers pipelined. Output does not depend on the number of threads.
 package final class Decoder {
     package enum OutputLayers: Sendable, Equatable {
-        /// The highest layer of the stream.
+        /// The highest layer that the VPS names of those that show what the base layer does (no other view, no
+        /// auxiliary pictures).
         case highest
         case layer(Int)
         /// The output layers of an output layer set of the VPS; with alt_output_layer_flag, where the output layer

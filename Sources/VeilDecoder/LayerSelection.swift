@@ -45,7 +45,9 @@ struct LayerSelection {
             output = nil
             alternatives = nil
         case .highest:
-            let highest = vps?.layerIds.last { !auxiliary.contains($0) } ?? 0
+            // Of several views the base layer's, as every player shows it: pictures of another are no better ones.
+            let view = vps?.viewId(ofLayer: 0)
+            let highest = vps?.layerIds.last { !auxiliary.contains($0) && vps?.viewId(ofLayer: $0) == view } ?? 0
             needed = layers(for: [highest])
             output = [highest]
             alternatives = nil

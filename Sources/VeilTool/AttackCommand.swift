@@ -14,8 +14,9 @@ struct AttackCommand: ParsableCommand {
     @OptionGroup var experiment: ExperimentOptions
     @Option(help: "Layers: 2x, 1.5x, snr, or 1 (for clips).")
     var layers: LayerStructure = .double
-    @Option(help: "QP of base and enhancement layer (for clips).")
-    var qp: String = "26,26"
+    @Option(help: "QP of base and enhancement layer (for clips); 26 of each by default.")
+    var qp: String?
+    private var rates: String { qp ?? (layers == .single ? "26" : "26,26") }
     @Option(help: "Code at most this many frames of a clip.")
     var frames: Int = 9
     @Option(help: "x265 options; by default P pictures between the I pictures.")
@@ -62,12 +63,12 @@ struct AttackCommand: ParsableCommand {
             settings.layers = "as in the stream"
         } else {
             settings.layers = layers.rawValue
-            settings.qp = qp
+            settings.qp = rates
             stream = temporary[0]
             let source = try VideoSource.open(
                 path: input.input, size: input.size.map { ($0.width, $0.height) }, bitDepth: input.inputDepth)
             progress.step("encoding \(settings.clip)")
-            try encode(input.input, stream, qp, raw: true)
+            try encode(input.input, stream, rates, raw: true)
             // What the attacker knows: a drawn clip of the same size, finely quantized, so that its units reach far.
             if source.format.bitDepth == 8 {
                 progress.step("encoding a known clip")
@@ -75,7 +76,8 @@ struct AttackCommand: ParsableCommand {
                 let writer = try VideoWriter(path: temporary[1], format: clip.format)
                 for n in 0..<min(frames, 9) { try writer.write(clip.frame(n)) }
                 try writer.finish()
-                let fine = qp.split(separator: ",").map { String(max((Int($0) ?? 26) - 14, 2)) }.joined(separator: ",")
+                let fine = rates.split(separator: ",").map { String(max((Int($0) ?? 26) - 14, 2)) }.joined(
+                    separator: ",")
                 try encode(temporary[1], temporary[2], fine, raw: false)
                 known = temporary[2]
             }

@@ -23,7 +23,7 @@ struct DecodeCommand: ParsableCommand {
         name: .shortAndLong,
         help: "y4m, or raw when the name ends in .yuv; '-' for standard output (y4m). %d is replaced by the layer.")
     var output: String
-    @Option(help: "nuh_layer_id to decode; the highest by default.")
+    @Option(help: "nuh_layer_id to decode; the highest by default, of stereo video the base view's.")
     var layer: Int?
     @Option(help: "Decode the view for one eye: left or right.")
     var view: VideoDecoder.StereoView?
@@ -72,10 +72,17 @@ struct DecodeCommand: ParsableCommand {
         options.sidecar = try sidecar.map(DecryptCommand.sidecar)
         let files = LayerFiles(output, input: input, keys: keys, frameRate: fps)
         let decoder = VideoDecoder(options: options)
+        // What its layers are for, as far as the first picture, where nobody chose.
+        var inspector = options.output == .highestLayer ? StreamInspector(countsSpace: false) : nil
         func write(_ picture: VideoPicture) throws {
+            if let summary = try? inspector?.finish() {
+                for note in summary.rolesLeft(taken: picture.layer, option: "--layer") { warn("\(input): \(note)") }
+            }
+            inspector = nil
             try files.write(picture, outputLayers: decoder.outputLayerCount)
         }
-        try StreamInput.decode(input, decoder, opened: files.begin, deliver: write)
+        try StreamInput.decode(
+            input, decoder, opened: files.begin, looked: { try? inspector?.push($0) }, deliver: write)
         for message in decoder.report.messages { warn("\(input): \(message)") }
         guard !files.isEmpty else {
             throw MediaError.notSupported(
@@ -97,9 +104,12 @@ extension StreamInput {
     /// Pushes a whole stream through a decoder.
     static func decode(
         _ path: String, _ decoder: VideoDecoder, opened: (StreamChunks) -> Void = { _ in },
-        deliver: (VideoPicture) throws -> Void
+        looked: ([UInt8]) -> Void = { _ in }, deliver: (VideoPicture) throws -> Void
     ) throws {
-        try chunks(path, opened: opened) { try decoder.push($0, deliver: deliver) }
+        try chunks(path, opened: opened) {
+            looked($0)
+            try decoder.push($0, deliver: deliver)
+        }
         try named(path) { try decoder.finish(isCut: Interruption.isRequested, deliver: deliver) }
     }
 }

@@ -59,18 +59,6 @@ enum SourceInput {
         }
     }
 
-    /// What of a stream is not in the layer that is taken: another eye's view, alpha.
-    /// - Parameter asked: the layer that was asked for.
-    private static func notes(of summary: StreamSummary, taken: Int, _ asked: Int?) -> [String] {
-        let own = summary.layers.first { $0.layer == taken }?.role
-        return summary.layers.compactMap { layer in
-            guard let role = layer.role, layer.layer != taken, role != own else { return nil }
-            let what = own.map { "\($0) is taken (layer \(taken)), " } ?? ""
-            return "\(what)\(role) is left out (layer \(layer.layer))"
-                + (asked == nil ? ": --source-layer \(layer.layer) takes it" : "")
-        }
-    }
-
     private static func decoded(
         _ input: InputFile, layer: Int?, fps: (numerator: Int, denominator: Int)?, threads: Int, keepsTimes: Bool
     ) throws -> VideoSource {
@@ -139,7 +127,9 @@ enum SourceInput {
         }
         source.notes += container?.notes ?? []
         isInspected = true
-        if let summary = try? inspector.finish() { source.notes += notes(of: summary, taken: first.layer, layer) }
+        if let summary = try? inspector.finish() {
+            source.notes += summary.rolesLeft(taken: first.layer, option: layer == nil ? "--source-layer" : nil)
+        }
         if let times = chunks.times {
             source.start = times.start
             if times.varies && keepsTimes { source.times = times }
@@ -148,5 +138,19 @@ enum SourceInput {
             }
         }
         return source
+    }
+}
+
+extension StreamSummary {
+    /// What a stream shows in other layers than the one that is taken: another eye's view, alpha; a line each.
+    /// - Parameter option: takes another layer; nil where one was asked for.
+    func rolesLeft(taken: Int, option: String?) -> [String] {
+        let own = layers.first { $0.layer == taken }?.role
+        return layers.compactMap { layer in
+            guard let role = layer.role, layer.layer != taken, role != own else { return nil }
+            return (own.map { "\($0) is taken (layer \(taken)), " } ?? "")
+                + "\(role) is left out (layer \(layer.layer))"
+                + (option.map { ": \($0) \(layer.layer) takes it" } ?? "")
+        }
     }
 }

@@ -144,7 +144,9 @@ struct ContainerContents: Encodable {
     }
 
     var line: String {
-        ([format] + tracks.map { $0.format.isEmpty ? $0.kind : "\($0.kind) (\($0.format))" }
-            + (hasChapters ? ["chapters"] : []) + (hasTitles ? ["titles"] : [])).joined(separator: ", ")
+        var parts = [format] + tracks.map { $0.format.isEmpty ? $0.kind : "\($0.kind) (\($0.format))" }
+        if hasChapters, !tracks.contains(where: { $0.kind == "chapters" }) { parts.append("chapters") }
+        if hasTitles { parts.append("titles") }
+        return parts.joined(separator: ", ")
     }
 }

@@ -22,6 +22,37 @@ private func mode(_ path: String) -> mode_t {
     return stat(path, &info) == 0 ? info.st_mode & 0o7777 : 0
 }
 
+/// What ffprobe said is kept, and never without bound.
+struct ProbeAnswerTests {
+    @Test func fewAreKept() {
+        var answers = FFmpeg.Answers()
+        for i in 0..<100 { answers.keep("\(i)", to: "q\(i)") }
+        #expect(answers.count == FFmpeg.Answers.most && answers["q99"] == "99" && answers["q0"] == nil)
+        answers.keep("other", to: "q99")
+        #expect(answers["q99"] == "other" && answers.count == FFmpeg.Answers.most)
+        answers.keep(String(repeating: "x", count: FFmpeg.Answers.longest + 1), to: "long")
+        #expect(answers["long"] == nil)
+    }
+
+    /// The same question is put once, and anew when the file is another.
+    @Test(.enabled(if: ChildProcess.find("ffprobe") != nil, "ffprobe is not installed"))
+    func changedFilesAreAskedAnew() throws {
+        let folder = try Folder()
+        func write(_ width: Int) throws {
+            let frame = "YUV4MPEG2 W\(width) H16 F25:1 C420jpeg\nFRAME\n"
+            try (Data(frame.utf8) + Data(count: width * 16 * 3 / 2)).write(to: URL(fileURLWithPath: folder("a.y4m")))
+        }
+        func width() throws -> String? {
+            try FFmpeg.probe(InputFile(path: folder("a.y4m")), ["-show_entries", "stream=width"])
+        }
+        try write(16)
+        let first = try width()
+        #expect(try first?.contains("16") == true && width() == first)
+        try write(32)
+        #expect(try width()?.contains("32") == true)
+    }
+}
+
 struct OutputFileTests {
     @Test func appearsWholeOrNotAtAll() throws {
         let folder = try Folder()

@@ -34,6 +34,13 @@ struct ContainerTests: OtherPrograms {
         let kinds = try told(p("in.mp4"), "-show_entries", "stream=codec_type").sorted()
         #expect(kinds.filter { $0 == "audio" }.count == 2 && kinds.contains("subtitle"))
         #expect(try told(p("out.mp4"), "-show_entries", "stream=codec_type").sorted() == kinds)
+        // The track that holds chapters is told from one of subtitles.
+        let seen = String(decoding: try veil("inspect", p("in.mp4"), "--headers").output, as: UTF8.self)
+        let line = try #require(seen.split(separator: "\n").first { $0.hasPrefix("container: ") })
+        #expect(
+            line.components(separatedBy: "chapters (text)").count == 2
+                && line.components(separatedBy: "chapters").count == 2
+                && line.components(separatedBy: "subtitle").count == 2, "\(line)")
         let chapters = ["-show_entries", "chapter=start_time:chapter_tags=title"]
         #expect(try told(p("out.mp4"), chapters[0], chapters[1]) == told(p("in.mp4"), chapters[0], chapters[1]))
     }

@@ -94,10 +94,22 @@ struct InspectTests {
         let text = String(decoding: try veil("inspect", path).output, as: UTF8.self)
         #expect(text.contains("left eye") && text.contains("right eye"), "\(text)")
         let both = try veil("encode", path, "-o", f.path("eye1.hevc"), "--layers", "1")
-        #expect(both.errors.contains("left eye is left out (layer 0): --source-layer 0"), "\(both.errors)")
-        let left = try veil("encode", path, "-o", f.path("eye0.hevc"), "--layers", "1", "--source-layer", "0")
-        #expect(left.errors.contains("right eye is left out (layer 1)"), "\(left.errors)")
+        #expect(both.errors.contains("right eye is left out (layer 1): --source-layer 1"), "\(both.errors)")
+        let right = try veil("encode", path, "-o", f.path("eye0.hevc"), "--layers", "1", "--source-layer", "1")
+        #expect(right.errors.contains("left eye is left out (layer 0)"), "\(right.errors)")
         #expect(try f.data("eye0.hevc") != f.data("eye1.hevc"))
+        // So does a decoder that nobody told which: the base layer's view.
+        func decode(_ options: String...) throws -> (pictures: Data, errors: String) {
+            let run = try Run(["decode", path, "-o", f.path("eye.yuv")] + options)
+            try #require(run.status == 0, "\(run.errors)")
+            return (try f.data("eye.yuv"), run.errors)
+        }
+        let (shown, left, right1, eye) = (
+            try decode(), try decode("--layer", "0"), try decode("--layer", "1"), try decode("--view", "right")
+        )
+        #expect(shown.pictures == left.pictures && eye.pictures == right1.pictures && left.pictures != eye.pictures)
+        #expect(shown.errors.contains("left eye is taken (layer 0), right eye is left out (layer 1): --layer 1 takes"))
+        #expect(!eye.errors.contains("left out") && !left.errors.contains("left out"), "\(eye.errors)")
         let plain = try veil("encode", f.path("clear.hevc"), "-o", f.path("eye2.hevc"), "--layers", "1")
         #expect(!plain.errors.contains("left out"), "\(plain.errors)")
     }

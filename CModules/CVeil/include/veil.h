@@ -172,7 +172,7 @@ typedef struct veil_protection {
 
 /// Which pictures a decoder puts out.
 typedef enum veil_output {
-    /// Those of the highest layer that the VPS names.
+    /// Those of the highest layer that the VPS names; of several views the highest of the base layer's.
     VEIL_OUTPUT_HIGHEST = 0,
     /// Those of the layer `output_index`.
     VEIL_OUTPUT_LAYER = 1,

@@ -14,7 +14,8 @@ import VeilProtection
 public final class VideoDecoder {
     /// Which pictures are wanted.
     public enum Output: Sendable, Equatable {
-        /// Those of the highest layer that the VPS names.
+        /// Those of the highest layer that the VPS names; of stereo and other multiview video the highest of the base
+        /// layer's view.
         case highestLayer
         /// Those of a nuh_layer_id.
         case layer(Int)

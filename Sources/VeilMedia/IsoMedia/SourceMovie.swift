@@ -58,11 +58,15 @@ package final class SourceMovie {
         userData = try moov.child("udta")?.whole
         others = try Self.others(moov, userData: userData)
         brand = Self.brand(file)
-        self.tracks = try moov.children().filter { $0.type == "trak" }.map { trak in
+        let traks = try moov.children().filter { $0.type == "trak" }
+        let chapterIds = Set(try traks.flatMap(CopiedTracks.chapterTracks))
+        self.tracks = try traks.map { trak in
             var stsd = try trak.child("mdia")?.child("minf")?.child("stbl")?.child("stsd")
             try? stsd?.skip(8)
             let entry = try? stsd?.nextChild()
-            return (try trak.required("mdia").handler().kind, entry?.type.description ?? "")
+            let id = try? CopiedTracks.trackHeader(trak).id
+            let kind = try trak.required("mdia").handler().kind
+            return (id.map { chapterIds.contains($0) } ?? false ? "chapters" : kind, entry?.type.description ?? "")
         }
         inBand = track.entries.contains { ["hev1", "hev2", "lhe1", "dvhe"].contains($0?.type) }
         outOfBand = tracks.flatMap { $0.entries.flatMap { $0?.parameterSets ?? [] } }

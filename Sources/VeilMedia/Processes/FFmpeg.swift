@@ -6,26 +6,45 @@ import Synchronization
 package enum FFmpeg {
     package static var program: String? { ChildProcess.find("ffmpeg") }
 
-    /// What ffprobe prints of a regular file (its "compact" form, without names); nil where it is not installed or the
-    /// input is none.
-    static func probe(_ input: InputFile, _ what: [String], limit: Int = 1 << 20) throws -> String? {
+    /// What ffprobe prints of a regular file (in its "compact" form, without names, unless another is asked for); nil
+    /// where it is not installed or the input is none.
+    static func probe(
+        _ input: InputFile, _ what: [String], form: String = "compact=nk=1", limit: Int = 1 << 20
+    ) throws -> String? {
         guard let program = ChildProcess.find("ffprobe"), input.isRegular, input.path != "-" else { return nil }
-        let question = input.state.map { ([$0] + what).joined(separator: " ") }
+        let question = input.state.map { ([$0, form] + what).joined(separator: " ") }
         if let question, let known = answers.withLock({ $0[question] }) { return known }
         let process: ChildProcess
         do {
             process = try ChildProcess(
                 program,
                 ["-v", "error", "-protocol_whitelist", "file,pipe"] + what
-                    + ["-of", "compact=nk=1", "-i", "file:" + input.path], output: .pipe)
+                    + ["-of", form, "-i", "file:" + input.path], output: .pipe)
         } catch is ChildError { return nil }
         let answer = String(decoding: try process.outputBytes(limit: limit), as: UTF8.self)
         // The same is asked by whoever opens a source, and by whoever takes its sound.
-        if let question { answers.withLock { $0[question] = answer } }
+        if let question { answers.withLock { $0.keep(answer, to: question) } }
         return answer
     }
 
-    private static let answers = Mutex<[String: String]>([:])
+    /// The answers of late, of which a program that runs on and opens file after file keeps few.
+    struct Answers {
+        static let most = 16
+        static let longest = 4 << 20
+        private var texts: [(question: String, answer: String)] = []
+
+        subscript(question: String) -> String? { texts.first { $0.question == question }?.answer }
+        var count: Int { texts.count }
+
+        mutating func keep(_ answer: String, to question: String) {
+            guard answer.utf8.count <= Self.longest else { return }
+            texts.removeAll { $0.question == question }
+            if texts.count == Self.most { texts.removeFirst() }
+            texts.append((question, answer))
+        }
+    }
+
+    private static let answers = Mutex(Answers())
 
     /// Kinds of the tracks of a container beside the first of video; nil where that cannot be told.
     package static func otherTracks(of input: InputFile) throws -> [String]? {

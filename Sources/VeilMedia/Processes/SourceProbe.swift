@@ -82,26 +82,31 @@ struct SourceProbe {
     }
 
     private static func answer(_ input: InputFile, _ program: String, packets: Int) throws -> Answer? {
-        let common = [
-            "-v", "error", "-protocol_whitelist", "file,pipe", "-select_streams", "v:0", "-show_streams",
-            "-show_frames",
-            "-read_intervals", "%+#\(packets)", "-of", "json",
+        let what = [
+            "-select_streams", "v:0", "-show_streams", "-show_frames", "-read_intervals", "%+#\(packets)",
         ]
-        let process: ChildProcess
-        do {
-            if input.isRegular && input.path != "-" {
-                process = try ChildProcess(program, common + ["-i", "file:" + input.path], output: .pipe)
-            } else {
-                process = try ChildProcess(program, common + ["-i", "pipe:0"], input: .pipe, output: .pipe)
-                signal(SIGPIPE, SIG_IGN)
-                // It closes its end when it has seen enough.
-                try? process.write(input.beginning(Self.pipeBeginning))
-                process.endInput()
-            }
-        } catch is ChildError { return nil }
+        let limit = 4 << 20
+        let text: Data
+        if let known = try FFmpeg.probe(input, what, form: "json", limit: limit) {
+            text = Data(known.utf8)
+        } else {
+            let process: ChildProcess
+            do {
+                process = try ChildProcess(
+                    program,
+                    ["-v", "error", "-protocol_whitelist", "file,pipe"] + what + ["-of", "json", "-i", "pipe:0"],
+                    input: .pipe, output: .pipe)
+            } catch is ChildError { return nil }
+            signal(SIGPIPE, SIG_IGN)
+            // It closes its end when it has seen enough.
+            try? process.write(input.beginning(Self.pipeBeginning))
+            process.endInput()
+            guard let bytes = try? process.outputBytes(limit: limit) else { return nil }
+            text = Data(bytes)
+        }
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try? decoder.decode(Answer.self, from: Data(process.outputBytes(limit: 4 << 20)))
+        return try? decoder.decode(Answer.self, from: text)
     }
 
     private mutating func take(_ stream: Stream, _ frame: Frame?) {
