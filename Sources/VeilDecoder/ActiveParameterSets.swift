@@ -27,22 +27,28 @@ package final class ActiveParameterSets: @unchecked Sendable {
         sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: layerId)
         try sps.checkDecodable()
         grid = try CTBGrid(sps: sps, pps: pps)
-        let forPPS = pps.ppsInferScalingListFlag ? active(pps.ppsScalingListRefLayerId) : nil
-        let forSPS = sps.spsInferScalingListFlag ? active(sps.spsScalingListRefLayerId) : nil
-        ppsScalingList = pps.scalingList ?? forPPS?.ppsScalingList
-        spsScalingList = sps.scalingList ?? forSPS?.spsScalingList
-        inherited = [forPPS, forSPS].compactMap { $0 }
+        let sources = Self.sources(pps, sps, active)
+        ppsScalingList = pps.scalingList ?? sources.pps?.ppsScalingList
+        spsScalingList = sps.scalingList ?? sources.sps?.spsScalingList
+        inherited = [sources.pps, sources.sps].compactMap { $0 }
         scalingFactors = ScalingFactors(sps: sps, list: ppsScalingList ?? spsScalingList)
     }
 
-    /// Whether scaling lists are those of other layers; and whether of the sets that are in use there now.
-    fileprivate var infers: Bool { pps.ppsInferScalingListFlag || sps.spsInferScalingListFlag }
-    fileprivate func isInferred(from active: (_ layer: Int) -> ActiveParameterSets?) -> Bool {
-        let now = [
+    /// What scaling lists are inferred from.
+    private static func sources(
+        _ pps: PictureParameterSet, _ sps: SequenceParameterSet, _ active: (_ layer: Int) -> ActiveParameterSets?
+    ) -> (pps: ActiveParameterSets?, sps: ActiveParameterSets?) {
+        (
             pps.ppsInferScalingListFlag ? active(pps.ppsScalingListRefLayerId) : nil,
-            sps.spsInferScalingListFlag ? active(sps.spsScalingListRefLayerId) : nil,
-        ]
-        return inherited.elementsEqual(now.compactMap { $0 }, by: ===)
+            sps.spsInferScalingListFlag ? active(sps.spsScalingListRefLayerId) : nil
+        )
+    }
+
+    /// Whether scaling lists are still those of the sets in use in other layers.
+    fileprivate func isCurrent(_ active: (_ layer: Int) -> ActiveParameterSets?) -> Bool {
+        guard pps.ppsInferScalingListFlag || sps.spsInferScalingListFlag else { return true }
+        let now = Self.sources(pps, sps, active)
+        return inherited.elementsEqual([now.pps, now.sps].compactMap { $0 }, by: ===)
     }
 }
 
@@ -60,7 +66,7 @@ struct ActivatedSets {
         }
         // Lower ones only, so that no set goes on in one of its own layer for ever.
         func below(_ layer: Int) -> ActiveParameterSets? { layer < layerId ? active(layer) : nil }
-        if let kept = known[layerId << 8 | ppsId], !kept.infers || kept.isInferred(from: below) { return kept }
+        if let kept = known[layerId << 8 | ppsId], kept.isCurrent(below) { return kept }
         let made = try ActiveParameterSets(all, ppsId: ppsId, layerId: layerId, active: below)
         known[layerId << 8 | ppsId] = made
         return made

@@ -42,7 +42,7 @@ struct AttackCommand: ParsableCommand {
         guard FileManager.default.fileExists(atPath: input.input) else {
             throw MediaError.cannotOpen(path: input.input, reason: "no such file")
         }
-        try FileManager.default.createDirectory(atPath: experiment.output, withIntermediateDirectories: true)
+        try OutputFolder.makeForReport(experiment.output)
         let isStream = EvaluateCommand.isStream(input.input)
         let steps = Attack.steps(layers: layers == .single ? 1 : 2) + (isStream ? 0 : 2)
         let progress = VeilLab.Progress(steps: steps, quiet: experiment.quiet)

@@ -58,6 +58,7 @@ struct CompareCommand: ParsableCommand {
         settings.x265Options = x265Options
         settings.threads = max(experiment.threads, 1)
         settings.folder = experiment.output
+        try OutputFolder.makeForReport(experiment.output)
         settings.keepsStreams = keep
         if let size = input.size { settings.inputArguments += ["--size", "\(size.width)x\(size.height)"] }
         if let fps = input.fps { settings.inputArguments += ["--fps", "\(fps.numerator)/\(fps.denominator)"] }

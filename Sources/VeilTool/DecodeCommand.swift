@@ -40,7 +40,7 @@ struct DecodeCommand: ParsableCommand {
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Option(help: "Frames per second of y4m, in place of what the stream or its container tells.")
     var fps: FrameRate?
-    @Flag(help: "Check decoded picture hashes and fail when one differs.")
+    @Flag(help: "Check decoded picture hashes; the exit status is 2 when one differs.")
     var verify = false
     @Option(help: "Refuse pictures of more luma samples than this.")
     var maxPixels = 35_651_584

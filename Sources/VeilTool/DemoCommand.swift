@@ -23,7 +23,7 @@ struct DemoCommand: ParsableCommand {
     func run() throws {
         guard (1...1000).contains(frames) else { throw ValidationError("--frames takes 1 to 1000") }
         guard layers != "1" else { throw ValidationError("the demo needs two layers") }
-        try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+        try OutputFolder.make(output)
         func path(_ name: String) -> String { output + "/" + name }
         let clip = DemoClip()
         let source = path("clip.y4m")

@@ -245,9 +245,7 @@ private final class ReconstructionWriters {
     init(folder: String, frameRate: (numerator: Int, denominator: Int)) throws {
         self.folder = folder
         self.frameRate = frameRate
-        do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
-            throw MediaError.writeFailed(path: folder, reason: "the folder cannot be made")
-        }
+        try OutputFolder.make(folder)
     }
 
     func add(_ unit: AccessUnit) throws {

@@ -68,7 +68,7 @@ struct EvaluateCommand: ParsableCommand {
         guard reference == nil || jobs.count == 1 && jobs[0].structure == nil else {
             throw ValidationError("--reference goes with one stream")
         }
-        try FileManager.default.createDirectory(atPath: experiment.output, withIntermediateDirectories: true)
+        try OutputFolder.makeForReport(experiment.output)
         let steps = jobs.reduce(0) {
             $0 + StreamEvaluation.steps(layers: $1.structure == .single ? 1 : 2, variants: 3)
                 + ($1.structure == nil ? 0 : 1)

@@ -185,6 +185,17 @@ struct ContainerTests: OtherPrograms {
         try spaced.write(to: URL(fileURLWithPath: f.path("spaced.json")))
         #expect(try Run(["extract", f.path("clear.hevc"), "-o", f.path("spaced.json")]).status == 1)
         #expect(try f.data("spaced.json") == spaced)
+        // Nor does a report.
+        let folder = f.path("reports")
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try keys.write(to: URL(fileURLWithPath: folder + "/report.html"))
+        for verb in ["attack", "evaluate"] {
+            let run = try Run([verb, f.path("clear.hevc"), "-o", folder])
+            #expect(run.status == 1 && run.errors.contains("it is a key file"), "\(run.errors)")
+        }
+        #expect(try f.data("reports/report.html") == keys)
+        let there = try Run(["attack", f.path("clear.hevc"), "-o", f.path("keys.json")])
+        #expect(there.status == 1 && there.errors.contains("folder cannot be made"), "\(there.errors)")
         let silent = ["--keys", f.path("keys.json"), "--signal", "none", "--sidecar", f.path("silent.sidecar")]
         let made = try Run(["encrypt", f.path("clear.hevc"), "-o", f.path("silent.hevc")] + silent)
         try #require(made.status == 0, "\(made.errors)")
