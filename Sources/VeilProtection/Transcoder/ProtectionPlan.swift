@@ -40,6 +40,8 @@ package final class ProtectionPlan {
     }
 
     package var encryption: Encryption? { runs.last }
+    /// Whether less is asked for than all of every picture; a run may encrypt more, where regions are not known yet.
+    var selects: Bool { options.elements != nil || !options.selection.isEverything || options.tiles != nil }
     /// The layers of the stream, as its parameter sets tell.
     package var layers: [Int] { basis?.layers ?? [] }
 

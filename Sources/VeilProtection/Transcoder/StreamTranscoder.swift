@@ -235,12 +235,9 @@ package final class StreamTranscoder {
             let layers = first.encryptedLayers.map(String.init).joined(separator: ", ")
             throw ProtectionError.nothing(reason: "there is no picture of layer \(layers)")
         }
-        let options = first.options
-        let selects =
-            options.elements != nil || !options.selection.isEverything || options.tiles != nil
         // Bits of slices that were left out count among the encrypted ones.
         let isNothing = plan.encryptedBits == 0 || (report.droppedSlices > 0 && !hasChanged)
-        if selects && report.sealedSlices == 0 && isNothing {
+        if plan.selects && report.sealedSlices == 0 && isNothing {
             throw ProtectionError.nothing(reason: "no bin of the stream is among what was selected")
         }
     }
