@@ -61,7 +61,7 @@ struct RandomnessCommand: ParsableCommand {
             }
         } else {
             let (bits, seed, cipher) = (self.bits, self.seed, self.cipher.value)
-            let (sequences, threads) = (self.sequences, min(max(self.threads, 1), max(self.sequences, 1)))
+            let (sequences, threads) = (self.sequences, min(max(self.threads, 1), self.sequences))
             DispatchQueue.concurrentPerform(iterations: threads) { worker in
                 for i in stride(from: worker, to: sequences, by: threads) {
                     // Not of a cipher that the command line cannot name.

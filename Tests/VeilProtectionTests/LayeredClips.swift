@@ -47,6 +47,18 @@ extension LayeredClips {
         return buffer
     }
 
+    /// Streams behind each other, as `join` puts them.
+    func join(_ streams: [[NALUnit]], continuous: Bool = false) throws -> [NALUnit] {
+        var joining = StreamJoining(continuous: continuous)
+        var joined: [NALUnit] = []
+        for stream in streams {
+            joining.begin()
+            for nal in stream { joined += try joining.push(nal) }
+            joined += try joining.end()
+        }
+        return joined
+    }
+
     func encode(
         _ layers: [ClipLayer], frames: Int = 9, threads: Int = 2,
         options: [(name: String, value: String?)] = [("keyint", "6"), ("qp", "28")],

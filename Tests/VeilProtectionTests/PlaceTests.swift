@@ -39,13 +39,7 @@ import VeilEncoder
         let first = try encrypt(try clip(1, qp: "34"), tagged)
         let sealed = try damagedClip(1, damaged: (0..<4).map { ($0, 0) })
         let second = try encrypt(sealed, damaged: .seal, tagged)
-        var joining = StreamJoining(continuous: false)
-        var joined: [NALUnit] = []
-        for part in [first, second] {
-            joining.begin()
-            for nal in part { joined += try joining.push(nal) }
-            joined += try joining.end()
-        }
+        let joined = try join([first, second])
         #expect(joined.contains(where: isEnd))
         let options = decryption {
             $0.allowsJoined = true
@@ -288,13 +282,7 @@ import VeilEncoder
         let tail = try encrypt(try damagedClip(2, damaged: [(7, 0), (7, 1)]), damaged: .seal, tagged)
         for first in [[(0, 0)], [(0, 1)], []] as [[(unit: Int, layer: Int)]] {
             let second = try encrypt(try damagedClip(2, damaged: first), damaged: .seal, tagged)
-            var joiner = StreamJoining(continuous: false)
-            var joined: [NALUnit] = []
-            for stream in [tail, second] {
-                joiner.begin()
-                for nal in stream { joined += try joiner.push(nal) }
-                joined += try joiner.end()
-            }
+            let joined = try join([tail, second])
             let all = decryption { $0.allowsJoined = true }
             #expect(throws: Never.self, "\(first)") { try transcode(joined, .decrypt(all)) }
             #expect(all.report.isWhole)

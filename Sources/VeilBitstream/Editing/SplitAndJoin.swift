@@ -15,7 +15,7 @@ extension Array where Element == NALUnit {
     /// A layer of which there is no slice in an access unit, but a unit of an unspecified type, which may hold one.
     package var layerWithoutSlices: Int? {
         let layers = Set(lazy.filter { $0.header.nalUnitType.isSlice }.map(\.header.nuhLayerId))
-        return first { $0.header.nalUnitType.rawValue >= 48 && !layers.contains($0.header.nuhLayerId) }?.header
+        return first { $0.header.nalUnitType.isUnspecified && !layers.contains($0.header.nuhLayerId) }?.header
             .nuhLayerId
     }
 
@@ -26,14 +26,14 @@ extension Array where Element == NALUnit {
         for nal in self {
             let layer = nal.header.nuhLayerId
             if nal.header.nalUnitType.isSlice { highest = Swift.max(highest, layer) }
-            if nal.header.nalUnitType.rawValue >= 48, layer < highest { return layer }
+            if nal.header.nalUnitType.isUnspecified, layer < highest { return layer }
         }
         return nil
     }
 
     /// Whether such a unit comes before any slice.
     fileprivate var beginsSealed: Bool {
-        prefix { !$0.header.nalUnitType.isSlice }.contains { $0.header.nalUnitType.rawValue >= 48 }
+        prefix { !$0.header.nalUnitType.isSlice }.contains { $0.header.nalUnitType.isUnspecified }
     }
 
     /// The first slice of the lowest layer.

@@ -30,6 +30,8 @@ package struct NALUnitType: RawRepresentable, Equatable, Hashable, Sendable, Cus
     /// A VCL NAL unit type that is not reserved.
     package var isSlice: Bool { rawValue <= 9 || (16...21).contains(rawValue) }
     package var isVCL: Bool { rawValue < 32 }
+    /// Free for applications (Table 7-1): sealed units have such a type.
+    package var isUnspecified: Bool { rawValue >= 48 }
     /// Where it follows the last VCL NAL unit of a picture, it may be of the next access unit (7.4.2.4.4).
     package var opensAccessUnit: Bool {
         (32...35).contains(rawValue) || rawValue == 39 || (41...44).contains(rawValue) || (48...55).contains(rawValue)

@@ -218,6 +218,16 @@ package final class SequenceParameterSet: @unchecked Sendable {
         }
     }
 
+    /// Sizes and depths as the VPS has them (F.7.4.3.1.1).
+    package func apply(_ format: VPSExtension.RepFormat) {
+        chromaFormatIdc = format.chromaFormatVpsIdc
+        picWidthInLumaSamples = format.picWidthVpsInLumaSamples
+        picHeightInLumaSamples = format.picHeightVpsInLumaSamples
+        bitDepthLumaMinus8 = format.bitDepthVpsLumaMinus8
+        bitDepthChromaMinus8 = format.bitDepthVpsChromaMinus8
+        conformanceWindow = format.conformanceWindow
+    }
+
     /// The SPS as a layer uses it: with size, depth and limits from the VPS where it leaves them to the VPS
     /// (F.7.4.3.2.1). Throws when the size does not suit the coding block size.
     package func resolved(forLayer layerId: Int, vps: VideoParameterSet?) throws -> SequenceParameterSet {
@@ -234,12 +244,7 @@ package final class SequenceParameterSet: @unchecked Sendable {
                 throw SyntaxError.outOfRange(element: "sps_rep_format_idx", value: spsRepFormatIdx)
             }
             sps = copy()
-            sps.chromaFormatIdc = format.chromaFormatVpsIdc
-            sps.picWidthInLumaSamples = format.picWidthVpsInLumaSamples
-            sps.picHeightInLumaSamples = format.picHeightVpsInLumaSamples
-            sps.bitDepthLumaMinus8 = format.bitDepthVpsLumaMinus8
-            sps.bitDepthChromaMinus8 = format.bitDepthVpsChromaMinus8
-            sps.conformanceWindow = format.conformanceWindow
+            sps.apply(format)
             sps.subLayerOrdering = vps.subLayerOrdering
             sps.spsMaxSubLayersMinus1 = vps.vpsMaxSubLayersMinus1
             try sps.checkFormat()

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Crypto
-import Foundation
 import VeilBitstream
 
 /// How parameter sets took each other's places. Tags cover the sets that pictures are decoded with; decoders also drop
 /// what depends on a set that is replaced, so that one that is put in, and the true one behind it, would take
 /// pictures away of which every tag is right.
 ///
-/// In one run of an authenticated encryption no VPS is replaced by another, and no SPS
-/// or PPS that pictures used by one that none uses: where the clear stream does that, another run begins.
+/// In one run of an authenticated encryption no VPS is replaced by another, and no SPS or PPS that pictures used by one
+/// that none uses: where the clear stream does that, another run begins.
 struct ParameterSetHistory {
     private struct Entry {
-        var hash: SHA256.Digest
+        var hash: [UInt8]
         /// A picture was decoded with it.
         var isUsed = false
         /// It took the place of one that pictures were decoded with.
@@ -26,14 +24,15 @@ struct ParameterSetHistory {
     }
     private(set) var counts = Counts()
 
-    private static func key(_ type: NALUnitType, _ id: Int) -> Int { Int(type.rawValue) << 8 | id }
+    /// Sets of a type and identifier take each other's places, whatever layer they come with.
+    static func key(_ type: NALUnitType, _ id: Int) -> Int { Int(type.rawValue) << 8 | id }
 
-    /// A VPS, SPS or PPS came, readable or not. Complexity: linear in its size.
-    mutating func take(_ nal: NALUnit) {
+    /// A VPS, SPS or PPS came, readable or not.
+    /// - Parameter hash: SHA-256 of the unit.
+    mutating func take(_ nal: NALUnit, hash: [UInt8]) {
         let type = nal.header.nalUnitType
         guard let id = ParameterSetCollection.identifier(of: nal) else { return }
         let key = Self.key(type, id)
-        let hash = SHA256.hash(data: nal.bytes)
         guard let before = entries[key] else {
             entries[key] = Entry(hash: hash)
             return

@@ -74,8 +74,6 @@ struct PictureFollower {
 
     static func hash(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
 
-    private static func key(_ type: NALUnitType, _ id: Int) -> Int { Int(type.rawValue) << 8 | id }
-
     /// Whether the picture being followed ends before this unit.
     func ends(before nal: NALUnit) -> Bool {
         guard let open else { return false }
@@ -116,12 +114,13 @@ struct PictureFollower {
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps:
             let hash = Self.hash(nal.bytes)
-            history.take(nal)
+            history.take(nal, hash: hash)
             unreadable[nal.header.nalUnitType, default: [:]][layer] = hash
             guard let id = try sets.insert(nal) else { return }
             unreadable[nal.header.nalUnitType]?[layer] = nil
-            raw[Self.key(nal.header.nalUnitType, id)] = hash
-            rawLayers[Self.key(nal.header.nalUnitType, id)] = layer
+            let key = ParameterSetHistory.key(nal.header.nalUnitType, id)
+            raw[key] = hash
+            rawLayers[key] = layer
         case .accessUnitDelimiter:
             positions.boundary()
             endAccessUnit()
@@ -247,7 +246,7 @@ struct PictureFollower {
 
     /// SHA-256 of the parameter set in use; where others came that could not be read, of both.
     private func hash(of type: NALUnitType, _ id: Int, _ layer: Int) -> [UInt8] {
-        let own = raw[Self.key(type, id)] ?? Self.emptyHash
+        let own = raw[ParameterSetHistory.key(type, id)] ?? Self.emptyHash
         let others = (unreadable[type] ?? [:]).filter { $0.key <= layer }.sorted { $0.key < $1.key }
         return others.isEmpty ? own : Self.hash(own + others.flatMap(\.value))
     }

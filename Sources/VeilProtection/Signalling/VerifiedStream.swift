@@ -155,17 +155,20 @@ package final class VerifiedStream {
 
     /// Layers that an authenticated run did not know cannot have come from it.
     private func checkKnown(_ nal: NALUnit) throws {
-        guard let statement, statement.isAuthenticated, !options.allowsClear,
-            statement.isForeign(layer: nal.header.nuhLayerId)
-        else { return }
+        let layer = nal.header.nuhLayerId
+        guard !options.allowsClear, isForeign(layer) else { return }
         throw KeyError.tampered(
-            layer: nal.header.nuhLayerId, offset: nal.offset, reason: "was put in: the encryption knew no such layer")
+            layer: layer, offset: nal.offset, reason: "was put in: the encryption knew no such layer")
+    }
+
+    private func isForeign(_ layer: Int) -> Bool {
+        statement.map { $0.isAuthenticated && $0.isForeign(layer: layer) } ?? false
     }
 
     /// No tag tells of ends of sequences in layers that there are not, at which some decoders leave pictures out.
     private func checkEnd(_ nal: NALUnit) throws {
         let layer = nal.header.nuhLayerId
-        guard let statement, statement.isAuthenticated, statement.isForeign(layer: layer) else { return }
+        guard isForeign(layer) else { return }
         try lose("layer \(layer): an end of sequence was put in, of a layer that the encryption did not know")
     }
 
@@ -351,6 +354,14 @@ package final class VerifiedStream {
 
     // MARK: Tags
 
+    /// Whether a tag is genuine with the sealed units that came before it, which it then covers.
+    private func fits(_ tag: AuthenticationMessage, _ isGenuine: ([[UInt8]]) -> Bool) -> Bool {
+        let units = follower.takeSealed(for: tag)
+        guard PictureFollower.candidates(units).contains(where: isGenuine) else { return false }
+        verifiedSeals += units.count
+        return true
+    }
+
     private func take(_ tag: AuthenticationMessage, offset: Int) throws {
         guard let known = layers[tag.layer], known.isChecked, let keys = known.keys else { return }
         guard tag.version == known.message.version else {
@@ -370,12 +381,9 @@ package final class VerifiedStream {
             reached[layer] = state.next
         }
         if tag.kind != .picture {
-            let units = follower.takeSealed(for: tag)
-            let sealed = PictureFollower.candidates(units)
-            guard sealed.contains(where: { tag.isGenuine(sealed: $0, key: keys.authentication) }) else {
+            guard fits(tag, { tag.isGenuine(sealed: $0, key: keys.authentication) }) else {
                 throw KeyError.tampered(layer: layer, offset: offset, reason: "has an end that was made up")
             }
-            verifiedSeals += units.count
             guard !state.hasEnded, tag.index >= state.next else {
                 throw KeyError.tampered(layer: layer, offset: offset, reason: "ends before its last picture")
             }
@@ -394,20 +402,17 @@ package final class VerifiedStream {
         if tag.version > 1, tag.sliceCount != open.slices.count {
             throw refuse("has \(open.slices.count) slices of \(tag.sliceCount)")
         }
-        let units = follower.takeSealed(for: tag)
-        let sealed = PictureFollower.candidates(units)
-        guard sealed.contains(where: { tag.isGenuine(open, sealed: $0, key: keys.authentication) }) else {
+        guard fits(tag, { tag.isGenuine(open, sealed: $0, key: keys.authentication) }) else {
             throw refuse("was changed since it was encrypted")
         }
-        verifiedSeals += units.count
         // A base layer's tag leaves the VPS out, from which decoders know which layer is the highest.
         if let foreign = follower.layers.first(where: { known.message.isForeign(layer: $0) }) {
             throw refuse("has a VPS that names layer \(foreign), which the encryption did not know")
         }
-        if tag.version > 1 { try checkHistory(open, refuse) }
         if tag.version == 1 {
             try takeFirstVersion(open, &state, refuse)
         } else {
+            try checkHistory(open, refuse)
             if tag.lowerDigest != open.lowerDigest {
                 // Of a layer that stays hidden a stand-in is there, and not the picture the digest is of.
                 // And only where the encryption hid it.

@@ -17,7 +17,7 @@ package final class StreamLayout {
 
     package func take(_ nal: NALUnit) {
         let layer = nal.header.nuhLayerId
-        history.take(nal)
+        history.take(nal, hash: PictureFollower.hash(nal.bytes))
         // What cannot be read is told of where it is used.
         do {
             try sets.insert(nal)
@@ -73,10 +73,7 @@ package final class StreamLayout {
             let index = vps.layerIndex(ofLayer: layer), let format = ext.repFormat(ofLayerIndex: index)
         else { return nil }
         let made = SequenceParameterSet()
-        made.chromaFormatIdc = format.chromaFormatVpsIdc
-        made.picWidthInLumaSamples = format.picWidthVpsInLumaSamples
-        made.picHeightInLumaSamples = format.picHeightVpsInLumaSamples
-        made.conformanceWindow = format.conformanceWindow
+        made.apply(format)
         return made
     }
 
