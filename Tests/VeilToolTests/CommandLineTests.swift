@@ -213,6 +213,7 @@ struct CommandLineTests {
         process.standardOutput = output
         process.standardError = errors
         try process.run()
+        let deadline = Deadline(process, seconds: 900)
         let clip = try f.data("clip.y4m")
         let header = try #require(clip.firstIndex(of: 10)) + 1
         let frame = (clip.count - header) / Fixture.frames
@@ -235,6 +236,7 @@ struct CommandLineTests {
         process.interrupt()
         stream += output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
+        deadline.end("a live pipe")
         let told = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
         #expect(process.terminationStatus == 130, "\(told)")
         #expect(told.contains("latency") && told.contains("interrupted"))

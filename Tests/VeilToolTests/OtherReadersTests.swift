@@ -73,6 +73,7 @@ struct OtherReadersTests {
         process.standardError = FileHandle.nullDevice
         signal(SIGPIPE, SIG_IGN)
         try process.run()
+        let deadline = Deadline(process, seconds: 900)
         try input.fileHandleForWriting.write(contentsOf: f.data("clip.y4m"))
         // The pipe stays open: this returns when the program has something to give.
         let first = output.fileHandleForReading.availableData
@@ -80,6 +81,7 @@ struct OtherReadersTests {
         try input.fileHandleForWriting.close()
         _ = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
+        deadline.end("a live pipe")
         #expect(process.terminationStatus == 0)
     }
 

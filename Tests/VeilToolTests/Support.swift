@@ -61,14 +61,38 @@ struct Run {
                 try? stdin.fileHandleForWriting.close()
             }
         }
+        let deadline = Deadline(process, seconds: 300)
         output = out.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         group.wait()
+        deadline.end("\(program.lastPathComponent) \(arguments.joined(separator: " "))")
         status = process.terminationStatus
         self.errors = String(decoding: errors.data, as: UTF8.self)
     }
 
     private final class Box: @unchecked Sendable { var data = Data() }
+}
+
+/// A program that hangs is ended, and the test that waits for it fails by the name of what was run.
+final class Deadline: @unchecked Sendable {
+    private let hung = DispatchSemaphore(value: 0)
+    private let timer = DispatchSource.makeTimerSource(queue: .global())
+
+    init(_ process: Process, seconds: Int) {
+        let identifier = process.processIdentifier
+        timer.schedule(deadline: .now() + .seconds(seconds))
+        timer.setEventHandler { [hung] in
+            hung.signal()
+            kill(identifier, SIGKILL)
+        }
+        timer.resume()
+    }
+
+    /// Called when it has ended.
+    func end(_ what: String) {
+        timer.cancel()
+        if hung.wait(timeout: .now()) == .success { Issue.record("does not end: \(what)") }
+    }
 }
 
 /// Runs the program and expects success.

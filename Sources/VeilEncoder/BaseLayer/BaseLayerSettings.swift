@@ -24,13 +24,14 @@ package struct BaseLayerSettings: Sendable {
     /// There are two pictures in the making on any number of them: left alone, libx265 goes by the number, and
     /// searches less far down where there are several.
     /// - Parameter isAverage: an average rate is to be met: one picture at a time, for libx265 looks at the sizes of
-    ///   those in the making, and what it finds depends on how far they are.
+    ///   those in the making, and what it finds depends on how far they are. So it is without our patches: libx265 3.5
+    ///   by itself may wait for ever at the end of a stream of which two pictures are in the making.
     package static func sharing(
         among threads: Int, isAverage: Bool = false
     ) -> [(name: String, value: String?)] {
         [
             ("pools", String(min(max(threads, 1), WorkerPool.mostThreads))),
-            ("frame-threads", isAverage ? "1" : "2"),
+            ("frame-threads", isAverage || !BaseLayerEncoder.hasHook ? "1" : "2"),
         ]
     }
 
