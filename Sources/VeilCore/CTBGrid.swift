@@ -11,15 +11,15 @@ package final class CTBGrid: @unchecked Sendable {
     package let heightInCtbs: Int
     package let count: Int
     /// CtbAddrRsToTs and CtbAddrTsToRs.
-    package let ctbAddrRsToTs: UnsafeMutablePointer<Int32>
-    package let ctbAddrTsToRs: UnsafeMutablePointer<Int32>
+    package let ctbAddrRsToTs: Buffer<Int32>
+    package let ctbAddrTsToRs: Buffer<Int32>
     /// Tile number of a CTB by its *raster* address.
-    package let tileIdRs: UnsafeMutablePointer<UInt16>
+    package let tileIdRs: Buffer<UInt16>
     /// By raster address: which neighbours lie inside the picture and in the same tile.
-    package let sameTile: UnsafeMutablePointer<CTBNeighbours>
+    package let sameTile: Buffer<CTBNeighbours>
     /// First luma column of each CTB's tile, by CTB column; and first luma row by CTB row.
-    package let tileX0: UnsafeMutablePointer<Int32>
-    package let tileY0: UnsafeMutablePointer<Int32>
+    package let tileX0: Buffer<Int32>
+    package let tileY0: Buffer<Int32>
     package let hasTiles: Bool
 
     /// What a grid is made of: pictures with the same share one.
@@ -64,18 +64,12 @@ package final class CTBGrid: @unchecked Sendable {
         precondition(columns.reduce(0, +) == w && rows.reduce(0, +) == h, "tiles do not cover the picture")
         hasTiles = columns.count * rows.count > 1
 
-        ctbAddrRsToTs = .allocate(capacity: count)
-        ctbAddrTsToRs = .allocate(capacity: count)
-        tileIdRs = .allocate(capacity: count)
-        sameTile = .allocate(capacity: count)
-        tileX0 = .allocate(capacity: w)
-        tileY0 = .allocate(capacity: h)
-        ctbAddrRsToTs.initialize(repeating: 0, count: count)
-        ctbAddrTsToRs.initialize(repeating: 0, count: count)
-        tileIdRs.initialize(repeating: 0, count: count)
-        sameTile.initialize(repeating: CTBNeighbours(), count: count)
-        tileX0.initialize(repeating: 0, count: w)
-        tileY0.initialize(repeating: 0, count: h)
+        ctbAddrRsToTs = Buffer(repeating: 0, count: count)
+        ctbAddrTsToRs = Buffer(repeating: 0, count: count)
+        tileIdRs = Buffer(repeating: 0, count: count)
+        sameTile = Buffer(repeating: CTBNeighbours(), count: count)
+        tileX0 = Buffer(repeating: 0, count: w)
+        tileY0 = Buffer(repeating: 0, count: h)
 
         var ts = 0
         var tile = 0
@@ -143,15 +137,6 @@ package final class CTBGrid: @unchecked Sendable {
     /// left of it is needed to code it, whatever slice it belongs to.
     package func beginsSubstream(_ ts: Int, wpp: Bool) -> Bool {
         beginsTile(ts) || (wpp && isFirstOfTile(column: Int(ctbAddrTsToRs[ts]) % widthInCtbs))
-    }
-
-    deinit {
-        ctbAddrRsToTs.deallocate()
-        ctbAddrTsToRs.deallocate()
-        tileIdRs.deallocate()
-        sameTile.deallocate()
-        tileX0.deallocate()
-        tileY0.deallocate()
     }
 }
 

@@ -184,22 +184,22 @@ package final class CodingTreeUnit {
     @inlinable package var xCtb: Int { counters[7] }
     @inlinable package var yCtb: Int { counters[8] }
     @inlinable package var sao: SAOParameters {
-        @inline(__always) unsafeAddress { UnsafePointer(saoStorage) }
-        @inline(__always) unsafeMutableAddress { saoStorage }
+        @inline(__always) unsafeAddress { UnsafePointer(saoStorage.base) }
+        @inline(__always) unsafeMutableAddress { saoStorage.base }
     }
-    @usableFromInline let saoStorage: UnsafeMutablePointer<SAOParameters>
-    @usableFromInline let counters: UnsafeMutablePointer<Int>
+    @usableFromInline let saoStorage = Buffer(repeating: SAOParameters(), count: 1)
+    @usableFromInline let counters: Buffer<Int>
 
-    package let cus: UnsafeMutablePointer<CodingUnit>
-    package let pus: UnsafeMutablePointer<PredictionUnit>
-    package let tus: UnsafeMutablePointer<TransformUnit>
+    package let cus: Buffer<CodingUnit>
+    package let pus: Buffer<PredictionUnit>
+    package let tus: Buffer<TransformUnit>
     /// Beside `tus`, where `SliceParameters.extendsRecords` says so (readers).
-    package let extensions: UnsafeMutablePointer<TransformUnitExtension>
+    package let extensions: Buffer<TransformUnitExtension>
     /// Sparse coefficients (readers).
-    package let coefficients: UnsafeMutablePointer<CoefficientEntry>
+    package let coefficients: Buffer<CoefficientEntry>
     /// Dense levels (writers).
-    package let levels: UnsafeMutablePointer<Int16>
-    package let pcmSamples: UnsafeMutablePointer<UInt16>
+    package let levels: Buffer<Int16>
+    package let pcmSamples: Buffer<UInt16>
     @inlinable package var cuCount: Int {
         @inline(__always) get { counters[0] }
         @inline(__always) set { counters[0] = newValue }
@@ -234,41 +234,19 @@ package final class CodingTreeUnit {
 
     /// `levelCapacity`: entries of `levels`, more than a CTU's samples where alternatives are kept beside each other.
     package init(levelCapacity: Int = CodingTreeUnit.maxSamples) {
-        counters = .allocate(capacity: 9)
-        counters.initialize(repeating: 0, count: 9)
-        saoStorage = .allocate(capacity: 1)
-        saoStorage.initialize(to: SAOParameters())
-        cus = .allocate(capacity: Self.maxCUs)
-        cus.initialize(repeating: .init(), count: Self.maxCUs)
-        pus = .allocate(capacity: Self.maxPUs)
-        pus.initialize(repeating: .init(), count: Self.maxPUs)
-        tus = .allocate(capacity: Self.maxTUs)
-        tus.initialize(repeating: .init(), count: Self.maxTUs)
-        extensions = .allocate(capacity: Self.maxTUs)
-        extensions.initialize(repeating: .init(), count: Self.maxTUs)
-        coefficients = .allocate(capacity: Self.maxSamples)
-        coefficients.initialize(repeating: .init(position: 0, level: 0), count: Self.maxSamples)
-        levels = .allocate(capacity: levelCapacity)
-        levels.initialize(repeating: 0, count: levelCapacity)
-        pcmSamples = .allocate(capacity: Self.maxSamples)
-        pcmSamples.initialize(repeating: 0, count: Self.maxSamples)
-    }
-
-    deinit {
-        counters.deallocate()
-        saoStorage.deallocate()
-        cus.deallocate()
-        pus.deallocate()
-        tus.deallocate()
-        extensions.deallocate()
-        coefficients.deallocate()
-        levels.deallocate()
-        pcmSamples.deallocate()
+        counters = Buffer(repeating: 0, count: 9)
+        cus = Buffer(repeating: .init(), count: Self.maxCUs)
+        pus = Buffer(repeating: .init(), count: Self.maxPUs)
+        tus = Buffer(repeating: .init(), count: Self.maxTUs)
+        extensions = Buffer(repeating: .init(), count: Self.maxTUs)
+        coefficients = Buffer(repeating: .init(position: 0, level: 0), count: Self.maxSamples)
+        levels = Buffer(repeating: 0, count: levelCapacity)
+        pcmSamples = Buffer(repeating: 0, count: Self.maxSamples)
     }
 
     /// Empties the record for the CTU at the given address and luma position.
     package func reset(ctbAddrRs: Int, xCtb: Int, yCtb: Int) {
-        counters.update(repeating: 0, count: 6)
+        counters.view.update(repeating: 0, count: 6)
         counters[6] = ctbAddrRs
         counters[7] = xCtb
         counters[8] = yCtb

@@ -177,12 +177,12 @@ private struct TileRaster {
     var columns: Int { (columnOf.last ?? 0) + 1 }
 
     init(_ grid: CTBGrid) {
-        func count(_ starts: UnsafeMutablePointer<Int32>, _ n: Int) -> [Int] {
+        func count(_ starts: MutableBufferView<Int32>, _ n: Int) -> [Int] {
             var result = [0]
             for i in 1..<max(n, 1) { result.append(result[i - 1] + (starts[i] != starts[i - 1] ? 1 : 0)) }
             return result
         }
-        rowOf = count(grid.tileY0, grid.heightInCtbs)
-        columnOf = count(grid.tileX0, grid.widthInCtbs)
+        rowOf = count(grid.tileY0.view, grid.heightInCtbs)
+        columnOf = count(grid.tileX0.view, grid.widthInCtbs)
     }
 }

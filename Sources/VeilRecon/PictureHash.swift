@@ -12,12 +12,11 @@ package enum PictureHash {
             }
             return
         }
-        let bytes = UnsafeMutablePointer<UInt8>.allocate(capacity: plane.width)
-        defer { bytes.deallocate() }
+        let bytes = Buffer<UInt8>(repeating: 0, count: plane.width)
         for y in 0..<plane.height {
             let row = plane.row(y)
             for x in 0..<plane.width { bytes[x] = UInt8(truncatingIfNeeded: row[x]) }
-            body(UnsafeRawBufferPointer(start: bytes, count: plane.width))
+            body(UnsafeRawBufferPointer(start: bytes.base, count: plane.width))
         }
     }
 
@@ -58,7 +57,7 @@ package enum PictureHash {
     ) -> UInt32 {
         var sum: UInt32 = 0
         for y in 0..<plane.height {
-            let row = plane.samples(0, y, as: type)
+            let row = plane.view(0, y, as: type)
             let yMask = UInt32((y & 0xFF) ^ (y >> 8))
             // Runs of columns in which only the low byte of x changes.
             for first in stride(from: 0, to: plane.width, by: 256) {

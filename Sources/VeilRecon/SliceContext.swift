@@ -55,8 +55,8 @@ package struct ReferenceEntry {
 
     /// The planes of an entry where they are: whole ones are larger than what a block needs to know of them.
     @inline(__always)
-    static func planes(of entry: UnsafeMutablePointer<Self>) -> UnsafePointer<Plane> {
-        UnsafeRawPointer(entry).assumingMemoryBound(to: Plane.self)
+    static func planes(of entry: MutableBufferView<Self>) -> BufferView<Plane> {
+        BufferView(UnsafeRawPointer(entry.pointer(for: 1)).assumingMemoryBound(to: Plane.self), count: 3)
     }
 }
 
@@ -87,11 +87,13 @@ package final class SliceContext: @unchecked Sendable {
     package let numRefIdxActive: (Int, Int)
     /// Entry list * 16 + refIdx; every one of the 32 is valid: missing and out-of-range ones repeat the first
     /// reference present. Nil in slices without any reference.
-    package let references: UnsafeMutablePointer<ReferenceEntry>?
+    package let references: MutableBufferView<ReferenceEntry>?
+    private let referenceTable: Buffer<ReferenceEntry>
     /// `pictureId` of every entry of `references`; zeros without references.
-    package let referenceIds: UnsafeMutablePointer<Int>
+    package let referenceIds: Buffer<Int>
     /// Entry (list * 16 + refIdx) * 3 + cIdx; nil unless `weightedPredFlag`.
-    package let weights: UnsafeMutablePointer<PredictionWeight>?
+    package let weights: MutableBufferView<PredictionWeight>?
+    private let weightTable: Buffer<PredictionWeight>
     package let collocatedPicture: CodedPicture?
     /// Whether no reference has a POC beyond the current picture's: NoBackwardPredFlag of 8.5.3.2.8 (all
     /// DiffPicOrderCnt <= 0).
@@ -114,7 +116,7 @@ package final class SliceContext: @unchecked Sendable {
     package var maxNumMergeCand: Int { constants.parameters.maxNumMergeCand }
     package var weightedPredFlag: Bool { constants.weightedPredFlag }
     /// `ScalingFactors.tables`, nil when scaling is flat.
-    package var scalingTables: UnsafePointer<UInt8>? { constants.scalingFactors?.tables }
+    package var scalingTables: BufferView<UInt8>? { constants.scalingFactors?.tables }
 
     /// - Parameters:
     ///   - refPicList: `num_ref_idx_active` entries each; nil where a picture is missing (the decoder should give a
@@ -153,45 +155,38 @@ package final class SliceContext: @unchecked Sendable {
         let present = lists[0].compactMap { $0 }.first ?? lists[1].compactMap { $0 }.first
         var noBackward = true
         if let present {
-            let table = UnsafeMutablePointer<ReferenceEntry>.allocate(capacity: 32)
-            for list in 0..<2 {
-                let fallback = lists[list].compactMap { $0 }.first ?? present
-                for i in 0..<16 {
-                    let own = i < lists[list].count ? lists[list][i] : nil
-                    let picture = own ?? fallback
-                    let entry = ReferenceEntry(
-                        planes: picture.frame.planes, picture: Unmanaged.passUnretained(picture),
-                        pictureId: Int(bitPattern: ObjectIdentifier(picture)), poc: picture.referencePoc,
-                        isLongTerm: i < longTerm[list].count && longTerm[list][i],
-                        isInterLayer: i < interLayer[list].count && interLayer[list][i])
-                    (table + (list * 16 + i)).initialize(to: entry)
-                    if own != nil && picture.referencePoc > currPoc { noBackward = false }
-                }
+            referenceTable = Buffer(count: 32) { at in
+                let (list, i) = (at / 16, at % 16)
+                let own = i < lists[list].count ? lists[list][i] : nil
+                let picture = own ?? lists[list].compactMap { $0 }.first ?? present
+                if own != nil && picture.referencePoc > currPoc { noBackward = false }
+                return ReferenceEntry(
+                    planes: picture.frame.planes, picture: Unmanaged.passUnretained(picture),
+                    pictureId: Int(bitPattern: ObjectIdentifier(picture)), poc: picture.referencePoc,
+                    isLongTerm: i < longTerm[list].count && longTerm[list][i],
+                    isInterLayer: i < interLayer[list].count && interLayer[list][i])
             }
-            references = table
+            references = referenceTable.view
         } else {
+            referenceTable = Buffer(count: 0) { _ in fatalError("an entry of an empty list") }
             references = nil
         }
         noBackwardPredFlag = noBackward
-        referenceIds = .allocate(capacity: 32)
-        for i in 0..<32 { (referenceIds + i).initialize(to: references?[i].pictureId ?? 0) }
+        let entries = references
+        referenceIds = Buffer(count: 32) { entries?[$0].pictureId ?? 0 }
 
         if constants.weightedPredFlag {
             let lumaDefault = PredictionWeight(weight: Int16(1 << constants.lumaLog2WeightDenom), offset: 0)
             let chromaDefault = PredictionWeight(weight: Int16(1 << constants.chromaLog2WeightDenom), offset: 0)
-            let table = UnsafeMutablePointer<PredictionWeight>.allocate(capacity: 96)
             let given = [weights.0, weights.1]
-            for list in 0..<2 {
-                for i in 0..<16 {
-                    for c in 0..<3 {
-                        let own = i < given[list].count && c < given[list][i].count
-                        let value = own ? given[list][i][c] : c == 0 ? lumaDefault : chromaDefault
-                        (table + ((list * 16 + i) * 3 + c)).initialize(to: value)
-                    }
-                }
+            weightTable = Buffer(count: 96) { at in
+                let (list, i, c) = (at / 48, at / 3 % 16, at % 3)
+                let own = i < given[list].count && c < given[list][i].count
+                return own ? given[list][i][c] : c == 0 ? lumaDefault : chromaDefault
             }
-            self.weights = table
+            self.weights = weightTable.view
         } else {
+            weightTable = Buffer(repeating: PredictionWeight(weight: 0, offset: 0), count: 0)
             self.weights = nil
         }
 
@@ -202,12 +197,6 @@ package final class SliceContext: @unchecked Sendable {
         } else {
             collocatedPicture = nil
         }
-    }
-
-    deinit {
-        references?.deallocate()
-        referenceIds.deallocate()
-        weights?.deallocate()
     }
 
     /// What `MotionField.slices` is to hold for this slice.
@@ -233,7 +222,7 @@ package final class SliceContext: @unchecked Sendable {
     @inline(__always)
     package func neighbours(ofCtb rs: Int) -> CTBNeighbours {
         var n = grid.sameTile[rs]
-        let toTs = grid.ctbAddrRsToTs
+        let toTs = grid.ctbAddrRsToTs.view
         let first = sliceAddrTs
         // Whatever precedes the CTB in tile scan is in its slice from the slice's first CTB on.
         if n.hasLeft && Int(toTs[rs &- 1]) < first { n.bits &= ~CTBNeighbours.left }

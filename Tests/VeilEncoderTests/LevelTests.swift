@@ -27,6 +27,17 @@ private struct Block {
         remainders = zip(coefficients, levels).map { (Int32($0.magnitude) - 64 * Int32($1.magnitude)) * 4 }
     }
 
+    /// Has levels and remainders changed in place.
+    mutating func change<Result>(_ body: (MutableBufferView<Int16>, MutableBufferView<Int32>) -> Result) -> Result {
+        levels.withUnsafeMutableBufferPointer { l in
+            remainders.withUnsafeMutableBufferPointer { r in
+                body(
+                    MutableBufferView(l.baseAddress!, count: l.count), MutableBufferView(r.baseAddress!, count: r.count)
+                )
+            }
+        }
+    }
+
     /// Levels of each sub-block in scan order.
     func subBlocks(_ scanIdx: Int) -> [[Int]] {
         let scans = ScanTables.shared
@@ -47,9 +58,12 @@ private struct Block {
         for _ in 0..<60 {
             var block = Block(log2: log2, &random)
             let before = block.subBlocks(scanIdx)
-            SignHiding.apply(
-                levels: &block.levels, coefficients: block.coefficients, remainders: block.remainders, log2: log2,
-                scanIdx: scanIdx)
+            let coefficients = Buffer(count: block.coefficients.count) { block.coefficients[$0] }
+            block.change { levels, remainders in
+                SignHiding.apply(
+                    levels: levels, coefficients: coefficients.view.reading, remainders: remainders.reading, log2: log2,
+                    scanIdx: scanIdx)
+            }
             for (old, new) in zip(before, block.subBlocks(scanIdx)) {
                 let changes = zip(old, new).map { abs($0 - $1) }
                 #expect(changes.reduce(0, +) <= 1)
@@ -81,7 +95,7 @@ private struct Block {
                 error += e * e
             }
             if block.levels.allSatisfy({ $0 == 0 }) { return error }
-            record.levels.update(from: block.levels, count: block.levels.count)
+            for (i, level) in block.levels.enumerated() { record.levels[i] = level }
             return error + lambda * Double(rate.residual(record, start: 0, log2: log2, cIdx: 0, scanIdx: 0)) / 32768
         }
         var better = 0
@@ -89,9 +103,10 @@ private struct Block {
             let nearest = Block(log2: log2, &random)
             for lambda in [0.05, 0.15, 1000] {
                 var block = nearest
-                let count = optimizer.optimize(
-                    levels: &block.levels, remainders: &block.remainders, log2: log2, cIdx: 0, scanIdx: 0,
-                    lambda: Float(lambda))
+                let count = block.change { levels, remainders in
+                    optimizer.optimize(
+                        levels: levels, remainders: remainders, log2: log2, cIdx: 0, scanIdx: 0, lambda: Float(lambda))
+                }
                 for i in block.levels.indices {
                     let left = Int32(block.coefficients[i].magnitude) - 64 * Int32(block.levels[i].magnitude)
                     #expect(block.remainders[i] == left * 4)

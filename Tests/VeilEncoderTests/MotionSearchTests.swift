@@ -55,12 +55,11 @@ import VeilEntropy
     ) -> MotionSearch.Result {
         let block = (0..<256).map { UInt16(sample(4 * (x + $0 % 16) + Int(mv.x), 4 * (y + $0 / 16) + Int(mv.y))) }
         let start = MotionVector()
+        let starts = Buffer(repeating: start, count: 1)
         return block.withUnsafeBufferPointer { samples in
-            withUnsafePointer(to: start) {
-                search().search(
-                    target(block, x: x, y: y, predictors, maxY: maxY)(samples.baseAddress!), starts: $0, startCount: 1,
-                    bound: .infinity, effort: effort)
-            }
+            search().search(
+                target(block, x: x, y: y, predictors, maxY: maxY)(samples.baseAddress!), starts: starts.view.reading,
+                startCount: 1, bound: .infinity, effort: effort)
         }
     }
 
@@ -105,8 +104,10 @@ import VeilEntropy
             let motion = search()
             block.withUnsafeBufferPointer { samples in
                 let t = target(block, x: 48, y: 40, predictors)(samples.baseAddress!)
-                var none = MotionVector()
-                let best = motion.search(t, starts: &none, startCount: 1, bound: .infinity, effort: effort)
+                let none = MotionVector()
+                let starts = Buffer(repeating: none, count: 1)
+                let best = motion.search(
+                    t, starts: starts.view.reading, startCount: 1, bound: .infinity, effort: effort)
                 #expect(best.mvpFlag == motion.predictor(best.mv, predictors))
                 // From each vector alone, without refinement beyond it.
                 for mv in [none, predictors.0, predictors.1] {
@@ -149,9 +150,9 @@ import VeilEntropy
                     source: source, sourceStride: 16, plane: plane, x: x, y: y, width: 16, height: 16,
                     predictors: (MotionVector(), mv), bitDepth: 8, maxY: 60, isDifference: isDifference)
                 if isDifference { return search().refine(target, from: mv) }
-                return withUnsafePointer(to: mv) {
-                    search().search(target, starts: $0, startCount: 1, bound: .infinity, effort: effort)
-                }
+                let starts = Buffer(repeating: mv, count: 1)
+                return search().search(
+                    target, starts: starts.view.reading, startCount: 1, bound: .infinity, effort: effort)
             }
             let wide = find(block.map(UInt16.init), reference.plane(0), isDifference: false)
             let same = find(block, narrow, isDifference: false)

@@ -57,22 +57,23 @@ import VeilRecon
             let quantization = Quantization(qp: qpY, slice: slice, lambda: 20, memory: memory)
             let quantizer = isIntra ? quantization.intra : quantization.inter
             let (source, prediction) = blocks(n, maximum, &random)
-            var levels = [Int16](repeating: 0, count: 1024)
+            let levels = Buffer<Int16>(repeating: 0, count: 1024)
             let count = quantizer.quantize(
                 source: source, sourceStride: stride, prediction: prediction, predictionStride: stride, log2: log2,
-                cIdx: cIdx, transform: transform, levels: &levels)
-            #expect(count == levels.prefix(n * n).filter { $0 != 0 }.count, "trial \(trial)")
+                cIdx: cIdx, transform: transform, levels: levels.view)
+            #expect(count == (0..<n * n).count { levels[$0] != 0 }, "trial \(trial)")
             if count == 0 { continue }
             kinds |= 1 << (transform == .none ? 0 : transform == .sine ? 1 : log2)
             var made = prediction
             var decoded = prediction
             made.withUnsafeMutableBufferPointer {
                 quantizer.reconstruct(
-                    levels: levels, to: $0.baseAddress!, stride: stride, log2: log2, cIdx: cIdx, transform: transform)
+                    levels: levels.view.reading, to: $0.baseAddress!, stride: stride, log2: log2, cIdx: cIdx,
+                    transform: transform)
             }
             decoded.withUnsafeMutableBufferPointer {
                 decoder.add(
-                    levels: levels, to: $0.baseAddress!, stride: stride, cIdx: cIdx, log2Size: log2,
+                    levels: levels.view.reading, to: $0.baseAddress!, stride: stride, cIdx: cIdx, log2Size: log2,
                     kind: transform == .none ? .transformSkip : .transform,
                     ResidualParameters(slice: slice, qpY: qpY, isIntra: isIntra))
             }
@@ -82,15 +83,17 @@ import VeilRecon
             let narrow = Quantization(qp: qpY, slice: slice, lambda: 20, memory: narrowMemory)
             let bytes = isIntra ? narrow.intra : narrow.inter
             var made8 = prediction.map { UInt8($0) }
-            var levels8 = [Int16](repeating: 0, count: 1024)
+            let levels8 = Buffer<Int16>(repeating: 0, count: 1024)
             _ = bytes.quantize(
                 source: source.map { UInt8($0) }, sourceStride: stride, prediction: made8, predictionStride: stride,
-                log2: log2, cIdx: cIdx, transform: transform, levels: &levels8)
+                log2: log2, cIdx: cIdx, transform: transform, levels: levels8.view)
             made8.withUnsafeMutableBufferPointer {
                 bytes.reconstruct(
-                    levels: levels8, to: $0.baseAddress!, stride: stride, log2: log2, cIdx: cIdx, transform: transform)
+                    levels: levels8.view.reading, to: $0.baseAddress!, stride: stride, log2: log2, cIdx: cIdx,
+                    transform: transform)
             }
-            #expect(levels8 == levels && made8.map { UInt16($0) } == made, "trial \(trial) in bytes")
+            let isSame = (0..<1024).allSatisfy { levels8[$0] == levels[$0] }
+            #expect(isSame && made8.map { UInt16($0) } == made, "trial \(trial) in bytes")
         }
         // Every kind and size came about.
         #expect(kinds == 0b111111)
@@ -108,10 +111,10 @@ import VeilRecon
             let qp = Int.random(in: 0...51, using: &random)
             let quantizer = Quantization(qp: qp, slice: slice, lambda: 20, memory: memory).intra
             let (source, prediction) = blocks(n, 255, &random)
-            var levels = [Int16](repeating: 0, count: 1024)
+            let levels = Buffer<Int16>(repeating: 0, count: 1024)
             _ = quantizer.quantize(
                 source: source, sourceStride: stride, prediction: prediction, predictionStride: stride, log2: log2,
-                cIdx: 0, transform: .cosine, levels: &levels, remains: true)
+                cIdx: 0, transform: .cosine, levels: levels.view, remains: true)
             // In steps: coefficient * scale / 2^shift.
             let scale = Double(forward[qp % 6]) / Double(1 << (21 - log2 + qp / 6))
             for i in 0..<n * n {
@@ -122,7 +125,7 @@ import VeilRecon
                 #expect(levels[i] == 0 || (levels[i] < 0) == (quantizer.coefficients[i] < 0))
                 #expect(abs(Double(quantizer.remainders[i]) / 256 - (exact - level)) < 0.01)
             }
-            quantizer.quantizeToNearest(log2: log2, cIdx: 0, levels: &levels)
+            quantizer.quantizeToNearest(log2: log2, cIdx: 0, levels: levels.view)
             for i in 0..<n * n {
                 let exact = abs(Double(quantizer.coefficients[i])) * scale
                 #expect(abs(exact - Double(abs(Int(levels[i])))) < 0.51)

@@ -27,16 +27,12 @@ import VeilEntropy
 
     @Test func motionComparison() {
         var random = Random(5)
-        let tables = UnsafeMutablePointer<Int>.allocate(capacity: 64)
-        let motion = UnsafeMutablePointer<MotionInfo>.allocate(capacity: 2)
-        defer {
-            tables.deallocate()
-            motion.deallocate()
-        }
+        let tables = Buffer(repeating: 0, count: 64)
+        let motion = Buffer(repeating: MotionInfo(), count: 2)
         var counts = [0, 0]
         for _ in 0..<20000 {
             for i in 0..<64 { tables[i] = 1 + random.below(3) }
-            let other = random.bool() ? tables : tables + 32
+            let other = tables + (random.bool() ? 0 : 32)
             func info() -> MotionInfo {
                 var m = MotionInfo()
                 let kind = random.below(3)
@@ -46,11 +42,11 @@ import VeilEntropy
                 m.mv1 = MotionVector(x: Int16(random.below(6)), y: Int16(random.below(6)))
                 return m
             }
-            (motion + 0).initialize(to: info())
-            (motion + 1).initialize(to: random.below(4) == 0 ? motion[0] : info())
+            motion[0] = info()
+            motion[1] = random.below(4) == 0 ? motion[0] : info()
             let wanted = reference(
                 motion[0], (0..<32).map { tables[$0] }, motion[1], (0..<32).map { other[$0] })
-            let got = BoundaryStrength.compare(motion, tables, motion + 1, other)
+            let got = BoundaryStrength.compare(motion.view, tables.view, motion + 1, other)
             #expect(got == wanted)
             counts[Int(wanted)] += 1
         }

@@ -68,11 +68,8 @@ private enum ReferenceResidual {
         let stride = 40
         let block = UnsafeMutableRawPointer.allocate(byteCount: stride * 33 * 2, alignment: 64)
         let plane = Plane(base: block, isNarrow: isNarrow, stride: stride, width: 32, height: 32, margin: 0)
-        let entries = UnsafeMutablePointer<CoefficientEntry>.allocate(capacity: 1024)
-        defer {
-            block.deallocate()
-            entries.deallocate()
-        }
+        let entries = Buffer(repeating: CoefficientEntry(position: 0, level: 0), count: 1024)
+        defer { block.deallocate() }
         for trial in 0..<400 {
             let log2 = 2 + trial % 4
             let n = 1 << log2
@@ -114,19 +111,19 @@ private enum ReferenceResidual {
             fill()
             var r = ResidualBlock()
             for i in (0..<n * n).reversed() where levels[i] != 0 {
-                (entries + Int(r.count)).initialize(to: CoefficientEntry(position: UInt16(i), level: Int16(levels[i])))
+                entries[Int(r.count)] = CoefficientEntry(position: UInt16(i), level: Int16(levels[i]))
                 r.count += 1
             }
             decoder.add(
-                r, entries, to: block, stride: stride, isNarrow: isNarrow, cIdx: cIdx, log2Size: log2, kind: kind, p)
+                r, entries.view.reading, to: block, stride: stride, isNarrow: isNarrow, cIdx: cIdx, log2Size: log2,
+                kind: kind, p)
             let sparse = read() == wanted
             #expect(sparse, "sparse, trial \(trial): size \(n), \(kind)")
             fill()
-            levels.map { Int16($0) }.withUnsafeBufferPointer {
-                decoder.add(
-                    levels: $0.baseAddress!, to: block, stride: stride, isNarrow: isNarrow, cIdx: cIdx, log2Size: log2,
-                    kind: kind, p)
-            }
+            let raster = Buffer(count: n * n) { Int16(levels[$0]) }
+            decoder.add(
+                levels: raster.view.reading, to: block, stride: stride, isNarrow: isNarrow, cIdx: cIdx, log2Size: log2,
+                kind: kind, p)
             let dense = read() == wanted
             #expect(dense, "dense, trial \(trial): size \(n), \(kind)")
         }

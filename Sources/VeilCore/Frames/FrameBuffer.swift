@@ -48,6 +48,18 @@ package struct Plane: @unchecked Sendable {
         return address(x, y).assumingMemoryBound(to: type)
     }
 
+    /// The same with the memory around it that the plane has.
+    @inlinable @inline(__always)
+    package func view<Sample>(_ x: Int, _ y: Int, as type: Sample.Type) -> MutableBufferView<Sample> {
+        #if DEBUG
+            let all = MutableBufferView(
+                samples(-margin, -margin, as: type), count: (height + 2 * margin - 1) * stride + width + 2 * margin)
+            return all + ((y + margin) * stride + x + margin)
+        #else
+            return MutableBufferView(samples(x, y, as: type), count: 0)
+        #endif
+    }
+
     /// One sample, for those who are in no hurry.
     package subscript(x: Int, y: Int) -> Int {
         isNarrow

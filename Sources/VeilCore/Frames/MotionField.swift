@@ -23,9 +23,9 @@ package final class MotionField: @unchecked Sendable {
     /// Blocks of 4x4 luma samples per row and column.
     package let width4: Int
     package let height4: Int
-    package let blocks: UnsafeMutablePointer<MotionInfo>
+    package let blocks: MutableBufferView<MotionInfo>
     /// Index into `slices` for every CTB in raster order, set when the CTU is reconstructed.
-    package let sliceIndex: UnsafeMutablePointer<UInt16>
+    package let sliceIndex: Buffer<UInt16>
     package let ctbLog2Size: Int
     package let widthInCtbs: Int
     package let ctbCount: Int
@@ -51,10 +51,11 @@ package final class MotionField: @unchecked Sendable {
         let ctb = 1 << ctbLog2Size
         widthInCtbs = (width + ctb - 1) / ctb
         ctbCount = widthInCtbs * ((height + ctb - 1) / ctb)
-        blocks = MemoryPool.shared.borrow(byteCount: width4 * height4 * MemoryLayout<MotionInfo>.stride)
-            .bindMemory(to: MotionInfo.self, capacity: width4 * height4)
-        sliceIndex = .allocate(capacity: ctbCount)
-        sliceIndex.initialize(repeating: 0, count: ctbCount)
+        let count = width4 * height4
+        blocks = MutableBufferView(
+            MemoryPool.shared.borrow(byteCount: count * MemoryLayout<MotionInfo>.stride)
+                .bindMemory(to: MotionInfo.self, capacity: count), count: count)
+        sliceIndex = Buffer(repeating: 0, count: ctbCount)
         if clears { clear() }
     }
 
@@ -64,8 +65,8 @@ package final class MotionField: @unchecked Sendable {
     /// No motion anywhere.
     package func clear() {
         // One row is filled, the others copied: the pattern is no multiple of a machine word.
-        blocks.initialize(repeating: MotionInfo(), count: width4)
-        for y in 1..<max(height4, 1) { (blocks + y * width4).initialize(from: blocks, count: width4) }
+        blocks.update(repeating: MotionInfo(), count: width4)
+        for y in 1..<max(height4, 1) { (blocks + y * width4).update(from: blocks, count: width4) }
     }
 
     /// POC and long-term marking of what a refIdx of a slice meant; nil for what no slice has said.
@@ -78,7 +79,6 @@ package final class MotionField: @unchecked Sendable {
     }
 
     deinit {
-        MemoryPool.shared.giveBack(blocks, byteCount: width4 * height4 * MemoryLayout<MotionInfo>.stride)
-        sliceIndex.deallocate()
+        MemoryPool.shared.giveBack(blocks.base, byteCount: width4 * height4 * MemoryLayout<MotionInfo>.stride)
     }
 }

@@ -89,11 +89,11 @@ extension CTUDecision {
     @inline(__always)
     private static func reflect<Sample: UnsignedInteger & FixedWidthInteger>(
         _ prediction: UnsafeMutableRawPointer, _ type: Sample.Type, in plane: Plane, _ block: MotionBlock,
-        to target: UnsafeMutablePointer<UInt16>
+        to target: MutableBufferView<UInt16>
     ) {
-        let prediction = prediction.assumingMemoryBound(to: type)
+        let prediction = MutableBufferView(prediction, as: type, count: 4096)
         for y in 0..<block.nPbH {
-            let from = plane.samples(block.xPb, block.yPb &+ y, as: type)
+            let from = plane.view(block.xPb, block.yPb &+ y, as: type)
             let by = prediction + y &* 64
             let to = target + y &* 64
             for x in 0..<block.nPbW {
@@ -110,8 +110,8 @@ extension CTUDecision {
         let predictors = candidates.pointee.amvp(block, list: list, refIdx: refIdx)
         var other = choice.motion
         if list == 0 { other.refIdx0 = -1 } else { other.refIdx1 = -1 }
-        let prediction = memory.pairPrediction
-        let target = memory.pairTarget
+        let prediction = UnsafeMutableRawPointer(memory.pairPrediction.base)
+        let target = memory.pairTarget.view
         predictor.predict(
             other, references: references, bitDepth: slice.bitDepthLuma, cIdx: 0, x: block.xPb, y: block.yPb,
             width: block.nPbW,
@@ -126,7 +126,7 @@ extension CTUDecision {
         let old = list == 0 ? choice.motion.mv0 : choice.motion.mv1
         let result = search.refine(
             MotionSearch.Target(
-                source: target, sourceStride: 64, plane: references[list * 16 + refIdx].planes.0,
+                source: target.base, sourceStride: 64, plane: references[list * 16 + refIdx].planes.0,
                 x: block.xPb, y: block.yPb,
                 width: block.nPbW, height: block.nPbH, predictors: predictors, bitDepth: slice.bitDepthLuma,
                 maxY: lastRow &- block.yPb &- block.nPbH, isDifference: true), from: old)

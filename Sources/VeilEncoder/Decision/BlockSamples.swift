@@ -110,8 +110,8 @@ final class DecisionWorkspace {
     @exclusivity(unchecked) var bestSatd = Double.infinity
     @exclusivity(unchecked) var bestIsZero = false
     /// Motion of the best unit's partitions.
-    let bestMotion: UnsafeMutablePointer<MotionInfo>
-    let choices: UnsafeMutablePointer<InterChoice>
+    let bestMotion: Buffer<MotionInfo>
+    let choices: Buffer<InterChoice>
     @exclusivity(unchecked) var choiceCount = 0
     static let maxChoices = 12
 
@@ -119,15 +119,8 @@ final class DecisionWorkspace {
         prediction = BlockSamples(isNarrow: isNarrow)
         work = BlockSamples(isNarrow: isNarrow)
         best = BlockSamples(isNarrow: isNarrow)
-        bestMotion = .allocate(capacity: 4)
-        bestMotion.initialize(repeating: MotionInfo(), count: 4)
-        choices = .allocate(capacity: Self.maxChoices)
-        choices.initialize(repeating: InterChoice(), count: Self.maxChoices)
-    }
-
-    deinit {
-        bestMotion.deallocate()
-        choices.deallocate()
+        bestMotion = Buffer(repeating: MotionInfo(), count: 4)
+        choices = Buffer(repeating: InterChoice(), count: Self.maxChoices)
     }
 
     /// Adds a choice in order of cost, dropping the most expensive one where there is no room.
@@ -151,25 +144,16 @@ final class DecisionWorkspace {
 /// estimated with.
 final class DecisionMaps: @unchecked Sendable {
     private let width8: Int
-    private let skip: UnsafeMutablePointer<UInt8>
-    private let depth: UnsafeMutablePointer<UInt8>
-    private let modes: UnsafeMutablePointer<UInt8>
+    private let skip: Buffer<UInt8>
+    private let depth: Buffer<UInt8>
+    private let modes: Buffer<UInt8>
 
     init(width: Int, height: Int) {
         width8 = (width + 7) / 8
         let count = width8 * ((height + 7) / 8)
-        skip = .allocate(capacity: count)
-        skip.initialize(repeating: 0, count: count)
-        depth = .allocate(capacity: count)
-        depth.initialize(repeating: 0, count: count)
-        modes = .allocate(capacity: count * 4)
-        modes.initialize(repeating: 1, count: count * 4)
-    }
-
-    deinit {
-        skip.deallocate()
-        depth.deallocate()
-        modes.deallocate()
+        skip = Buffer(repeating: 0, count: count)
+        depth = Buffer(repeating: 0, count: count)
+        modes = Buffer(repeating: 1, count: count * 4)
     }
 
     @inline(__always)

@@ -34,7 +34,8 @@ final class CTUDecision {
     private let offsets: QuantizationOffsets?
     let maps: DecisionMaps
     /// The slice's, inter-layer references being the current CTU's part of them.
-    let references: UnsafeMutablePointer<ReferenceEntry>?
+    let references: MutableBufferView<ReferenceEntry>?
+    private let referenceTable: Buffer<ReferenceEntry>
     private let patches: InterLayerBlockCache
     /// The inter-layer reference in list 0, -1 for none, and the place in list 0 of list 1's references.
     let interLayerIndex: Int
@@ -43,10 +44,10 @@ final class CTUDecision {
     /// What a transform tree's alternatives are kept in, by depth.
     let treeSamples: [BlockSamples]
     let modeBlock: UnsafeMutableRawPointer
-    let starts: UnsafeMutablePointer<MotionVector>
+    let starts: MutableBufferView<MotionVector>
     /// Motion found in list 0, by refIdx.
-    let found: UnsafeMutablePointer<InterChoice>
-    let parts: UnsafeMutablePointer<InterChoice>
+    let found: MutableBufferView<InterChoice>
+    let parts: MutableBufferView<InterChoice>
     let memory: DecisionMemory
     private let candidateView: UnsafeMutablePointer<MotionCandidates>
     @exclusivity(unchecked) var context: BlockContext
@@ -80,11 +81,9 @@ final class CTUDecision {
             qp: slice.sliceQpY, slice: slice,
             lambda: lambdaFactor * Self.lambda(qp: slice.sliceQpY), memory: memory)
         quantization = sliceQuantization
-        references = slice.references.map { table in
-            let own = UnsafeMutablePointer<ReferenceEntry>.allocate(capacity: 32)
-            own.initialize(from: table, count: 32)
-            return own
-        }
+        let table = slice.references
+        referenceTable = Buffer(count: table == nil ? 0 : 32) { table![$0] }
+        references = table == nil ? nil : referenceTable.view
         let interLayerCounts = [slice.numRefIdxActive.0, slice.numRefIdxActive.1].enumerated().map { list, active in
             (0..<active).count { slice.references?[16 * list + $0].isInterLayer ?? false }
         }
@@ -97,10 +96,10 @@ final class CTUDecision {
         }
         workspaces = memory.workspaces
         treeSamples = memory.treeSamples
-        modeBlock = memory.modeBlock
-        starts = memory.starts
-        found = memory.found
-        parts = memory.parts
+        modeBlock = UnsafeMutableRawPointer(memory.modeBlock.base)
+        starts = memory.starts.view
+        found = memory.found.view
+        parts = memory.parts.view
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: 0)
         candidateView = .allocate(capacity: 1)
     }
@@ -111,17 +110,14 @@ final class CTUDecision {
     /// Squared error that a bit is worth.
     static func lambda(qp: Int) -> Double { 0.7 * exp2(Double(qp - 12) / 3) }
 
-    // View and table hold plain words only.
-    deinit {
-        candidateView.deallocate()
-        references?.deallocate()
-    }
+    // The view holds plain words only.
+    deinit { candidateView.deallocate() }
 
-    var candidates: UnsafePointer<MotionCandidates> { UnsafePointer(candidateView) }
+    var candidates: BufferView<MotionCandidates> { BufferView(candidateView, count: 1) }
     var isInter: Bool { references != nil }
 
     /// Decides the CTU at a raster address. `contexts`: what it will be coded with, or nearly.
-    func decide(_ record: CodingTreeUnit, contexts: UnsafePointer<UInt8>) {
+    func decide(_ record: CodingTreeUnit, contexts: BufferView<UInt8>) {
         ctu = record
         if !isPrepared {
             // What vectors cost must not depend on which CTU a worker meets first.
@@ -139,7 +135,8 @@ final class CTUDecision {
         awaitReferences(record.xCtb, record.yCtb)
         _ = quadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0, costLimit: .infinity)
         if offsets != nil {
-            QuantizationGroups.assign(record, qps: memory.qps, parameters: p, slice: slice, maps: picture.maps)
+            QuantizationGroups.assign(
+                record, qps: memory.qps.view.reading, parameters: p, slice: slice, maps: picture.maps)
         }
     }
 
@@ -271,7 +268,7 @@ final class CTUDecision {
         let size = 1 << log2
         w.best.store(to: frame, x: x, y: y, size: size)
         storeMotion(
-            w.bestMotion, cu.predMode == .intra ? .part2Nx2N : cu.partMode, x: x, y: y, size: size,
+            w.bestMotion.view.reading, cu.predMode == .intra ? .part2Nx2N : cu.partMode, x: x, y: y, size: size,
             count: max(Int(cu.puCount), 1))
         maps.set(x, y, size: size, skip: cu.cuSkipFlag, depth: depth)
         if cu.predMode == .intra && cu.partMode == .partNxN {
@@ -294,7 +291,7 @@ final class CTUDecision {
     }
 
     /// Writes the motion of a unit's partitions to the motion field.
-    func storeMotion(_ motion: UnsafePointer<MotionInfo>, _ partMode: PartMode, x: Int, y: Int, size: Int, count: Int) {
+    func storeMotion(_ motion: BufferView<MotionInfo>, _ partMode: PartMode, x: Int, y: Int, size: Int, count: Int) {
         for i in 0..<count {
             InterPredictor.store(motion[i], Self.block(x, y, size, partMode, i), picture.picture.motion)
         }
@@ -411,25 +408,26 @@ final class CTUDecision {
 
 /// Working memory of one worker's decisions, kept over pictures.
 final class DecisionMemory {
-    let residual: UnsafeMutablePointer<Int16>
-    let coefficients: UnsafeMutablePointer<Int16>
-    let remainders: UnsafeMutablePointer<Int32>
+    let residual = Buffer<Int16>(repeating: 0, count: 1024, alignment: 64)
+    let coefficients = Buffer<Int16>(repeating: 0, count: 1024, alignment: 64)
+    let remainders = Buffer<Int32>(repeating: 0, count: 1024, alignment: 64)
     /// Whether samples have one byte: those of all blocks but `pairTarget`.
     let isNarrow: Bool
     let workspaces: [DecisionWorkspace]
     let treeSamples: [BlockSamples]
-    let modeBlock: UnsafeMutableRawPointer
-    /// One prediction of two, and what it leaves to the other.
-    let pairPrediction: UnsafeMutableRawPointer
-    let pairTarget: UnsafeMutablePointer<UInt16>
-    /// A 4x4 block without transform.
-    let skipBlock: UnsafeMutableRawPointer
-    let starts: UnsafeMutablePointer<MotionVector>
-    let found: UnsafeMutablePointer<InterChoice>
-    let parts: UnsafeMutablePointer<InterChoice>
-    let intraChoices: UnsafeMutablePointer<IntraChoice>
+    /// For samples of either size.
+    let modeBlock = Buffer<UInt16>(repeating: 0, count: 1024, alignment: 64)
+    /// One prediction of two, of samples of either size, and what it leaves to the other.
+    let pairPrediction = Buffer<UInt16>(repeating: 0, count: 4096, alignment: 64)
+    let pairTarget = Buffer<UInt16>(repeating: 0, count: 4096, alignment: 64)
+    /// A 4x4 block without transform, of samples of either size.
+    let skipBlock = Buffer<UInt16>(repeating: 0, count: 16, alignment: 64)
+    let starts = Buffer(repeating: MotionVector(), count: 16)
+    let found = Buffer(repeating: InterChoice(), count: 16)
+    let parts = Buffer(repeating: InterChoice(), count: 4)
+    let intraChoices = Buffer(repeating: IntraChoice(), count: 35)
     /// QpY that the units of a CTU were decided with.
-    let qps: UnsafeMutablePointer<Int8>
+    let qps = Buffer<Int8>(repeating: 0, count: CodingTreeUnit.maxCUs)
     let marker = CTUMarker()
     let optimizer = LevelOptimizer()
     /// Context states before the split of a unit, by depth.
@@ -440,39 +438,5 @@ final class DecisionMemory {
         self.isNarrow = isNarrow
         workspaces = (0..<4).map { _ in DecisionWorkspace(isNarrow: isNarrow) }
         treeSamples = (0..<4).map { _ in BlockSamples(isNarrow: isNarrow) }
-        func samples<T>(_ count: Int, _ value: T) -> UnsafeMutablePointer<T> {
-            let memory = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<T>.stride, alignment: 64)
-                .bindMemory(to: T.self, capacity: count)
-            memory.initialize(repeating: value, count: count)
-            return memory
-        }
-        residual = samples(1024, 0)
-        coefficients = samples(1024, 0)
-        remainders = samples(1024, 0)
-        // For samples of either size.
-        modeBlock = UnsafeMutableRawPointer(samples(1024, UInt16(0)))
-        pairPrediction = UnsafeMutableRawPointer(samples(4096, UInt16(0)))
-        pairTarget = samples(4096, 0)
-        skipBlock = UnsafeMutableRawPointer(samples(16, UInt16(0)))
-        starts = samples(16, MotionVector())
-        found = samples(16, InterChoice())
-        parts = samples(4, InterChoice())
-        intraChoices = samples(35, IntraChoice())
-        qps = samples(CodingTreeUnit.maxCUs, 0)
-    }
-
-    deinit {
-        residual.deallocate()
-        coefficients.deallocate()
-        remainders.deallocate()
-        modeBlock.deallocate()
-        pairPrediction.deallocate()
-        pairTarget.deallocate()
-        skipBlock.deallocate()
-        starts.deallocate()
-        found.deallocate()
-        parts.deallocate()
-        intraChoices.deallocate()
-        qps.deallocate()
     }
 }

@@ -45,7 +45,7 @@ extension CTUDecision {
     }
 
     @inline(__always)
-    private func waitFor(_ entry: UnsafeMutablePointer<ReferenceEntry>, _ row: Int) {
+    private func waitFor(_ entry: MutableBufferView<ReferenceEntry>, _ row: Int) {
         // Vectors to the inter-layer reference are zero, and the CTU's part of it is there.
         if row > lastRow && !entry.pointee.isInterLayer {
             entry.pointee.picture._withUnsafeGuaranteedRef { $0.wait(rows: min(row &+ 8, slice.height)) }
@@ -118,7 +118,7 @@ extension CTUDecision {
                         maxY: lastRow &- block.yPb &- block.nPbH)
                     let startCount = collectStarts(w, list: list, refIdx: refIdx)
                     let result = search.search(
-                        target, starts: starts, startCount: startCount, bound: bound, effort: effort.search)
+                        target, starts: starts.reading, startCount: startCount, bound: bound, effort: effort.search)
                     let mvd = choice.set(result.mv, list: list, refIdx: refIdx, mvpFlag: result.mvpFlag, predictors)
                     choice.bits = refBits + bits(rate.mvd(Int(mvd.x), Int(mvd.y)))
                     choice.cost = result.cost + lambdaSatd * refBits
@@ -301,7 +301,7 @@ extension CTUDecision {
 
     @inline(__always)
     private func predict(
-        _ w: DecisionWorkspace, _ references: UnsafeMutablePointer<ReferenceEntry>, x: Int, y: Int, size: Int,
+        _ w: DecisionWorkspace, _ references: MutableBufferView<ReferenceEntry>, x: Int, y: Int, size: Int,
         partMode: PartMode, count: Int
     ) {
         for i in 0..<count {

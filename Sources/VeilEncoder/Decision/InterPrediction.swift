@@ -6,31 +6,19 @@ import VeilRecon
 
 /// Inter prediction into block buffers for the mode decision. One per worker.
 final class DecisionPrediction {
-    private let pred0: UnsafeMutablePointer<Int16>
-    private let scratch: UnsafeMutableRawPointer
-
-    init() {
-        pred0 = UnsafeMutableRawPointer.allocate(byteCount: 8192, alignment: 64).bindMemory(
-            to: Int16.self, capacity: 4096)
-        pred0.initialize(repeating: 0, count: 4096)
-        scratch = .allocate(byteCount: 8192, alignment: 64)
-        scratch.initializeMemory(as: UInt8.self, repeating: 0, count: 8192)
-    }
-
-    deinit {
-        pred0.deallocate()
-        scratch.deallocate()
-    }
+    private let pred0 = Buffer<Int16>(repeating: 0, count: 4096, alignment: 64)
+    /// Of samples of either size.
+    private let scratch = Buffer<UInt16>(repeating: 0, count: 4096, alignment: 64)
 
     @inline(__always)
-    private static func plane(_ r: UnsafeMutablePointer<ReferenceEntry>, _ cIdx: Int) -> Plane {
+    private static func plane(_ r: MutableBufferView<ReferenceEntry>, _ cIdx: Int) -> Plane {
         cIdx == 0 ? r.pointee.planes.0 : cIdx == 1 ? r.pointee.planes.1 : r.pointee.planes.2
     }
 
     /// SATD of the source's luma plane against the luma prediction of a block, which is not kept.
     @inline(__always)
     func satd(
-        _ motion: MotionInfo, references: UnsafeMutablePointer<ReferenceEntry>, bitDepth: Int, x: Int, y: Int,
+        _ motion: MotionInfo, references: MutableBufferView<ReferenceEntry>, bitDepth: Int, x: Int, y: Int,
         width: Int, height: Int,
         source: Plane
     ) -> UInt32 {
@@ -49,14 +37,14 @@ final class DecisionPrediction {
         }
         predict(
             motion, references: references, bitDepth: bitDepth, cIdx: 0, x: x, y: y, width: width, height: height,
-            to: scratch, stride: 64)
-        return veil_any_satd(source.isNarrow, at, source.stride, scratch, 64, w, h)
+            to: scratch.base, stride: 64)
+        return veil_any_satd(source.isNarrow, at, source.stride, scratch.base, 64, w, h)
     }
 
     /// Predicts one component of a block; `x`, `y`, `width`, `height` are in luma samples.
     @inline(__always)
     func predict(
-        _ motion: MotionInfo, references: UnsafeMutablePointer<ReferenceEntry>, bitDepth: Int, cIdx: Int, x: Int,
+        _ motion: MotionInfo, references: MutableBufferView<ReferenceEntry>, bitDepth: Int, cIdx: Int, x: Int,
         y: Int, width: Int,
         height: Int, to: UnsafeMutableRawPointer, stride: Int
     ) {
@@ -86,11 +74,11 @@ final class DecisionPrediction {
             let bx = Int32(truncatingIfNeeded: Int(mvB.x) & mask)
             let by = Int32(truncatingIfNeeded: Int(mvB.y) & mask)
             if cIdx == 0 {
-                veil_any_luma_pred(narrow, pred0, fromA, planeA.stride, w32, h32, ax, ay, depth)
-                veil_any_luma_bi(narrow, to, stride, pred0, fromB, planeB.stride, w32, h32, bx, by, depth)
+                veil_any_luma_pred(narrow, pred0.base, fromA, planeA.stride, w32, h32, ax, ay, depth)
+                veil_any_luma_bi(narrow, to, stride, pred0.base, fromB, planeB.stride, w32, h32, bx, by, depth)
             } else {
-                veil_any_chroma_pred(narrow, pred0, fromA, planeA.stride, w32, h32, ax, ay, depth)
-                veil_any_chroma_bi(narrow, to, stride, pred0, fromB, planeB.stride, w32, h32, bx, by, depth)
+                veil_any_chroma_pred(narrow, pred0.base, fromA, planeA.stride, w32, h32, ax, ay, depth)
+                veil_any_chroma_bi(narrow, to, stride, pred0.base, fromB, planeB.stride, w32, h32, bx, by, depth)
             }
         } else if ax | ay == 0 {
             veil_any_copy(narrow, to, stride, fromA, planeA.stride, w32, h32)

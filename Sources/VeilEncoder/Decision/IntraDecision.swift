@@ -31,7 +31,7 @@ extension CTUDecision {
         let narrow = isNarrow
         intra.gather(context, cIdx: 0, x: x, y: y, log2Size: log2)
         let mpm = maps.candidateModes(x, y, yCtb: context.yCtb)
-        let choices = memory.intraChoices
+        let choices = memory.intraChoices.view
         let limit = effort.intraChecks
         var count = 0
         @inline(__always)
@@ -224,7 +224,7 @@ extension CTUDecision {
     private func bestMode(
         _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, count: Int
     ) -> Int {
-        let choices = memory.intraChoices
+        let choices = memory.intraChoices.view
         if count <= 1 { return choices[0].mode }
         let mpm = maps.candidateModes(x + dx, y + dy, yCtb: context.yCtb)
         let record = w.workRecord

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 import VeilEntropy
 
 /// Rate-distortion optimized levels of one transform block. One per worker.
@@ -8,43 +9,19 @@ import VeilEntropy
 /// dropped; and the last level is moved to where the whole costs least. All costs are bits, squared quantization
 /// steps being worth so many, and count from that of a block without levels.
 final class LevelOptimizer {
-    private let cost: UnsafeMutablePointer<Float>
-    private let sigCost: UnsafeMutablePointer<Float>
-    private let subBlockCost: UnsafeMutablePointer<Float>
+    private let cost = Buffer<Float>(repeating: 0, count: 1024)
+    private let sigCost = Buffer<Float>(repeating: 0, count: 1024)
+    private let subBlockCost = Buffer<Float>(repeating: 0, count: 64)
     /// Whether a sub-block has levels.
-    private let isCoded: UnsafeMutablePointer<Bool>
-    private let flags: UnsafeMutablePointer<UInt8>
-    private let lastX: UnsafeMutablePointer<Float>
-    private let lastY: UnsafeMutablePointer<Float>
+    private let isCoded = Buffer(repeating: false, count: 64)
+    private let flags = Buffer<UInt8>(repeating: 0, count: 81)
+    private let lastX = Buffer<Float>(repeating: 0, count: 10)
+    private let lastY = Buffer<Float>(repeating: 0, count: 10)
     private let scans = ScanTables.shared
     /// Bits of both values of a bin in every context, index context << 1 | bin.
-    private let binBits: UnsafeMutablePointer<Float>
+    private let binBits = Buffer<Float>(repeating: 0, count: Context.count * 2)
     /// The context states are others by now than those taken: `begin` is due before the next block.
     @exclusivity(unchecked) var isStale = true
-
-    init() {
-        func make(_ count: Int) -> UnsafeMutablePointer<Float> {
-            let memory = UnsafeMutablePointer<Float>.allocate(capacity: count)
-            memory.initialize(repeating: 0, count: count)
-            return memory
-        }
-        cost = make(1024)
-        sigCost = make(1024)
-        subBlockCost = make(64)
-        lastX = make(10)
-        lastY = make(10)
-        binBits = make(Context.count * 2)
-        isCoded = .allocate(capacity: 64)
-        isCoded.initialize(repeating: false, count: 64)
-        flags = .allocate(capacity: 81)
-        flags.initialize(repeating: 0, count: 81)
-    }
-
-    deinit {
-        for p in [cost, sigCost, subBlockCost, lastX, lastY, binBits] { p.deallocate() }
-        isCoded.deallocate()
-        flags.deallocate()
-    }
 
     /// Takes the context states that a CTU or a unit is estimated with.
     func begin(rate: RateEstimator) {
@@ -113,13 +90,13 @@ final class LevelOptimizer {
     /// `remainders`: what the levels leave of the coefficients' magnitudes, in 1/256 step; `lambda`: squared steps a
     /// bit.
     func optimize(
-        levels: UnsafeMutablePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int, cIdx: Int,
+        levels: MutableBufferView<Int16>, remainders: MutableBufferView<Int32>, log2: Int, cIdx: Int,
         scanIdx: Int, lambda: Float
     ) -> Int {
         let log2Sb = log2 &- 2
         let subBlocks = scans.subBlock + (log2Sb &* 192 &+ scanIdx &* 64)
         let positions = scans.position4 + (scanIdx &<< 4)
-        let last = lastSubBlock(levels, log2, subBlocks)
+        let last = lastSubBlock(levels.reading, log2, subBlocks)
         if last < 0 { return 0 }
         let side = 1 &<< log2Sb
         for y in 0...side { (flags + y &* 9).update(repeating: 0, count: side &+ 1) }
@@ -143,7 +120,7 @@ final class LevelOptimizer {
             let here = levels + at
             let codedContext = Context.codedSubBlockFlag &+ (right | below) &+ (cIdx > 0 ? 2 : 0)
             isCoded[i] = false
-            if i > 0 && i < last && isEmpty(here, log2) {
+            if i > 0 && i < last && isEmpty(here.reading, log2) {
                 // Nothing to decide: the sub-block stays without a flag.
                 subBlockCost[i] = bin(0, codedContext)
                 total += subBlockCost[i]
@@ -247,7 +224,7 @@ final class LevelOptimizer {
     /// Chooses the last level and drops those behind it.
     @inline(__always)
     private func finish(
-        levels: UnsafeMutablePointer<Int16>, remainders: UnsafeMutablePointer<Int32>, log2: Int, cIdx: Int,
+        levels: MutableBufferView<Int16>, remainders: MutableBufferView<Int32>, log2: Int, cIdx: Int,
         scanIdx: Int, last: Int,
         total: Float
     ) -> Int {
@@ -276,7 +253,7 @@ final class LevelOptimizer {
                     var x = (sb & 7) &<< 2 | (pos & 3)
                     var y = (sb &>> 3) &<< 2 | (pos &>> 2)
                     if scanIdx == 2 { swap(&x, &y) }
-                    let c = rest - sigCost[index] + lastBits(x, lastX) + lastBits(y, lastY)
+                    let c = rest - sigCost[index] + lastBits(x, lastX.view.reading) + lastBits(y, lastY.view.reading)
                     if c < best {
                         best = c
                         bestLast = index
@@ -295,14 +272,14 @@ final class LevelOptimizer {
             if i &* 16 &+ 15 > bestLast {
                 clear(levels + at, remainders + at, log2, positions, after: bestLast &- i &* 16)
             }
-            for y in 0..<4 { count &+= Self.nonZero(Self.row(levels + at, y, log2)).nonzeroBitCount }
+            for y in 0..<4 { count &+= Self.nonZero(Self.row((levels + at).reading, y, log2)).nonzeroBitCount }
         }
         return count
     }
 
     @inline(__always)
-    private static func row(_ at: UnsafePointer<Int16>, _ y: Int, _ log2: Int) -> UInt64 {
-        UnsafeRawPointer(at + (y &<< log2)).loadUnaligned(as: UInt64.self)
+    private static func row(_ at: BufferView<Int16>, _ y: Int, _ log2: Int) -> UInt64 {
+        (at + (y &<< log2)).bytes(8).loadUnaligned(as: UInt64.self)
     }
 
     /// The topmost bit of each of four levels that is not zero.
@@ -313,7 +290,7 @@ final class LevelOptimizer {
 
     /// The last sub-block with levels, -1 when there is none.
     @inline(__always)
-    private func lastSubBlock(_ levels: UnsafePointer<Int16>, _ log2: Int, _ subBlocks: UnsafePointer<UInt8>) -> Int {
+    private func lastSubBlock(_ levels: BufferView<Int16>, _ log2: Int, _ subBlocks: BufferView<UInt8>) -> Int {
         var i = (1 &<< (2 &* (log2 &- 2))) &- 1
         while i >= 0 {
             let sb = Int(subBlocks[i])
@@ -324,15 +301,15 @@ final class LevelOptimizer {
     }
 
     @inline(__always)
-    private func isEmpty(_ at: UnsafePointer<Int16>, _ log2: Int) -> Bool {
+    private func isEmpty(_ at: BufferView<Int16>, _ log2: Int) -> Bool {
         Self.row(at, 0, log2) | Self.row(at, 1, log2) | Self.row(at, 2, log2) | Self.row(at, 3, log2) == 0
     }
 
     /// Zeroes the levels of a sub-block behind a place of the scan.
     @inline(__always)
     private func clear(
-        _ at: UnsafeMutablePointer<Int16>, _ remainders: UnsafeMutablePointer<Int32>, _ log2: Int,
-        _ positions: UnsafePointer<UInt8>,
+        _ at: MutableBufferView<Int16>, _ remainders: MutableBufferView<Int32>, _ log2: Int,
+        _ positions: BufferView<UInt8>,
         after: Int
     ) {
         for n in max(after &+ 1, 0)..<16 {
@@ -363,7 +340,7 @@ final class LevelOptimizer {
     }
 
     @inline(__always)
-    private func lastBits(_ v: Int, _ prefixes: UnsafePointer<Float>) -> Float {
+    private func lastBits(_ v: Int, _ prefixes: BufferView<Float>) -> Float {
         if v < 4 { return prefixes[v] }
         let top = Int.bitWidth &- 1 &- v.leadingZeroBitCount
         return prefixes[top &<< 1 | (v &>> (top &- 1) & 1)] + Float(top &- 1)

@@ -25,34 +25,15 @@ package struct SearchEffort: Equatable, Sendable {
 /// The search for motion vectors. One per worker.
 final class MotionSearch {
     /// A prediction, of samples of one byte or two.
-    private let block: UnsafeMutableRawPointer
-    private let widened: UnsafeMutablePointer<UInt16>
-    private let pointers: UnsafeMutablePointer<UnsafeRawPointer?>
-    private let sums: UnsafeMutablePointer<UInt32>
+    private let block = Buffer<UInt16>(repeating: 0, count: 4096, alignment: 64)
+    private let widened = Buffer<UInt16>(repeating: 0, count: 4096, alignment: 64)
+    private let pointers = Buffer<UnsafeRawPointer?>(repeating: nil, count: 4)
+    private let sums = Buffer<UInt32>(repeating: 0, count: 4)
     /// Bits of a component of a vector difference, by its magnitude in quarter samples.
-    private let rates: UnsafeMutablePointer<Float>
+    private let rates = Buffer<Float>(repeating: 0, count: MotionSearch.rateCount)
     private static let rateCount = 2048
     /// What a bit is worth in SAD and SATD.
     @exclusivity(unchecked) var lambda: Float = 0
-
-    init() {
-        block = UnsafeMutableRawPointer.allocate(byteCount: 2 * 8192, alignment: 64)
-        widened = (block + 8192).bindMemory(to: UInt16.self, capacity: 4096)
-        block.initializeMemory(as: UInt8.self, repeating: 0, count: 2 * 8192)
-        pointers = .allocate(capacity: 4)
-        pointers.initialize(repeating: nil, count: 4)
-        sums = .allocate(capacity: 4)
-        sums.initialize(repeating: 0, count: 4)
-        rates = .allocate(capacity: Self.rateCount)
-        rates.initialize(repeating: 0, count: Self.rateCount)
-    }
-
-    deinit {
-        block.deallocate()
-        pointers.deallocate()
-        sums.deallocate()
-        rates.deallocate()
-    }
 
     /// Prepares for searches with the context states at hand.
     func begin(rate: RateEstimator) {
@@ -140,7 +121,7 @@ final class MotionSearch {
         set(2, c)
         set(3, d)
         veil_any_sad_x4(
-            t.plane.isNarrow, sums, t.source, t.sourceStride, pointers, t.plane.stride,
+            t.plane.isNarrow, sums.base, t.source, t.sourceStride, pointers.base, t.plane.stride,
             Int32(truncatingIfNeeded: t.width),
             Int32(truncatingIfNeeded: t.height))
         var moved = false
@@ -168,7 +149,7 @@ final class MotionSearch {
     ///
     /// `bound`: cost of what is known already; a search that stays far above it is not refined.
     func search(
-        _ t: Target, starts: UnsafePointer<MotionVector>, startCount: Int, bound: Double, effort: SearchEffort
+        _ t: Target, starts: BufferView<MotionVector>, startCount: Int, bound: Double, effort: SearchEffort
     ) -> Result {
         var best = Best()
         best.cost = integerCost(t, 0, 0)
@@ -272,14 +253,14 @@ final class MotionSearch {
         var stride = t.plane.stride
         if fx | fy != 0 {
             veil_any_luma_put(
-                narrow, block, 64, from, stride, w, h, fx, fy, Int32(truncatingIfNeeded: t.bitDepth))
-            prediction = block
+                narrow, block.base, 64, from, stride, w, h, fx, fy, Int32(truncatingIfNeeded: t.bitDepth))
+            prediction = UnsafeMutableRawPointer(block.base)
             stride = 64
         }
         let satd: UInt32
         if narrow && t.isDifference {
-            veil_widen(widened, 64, prediction.assumingMemoryBound(to: UInt8.self), stride, w, h)
-            satd = veil_any_satd(false, t.source, t.sourceStride, widened, 64, w, h)
+            veil_widen(widened.base, 64, prediction.assumingMemoryBound(to: UInt8.self), stride, w, h)
+            satd = veil_any_satd(false, t.source, t.sourceStride, widened.base, 64, w, h)
         } else {
             satd = veil_any_satd(narrow, t.source, t.sourceStride, prediction, stride, w, h)
         }

@@ -11,7 +11,7 @@ enum QuantizationGroups {
     /// The difference is coded in the first transform unit of a group that has levels: units of the group before it
     /// keep the predicted QP.
     static func assign(
-        _ ctu: CodingTreeUnit, qps: UnsafePointer<Int8>, parameters p: SliceParameters, slice: SliceContext,
+        _ ctu: CodingTreeUnit, qps: BufferView<Int8>, parameters p: SliceParameters, slice: SliceContext,
         maps: PictureMaps
     ) {
         let previous = QuantizationParameters.previousQpY(ctbAddrRs: ctu.ctbAddrRs, slice: slice, maps: maps)

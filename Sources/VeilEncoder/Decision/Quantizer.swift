@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
 import Foundation
+import VeilCore
 import VeilEntropy
 import VeilRecon
 
@@ -27,18 +28,18 @@ struct Quantizer {
     private let shift: (Int, Int, Int)
     private let levelScale: (Int32, Int32, Int32)
     private let sixth: (Int, Int, Int)
-    let residual: UnsafeMutablePointer<Int16>
-    let coefficients: UnsafeMutablePointer<Int16>
-    let remainders: UnsafeMutablePointer<Int32>
+    let residual: MutableBufferView<Int16>
+    let coefficients: MutableBufferView<Int16>
+    let remainders: MutableBufferView<Int32>
     private let isNarrow: Bool
 
     init(qp: (Int, Int, Int), bitDepth: (Int, Int), rounding: Int, memory: DecisionMemory) {
         self.qp = qp
         self.bitDepth = bitDepth
         self.rounding = rounding
-        residual = memory.residual
-        coefficients = memory.coefficients
-        remainders = memory.remainders
+        residual = memory.residual.view
+        coefficients = memory.coefficients.view
+        remainders = memory.remainders.view
         isNarrow = memory.isNarrow
         step = exp2(Double(qp.0 - 4) / 6)
         steps = (exp2(Double(qp.0 - 4) / 3), exp2(Double(qp.1 - 4) / 3), exp2(Double(qp.2 - 4) / 3))
@@ -56,32 +57,33 @@ struct Quantizer {
     func quantize(
         source: UnsafeRawPointer, sourceStride: Int, prediction: UnsafeRawPointer, predictionStride: Int,
         log2: Int,
-        cIdx: Int, transform: ResidualTransform, levels: UnsafeMutablePointer<Int16>, remains: Bool = false
+        cIdx: Int, transform: ResidualTransform, levels: MutableBufferView<Int16>, remains: Bool = false
     ) -> Int {
         let n = 1 &<< log2
         let n32 = Int32(truncatingIfNeeded: n)
         let depth = Int32(truncatingIfNeeded: cIdx == 0 ? bitDepth.0 : bitDepth.1)
         veil_any_residual(
-            isNarrow, residual, n, source, sourceStride, prediction, predictionStride, n32, n32)
+            isNarrow, residual.base, n, source, sourceStride, prediction, predictionStride, n32, n32)
         switch transform {
-        case .cosine: veil_fdct(coefficients, residual, n, Int32(truncatingIfNeeded: log2), depth)
-        case .sine: veil_fdst4(coefficients, residual, n, depth)
+        case .cosine: veil_fdct(coefficients.base, residual.base, n, Int32(truncatingIfNeeded: log2), depth)
+        case .sine: veil_fdst4(coefficients.base, residual.base, n, depth)
         case .none: for i in 0..<16 { coefficients[i] = residual[i] &<< Int16(truncatingIfNeeded: 13 &- depth) }
         }
         let shift = (cIdx == 0 ? shift.0 : cIdx == 1 ? shift.1 : shift.2) &- log2
         return Int(
             veil_quant(
-                levels, remains ? remainders : nil, coefficients, n32 &* n32,
+                levels.pointer(for: n &* n), remains ? remainders.base : nil, coefficients.base, n32 &* n32,
                 Int32(truncatingIfNeeded: cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2),
                 Int32(truncatingIfNeeded: rounding &<< (shift &- 9)), Int32(truncatingIfNeeded: shift)))
     }
 
     /// Quantizes `coefficients` again, to the nearest levels; what they leave goes to `remainders`.
     @inline(__always)
-    func quantizeToNearest(log2: Int, cIdx: Int, levels: UnsafeMutablePointer<Int16>) {
+    func quantizeToNearest(log2: Int, cIdx: Int, levels: MutableBufferView<Int16>) {
         let shift = (cIdx == 0 ? shift.0 : cIdx == 1 ? shift.1 : shift.2) &- log2
         _ = veil_quant(
-            levels, remainders, coefficients, Int32(truncatingIfNeeded: 1 &<< (2 &* log2)),
+            levels.pointer(for: 1 &<< (2 &* log2)), remainders.base, coefficients.base,
+            Int32(truncatingIfNeeded: 1 &<< (2 &* log2)),
             Int32(truncatingIfNeeded: cIdx == 0 ? scale.0 : cIdx == 1 ? scale.1 : scale.2),
             1 &<< Int32(truncatingIfNeeded: shift &- 1),
             Int32(truncatingIfNeeded: shift))
@@ -94,7 +96,7 @@ struct Quantizer {
     /// Adds the residual that `levels` stand for to the prediction at `to`.
     @inline(__always)
     func reconstruct(
-        levels: UnsafePointer<Int16>, to: UnsafeMutableRawPointer, stride: Int, log2: Int, cIdx: Int,
+        levels: BufferView<Int16>, to: UnsafeMutableRawPointer, stride: Int, log2: Int, cIdx: Int,
         transform: ResidualTransform
     ) {
         let n = 1 &<< log2
@@ -106,7 +108,7 @@ struct Quantizer {
         var columns = n
         if n >= 16 { (columns, rows) = Self.extent(levels, n) }
         veil_dequant(
-            coefficients, levels, Int32(truncatingIfNeeded: n &* rows), scale,
+            coefficients.base, levels.pointer(for: n &* rows), Int32(truncatingIfNeeded: n &* rows), scale,
             Int32(truncatingIfNeeded: depth &+ log2 &- 9 &- sixth))
         let depth32 = Int32(truncatingIfNeeded: depth)
         let x = Int32(truncatingIfNeeded: columns &- 1)
@@ -114,23 +116,23 @@ struct Quantizer {
         switch transform {
         case .cosine:
             if rows < n { (coefficients + n &* rows).update(repeating: 0, count: n &* (n &- rows)) }
-            veil_any_idct_add(isNarrow, to, stride, coefficients, Int32(truncatingIfNeeded: log2), x, y, depth32)
+            veil_any_idct_add(isNarrow, to, stride, coefficients.base, Int32(truncatingIfNeeded: log2), x, y, depth32)
         case .sine:
-            veil_any_idst4_add(isNarrow, to, stride, coefficients, x, y, depth32)
+            veil_any_idst4_add(isNarrow, to, stride, coefficients.base, x, y, depth32)
         case .none:
             let down = Int16(truncatingIfNeeded: 13 &- depth)
             let half = Int16(1) &<< (down &- 1)
             for i in 0..<16 {
                 residual[i] = Int16(truncatingIfNeeded: (Int(coefficients[i]) &+ Int(half)) &>> Int(down))
             }
-            veil_any_add_residual(isNarrow, to, stride, residual, 4, 4, 4, depth32)
+            veil_any_add_residual(isNarrow, to, stride, residual.base, 4, 4, 4, depth32)
         }
     }
 
     /// Columns and rows, multiples of 4, that hold all levels of a block of 16 or 32 samples a side.
     @inline(__always)
-    private static func extent(_ levels: UnsafePointer<Int16>, _ n: Int) -> (Int, Int) {
-        let words = UnsafeRawPointer(levels)
+    private static func extent(_ levels: BufferView<Int16>, _ n: Int) -> (Int, Int) {
+        let words = UnsafeRawPointer(levels.pointer(for: n &* n))
         let perRow = n &>> 2
         var across: (UInt64, UInt64, UInt64) = (0, 0, 0)
         var lastRow = 0

@@ -10,8 +10,8 @@ final class SAODecision {
     private let picture: PictureReconstruction
     private let lambda: Double
     /// Differences and numbers of samples: for each component four classes of four kinds of edge, then 32 bands.
-    private let sums: UnsafeMutablePointer<Int32>
-    private let counts: UnsafeMutablePointer<Int32>
+    private let sums: Buffer<Int32>
+    private let counts: Buffer<Int32>
     private static let perComponent = 48
 
     init(source: FrameBuffer, picture: PictureReconstruction, lambda: Double) {
@@ -19,15 +19,8 @@ final class SAODecision {
         self.source = source
         self.picture = picture
         self.lambda = lambda
-        sums = .allocate(capacity: 3 * Self.perComponent)
-        sums.initialize(repeating: 0, count: 3 * Self.perComponent)
-        counts = .allocate(capacity: 3 * Self.perComponent)
-        counts.initialize(repeating: 0, count: 3 * Self.perComponent)
-    }
-
-    deinit {
-        sums.deallocate()
-        counts.deallocate()
+        sums = Buffer(repeating: 0, count: 3 * Self.perComponent)
+        counts = Buffer(repeating: 0, count: 3 * Self.perComponent)
     }
 
     /// Decides the parameters of one CTB, whose row is deblocked and did not go through SAO yet; `ctbs` has those of
@@ -66,8 +59,8 @@ final class SAODecision {
     // MARK: Statistics
 
     private func collect(_ rs: Int) {
-        sums.update(repeating: 0, count: 3 * Self.perComponent)
-        counts.update(repeating: 0, count: 3 * Self.perComponent)
+        sums.view.update(repeating: 0, count: 3 * Self.perComponent)
+        counts.view.update(repeating: 0, count: 3 * Self.perComponent)
         let grid = picture.grid
         let column = rs % grid.widthInCtbs
         let row = rs / grid.widthInCtbs
@@ -94,12 +87,14 @@ final class SAODecision {
                 let b = eoClass == 0 ? 0 : bottom
                 if w - l - r <= 0 || h - t - b <= 0 { continue }
                 veil_any_sao_edge_statistics(
-                    rec.isNarrow, sum + eoClass * 4, count + eoClass * 4, from.address(x0 + l, y0 + t), from.stride,
+                    rec.isNarrow, (sum + eoClass * 4).base, (count + eoClass * 4).base, from.address(x0 + l, y0 + t),
+                    from.stride,
                     rec.address(x0 + l, y0 + t), rec.stride,
                     Int32(w - l - r), Int32(h - t - b), Int32(eoClass))
             }
             veil_any_sao_band_statistics(
-                rec.isNarrow, sum + 16, count + 16, from.address(x0, y0), from.stride, rec.address(x0, y0), rec.stride,
+                rec.isNarrow, (sum + 16).base, (count + 16).base, from.address(x0, y0), from.stride,
+                rec.address(x0, y0), rec.stride,
                 Int32(w), Int32(h), Int32(depth(cIdx)))
         }
     }

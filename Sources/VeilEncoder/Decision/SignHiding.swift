@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 import VeilEntropy
 
 /// Makes levels fit sign data hiding (7.3.8.11): in a 4x4 sub-block whose first and last levels lie more than three
@@ -8,7 +9,7 @@ enum SignHiding {
     ///   - coefficients: what was quantized; its signs are those of levels that become 1.
     ///   - remainders: what the levels leave of the coefficients, in 1/256 step.
     static func apply(
-        levels: UnsafeMutablePointer<Int16>, coefficients: UnsafePointer<Int16>, remainders: UnsafePointer<Int32>,
+        levels: MutableBufferView<Int16>, coefficients: BufferView<Int16>, remainders: BufferView<Int32>,
         log2: Int, scanIdx: Int
     ) {
         let scans = ScanTables.shared
@@ -20,7 +21,8 @@ enum SignHiding {
             let origin = ((i / perRow) &<< (log2 &+ 2)) | ((i % perRow) &<< 2)
             let base = levels + origin
             let rows = (
-                Self.row(base, 0, log2), Self.row(base, 1, log2), Self.row(base, 2, log2), Self.row(base, 3, log2)
+                Self.row(levels.reading, origin, 0, log2), Self.row(levels.reading, origin, 1, log2),
+                Self.row(levels.reading, origin, 2, log2), Self.row(levels.reading, origin, 3, log2)
             )
             if rows.0 | rows.1 | rows.2 | rows.3 == 0 { continue }
             // Places of the scan that have levels.
@@ -42,8 +44,8 @@ enum SignHiding {
     }
 
     @inline(__always)
-    private static func row(_ at: UnsafePointer<Int16>, _ y: Int, _ log2: Int) -> UInt64 {
-        UnsafeRawPointer(at + (y &<< log2)).loadUnaligned(as: UInt64.self)
+    private static func row(_ levels: BufferView<Int16>, _ origin: Int, _ y: Int, _ log2: Int) -> UInt64 {
+        (levels + origin + (y &<< log2)).bytes(8).loadUnaligned(as: UInt64.self)
     }
 
     /// Which of four levels are not zero: a bit each.
@@ -54,23 +56,20 @@ enum SignHiding {
 
     /// Places of the scan, a bit each, of a row's samples: index scanIdx << 6 | y << 4 | samples (the leftmost being
     /// bit 0).
-    nonisolated(unsafe) private static let ranks: UnsafePointer<UInt16> = {
-        let table = UnsafeMutablePointer<UInt16>.allocate(capacity: 192)
-        for i in 0..<192 {
-            table[i] = (0..<4).reduce(0) { mask, x in
+    private static let ranks = ConstantTable<UInt16>(
+        (0..<192).map { i in
+            (0..<4).reduce(0) { mask, x in
                 i & (1 << x) == 0
                     ? mask : mask | 1 << UInt16(ScanTables.shared.scanPos4[(i >> 6) << 4 | (i >> 4 & 3) << 2 | x])
             }
-        }
-        return UnsafePointer(table)
-    }()
+        })
 
     /// Changes the level of a sub-block by one that costs least.
     @inline(__always)
     private static func adjust(
-        _ base: UnsafeMutablePointer<Int16>, _ coefficients: UnsafePointer<Int16>, _ remainders: UnsafePointer<Int32>,
+        _ base: MutableBufferView<Int16>, _ coefficients: BufferView<Int16>, _ remainders: BufferView<Int32>,
         log2: Int,
-        positions: UnsafePointer<UInt8>, first: Int, last: Int
+        positions: BufferView<UInt8>, first: Int, last: Int
     ) {
         var bestCost = Int.max
         var bestAt = 0

@@ -55,7 +55,8 @@ extension CTUDecision {
             log2: log2, cIdx: cIdx, transform: transform, scanIdx: scanIdx)
         {
             q.reconstruct(
-                levels: record.levels + start, to: out, stride: outStride, log2: log2, cIdx: cIdx, transform: transform)
+                levels: (record.levels + start).reading, to: out, stride: outStride, log2: log2, cIdx: cIdx,
+                transform: transform)
             let distortion = Double(veil_any_sse(narrow, source, sourceStride, out, outStride, n, n))
             if distortion + lambda * (codedBits + levelBits) < outcome.zeroDistortion + lambda * zeroBits {
                 outcome.distortion = distortion
@@ -104,7 +105,8 @@ extension CTUDecision {
         }
         if hides {
             SignHiding.apply(
-                levels: levels, coefficients: q.coefficients, remainders: q.remainders, log2: log2, scanIdx: scanIdx)
+                levels: levels, coefficients: q.coefficients.reading, remainders: q.remainders.reading, log2: log2,
+                scanIdx: scanIdx)
         }
         return bits(
             rate.residual(
@@ -125,10 +127,11 @@ extension CTUDecision {
                 q, record, start: spare, source: source, sourceStride: sourceStride, prediction: prediction,
                 predictionStride: predictionStride, log2: 2, cIdx: cIdx, transform: .none, scanIdx: scanIdx)
         else { return }
-        let samples = memory.skipBlock
+        let samples = UnsafeMutableRawPointer(memory.skipBlock.base)
         let narrow = isNarrow
         veil_any_copy(narrow, samples, 4, prediction, predictionStride, 4, 4)
-        q.reconstruct(levels: record.levels + spare, to: samples, stride: 4, log2: 2, cIdx: cIdx, transform: .none)
+        q.reconstruct(
+            levels: (record.levels + spare).reading, to: samples, stride: 4, log2: 2, cIdx: cIdx, transform: .none)
         let distortion = Double(veil_any_sse(narrow, source, sourceStride, samples, 4, 4, 4))
         if distortion + lambda * (codedBits + levelBits) >= outcome.distortion + lambda * outcome.bits { return }
         outcome.distortion = distortion

@@ -81,7 +81,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     /// later. Contexts for the decisions then come from a writer whose output nobody sees.
     private let isDeferred: Bool
     private let estimates: (store: ContextStore, lines: AboveContext)
-    private let waiting: UnsafeMutablePointer<CodingTreeUnit?>
+    private let waiting: Buffer<CodingTreeUnit?>
     /// Written without hooks at first, which must see nothing of a picture that does not stay: `accept` writes it
     /// through them.
     private let isTentative: Bool
@@ -124,8 +124,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
             ContextStore(picHeightInCtbs: isDeferred ? settings.grid.heightInCtbs : 0),
             AboveContext(picWidthInMinCbs: isDeferred ? settings.sps.picWidthInMinCbsY : 0)
         )
-        waiting = .allocate(capacity: settings.grid.count)
-        waiting.initialize(repeating: nil, count: settings.grid.count)
+        waiting = Buffer(repeating: nil, count: settings.grid.count)
         if settings.joinsRows && settings.pps.cuQpDeltaEnabledFlag {
             filter.beforeDeblocking = { [unowned self] row in reassignQps(row: row) }
         }
@@ -135,11 +134,6 @@ package final class LayerPictureEncoder: @unchecked Sendable {
                 lambda: CTUDecision.lambda(qp: slices[0].context.sliceQpY))
         }
         if isDeferred { filter.beforeSAO = { [unowned self] row in writeRow(row) } }
-    }
-
-    deinit {
-        waiting.deinitialize(count: settings.grid.count)
-        waiting.deallocate()
     }
 
     /// How many threads may be in `work` at once.
@@ -302,7 +296,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
         ctu.reset(
             ctbAddrRs: rs, xCtb: (rs % grid.widthInCtbs) << grid.log2CtbSize,
             yCtb: (rs / grid.widthInCtbs) << grid.log2CtbSize)
-        decision.decide(ctu, contexts: contexts.states)
+        decision.decide(ctu, contexts: contexts.states.reading)
         _ = writer.code(ctu, last: isLast(rs, of: slice))
         memory.marker.mark(ctu: ctu, slice: slice.context, picture: reconstruction)
         if isKept { waiting[rs] = ctu }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// One side of the bin level: reads bins, writes them, counts their bits, or reads and writes at once.
 ///
@@ -26,12 +27,12 @@ package protocol BinCoder {
     /// is where the reader stood after the run; between it and here no bin but bypass bins was read.
     mutating func emitRun(_ run: BinRun, at mark: Int) -> UInt32
     /// The context variables, `Context.count` bytes.
-    var contexts: UnsafeMutablePointer<UInt8> { get }
+    var contexts: MutableBufferView<UInt8> { get }
     /// A context-coded bin (9.3.4.3.2).
     mutating func decision(_ bin: Int, _ context: Int) -> Int
     /// sig_coeff_flags of the scan positions from `n` down to 1: bit i of the mask is position i's, with context
     /// `base + table[i]`.
-    mutating func significance(_ bins: Int, from n: Int, _ table: UnsafePointer<UInt8>, _ base: Int) -> Int
+    mutating func significance(_ bins: Int, from n: Int, _ table: BufferView<UInt8>, _ base: Int) -> Int
     /// `n` coeff_abs_level_greater1_flags, the first in bit 0; `base` is the first of the context set's four contexts.
     mutating func greater1(_ bins: Int, _ n: Int, _ base: Int) -> Int
     /// A truncated unary prefix of at most `cMax` bins, bin i with context `base + (i >> shift)`.
@@ -49,7 +50,7 @@ package protocol BinCoder {
     /// After a terminating bin of 1 for pcm_flag: aligns, codes `count` raw samples of `bits` bits each, and starts
     /// the engine again.
     mutating func pcmSamples(
-        _ samples: UnsafeMutablePointer<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int)
+        _ samples: MutableBufferView<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int)
     /// After a terminating bin of 1: a writer finishes the substream up to a byte, a reader starts again at the next
     /// byte.
     mutating func endSubstream()
@@ -72,7 +73,7 @@ extension BinCoder {
     package static var records: Bool { true }
     package static var peeks: Bool { false }
     @inline(__always)
-    package mutating func significance(_ bins: Int, from n: Int, _ table: UnsafePointer<UInt8>, _ base: Int) -> Int {
+    package mutating func significance(_ bins: Int, from n: Int, _ table: BufferView<UInt8>, _ base: Int) -> Int {
         var i = n
         var result = 0
         while i > 0 {

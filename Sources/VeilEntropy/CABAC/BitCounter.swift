@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// Counts what bins would cost, in 1/32768 bit, moving its own copy of the contexts on.
 package struct BitCounter: BinCoder {
     package static var reads: Bool { false }
-    package let contexts: UnsafeMutablePointer<UInt8>
+    package let contexts: MutableBufferView<UInt8>
     /// Cost so far in 1/32768 bit.
     package var cost: UInt64 = 0
-    private let table: UnsafePointer<UInt32>
-    private let next: UnsafePointer<UInt8>
+    private let table: ConstantTable<UInt32>
+    private let next: ConstantTable<UInt8>
 
-    package init(contexts: UnsafeMutablePointer<UInt8>) {
+    package init(contexts: MutableBufferView<UInt8>) {
         self.contexts = contexts
         table = CABACTables.shared.cost
         next = CABACTables.shared.next
@@ -44,7 +45,7 @@ package struct BitCounter: BinCoder {
     }
 
     package mutating func pcmSamples(
-        _ samples: UnsafeMutablePointer<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
+        _ samples: MutableBufferView<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
     ) {
         cost &+= UInt64(lumaCount * lumaBits + chromaCount * chromaBits) << 15
     }

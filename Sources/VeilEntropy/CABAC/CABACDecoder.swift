@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// The registers of the arithmetic decoding engine (9.3.4.3). Loops over bins work on a copy, which stays in the
 /// processor's.
@@ -14,11 +15,11 @@ struct CABACRegisters {
     var position: Int
 
     @inline(__always)
-    mutating func refill(_ data: UnsafePointer<UInt8>, _ count: Int) {
+    mutating func refill(_ data: BufferView<UInt8>, _ count: Int) {
         // available < 23 here: 32 more bits fit below bit 54.
         let word =
             position &+ 4 <= count
-            ? UnsafeRawPointer(data + position).loadUnaligned(as: UInt32.self).bigEndian
+            ? (data + position).bytes(4).loadUnaligned(as: UInt32.self).bigEndian
             : Self.lastWord(data, count, at: position)
         value |= UInt64(word) &<< UInt64(truncatingIfNeeded: 22 &- available)
         position &+= 4
@@ -47,7 +48,7 @@ struct CABACRegisters {
 
     /// The last bytes and zeros after them.
     @inline(never)
-    private static func lastWord(_ data: UnsafePointer<UInt8>, _ count: Int, at position: Int) -> UInt32 {
+    private static func lastWord(_ data: BufferView<UInt8>, _ count: Int, at position: Int) -> UInt32 {
         var word: UInt32 = 0
         for i in position..<(position &+ 4) { word = word << 8 | (i < count ? UInt32(data[i]) : 0) }
         return word
@@ -55,12 +56,12 @@ struct CABACRegisters {
 
     /// A context-coded bin (9.3.4.3.2); at least 8 bits must be available. `states` is ``CABACTables/decoding``.
     @inline(__always)
-    mutating func decision(_ context: UnsafeMutablePointer<UInt8>, _ states: UnsafeRawPointer) -> Int {
+    mutating func decision(_ context: MutableBufferView<UInt8>, _ states: BufferView<UInt8>) -> Int {
         let state = Int(context.pointee)
         // Whatever depends on the state alone is loaded before the range is looked at: bins wait for each other's
         // ranges.
-        let row = (states + state &* 8).load(as: UInt64.self) &>> ((range &>> 3) & 24)
-        let pair = UInt64((states + (CABACTables.pairs &+ state &* 2)).load(as: UInt16.self))
+        let row = (states + state &* 8).bytes(8).load(as: UInt64.self) &>> ((range &>> 3) & 24)
+        let pair = UInt64((states + (CABACTables.pairs &+ state &* 2)).bytes(2).load(as: UInt16.self))
         let rLps = row & 255
         let lpsShift = (row &>> 32) & 7
         let rMps = range &- rLps
@@ -84,10 +85,10 @@ struct CABACRegisters {
 /// noticed through `overrun`.
 package struct CABACDecoder: BinCoder {
     package static var reads: Bool { true }
-    package let contexts: UnsafeMutablePointer<UInt8>
-    private let states: UnsafeRawPointer
-    private let reciprocal: UnsafePointer<UInt64>
-    private let data: UnsafePointer<UInt8>
+    package let contexts: MutableBufferView<UInt8>
+    private let states: BufferView<UInt8>
+    private let reciprocal: ConstantTable<UInt64>
+    private let data: BufferView<UInt8>
     private let count: Int
     private var r = CABACRegisters(position: 0)
     /// The engine was started with an ivlOffset of 510 or 511, which no encoder makes (9.3.2.5).
@@ -95,11 +96,11 @@ package struct CABACDecoder: BinCoder {
     var range: UInt64 { r.range }
 
     /// `data` must stay valid while the decoder is used.
-    package init(contexts: UnsafeMutablePointer<UInt8>, data: UnsafePointer<UInt8>, count: Int) {
+    package init(contexts: MutableBufferView<UInt8>, data: BufferView<UInt8>, count: Int) {
         self.contexts = contexts
         self.data = data
         self.count = count
-        states = CABACTables.shared.decoding
+        states = CABACTables.shared.decoding.view
         reciprocal = CABACTables.shared.reciprocal
         start(at: 0)
     }
@@ -151,15 +152,15 @@ package struct CABACDecoder: BinCoder {
     }
 
     @inline(__always)
-    package mutating func significance(_ bins: Int, from n: Int, _ table: UnsafePointer<UInt8>, _ base: Int) -> Int {
+    package mutating func significance(_ bins: Int, from n: Int, _ table: BufferView<UInt8>, _ base: Int) -> Int {
         r.unpack(Self.significance(r, from: n, table, contexts + base, states, data, count))
     }
 
     @inline(never)
     private static func significance(
-        _ registers: CABACRegisters, from first: Int, _ table: UnsafePointer<UInt8>,
-        _ contexts: UnsafeMutablePointer<UInt8>,
-        _ states: UnsafeRawPointer, _ data: UnsafePointer<UInt8>, _ count: Int
+        _ registers: CABACRegisters, from first: Int, _ table: BufferView<UInt8>,
+        _ contexts: MutableBufferView<UInt8>,
+        _ states: BufferView<UInt8>, _ data: BufferView<UInt8>, _ count: Int
     ) -> CABACRegisters.Packed {
         var r = registers
         var bins = 0
@@ -179,8 +180,8 @@ package struct CABACDecoder: BinCoder {
 
     @inline(never)
     private static func greater1(
-        _ registers: CABACRegisters, _ n: Int, _ contexts: UnsafeMutablePointer<UInt8>, _ states: UnsafeRawPointer,
-        _ data: UnsafePointer<UInt8>, _ count: Int
+        _ registers: CABACRegisters, _ n: Int, _ contexts: MutableBufferView<UInt8>, _ states: BufferView<UInt8>,
+        _ data: BufferView<UInt8>, _ count: Int
     ) -> CABACRegisters.Packed {
         var r = registers
         var bins = 0
@@ -201,9 +202,9 @@ package struct CABACDecoder: BinCoder {
 
     @inline(never)
     private static func unary(
-        _ registers: CABACRegisters, _ cMax: Int, _ contexts: UnsafeMutablePointer<UInt8>, _ shift: Int,
-        _ states: UnsafeRawPointer,
-        _ data: UnsafePointer<UInt8>, _ count: Int
+        _ registers: CABACRegisters, _ cMax: Int, _ contexts: MutableBufferView<UInt8>, _ shift: Int,
+        _ states: BufferView<UInt8>,
+        _ data: BufferView<UInt8>, _ count: Int
     ) -> CABACRegisters.Packed {
         var r = registers
         var n = 0
@@ -286,7 +287,7 @@ package struct CABACDecoder: BinCoder {
     }
 
     package mutating func pcmSamples(
-        _ samples: UnsafeMutablePointer<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
+        _ samples: MutableBufferView<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
     ) {
         var bit = bytePosition &* 8
         func read(_ bits: Int) -> UInt16 {

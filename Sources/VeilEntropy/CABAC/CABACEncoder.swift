@@ -5,14 +5,14 @@ import VeilCore
 package struct ByteSink {
     /// Keeps `bytes`.
     private var memory: SharedBuffer<UInt8>
-    package private(set) var bytes: UnsafeMutablePointer<UInt8>
+    package private(set) var bytes: MutableBufferView<UInt8>
     package private(set) var count = 0
     private var capacity: Int
 
     package init(capacity: Int = 4096) {
         self.capacity = capacity
         memory = SharedBuffer(Buffer(repeating: 0, count: capacity))
-        bytes = memory.buffer.base
+        bytes = memory.buffer.view
     }
 
     package mutating func removeAll() { count = 0 }
@@ -26,9 +26,9 @@ package struct ByteSink {
     private mutating func grow(_ extra: Int) {
         let larger = max(capacity * 2, count + extra)
         let moved = SharedBuffer(Buffer<UInt8>(repeating: 0, count: larger))
-        moved.buffer.base.update(from: bytes, count: count)
+        moved.buffer.view.update(from: bytes, count: count)
         memory = moved
-        bytes = moved.buffer.base
+        bytes = moved.buffer.view
         capacity = larger
     }
 
@@ -42,7 +42,7 @@ package struct ByteSink {
     @inline(__always)
     mutating func append(bigEndian word: UInt32) {
         reserve(4)
-        UnsafeMutableRawPointer(bytes + count).storeBytes(of: word.bigEndian, as: UInt32.self)
+        (bytes + count).bytes(4).storeBytes(of: word.bigEndian, as: UInt32.self)
         count &+= 4
     }
 
@@ -64,15 +64,15 @@ package struct ByteSink {
 /// bits leave at a time. A carry that comes later walks back through the bytes written, which is rare.
 package struct CABACEncoder: BinCoder {
     package static var reads: Bool { false }
-    package let contexts: UnsafeMutablePointer<UInt8>
+    package let contexts: MutableBufferView<UInt8>
     package var sink: ByteSink
-    private let lps: UnsafePointer<UInt8>
-    private let next: UnsafePointer<UInt8>
+    private let lps: ConstantTable<UInt8>
+    private let next: ConstantTable<UInt8>
     private var low: UInt64 = 0
     private var range: UInt64 = 510
     private var pending = 0
 
-    package init(contexts: UnsafeMutablePointer<UInt8>, sink: ByteSink) {
+    package init(contexts: MutableBufferView<UInt8>, sink: ByteSink) {
         self.contexts = contexts
         self.sink = sink
         lps = CABACTables.shared.lps
@@ -181,10 +181,10 @@ package struct CABACEncoder: BinCoder {
 
     package mutating func endSubstream() { finish() }
 
-    package var output: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: sink.bytes, count: sink.count) }
+    package var output: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: sink.bytes.base, count: sink.count) }
 
     package mutating func pcmSamples(
-        _ samples: UnsafeMutablePointer<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
+        _ samples: MutableBufferView<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
     ) {
         finish()
         var accumulator: UInt32 = 0

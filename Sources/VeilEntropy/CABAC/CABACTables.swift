@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 import Foundation
+import VeilCore
 
 /// The constant tables of the arithmetic coder (9.3.4.3), laid out for table look-ups by the one-byte context state
-/// `pStateIdx << 1 | valMps`. Held as pointers so that hot loops neither check bounds nor count references.
-package struct CABACTables: @unchecked Sendable {
+/// `pStateIdx << 1 | valMps`.
+package struct CABACTables: Sendable {
     /// rangeTabLps (Table 9-52), index `pStateIdx << 2 | qRangeIdx`.
-    package let lps: UnsafePointer<UInt8>
+    package let lps: ConstantTable<UInt8>
     /// Next state, index `state << 1 | isLPS` (9.3.4.3.2.2).
-    package let next: UnsafePointer<UInt8>
+    package let next: ConstantTable<UInt8>
     /// What a decoder needs of a state. At byte `8 * state` stand eight bytes: rangeTabLps for each qRangeIdx, then
     /// by how many bits each of the four is renormalized. At byte `pairs + 2 * state` stand the next state after an
     /// MPS, and what the one after an LPS differs by (xor).
-    package let decoding: UnsafeRawPointer
+    package let decoding: ConstantTable<UInt8>
     package static let pairs = 1024
     /// Cost of a bin in 1/32768 bit, index `state << 1 | isLPS`.
-    package let cost: UnsafePointer<UInt32>
+    package let cost: ConstantTable<UInt32>
     /// floor(2^40 / range) + 1, index `range - 256`: with it (v * r) >> 40 is v / range for v < 2^25.
-    package let reciprocal: UnsafePointer<UInt64>
+    package let reciprocal: ConstantTable<UInt64>
 
     package static let shared = CABACTables()
 
     private init() {
-        let lps = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
-        for (i, v) in Self.rangeTabLps.enumerated() { lps[i] = v }
-        let next = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
-        let cost = UnsafeMutablePointer<UInt32>.allocate(capacity: 256)
+        let lps = Self.rangeTabLps
+        var next = [UInt8](repeating: 0, count: 256)
+        var cost = [UInt32](repeating: 0, count: 256)
         for state in 0..<128 {
             let p = state >> 1
             let mps = state & 1
@@ -40,26 +40,23 @@ package struct CABACTables: @unchecked Sendable {
         // State 63 belongs to terminating bins and never moves.
         next[126 << 1] = 126
         next[127 << 1] = 127
-        let decoding = UnsafeMutableRawPointer.allocate(byteCount: Self.pairs + 256, alignment: 64)
+        var decoding = [UInt8](repeating: 0, count: Self.pairs + 256)
         for state in 0..<128 {
             for q in 0..<4 {
                 let range = lps[(state >> 1) << 2 | q]
-                decoding.storeBytes(of: range, toByteOffset: 8 * state + q, as: UInt8.self)
+                decoding[8 * state + q] = range
                 // To nine bits, whose highest is a one.
-                decoding.storeBytes(
-                    of: UInt8(range.leadingZeroBitCount + 1), toByteOffset: 8 * state + 4 + q, as: UInt8.self)
+                decoding[8 * state + 4 + q] = UInt8(range.leadingZeroBitCount + 1)
             }
             let (mps, lps) = (next[state << 1], next[state << 1 | 1])
-            decoding.storeBytes(of: mps, toByteOffset: Self.pairs + 2 * state, as: UInt8.self)
-            decoding.storeBytes(of: mps ^ lps, toByteOffset: Self.pairs + 2 * state + 1, as: UInt8.self)
+            decoding[Self.pairs + 2 * state] = mps
+            decoding[Self.pairs + 2 * state + 1] = mps ^ lps
         }
-        self.decoding = UnsafeRawPointer(decoding)
-        let reciprocal = UnsafeMutablePointer<UInt64>.allocate(capacity: 256)
-        for range in 256..<512 { reciprocal[range - 256] = (1 << 40) / UInt64(range) + 1 }
-        self.reciprocal = UnsafePointer(reciprocal)
-        self.lps = UnsafePointer(lps)
-        self.next = UnsafePointer(next)
-        self.cost = UnsafePointer(cost)
+        self.decoding = ConstantTable(decoding, alignment: 64)
+        reciprocal = ConstantTable((256..<512).map { (1 << 40) / UInt64($0) + 1 })
+        self.lps = ConstantTable(lps)
+        self.next = ConstantTable(next)
+        self.cost = ConstantTable(cost)
     }
 
     private static let rangeTabLps: [UInt8] = [

@@ -120,36 +120,29 @@ package enum Context {
     }
 
     /// Initial states of all contexts. The tables of every (initType, QP) are made once.
-    package static func initialStates(initType: Int, sliceQpY: Int) -> UnsafePointer<UInt8> {
-        Precomputed.shared.states + (initType * 52 + min(max(sliceQpY, 0), 51)) * count
+    package static func initialStates(initType: Int, sliceQpY: Int) -> BufferView<UInt8> {
+        precomputed + (initType * 52 + min(max(sliceQpY, 0), 51)) * count
     }
 
-    private struct Precomputed: @unchecked Sendable {
-        let states: UnsafePointer<UInt8>
-        static let shared = Precomputed()
-        init() {
-            let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: 3 * 52 * Context.count)
-            for initType in 0..<3 {
-                let values = Context.initValues[initType]
-                precondition(values.count == Context.count)
+    private static let precomputed = ConstantTable(
+        {
+            var states: [UInt8] = []
+            for values in initValues {
+                precondition(values.count == count)
                 for qp in 0..<52 {
-                    for (i, value) in values.enumerated() {
-                        memory[(initType * 52 + qp) * Context.count + i] =
-                            i < Context.statCoeff ? Context.initialState(value, sliceQpY: qp) : 0
-                    }
+                    for i in 0..<count { states.append(i < statCoeff ? initialState(values[i], sliceQpY: qp) : 0) }
                 }
             }
-            states = UnsafePointer(memory)
-        }
-    }
+            return states
+        }())
 }
 
 /// A copy of all context variables: what WPP and dependent slice segments store and synchronize (9.3.2.4).
 package final class ContextSet: @unchecked Sendable {
     private let memory = Buffer<UInt8>(repeating: 0, count: Context.count)
-    package var states: UnsafeMutablePointer<UInt8> { memory.base }
+    package var states: MutableBufferView<UInt8> { memory.view }
 
     package init() {}
 
-    package func copy(from other: UnsafePointer<UInt8>) { states.update(from: other, count: Context.count) }
+    package func copy(from other: BufferView<UInt8>) { states.update(from: other, count: Context.count) }
 }

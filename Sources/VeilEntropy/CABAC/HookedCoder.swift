@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// Keeps a hook reachable from coder structs without reference counting in hot loops.
 package final class HookBox {
@@ -23,10 +24,10 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
         self.box = Unmanaged.passUnretained(box)
     }
 
-    @inline(__always) package var contexts: UnsafeMutablePointer<UInt8> { base.contexts }
+    @inline(__always) package var contexts: MutableBufferView<UInt8> { base.contexts }
     @inline(__always) package mutating func decision(_ bin: Int, _ context: Int) -> Int { base.decision(bin, context) }
     @inline(__always) package mutating func significance(
-        _ bins: Int, from n: Int, _ table: UnsafePointer<UInt8>, _ base: Int
+        _ bins: Int, from n: Int, _ table: BufferView<UInt8>, _ base: Int
     ) -> Int {
         self.base.significance(bins, from: n, table, base)
     }
@@ -70,7 +71,7 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
     }
 
     package mutating func pcmSamples(
-        _ samples: UnsafeMutablePointer<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
+        _ samples: MutableBufferView<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
     ) {
         let count = lumaCount + chromaCount
         func replaced(_ i: Int) -> UInt16 {
@@ -83,11 +84,10 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
             for i in 0..<count { samples[i] = replaced(i) }
         } else {
             // The records stay clear: the encoder predicts from them.
-            let coded = UnsafeMutablePointer<UInt16>.allocate(capacity: count)
-            defer { coded.deallocate() }
+            let coded = Buffer<UInt16>(repeating: 0, count: count)
             for i in 0..<count { coded[i] = replaced(i) }
             base.pcmSamples(
-                coded, lumaCount: lumaCount, lumaBits: lumaBits, chromaCount: chromaCount, chromaBits: chromaBits)
+                coded.view, lumaCount: lumaCount, lumaBits: lumaBits, chromaCount: chromaCount, chromaBits: chromaBits)
         }
     }
 

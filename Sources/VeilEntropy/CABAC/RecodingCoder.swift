@@ -4,30 +4,30 @@ import VeilCore
 /// A copy of a byte string to whose binary number small multiples of powers of two are added.
 package struct CodeString {
     private let owner: SharedBuffer<UInt8>
-    private let memory: UnsafeMutablePointer<UInt8>
+    private let memory: MutableBufferView<UInt8>
     package let count: Int
     /// Zero bytes in front, so that whole words can be loaded.
     private static let margin = 8
 
-    package init(_ data: UnsafePointer<UInt8>, count: Int) {
+    package init(_ data: BufferView<UInt8>, count: Int) {
         self.count = count
         owner = SharedBuffer(Buffer(repeating: 0, count: count + Self.margin))
-        memory = owner.buffer.base
+        memory = owner.buffer.view
         (memory + Self.margin).update(from: data, count: count)
     }
 
-    package var bytes: UnsafeMutablePointer<UInt8> { memory + Self.margin }
+    package var bytes: MutableBufferView<UInt8> { memory + Self.margin }
 
     /// Adds `delta` (less than 2^48 in size) at the bit of index `bit`, counted from the string's first.
     @inline(__always)
     func add(_ delta: Int, at bit: Int) {
         let byte = bit >> 3
         guard byte < count, byte >= 0 else { return }
-        let at = UnsafeMutableRawPointer(memory + (byte &+ 1))
-        let old = at.loadUnaligned(as: UInt64.self).bigEndian
+        let at = memory + (byte &+ 1)
+        let old = at.bytes(8).loadUnaligned(as: UInt64.self).bigEndian
         let scaled = delta &<< (7 &- (bit & 7))
         let new = old &+ UInt64(bitPattern: Int64(truncatingIfNeeded: scaled))
-        at.storeBytes(of: new.bigEndian, as: UInt64.self)
+        at.bytes(8).storeBytes(of: new.bigEndian, as: UInt64.self)
         if scaled >= 0 ? new < old : new > old { carry(scaled >= 0 ? 1 : 255, from: byte &- 8) }
     }
 
@@ -92,10 +92,10 @@ package struct RecodingCoder: BinCoder {
         self.box = box.map { Unmanaged.passUnretained($0) }
     }
 
-    @inline(__always) package var contexts: UnsafeMutablePointer<UInt8> { decoder.contexts }
+    @inline(__always) package var contexts: MutableBufferView<UInt8> { decoder.contexts }
     @inline(__always) package mutating func decision(_ bin: Int, _ context: Int) -> Int { decoder.decision(0, context) }
     @inline(__always) package mutating func significance(
-        _ bins: Int, from n: Int, _ table: UnsafePointer<UInt8>, _ base: Int
+        _ bins: Int, from n: Int, _ table: BufferView<UInt8>, _ base: Int
     ) -> Int {
         decoder.significance(bins, from: n, table, base)
     }
@@ -152,7 +152,7 @@ package struct RecodingCoder: BinCoder {
     }
 
     package mutating func pcmSamples(
-        _ samples: UnsafeMutablePointer<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
+        _ samples: MutableBufferView<UInt16>, lumaCount: Int, lumaBits: Int, chromaCount: Int, chromaBits: Int
     ) {
         var at = decoder.bytePosition * 8
         decoder.pcmSamples(
@@ -170,7 +170,7 @@ package struct RecodingCoder: BinCoder {
     package mutating func endSubstream() { decoder.endSubstream() }
     package mutating func begin(_ unit: BinUnit) { box?._withUnsafeGuaranteedRef { $0.hook.begin(unit) } }
     /// What the whole input has become.
-    package var output: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: code.bytes, count: code.count) }
+    package var output: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(start: code.bytes.base, count: code.count) }
     package var outputEnd: Int { decoder.origin }
     package var overrun: Bool { decoder.overrun }
 

@@ -24,7 +24,7 @@ package final class RateEstimator {
     }
 
     /// Takes the contexts that the next CTU will be coded with.
-    package func begin(contexts: UnsafePointer<UInt8>, parameters: SliceParameters) {
+    package func begin(contexts: BufferView<UInt8>, parameters: SliceParameters) {
         snapshot.copy(from: contexts)
         syntax.p = parameters
         follower.p = parameters
@@ -40,8 +40,8 @@ package final class RateEstimator {
         follower.codeUnit(ctu, cqtDepth: cqtDepth, skipContext: UInt8(truncatingIfNeeded: skipContext), modes: modes)
     }
 
-    package func save(to contexts: ContextSet) { contexts.copy(from: snapshot.states) }
-    package func restore(from contexts: ContextSet) { snapshot.copy(from: contexts.states) }
+    package func save(to contexts: ContextSet) { contexts.copy(from: snapshot.states.reading) }
+    package func restore(from contexts: ContextSet) { snapshot.copy(from: contexts.states.reading) }
 
     /// Cost of one context-coded bin in the snapshot.
     @inline(__always)
@@ -55,7 +55,7 @@ package final class RateEstimator {
     package func residual(
         _ ctu: CodingTreeUnit, start: Int, log2: Int, cIdx: Int, scanIdx: Int, skipsTransform: Bool = false
     ) -> UInt64 {
-        working.copy(from: snapshot.states)
+        working.copy(from: snapshot.states.reading)
         syntax.coder.cost = 0
         var block = ResidualBlock()
         block.start = Int32(truncatingIfNeeded: start)

@@ -32,7 +32,8 @@ extension SliceDataSyntax {
         var lastSubBlock = 0
         var lastScanPos = 0
         if !C.reads {
-            (lastSubBlock, lastScanPos) = Self.findLast(levels, log2: log2, subBlocks: subBlocks, positions: positions)
+            (lastSubBlock, lastScanPos) = Self.findLast(
+                levels.reading, log2: log2, subBlocks: subBlocks, positions: positions)
             let sb = Int(subBlocks[lastSubBlock])
             let pos = Int(positions[lastScanPos])
             lastX = (sb & 7) << 2 | (pos & 3)
@@ -71,7 +72,7 @@ extension SliceDataSyntax {
             let sbLevels = levels + ((yS << (log2 &+ 2)) | xS << 2)
             var inferSbDc = false
             if i < lastSubBlock && i > 0 {
-                let wanted = !C.reads && !Self.isZero(sbLevels, stride: 1 << log2) ? 1 : 0
+                let wanted = !C.reads && !Self.isZero(sbLevels.reading, stride: 1 << log2) ? 1 : 0
                 if c.decision(wanted, Context.codedSubBlockFlag + (right | below) + (cIdx > 0 ? 2 : 0)) == 0 {
                     i -= 1
                     continue
@@ -92,12 +93,12 @@ extension SliceDataSyntax {
             var ctxTable = scans.sigCtxInScan + (scanIdx &* 80 &+ (log2 == 2 ? 64 : (right | below << 1) << 4))
             var sbBase = sigBase + (cIdx == 0 && log2 > 2 && i > 0 ? 3 : 0)
             if hasOneContext {
-                ctxTable = scans.oneContext
+                ctxTable = scans.oneContext.view
                 sbBase = Context.sigCoeffFlagSkipped + (cIdx > 0 ? 1 : 0)
             }
             if n > 0 {
                 let mask = c.significance(
-                    C.reads ? 0 : Self.nonZero(sbLevels, positions, log2), from: n, ctxTable, sbBase)
+                    C.reads ? 0 : Self.nonZero(sbLevels.reading, positions, log2), from: n, ctxTable, sbBase)
                 significant |= mask
                 count &+= mask.nonzeroBitCount
                 n = 0
@@ -122,7 +123,7 @@ extension SliceDataSyntax {
             if !C.reads {
                 var rest = significant
                 for k in 0..<count {
-                    let level = Self.level(sbLevels, Int(positions[Self.removeHighest(&rest)]), log2)
+                    let level = Self.level(sbLevels.reading, Int(positions[Self.removeHighest(&rest)]), log2)
                     magnitude[k] = abs(level)
                     signs = signs << 1 | (level < 0 ? 1 : 0)
                 }
@@ -192,7 +193,7 @@ extension SliceDataSyntax {
         }
         if C.reads && C.records {
             block.start = Int32(truncatingIfNeeded: ctu.coefficientCount)
-            let total = entry - ctu.coefficients
+            let total = entry - ctu.coefficients.view
             block.count = Int32(truncatingIfNeeded: total - ctu.coefficientCount)
             ctu.coefficientCount = total
         }
@@ -227,7 +228,7 @@ extension SliceDataSyntax {
 
     /// Sub-block index and scan position of the last non-zero level; the block must have one.
     private static func findLast(
-        _ levels: UnsafePointer<Int16>, log2: Int, subBlocks: UnsafePointer<UInt8>, positions: UnsafePointer<UInt8>
+        _ levels: BufferView<Int16>, log2: Int, subBlocks: BufferView<UInt8>, positions: BufferView<UInt8>
     ) -> (Int, Int) {
         var i = (1 << (2 * (log2 - 2))) - 1
         while i > 0 {
@@ -247,9 +248,9 @@ extension SliceDataSyntax {
     }
 
     @inline(__always)
-    private static func isZero(_ base: UnsafePointer<Int16>, stride: Int) -> Bool {
+    private static func isZero(_ base: BufferView<Int16>, stride: Int) -> Bool {
         var any: UInt64 = 0
-        for y in 0..<4 { any |= UnsafeRawPointer(base + y * stride).loadUnaligned(as: UInt64.self) }
+        for y in 0..<4 { any |= (base + y * stride).bytes(8).loadUnaligned(as: UInt64.self) }
         return any == 0
     }
 
@@ -259,14 +260,13 @@ extension SliceDataSyntax {
     private func baseLevel(_ k: Int, _ firstGreater1: Int) -> Int32 { k < 8 ? (k == firstGreater1 ? 3 : 2) : 1 }
 
     @inline(__always)
-    private static func level(_ subBlock: UnsafePointer<Int16>, _ pos: Int, _ log2: Int) -> Int32 {
+    private static func level(_ subBlock: BufferView<Int16>, _ pos: Int, _ log2: Int) -> Int32 {
         Int32(subBlock[(pos >> 2) << log2 | (pos & 3)])
     }
 
     /// The scan positions of a sub-block's levels that are not 0, but for the first position.
     @inline(__always)
-    private static func nonZero(_ subBlock: UnsafePointer<Int16>, _ positions: UnsafePointer<UInt8>, _ log2: Int) -> Int
-    {
+    private static func nonZero(_ subBlock: BufferView<Int16>, _ positions: BufferView<UInt8>, _ log2: Int) -> Int {
         var mask = 0
         for n in 1..<16 { mask |= (level(subBlock, Int(positions[n]), log2) != 0 ? 1 : 0) &<< n }
         return mask

@@ -1,32 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 
 /// Coefficient scans (6.5.3 to 6.5.5) and the sig_coeff_flag context map (9.3.4.2.5) as flat tables.
-package struct ScanTables: @unchecked Sendable {
+package struct ScanTables: Sendable {
     /// Raster index `y << 2 | x` within a 4x4 sub-block, index `scanIdx << 4 | scanPos`.
-    package let position4: UnsafePointer<UInt8>
+    package let position4: ConstantTable<UInt8>
     /// Inverse of `position4`.
-    package let scanPos4: UnsafePointer<UInt8>
+    package let scanPos4: ConstantTable<UInt8>
     /// Sub-block `y << 3 | x`, index `(log2 of sub-blocks per side) * 192 + scanIdx * 64 + i`.
-    package let subBlock: UnsafePointer<UInt8>
+    package let subBlock: ConstantTable<UInt8>
     /// Inverse: index as above with `y << 3 | x` for i.
-    package let subBlockIndex: UnsafePointer<UInt8>
+    package let subBlockIndex: ConstantTable<UInt8>
     /// Context within its group, index `prevCsbf << 4 | (y << 2 | x)`; row 4 is the map of 4x4 blocks.
-    package let sigCtx: UnsafePointer<UInt8>
+    package let sigCtx: ConstantTable<UInt8>
     /// The same by scan position, index `scanIdx * 80 + (prevCsbf << 4 | scanPos)`.
-    package let sigCtxInScan: UnsafePointer<UInt8>
+    package let sigCtxInScan: ConstantTable<UInt8>
 
     /// As a row of `sigCtxInScan`: one context for all positions.
-    package let oneContext: UnsafePointer<UInt8>
+    package let oneContext = ConstantTable<UInt8>([UInt8](repeating: 0, count: 16))
 
     package static let shared = ScanTables()
 
     private init() {
-        let position4 = UnsafeMutablePointer<UInt8>.allocate(capacity: 48)
-        let scanPos4 = UnsafeMutablePointer<UInt8>.allocate(capacity: 48)
-        let subBlock = UnsafeMutablePointer<UInt8>.allocate(capacity: 4 * 192)
-        subBlock.initialize(repeating: 0, count: 4 * 192)
-        let subBlockIndex = UnsafeMutablePointer<UInt8>.allocate(capacity: 4 * 192)
-        subBlockIndex.initialize(repeating: 0, count: 4 * 192)
+        var position4 = [UInt8](repeating: 0, count: 48)
+        var scanPos4 = position4
+        var subBlock = [UInt8](repeating: 0, count: 4 * 192)
+        var subBlockIndex = subBlock
         for scanIdx in 0..<3 {
             for (i, (x, y)) in Self.scan(scanIdx, size: 4).enumerated() {
                 position4[scanIdx << 4 | i] = UInt8(y << 2 | x)
@@ -39,7 +38,7 @@ package struct ScanTables: @unchecked Sendable {
                 }
             }
         }
-        let sigCtx = UnsafeMutablePointer<UInt8>.allocate(capacity: 80)
+        var sigCtx = [UInt8](repeating: 0, count: 80)
         let map4x4: [UInt8] = [0, 1, 4, 5, 2, 3, 4, 5, 6, 6, 8, 8, 7, 7, 8, 8]
         for y in 0..<4 {
             for x in 0..<4 {
@@ -51,7 +50,7 @@ package struct ScanTables: @unchecked Sendable {
                 sigCtx[64 + at] = map4x4[at]
             }
         }
-        let sigCtxInScan = UnsafeMutablePointer<UInt8>.allocate(capacity: 240)
+        var sigCtxInScan = [UInt8](repeating: 0, count: 240)
         for scanIdx in 0..<3 {
             for row in 0..<5 {
                 for i in 0..<16 {
@@ -59,15 +58,12 @@ package struct ScanTables: @unchecked Sendable {
                 }
             }
         }
-        let oneContext = UnsafeMutablePointer<UInt8>.allocate(capacity: 16)
-        oneContext.initialize(repeating: 0, count: 16)
-        self.oneContext = UnsafePointer(oneContext)
-        self.sigCtxInScan = UnsafePointer(sigCtxInScan)
-        self.position4 = UnsafePointer(position4)
-        self.scanPos4 = UnsafePointer(scanPos4)
-        self.subBlock = UnsafePointer(subBlock)
-        self.subBlockIndex = UnsafePointer(subBlockIndex)
-        self.sigCtx = UnsafePointer(sigCtx)
+        self.sigCtxInScan = ConstantTable(sigCtxInScan)
+        self.position4 = ConstantTable(position4)
+        self.scanPos4 = ConstantTable(scanPos4)
+        self.subBlock = ConstantTable(subBlock)
+        self.subBlockIndex = ConstantTable(subBlockIndex)
+        self.sigCtx = ConstantTable(sigCtx)
     }
 
     /// (x, y) in scan order: 0 up-right diagonal, 1 horizontal, 2 vertical.

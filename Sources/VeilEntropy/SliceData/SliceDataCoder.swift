@@ -59,7 +59,7 @@ package enum SliceData {
         scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox? = nil, unit: BinUnit? = nil
     ) -> any SliceDataCoding {
         coding(
-            CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count),
+            CABACDecoder(contexts: contexts.states, data: view(data), count: data.count),
             parameters, store, lines, scratch, contexts, hook, unit)
     }
 
@@ -96,14 +96,18 @@ package enum SliceData {
         parameters: SliceParameters, data: UnsafeBufferPointer<UInt8>, store: ContextStore, lines: AboveContext,
         scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox?, unit: BinUnit?
     ) -> any SliceDataCoding {
-        let decoder = CABACDecoder(contexts: contexts.states, data: data.baseAddress ?? Self.noData, count: data.count)
-        let code = CodeString(data.baseAddress ?? Self.noData, count: data.count)
+        let decoder = CABACDecoder(contexts: contexts.states, data: view(data), count: data.count)
+        let code = CodeString(view(data), count: data.count)
         return SliceDataCoder(
             coder: RecodingCoder(decoder: decoder, code: code, box: hook), parameters: parameters, store: store,
             lines: lines, scratch: scratch, owned: hook.map { [contexts, $0] } ?? [contexts], unit: unit)
     }
 
-    private nonisolated(unsafe) static let noData = UnsafePointer(UnsafeMutablePointer<UInt8>.allocate(capacity: 1))
+    private static func view(_ data: UnsafeBufferPointer<UInt8>) -> BufferView<UInt8> {
+        data.baseAddress.map { BufferView($0, count: data.count) } ?? noData.view
+    }
+
+    private static let noData = ConstantTable<UInt8>([0])
 }
 
 /// The one implementation, generic over the bin coder.
@@ -175,12 +179,14 @@ final class SliceDataCoder<C: BinCoder>: SliceDataCoding {
         let width = parameters.picWidthInCtbsY
         let column = rs % width
         if parameters.entropyCodingSyncEnabledFlag && grid.isSecondOfTile(column: column) {
-            store.wpp[rs / width].copy(from: syntax.coder.contexts)
+            store.wpp[rs / width].copy(from: syntax.coder.contexts.reading)
         }
         let nextTs = Int(grid.ctbAddrRsToTs[rs]) + 1
         let end = syntax.terminate(last || nextTs == grid.count)
         if end {
-            if parameters.dependentSliceSegmentsEnabledFlag { store.dependent.copy(from: syntax.coder.contexts) }
+            if parameters.dependentSliceSegmentsEnabledFlag {
+                store.dependent.copy(from: syntax.coder.contexts.reading)
+            }
             syntax.coder.endSubstream()
             return .endOfSegment
         }

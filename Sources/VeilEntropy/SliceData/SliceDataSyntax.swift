@@ -10,10 +10,10 @@ package struct SliceDataSyntax<C: BinCoder> {
     package var p: SliceParameters
     let scans = ScanTables.shared
     /// The current CTU row's lines, and those of the picture's first row.
-    var aboveSkip: UnsafeMutablePointer<UInt8>
-    var aboveDepth: UnsafeMutablePointer<UInt8>
-    private let firstSkip: UnsafeMutablePointer<UInt8>
-    private let firstDepth: UnsafeMutablePointer<UInt8>
+    var aboveSkip: MutableBufferView<UInt8>
+    var aboveDepth: MutableBufferView<UInt8>
+    private let firstSkip: MutableBufferView<UInt8>
+    private let firstDepth: MutableBufferView<UInt8>
     private let lineStride: Int
     let scratch: SyntaxScratch.Pointers
     /// Set when a value read is out of the range that the standard allows; the CTU must then be given up.
@@ -53,8 +53,8 @@ package struct SliceDataSyntax<C: BinCoder> {
     package init(coder: C, parameters: SliceParameters, lines: AboveContext, scratch: SyntaxScratch) {
         self.coder = coder
         p = parameters
-        firstSkip = lines.skip.base
-        firstDepth = lines.depth.base
+        firstSkip = lines.skip.view
+        firstDepth = lines.depth.view
         aboveSkip = firstSkip
         aboveDepth = firstDepth
         lineStride = lines.stride
@@ -210,17 +210,16 @@ package struct SliceDataSyntax<C: BinCoder> {
 
 /// Fills 1, 2, 4, 8 or 16 bytes: too few to call anything for.
 @inline(__always)
-func fillCells(_ at: UnsafeMutablePointer<UInt8>, _ value: UInt8, _ count: Int) {
+func fillCells(_ at: MutableBufferView<UInt8>, _ value: UInt8, _ count: Int) {
     let word = UInt64(value) &* 0x0101_0101_0101_0101
-    let raw = UnsafeMutableRawPointer(at)
     switch count {
     case 1: at.pointee = value
-    case 2: raw.storeBytes(of: UInt16(truncatingIfNeeded: word), as: UInt16.self)
-    case 4: raw.storeBytes(of: UInt32(truncatingIfNeeded: word), as: UInt32.self)
-    case 8: raw.storeBytes(of: word, as: UInt64.self)
+    case 2: at.bytes(2).storeBytes(of: UInt16(truncatingIfNeeded: word), as: UInt16.self)
+    case 4: at.bytes(4).storeBytes(of: UInt32(truncatingIfNeeded: word), as: UInt32.self)
+    case 8: at.bytes(8).storeBytes(of: word, as: UInt64.self)
     default:
-        raw.storeBytes(of: word, as: UInt64.self)
-        (raw + 8).storeBytes(of: word, as: UInt64.self)
+        at.bytes(8).storeBytes(of: word, as: UInt64.self)
+        (at + 8).bytes(8).storeBytes(of: word, as: UInt64.self)
     }
 }
 
@@ -230,12 +229,12 @@ package final class SyntaxScratch {
 
     struct Pointers {
         /// IntraPredModeY on the 4x4 grid of the CTB, 16 rows of 17: column 0 is the left neighbour's.
-        let modes: UnsafeMutablePointer<UInt8>
-        let leftSkip: UnsafeMutablePointer<UInt8>
-        let leftDepth: UnsafeMutablePointer<UInt8>
+        let modes: MutableBufferView<UInt8>
+        let leftSkip: MutableBufferView<UInt8>
+        let leftDepth: MutableBufferView<UInt8>
         /// Sub-block state of residual_coding.
-        let magnitude: UnsafeMutablePointer<Int32>
-        let pending: UnsafeMutablePointer<PendingLevel>
+        let magnitude: MutableBufferView<Int32>
+        let pending: MutableBufferView<PendingLevel>
     }
 
     /// A coeff_abs_level_remaining that was read but not shown yet.
@@ -260,8 +259,8 @@ package final class SyntaxScratch {
 
     var pointers: Pointers {
         Pointers(
-            modes: modes.base, leftSkip: leftSkip.base, leftDepth: leftDepth.base, magnitude: magnitude.base,
-            pending: pending.base)
+            modes: modes.view, leftSkip: leftSkip.view, leftDepth: leftDepth.view, magnitude: magnitude.view,
+            pending: pending.view)
     }
 
     package init() {}

@@ -19,8 +19,8 @@ package struct BlockContext {
     package let cbQpOffset: Int
     package let crQpOffset: Int
     /// See `SliceContext.scalingTables`.
-    package let scalingTables: UnsafePointer<UInt8>?
-    package let motion: UnsafeMutablePointer<MotionInfo>
+    package let scalingTables: BufferView<UInt8>?
+    package let motion: MutableBufferView<MotionInfo>
     package let motionStride: Int
     package let pcmLoopFilterDisabled: Bool
     package let strongIntraSmoothing: Bool

@@ -60,7 +60,7 @@ package final class CTUMarker {
 
     @inline(__always)
     private func markEdges(
-        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, strength: BoundaryStrength, maps: PictureMaps,
+        _ cu: MutableBufferView<CodingUnit>, _ ctu: CodingTreeUnit, strength: BoundaryStrength, maps: PictureMaps,
         deblock: Bool
     ) {
         let x = Int(cu.pointee.x0)

@@ -9,7 +9,7 @@ extension CTUReconstructor {
     /// Intra prediction and residual of a CU, transform unit by transform unit.
     @inline(never)
     func extendedCU(
-        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext,
+        _ cu: MutableBufferView<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext,
         qpY: Int, strength: BoundaryStrength, deblock: Bool
     ) {
         let isIntra = cu.pointee.predMode == .intra
@@ -22,7 +22,7 @@ extension CTUReconstructor {
         for k in Int(cu.pointee.firstTU)..<Int(cu.pointee.firstTU) + Int(cu.pointee.tuCount) {
             let tu = ctu.tus + k
             let unit = ExtendedUnit(
-                tu: tu, e: ctu.extensions + k, coefficients: UnsafePointer(ctu.coefficients), isIntra: isIntra,
+                tu: tu, e: ctu.extensions + k, coefficients: ctu.coefficients.view.reading, isIntra: isIntra,
                 bypass: bypass, rotates: isIntra && tools.transformSkipRotationEnabledFlag, intraTools: intraTools,
                 parameters: ResidualParameters(
                     c, slice, qpY: qpY, isIntra: isIntra, offset: Int(ctu.extensions[k].cuChromaQpOffset)))
@@ -43,7 +43,8 @@ extension CTUReconstructor {
                     log2Size: log2, resScaleVal: 0, keeps: keeps)
                 if !isIntra {
                     Self.fillSquare(
-                        c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2)), 1, 1 &<< (log2 &- 2), c.maps.width4)
+                        (c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2))).base, 1, 1 &<< (log2 &- 2),
+                        c.maps.width4)
                 }
             }
             if tu.pointee.hasChroma { extendedChroma(unit, c) }
@@ -97,9 +98,9 @@ extension CTUReconstructor {
 
 /// A transform unit and what its blocks have in common.
 struct ExtendedUnit {
-    let tu: UnsafeMutablePointer<TransformUnit>
-    let e: UnsafeMutablePointer<TransformUnitExtension>
-    let coefficients: UnsafePointer<CoefficientEntry>
+    let tu: MutableBufferView<TransformUnit>
+    let e: MutableBufferView<TransformUnitExtension>
+    let coefficients: BufferView<CoefficientEntry>
     let isIntra: Bool
     /// cu_transquant_bypass_flag
     let bypass: Bool

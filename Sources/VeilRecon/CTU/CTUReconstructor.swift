@@ -7,10 +7,10 @@ package final class CTUReconstructor {
     package let residual: ResidualDecoder
     package let intra: IntraPredictor
     package let inter: InterPredictor
-    private let qp: UnsafeMutablePointer<QpState>
+    private let qp = Buffer(repeating: QpState(), count: 1)
 
     /// A CTB's width of blocks without motion.
-    private let noMotion: UnsafeMutablePointer<MotionInfo>
+    private let noMotion: Buffer<MotionInfo>
 
     private struct QpState {
         /// QpY of the last CU in decoding order.
@@ -23,15 +23,7 @@ package final class CTUReconstructor {
         residual = ResidualDecoder()
         intra = IntraPredictor()
         inter = InterPredictor()
-        qp = .allocate(capacity: 1)
-        qp.initialize(to: QpState())
-        noMotion = .allocate(capacity: 16)
-        noMotion.initialize(repeating: MotionInfo(), count: 16)
-    }
-
-    deinit {
-        qp.deallocate()
-        noMotion.deallocate()
+        noMotion = Buffer(repeating: MotionInfo(), count: 16)
     }
 
     /// Reconstructs one CTU whose record is complete, up to but not including the in-loop filters.
@@ -52,7 +44,7 @@ package final class CTUReconstructor {
         let coded = picture.picture
         if slice.sliceType != .i { inter.enter(ctbAddrRs: rs, slice: slice, picture: coded) }
 
-        let cus = ctu.cus
+        let cus = ctu.cus.view
         let count = ctu.cuCount
         var i = 0
         while i < count {
@@ -76,7 +68,9 @@ package final class CTUReconstructor {
                 var k = 0
                 while k < Int(cu.pointee.puCount) {
                     inter.predict(
-                        cu: cu, pu: ctu.pus + (Int(cu.pointee.firstPU) &+ k), partIdx: k, slice: slice, picture: coded)
+                        cu: cu.reading, pu: (ctu.pus + (Int(cu.pointee.firstPU) &+ k)).reading, partIdx: k,
+                        slice: slice,
+                        picture: coded)
                     k &+= 1
                 }
                 interResidual(cu, ctu, c, slice, qpY: qpY, strength: strength, deblock: deblock)
@@ -91,9 +85,9 @@ package final class CTUReconstructor {
         record.pointee.enter(slice: slice)
         let sao = ctu.sao
         if sao.saoMergeLeftFlag && rs % slice.widthInCtbs > 0 {
-            record.pointee.sao = record[-1].sao
+            record.pointee.sao = (record - 1).pointee.sao
         } else if sao.saoMergeUpFlag && rs >= slice.widthInCtbs {
-            record.pointee.sao = record[-slice.widthInCtbs].sao
+            record.pointee.sao = (record - slice.widthInCtbs).pointee.sao
         } else {
             record.pointee.sao = sao
         }
@@ -102,7 +96,7 @@ package final class CTUReconstructor {
 
     /// QpY of a CU (8.6.1).
     @inline(__always)
-    private func deriveQp(_ cu: UnsafeMutablePointer<CodingUnit>, _ c: BlockContext) -> Int {
+    private func deriveQp(_ cu: MutableBufferView<CodingUnit>, _ c: BlockContext) -> Int {
         if cu.pointee.startsQuantizationGroup {
             qp.pointee.prediction = QuantizationParameters.prediction(
                 xQg: Int(cu.pointee.xQg), yQg: Int(cu.pointee.yQg), ctbMask: c.ctbMask, previous: qp.pointee.last,
@@ -116,7 +110,7 @@ package final class CTUReconstructor {
 
     /// Writes the CU into the 8x8 maps. They are zero to begin with, as an inter CU that may be filtered has them.
     @inline(__always)
-    private func markCU(_ cu: UnsafeMutablePointer<CodingUnit>, _ c: BlockContext, qpY: Int) {
+    private func markCU(_ cu: MutableBufferView<CodingUnit>, _ c: BlockContext, qpY: Int) {
         let maps = c.maps
         let x = Int(cu.pointee.x0)
         let y = Int(cu.pointee.y0)
@@ -127,8 +121,8 @@ package final class CTUReconstructor {
             flags |= PictureMaps.noFilter
             maps.ctbs[(y &>> c.log2CtbSize) &* c.widthInCtbs &+ (x &>> c.log2CtbSize)].hasNoFilter = true
         }
-        Self.fillSquare(maps.qpY + at, UInt8(truncatingIfNeeded: qpY), cells, maps.width8)
-        if flags != 0 { Self.fillSquare(maps.cuFlags + at, flags, cells, maps.width8) }
+        Self.fillSquare((maps.qpY + at).base, UInt8(truncatingIfNeeded: qpY), cells, maps.width8)
+        if flags != 0 { Self.fillSquare((maps.cuFlags + at).base, flags, cells, maps.width8) }
     }
 
     /// Fills a square of bytes; `side` is a power of two up to 16.
@@ -156,7 +150,7 @@ package final class CTUReconstructor {
         var at = c.motion + ((y &>> 2) &* c.motionStride &+ (x &>> 2))
         let n = size &>> 2
         for _ in 0..<n {
-            at.update(from: noMotion, count: n)
+            at.update(from: noMotion.view, count: n)
             at += c.motionStride
         }
     }
@@ -164,13 +158,13 @@ package final class CTUReconstructor {
     // MARK: Intra
 
     private func intraCU(
-        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, qpY: Int,
+        _ cu: MutableBufferView<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, qpY: Int,
         strength: BoundaryStrength, deblock: Bool
     ) {
         let bypass = cu.pointee.cuTransquantBypassFlag
         let modes = cu.pointee.intraPredModeY
         let tus = ctu.tus + Int(cu.pointee.firstTU)
-        let coefficients = UnsafePointer(ctu.coefficients)
+        let coefficients = ctu.coefficients.view.reading
         let parameters = ResidualParameters(c, qpY: qpY, isIntra: true)
         var i = 0
         while i < Int(cu.pointee.tuCount) {
@@ -198,7 +192,7 @@ package final class CTUReconstructor {
     /// The two chroma blocks of a TU; `mode` < 0 for inter CUs.
     @inline(__always)
     private func chroma(
-        _ tu: UnsafeMutablePointer<TransformUnit>, _ c: BlockContext, _ coefficients: UnsafePointer<CoefficientEntry>,
+        _ tu: MutableBufferView<TransformUnit>, _ c: BlockContext, _ coefficients: BufferView<CoefficientEntry>,
         bypass: Bool,
         _ parameters: ResidualParameters, mode: Int
     ) {
@@ -220,13 +214,13 @@ package final class CTUReconstructor {
     }
 
     @inline(__always)
-    private func kind(_ tu: UnsafeMutablePointer<TransformUnit>, _ cIdx: UInt8, _ bypass: Bool) -> ResidualKind {
+    private func kind(_ tu: MutableBufferView<TransformUnit>, _ cIdx: UInt8, _ bypass: Bool) -> ResidualKind {
         bypass ? .bypass : tu.pointee.transformSkip &>> cIdx & 1 != 0 ? .transformSkip : .transform
     }
 
     /// Samples of a PCM CU (8.4.4.1).
     private func pcm(
-        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext
+        _ cu: MutableBufferView<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext
     ) {
         var from = ctu.pcmSamples + Int(cu.pointee.pcmStart)
         for cIdx in 0..<c.chromaFormat.planeCount {
@@ -242,7 +236,7 @@ package final class CTUReconstructor {
             let x0 = Int(cu.pointee.x0) >> shiftX
             let y0 = Int(cu.pointee.y0) >> shiftY
             func copy<Sample: UnsignedInteger & FixedWidthInteger>(_ type: Sample.Type) {
-                var to = plane.samples(x0, y0, as: type)
+                var to = plane.view(x0, y0, as: type)
                 for _ in 0..<height {
                     for x in 0..<width {
                         to[x] = Sample(truncatingIfNeeded: from[x] << UInt16(truncatingIfNeeded: up))
@@ -258,7 +252,7 @@ package final class CTUReconstructor {
     // MARK: Inter
 
     private func interResidual(
-        _ cu: UnsafeMutablePointer<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext,
+        _ cu: MutableBufferView<CodingUnit>, _ ctu: CodingTreeUnit, _ c: BlockContext, _ slice: SliceContext,
         qpY: Int,
         strength: BoundaryStrength, deblock: Bool
     ) {
@@ -279,7 +273,7 @@ package final class CTUReconstructor {
         }
         let bypass = cu.pointee.cuTransquantBypassFlag
         let tus = ctu.tus + Int(cu.pointee.firstTU)
-        let coefficients = UnsafePointer(ctu.coefficients)
+        let coefficients = ctu.coefficients.view.reading
         let parameters = ResidualParameters(c, qpY: qpY, isIntra: false)
         var i = 0
         while i < Int(cu.pointee.tuCount) {
@@ -294,7 +288,8 @@ package final class CTUReconstructor {
                     stride: c.planes.0.stride, isNarrow: c.planes.0.isNarrow, cIdx: 0, log2Size: log2,
                     kind: kind(tu, 0, bypass), parameters)
                 Self.fillSquare(
-                    c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2)), 1, 1 &<< (log2 &- 2), c.maps.width4)
+                    (c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2))).base, 1, 1 &<< (log2 &- 2),
+                    c.maps.width4)
             }
             if tu.pointee.hasChroma && tu.pointee.cbf & 6 != 0 {
                 chroma(tu, c, coefficients, bypass: bypass, parameters, mode: -1)

@@ -19,15 +19,15 @@ package struct PictureMaps: @unchecked Sendable {
     /// Row length of the 4x4 grid.
     package let width4: Int
     /// QpY of each 8x8 block.
-    package let qpY: UnsafeMutablePointer<Int8>
+    package let qpY: MutableBufferView<Int8>
     /// `intra` and `noFilter` of each 8x8 block.
-    package let cuFlags: UnsafeMutablePointer<UInt8>
+    package let cuFlags: MutableBufferView<UInt8>
     /// cbf_luma of the transform block covering each 4x4 block, 0 or 1.
-    package let cbfLuma: UnsafeMutablePointer<UInt8>
+    package let cbfLuma: MutableBufferView<UInt8>
     /// Boundary strengths of each 8x8 block: bytes 0, 1 its left edge (upper and lower half), 2, 3 its top edge (left
     /// and right half).
-    package let edges: UnsafeMutablePointer<UInt8>
-    package let ctbs: UnsafeMutablePointer<CTBRecord>
+    package let edges: MutableBufferView<UInt8>
+    package let ctbs: MutableBufferView<CTBRecord>
 }
 
 /// What the filters know of a CTB.
@@ -82,10 +82,11 @@ package final class PictureReconstruction: @unchecked Sendable {
         // Bytes first filled with zero, then the records of the CTBs.
         let cells = w8 * h8
         _ = memory.initializeMemory(as: UInt8.self, repeating: 0, count: cells * 10)
-        let qpY = memory.bindMemory(to: Int8.self, capacity: cells)
-        let bytes = (memory + cells).bindMemory(to: UInt8.self, capacity: cells * 9)
-        let ctbs = (memory + Self.bytesOfMaps(grid)).initializeMemory(
-            as: CTBRecord.self, repeating: CTBRecord(), count: grid.count)
+        let qpY = MutableBufferView(memory, as: Int8.self, count: cells)
+        let bytes = MutableBufferView(memory + cells, as: UInt8.self, count: cells * 9)
+        let ctbs = MutableBufferView(
+            (memory + Self.bytesOfMaps(grid)).initializeMemory(
+                as: CTBRecord.self, repeating: CTBRecord(), count: grid.count), count: grid.count)
         maps = PictureMaps(
             width8: w8, height8: h8, width4: w8 * 2, qpY: qpY, cuFlags: bytes, cbfLuma: bytes + cells,
             edges: bytes + 5 * cells,

@@ -5,9 +5,9 @@ import VeilEntropy
 /// Edges and boundary strengths (8.7.2.3 to 8.7.2.5), derived CU by CU as soon as the CU's motion is known.
 package struct BoundaryStrength {
     let maps: PictureMaps
-    let motion: UnsafeMutablePointer<MotionInfo>
+    let motion: MutableBufferView<MotionInfo>
     let motionStride: Int
-    let referenceIds: UnsafeMutablePointer<Int>
+    let referenceIds: MutableBufferView<Int>
     let ctbMask: Int
     /// Whether the CTB's own left and top edge lie inside its slice and tile. Between slices and tiles, which may be
     /// decoded at the same time, ``OuterEdges`` takes over.
@@ -19,7 +19,7 @@ package struct BoundaryStrength {
         maps = picture.maps
         motion = picture.picture.motion.blocks
         motionStride = picture.picture.motion.width4
-        referenceIds = slice.referenceIds
+        referenceIds = slice.referenceIds.view
         ctbMask = (1 << slice.log2CtbSize) - 1
         let neighbours = slice.neighbours(ofCtb: rs)
         filterLeft = neighbours.hasLeft
@@ -152,12 +152,12 @@ package struct BoundaryStrength {
     /// differ by a whole luma sample or more in a component; else 0.
     @inline(__always)
     static func compare(
-        _ p: UnsafeMutablePointer<MotionInfo>, _ pIds: UnsafeMutablePointer<Int>, _ q: UnsafeMutablePointer<MotionInfo>,
-        _ qIds: UnsafeMutablePointer<Int>
+        _ p: MutableBufferView<MotionInfo>, _ pIds: MutableBufferView<Int>, _ q: MutableBufferView<MotionInfo>,
+        _ qIds: MutableBufferView<Int>
     ) -> UInt8 {
         // Most neighbours share one motion: compare it as words first.
-        let a = UnsafeRawPointer(p)
-        let b = UnsafeRawPointer(q)
+        let a = UnsafeRawPointer(p.pointer(for: 1))
+        let b = UnsafeRawPointer(q.pointer(for: 1))
         if a.loadUnaligned(as: UInt64.self) == b.loadUnaligned(as: UInt64.self)
             && a.loadUnaligned(fromByteOffset: 8, as: UInt16.self)
                 == b.loadUnaligned(fromByteOffset: 8, as: UInt16.self)
@@ -169,7 +169,7 @@ package struct BoundaryStrength {
     }
 
     private static func differ(
-        _ a: MotionInfo, _ pIds: UnsafeMutablePointer<Int>, _ b: MotionInfo, _ qIds: UnsafeMutablePointer<Int>
+        _ a: MotionInfo, _ pIds: MutableBufferView<Int>, _ b: MotionInfo, _ qIds: MutableBufferView<Int>
     ) -> Bool {
         let aBoth = a.refIdx0 >= 0 && a.refIdx1 >= 0
         let bBoth = b.refIdx0 >= 0 && b.refIdx1 >= 0

@@ -29,39 +29,35 @@ package struct DeblockingFilter {
     }
 
     /// β' and tC' (Table 8-12), by Q.
-    private static let betaTable: [UInt8] = [
+    private static let betaTable = ConstantTable<UInt8>([
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 24, 26,
         28, 30, 32, 34,
         36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62, 64,
-    ]
-    private static let tcTable: [UInt8] = [
+    ])
+    private static let tcTable = ConstantTable<UInt8>([
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4,
         4, 5, 5, 6, 6, 7, 8,
         9, 10, 11, 13, 14, 16, 18, 20, 22, 24,
-    ]
+    ])
 
     /// Filters all vertical edges of a CTB row, then all its horizontal edges, the row's top edge included. The row
     /// and, for its top edge, the row above must be reconstructed and no longer be needed by intra prediction; the
     /// row above was filtered before.
     package func filter(ctbRow: Int) {
-        Self.betaTable.withUnsafeBufferPointer { beta in
-            Self.tcTable.withUnsafeBufferPointer { tc in
-                let first = (ctbRow << log2CtbSize) >> 3
-                let last = min(((ctbRow + 1) << log2CtbSize) >> 3, maps.height8)
-                let run = Run(
-                    filter: self, beta: beta.baseAddress!, tc: tc.baseAddress!, ctbs: maps.ctbs + ctbRow * widthInCtbs)
-                for y8 in first..<last { run.vertical(y8) }
-                for y8 in first..<last { run.horizontal(y8) }
-            }
-        }
+        let first = (ctbRow << log2CtbSize) >> 3
+        let last = min(((ctbRow + 1) << log2CtbSize) >> 3, maps.height8)
+        let run = Run(
+            filter: self, beta: Self.betaTable, tc: Self.tcTable, ctbs: maps.ctbs + ctbRow * widthInCtbs)
+        for y8 in first..<last { run.vertical(y8) }
+        for y8 in first..<last { run.horizontal(y8) }
     }
 
     /// The tables and the row at hand.
     private struct Run {
         let filter: DeblockingFilter
-        let beta: UnsafePointer<UInt8>
-        let tc: UnsafePointer<UInt8>
-        let ctbs: UnsafeMutablePointer<CTBRecord>
+        let beta: ConstantTable<UInt8>
+        let tc: ConstantTable<UInt8>
+        let ctbs: MutableBufferView<CTBRecord>
 
         /// tC of an edge of strength 2; `less` is 2 for those of strength 1.
         @inline(__always)
@@ -96,7 +92,7 @@ package struct DeblockingFilter {
             let qpY = maps.qpY + row
             let cuFlags = maps.cuFlags + row
             let toP = vertical ? -1 : 0 &- width8
-            let words = UnsafeRawPointer(maps.edges + row &* 4)
+            let words = UnsafeRawPointer((maps.edges + row &* 4).base)
             // Two cells at a time where neither has an edge. (Behind the last cell lie the next row, or the CTBs.)
             let mask: UInt64 = vertical ? 0x0000_ffff_0000_ffff : 0xffff_0000_ffff_0000
             var x8 = 0
@@ -154,7 +150,7 @@ package struct DeblockingFilter {
         @inline(never)
         private func otherChroma(
             _ x8: Int, _ y8: Int, _ vertical: Bool, _ bs0: UInt8, _ bs1: UInt8, _ qp: Int,
-            _ ctb: UnsafeMutablePointer<CTBRecord>, _ noP: Int32, _ noQ: Int32
+            _ ctb: MutableBufferView<CTBRecord>, _ noP: Int32, _ noQ: Int32
         ) {
             let format = filter.chromaFormat
             if format == .monochrome { return }

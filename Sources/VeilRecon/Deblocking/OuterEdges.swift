@@ -7,7 +7,7 @@ import VeilCore
 /// when both are there, just before it is filtered.
 struct OuterEdges {
     private let maps: PictureMaps
-    private let motion: UnsafeMutablePointer<MotionInfo>
+    private let motion: MutableBufferView<MotionInfo>
     private let motionStride: Int
     private let grid: CTBGrid
 
@@ -46,10 +46,10 @@ struct OuterEdges {
                 (sameTile || s.constants.loopFilterAcrossTilesEnabledFlag)
                 && (sameSlice || s.constants.sliceLoopFilterAcrossSlicesEnabledFlag)
                 && !s.constants.sliceDeblockingFilterDisabledFlag
-            return (s.referenceIds, filters)
+            return (s.referenceIds.view, filters)
         }
         if !isFiltered { return }
-        let otherIds = neighbour._withUnsafeGuaranteedRef { $0.referenceIds }
+        let otherIds = neighbour._withUnsafeGuaranteedRef { $0.referenceIds.view }
         let x0 = (rs % grid.widthInCtbs) << grid.log2CtbSize
         let y0 = (rs / grid.widthInCtbs) << grid.log2CtbSize
         let size = 1 << grid.log2CtbSize
@@ -67,8 +67,8 @@ struct OuterEdges {
     }
 
     private func strength(
-        _ q: Int, _ p: Int, _ blockQ: Int, _ blockP: Int, _ motionQ: UnsafeMutablePointer<MotionInfo>, _ step: Int,
-        _ ids: UnsafeMutablePointer<Int>, _ otherIds: UnsafeMutablePointer<Int>
+        _ q: Int, _ p: Int, _ blockQ: Int, _ blockP: Int, _ motionQ: MutableBufferView<MotionInfo>, _ step: Int,
+        _ ids: MutableBufferView<Int>, _ otherIds: MutableBufferView<Int>
     ) -> UInt8 {
         if (maps.cuFlags[q] | maps.cuFlags[p]) & PictureMaps.intra != 0 { return 2 }
         if maps.cbfLuma[blockQ] | maps.cbfLuma[blockP] != 0 { return 1 }

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Synchronization
+import VeilCore
 
 /// Which CTB rows are whole: CTUs come from several threads, in tile scan, perhaps with gaps. Runs the in-loop
 /// filters behind them.
 package final class RowCompletion: @unchecked Sendable {
     private let widthInCtbs: Int
     private let rows: Int
-    private let done: UnsafeMutablePointer<Atomic<Int>>
+    private let done: Buffer<Atomic<Int>>
     private let lock = NSLock()
     private var isFiltering = false
     private var whole = 0
@@ -18,13 +19,7 @@ package final class RowCompletion: @unchecked Sendable {
         self.widthInCtbs = widthInCtbs
         self.filter = filter
         rows = heightInCtbs
-        done = .allocate(capacity: heightInCtbs)
-        for i in 0..<heightInCtbs { (done + i).initialize(to: Atomic(0)) }
-    }
-
-    deinit {
-        done.deinitialize(count: rows)
-        done.deallocate()
+        done = Buffer(count: heightInCtbs) { _ in Atomic(0) }
     }
 
     /// Counts a CTB; whoever completes a row filters what has become ready, unless somebody is at it, who will see

@@ -25,7 +25,7 @@ package final class InterPredictor {
 
     /// Predicts one PU of the CTB entered, partition `partIdx` of its CU.
     package func predict(
-        cu: UnsafePointer<CodingUnit>, pu: UnsafePointer<PredictionUnit>, partIdx: Int, slice: SliceContext,
+        cu: BufferView<CodingUnit>, pu: BufferView<PredictionUnit>, partIdx: Int, slice: SliceContext,
         picture: CodedPicture
     ) {
         if !isEntered { return }
@@ -78,7 +78,7 @@ package final class InterPredictor {
         let (low, high) = withUnsafeBytes(of: motion) {
             ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt16.self))
         }
-        var at = UnsafeMutableRawPointer(first)
+        var at = UnsafeMutableRawPointer(first.pointer(for: columns))
         for _ in 0..<columns {
             at.storeBytes(of: low, as: UInt64.self)
             at.storeBytes(of: high, toByteOffset: 8, as: UInt16.self)

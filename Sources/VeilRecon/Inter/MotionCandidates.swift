@@ -34,9 +34,9 @@ package struct MotionBlock {
 ///
 /// A plain view over the slice's and the picture's tables, made once per CTB; used by decoder and encoder alike.
 package struct MotionCandidates {
-    let blocks: UnsafeMutablePointer<MotionInfo>
+    let blocks: MutableBufferView<MotionInfo>
     let width4: Int
-    let references: UnsafeMutablePointer<ReferenceEntry>
+    let references: MutableBufferView<ReferenceEntry>
     let neighbours: CTBNeighbours
     let log2Ctb: Int
     let xCtb: Int
@@ -75,7 +75,7 @@ package struct MotionCandidates {
     }
 
     @inline(__always)
-    func motion(_ x: Int, _ y: Int) -> UnsafeMutablePointer<MotionInfo> { blocks + ((y &>> 2) &* width4 &+ (x &>> 2)) }
+    func motion(_ x: Int, _ y: Int) -> MutableBufferView<MotionInfo> { blocks + ((y &>> 2) &* width4 &+ (x &>> 2)) }
 
     /// Availability of a neighbouring luma location in z-scan order (6.4.1) for the block at (x, y), which lies in
     /// this CTB.
@@ -100,7 +100,7 @@ package struct MotionCandidates {
 
     /// The motion at a neighbouring location of a prediction block, or nil when it is not available or intra (6.4.2).
     @inline(__always)
-    func neighbour(_ b: MotionBlock, _ xN: Int, _ yN: Int) -> UnsafeMutablePointer<MotionInfo>? {
+    func neighbour(_ b: MotionBlock, _ xN: Int, _ yN: Int) -> MutableBufferView<MotionInfo>? {
         if b.xCb <= xN && b.yCb <= yN && b.xCb &+ b.nCbS > xN && b.yCb &+ b.nCbS > yN {
             if b.nPbW &<< 1 == b.nCbS && b.nPbH &<< 1 == b.nCbS && b.partIdx == 1 && b.yCb &+ b.nPbH <= yN
                 && b.xCb &+ b.nPbW > xN
@@ -148,7 +148,7 @@ package struct MotionCandidates {
                 (b.xPb &>> parMrgLevel) == (xN &>> parMrgLevel) && (b.yPb &>> parMrgLevel) == (yN &>> parMrgLevel)
             }
             @inline(__always)
-            func candidate(_ xN: Int, _ yN: Int) -> UnsafeMutablePointer<MotionInfo>? {
+            func candidate(_ xN: Int, _ yN: Int) -> MutableBufferView<MotionInfo>? {
                 sameRegion(xN, yN) ? nil : neighbour(b, xN, yN)
             }
             let right = b.xPb &+ b.nPbW
@@ -285,7 +285,7 @@ package struct MotionCandidates {
     /// A neighbour's vector to the very same reference picture.
     @inline(__always)
     private func unscaled(
-        _ n: UnsafeMutablePointer<MotionInfo>?, _ list: Int, _ target: ReferenceEntry
+        _ n: MutableBufferView<MotionInfo>?, _ list: Int, _ target: ReferenceEntry
     ) -> MotionVector? {
         guard let n else { return nil }
         let x = list == 0 ? n.pointee.refIdx0 : n.pointee.refIdx1
@@ -301,8 +301,7 @@ package struct MotionCandidates {
 
     /// A neighbour's vector to another reference of the same kind, scaled by POC distance when both are short-term.
     @inline(__always)
-    private func scaled(_ n: UnsafeMutablePointer<MotionInfo>?, _ list: Int, _ target: ReferenceEntry) -> MotionVector?
-    {
+    private func scaled(_ n: MutableBufferView<MotionInfo>?, _ list: Int, _ target: ReferenceEntry) -> MotionVector? {
         guard let n else { return nil }
         for k in 0..<2 {
             let l = k == 0 ? list : 1 &- list

@@ -6,25 +6,11 @@ import VeilEntropy
 /// Fractional sample interpolation and weighted prediction (8.5.3.3) of whole prediction blocks. One per worker thread.
 package final class MotionCompensation {
     /// predSamplesL0 and L1 of one component, 64 samples a row.
-    private let samples0: UnsafeMutablePointer<Int16>
-    private let samples1: UnsafeMutablePointer<Int16>
+    private let samples0 = Buffer<Int16>(repeating: 0, count: 64 * 64, alignment: 64)
+    private let samples1 = Buffer<Int16>(repeating: 0, count: 64 * 64, alignment: 64)
     private let patches = InterLayerBlockCache()
 
-    package init() {
-        func make() -> UnsafeMutablePointer<Int16> {
-            let memory = UnsafeMutableRawPointer.allocate(byteCount: 64 * 64 * 2, alignment: 64)
-                .bindMemory(to: Int16.self, capacity: 64 * 64)
-            memory.initialize(repeating: 0, count: 64 * 64)
-            return memory
-        }
-        samples0 = make()
-        samples1 = make()
-    }
-
-    deinit {
-        samples0.deallocate()
-        samples1.deallocate()
-    }
+    package init() {}
 
     /// Predicts all components of a block of `frame` from the slice's references. Waits until the references
     /// have got far enough.
@@ -72,15 +58,16 @@ package final class MotionCompensation {
                 let w1 = other == nil ? w0 : weights[(16 &+ Int(motion.refIdx1)) &* 3 &+ cIdx]
                 if !w0.isOne(denom) || !w1.isOne(denom) {
                     let log2WD = denom &+ 14 &- depth
-                    from.predict(into: samples0, cIdx, w, h, depth, narrow)
+                    from.predict(into: samples0.view, cIdx, w, h, depth, narrow)
                     if let other {
-                        other.predict(into: samples1, cIdx, w, h, depth, narrow)
+                        other.predict(into: samples1.view, cIdx, w, h, depth, narrow)
                         veil_any_pred_weighted_bi(
-                            narrow, to, plane.stride, samples0, samples1, w, h, log2WD, Int32(w0.weight),
+                            narrow, to, plane.stride, samples0.base, samples1.base, w, h, log2WD, Int32(w0.weight),
                             Int32(w1.weight), Int32(w0.offset), Int32(w1.offset), depth)
                     } else {
                         veil_any_pred_weighted(
-                            narrow, to, plane.stride, samples0, w, h, log2WD, Int32(w0.weight), Int32(w0.offset), depth)
+                            narrow, to, plane.stride, samples0.base, w, h, log2WD, Int32(w0.weight), Int32(w0.offset),
+                            depth)
                     }
                     continue
                 }
@@ -92,13 +79,15 @@ package final class MotionCompensation {
                     veil_any_average(narrow, to, plane.stride, from.at, from.stride, other.at, other.stride, w, h)
                     continue
                 }
-                from.predict(into: samples0, cIdx, w, h, depth, narrow)
+                from.predict(into: samples0.view, cIdx, w, h, depth, narrow)
                 if cIdx == 0 {
                     veil_any_luma_bi(
-                        narrow, to, plane.stride, samples0, other.at, other.stride, w, h, other.mx, other.my, depth)
+                        narrow, to, plane.stride, samples0.base, other.at, other.stride, w, h, other.mx, other.my, depth
+                    )
                 } else {
                     veil_any_chroma_bi(
-                        narrow, to, plane.stride, samples0, other.at, other.stride, w, h, other.mx, other.my, depth)
+                        narrow, to, plane.stride, samples0.base, other.at, other.stride, w, h, other.mx, other.my, depth
+                    )
                 }
             } else if cIdx == 0 {
                 veil_any_luma_put(narrow, to, plane.stride, from.at, from.stride, w, h, from.mx, from.my, depth)
@@ -112,9 +101,9 @@ package final class MotionCompensation {
     /// included, of a picture, or the CTB of an inter-layer reference.
     @inline(__always)
     private func planes(
-        _ reference: UnsafeMutablePointer<ReferenceEntry>, _ mv: MotionVector, x: Int, y: Int, height: Int,
+        _ reference: MutableBufferView<ReferenceEntry>, _ mv: MotionVector, x: Int, y: Int, height: Int,
         frame: FrameBuffer
-    ) -> UnsafePointer<Plane> {
+    ) -> BufferView<Plane> {
         let last = y &+ height &+ (Int(mv.y) &>> 2) &+ 5
         return reference.pointee.picture._withUnsafeGuaranteedRef { picture in
             if let producer = picture.producer, let planes = producer.planes(mv: mv, x: x, y: y, patches: patches) {
@@ -137,7 +126,7 @@ package final class MotionCompensation {
         /// Positions are clamped into the margins, where all samples repeat the border.
         @inline(__always)
         init(
-            _ planes: UnsafePointer<Plane>, _ mv: MotionVector, _ cIdx: Int, _ x: Int, _ y: Int, _ w: Int, _ h: Int,
+            _ planes: BufferView<Plane>, _ mv: MotionVector, _ cIdx: Int, _ x: Int, _ y: Int, _ w: Int, _ h: Int,
             _ format: ChromaFormat
         ) {
             let plane = planes + cIdx
@@ -157,12 +146,12 @@ package final class MotionCompensation {
         /// predSamplesLX as the kernels keep it between them.
         @inline(__always)
         func predict(
-            into out: UnsafeMutablePointer<Int16>, _ cIdx: Int, _ w: Int32, _ h: Int32, _ depth: Int32, _ narrow: Bool
+            into out: MutableBufferView<Int16>, _ cIdx: Int, _ w: Int32, _ h: Int32, _ depth: Int32, _ narrow: Bool
         ) {
             if cIdx == 0 {
-                veil_any_luma_pred(narrow, out, at, stride, w, h, mx, my, depth)
+                veil_any_luma_pred(narrow, out.base, at, stride, w, h, mx, my, depth)
             } else {
-                veil_any_chroma_pred(narrow, out, at, stride, w, h, mx, my, depth)
+                veil_any_chroma_pred(narrow, out.base, at, stride, w, h, mx, my, depth)
             }
         }
     }

@@ -30,6 +30,13 @@ package struct IntraReferences: @unchecked Sendable {
         path = memory + 4 * Self.side
     }
 
+    /// The samples of a side, whose first lies 64 bytes behind the side's beginning.
+    @inline(__always)
+    private func side<Sample>(_ side: UnsafeMutableRawPointer, _ type: Sample.Type) -> MutableBufferView<Sample> {
+        let size = MemoryLayout<Sample>.size
+        return MutableBufferView(side - 64, as: type, count: Self.side / size) + 64 / size
+    }
+
     package func deallocate() { memory.deallocate() }
 
     /// Reads the neighbours of the block of size `n` whose first sample is (x, y) of a plane.
@@ -37,21 +44,21 @@ package struct IntraReferences: @unchecked Sendable {
     package func gather(_ plane: Plane, x: Int, y: Int, n: Int, available: IntraAvailability, bitDepth: Int) {
         if plane.isNarrow {
             gather(
-                plane.samples(x, y, as: UInt8.self), stride: plane.stride, n: n, available: available,
+                plane.view(x, y, as: UInt8.self), stride: plane.stride, n: n, available: available,
                 bitDepth: bitDepth)
         } else {
             gather(
-                plane.samples(x, y, as: UInt16.self), stride: plane.stride, n: n, available: available,
+                plane.view(x, y, as: UInt16.self), stride: plane.stride, n: n, available: available,
                 bitDepth: bitDepth)
         }
     }
 
     @inline(__always)
     private func gather<Sample: UnsignedInteger & FixedWidthInteger>(
-        _ at: UnsafeMutablePointer<Sample>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int
+        _ at: MutableBufferView<Sample>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int
     ) {
-        let left = left.assumingMemoryBound(to: Sample.self)
-        let top = top.assumingMemoryBound(to: Sample.self)
+        let left = side(left, Sample.self)
+        let top = side(top, Sample.self)
         let above = at - stride
         let across = a.top &+ a.topRight
         if a.top != 0 {
@@ -101,23 +108,23 @@ package struct IntraReferences: @unchecked Sendable {
     ) {
         if plane.isNarrow {
             gatherConstrained(
-                plane.samples(x, y, as: UInt8.self), stride: plane.stride, n: n, available: available,
+                plane.view(x, y, as: UInt8.self), stride: plane.stride, n: n, available: available,
                 bitDepth: bitDepth, maps: maps, x: xLuma, y: yLuma, shiftX: shiftX, shiftY: shiftY)
         } else {
             gatherConstrained(
-                plane.samples(x, y, as: UInt16.self), stride: plane.stride, n: n, available: available,
+                plane.view(x, y, as: UInt16.self), stride: plane.stride, n: n, available: available,
                 bitDepth: bitDepth, maps: maps, x: xLuma, y: yLuma, shiftX: shiftX, shiftY: shiftY)
         }
     }
 
     private func gatherConstrained<Sample: UnsignedInteger & FixedWidthInteger>(
-        _ at: UnsafeMutablePointer<Sample>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int,
+        _ at: MutableBufferView<Sample>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int,
         maps: PictureMaps, x: Int, y: Int, shiftX: Int, shiftY: Int
     ) {
         let total = 4 * n + 1
-        let path = path.assumingMemoryBound(to: Sample.self)
-        let left = left.assumingMemoryBound(to: Sample.self)
-        let top = top.assumingMemoryBound(to: Sample.self)
+        let path = MutableBufferView(path, as: Sample.self, count: 2 * Self.side / MemoryLayout<Sample>.size)
+        let left = side(left, Sample.self)
+        let top = side(top, Sample.self)
         let width8 = maps.width8
         let flags = maps.cuFlags
         func isIntra(_ px: Int, _ py: Int) -> Bool { flags[(py >> 3) * width8 + (px >> 3)] & PictureMaps.intra != 0 }

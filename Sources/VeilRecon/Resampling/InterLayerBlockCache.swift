@@ -19,9 +19,9 @@ package final class InterLayerBlockCache {
 
     /// Of samples of either size.
     private let memory: UnsafeMutableRawPointer
-    private let entries: UnsafeMutablePointer<Slot>
+    private let entries: Buffer<Slot>
     /// Three of each slot.
-    private let planes: UnsafeMutablePointer<Plane>
+    private let planes: Buffer<Plane>
     @exclusivity(unchecked) private var last = 0
     /// Found last: what is predicted from both may need it still.
     @exclusivity(unchecked) private var used = -1
@@ -32,31 +32,27 @@ package final class InterLayerBlockCache {
         memory = .allocate(byteCount: slots * Self.samples * 2, alignment: 64)
         memory.initializeMemory(as: UInt8.self, repeating: 0, count: slots * Self.samples * 2)
         let empty = Plane(base: memory, isNarrow: false, stride: 0, width: 0, height: 0, margin: 0)
-        entries = .allocate(capacity: slots)
-        entries.initialize(repeating: Slot(), count: slots)
-        planes = .allocate(capacity: 3 * slots)
-        planes.initialize(repeating: empty, count: 3 * slots)
+        entries = Buffer(repeating: Slot(), count: slots)
+        planes = Buffer(repeating: empty, count: 3 * slots)
     }
 
     deinit {
         memory.deallocate()
-        entries.deallocate()
-        planes.deallocate()
     }
 
     /// The planes of a CTB made before.
     @inline(__always)
-    func find(producer: Int, ctb: Int) -> UnsafePointer<Plane>? {
+    func find(producer: Int, ctb: Int) -> BufferView<Plane>? {
         for i in 0..<slots where entries[i].ctb == ctb && entries[i].producer == producer {
             used = i
-            return UnsafePointer(planes + 3 * i)
+            return (planes + 3 * i).reading
         }
         return nil
     }
 
     /// Planes for a CTB at luma position (x, y), to be filled: only its own samples exist, at the positions that they
     /// have in `frame`, and of their size.
-    func next(producer: Int, ctb: Int, x: Int, y: Int, frame: FrameBuffer) -> UnsafePointer<Plane> {
+    func next(producer: Int, ctb: Int, x: Int, y: Int, frame: FrameBuffer) -> BufferView<Plane> {
         last = (last + 1) % slots
         if last == used && slots > 1 { last = (last + 1) % slots }
         used = last
@@ -71,6 +67,6 @@ package final class InterLayerBlockCache {
         made[1] = plane(frame.planes.1, Self.lumaSamples, Self.chromaStride, x / 2, y / 2)
         made[2] = plane(frame.planes.2, Self.lumaSamples + Self.chromaSamples, Self.chromaStride, x / 2, y / 2)
         entries[last] = Slot(producer: producer, ctb: ctb)
-        return UnsafePointer(made)
+        return made.reading
     }
 }

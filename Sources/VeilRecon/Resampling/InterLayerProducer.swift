@@ -21,7 +21,7 @@ package final class InterLayerProducer: @unchecked Sendable {
     private let widthInCtbs: Int
     private let ctbCount: Int
     /// One byte a CTB; each is written by the thread that decodes the CTU.
-    private let made: UnsafeMutablePointer<UInt8>
+    private let made: Buffer<UInt8>
     private let lock = NSLock()
     private let motionRowsMade = Atomic<Int>(0)
     private let isWhole = Atomic<Bool>(false)
@@ -44,11 +44,8 @@ package final class InterLayerProducer: @unchecked Sendable {
         log2CtbSize = grid.log2CtbSize
         widthInCtbs = grid.widthInCtbs
         ctbCount = grid.count
-        made = .allocate(capacity: grid.count)
-        made.initialize(repeating: 0, count: grid.count)
+        made = Buffer(repeating: 0, count: grid.count)
     }
-
-    deinit { made.deallocate() }
 
     /// An inter-layer reference picture of the size of `grid` that takes what it needs from `source` as it goes.
     /// `isNarrow`: its samples have one byte, as those of the pictures predicted from it. `motion` off: the layers have
@@ -114,14 +111,14 @@ package final class InterLayerProducer: @unchecked Sendable {
     /// worker's own patch, which stays in its cache, and never become part of a whole picture. Nil where the whole
     /// picture serves.
     @inline(__always)
-    func planes(mv: MotionVector, x: Int, y: Int, patches: InterLayerBlockCache) -> UnsafePointer<Plane>? {
+    func planes(mv: MotionVector, x: Int, y: Int, patches: InterLayerBlockCache) -> BufferView<Plane>? {
         if isAlias || mv.x | mv.y != 0 { return nil }
         let ctb = (y &>> log2CtbSize) &* widthInCtbs &+ (x &>> log2CtbSize)
         return patches.find(producer: serial, ctb: ctb) ?? patch(ctb, patches)
     }
 
     @inline(never)
-    private func patch(_ ctb: Int, _ patches: InterLayerBlockCache) -> UnsafePointer<Plane> {
+    private func patch(_ ctb: Int, _ patches: InterLayerBlockCache) -> BufferView<Plane> {
         let x = (ctb % widthInCtbs) << log2CtbSize
         let y = (ctb / widthInCtbs) << log2CtbSize
         let planes = patches.next(producer: serial, ctb: ctb, x: x, y: y, frame: frame)
@@ -146,7 +143,7 @@ package final class InterLayerProducer: @unchecked Sendable {
         } else {
             reference.resampleAll(source, frame)
         }
-        made.update(repeating: 1, count: ctbCount)
+        made.view.update(repeating: 1, count: ctbCount)
         isWhole.store(true, ordering: .releasing)
     }
 

@@ -10,29 +10,17 @@ package final class InterLayerReference: @unchecked Sendable {
     private let columns: (Axis, Axis)
     private let rows: (Axis, Axis)
 
-    /// Reference position and phase of every column or row of a component, kept until `free`.
-    private struct Axis {
+    /// Reference position and phase of every column or row of a component.
+    private final class Axis: Sendable {
         /// Taps stay within the margins: further out all samples are the border's anyway.
         static let reach: Int32 = 32
-        let position: UnsafeMutablePointer<Int32>
-        let phase: UnsafeMutablePointer<UInt8>
+        let position: Buffer<Int32>
+        let phase: Buffer<UInt8>
         init(_ sixteenths: [Int32], length: Int) {
             let last = Int32(length) + Self.reach
-            position = .allocate(capacity: sixteenths.count)
-            phase = .allocate(capacity: sixteenths.count)
-            for (i, p) in sixteenths.enumerated() {
-                (position + i).initialize(to: min(max(p >> 4, -Self.reach), last))
-                (phase + i).initialize(to: UInt8(p & 15))
-            }
+            position = Buffer(count: sixteenths.count) { min(max(sixteenths[$0] >> 4, -Self.reach), last) }
+            phase = Buffer(count: sixteenths.count) { UInt8(sixteenths[$0] & 15) }
         }
-        func free() {
-            position.deallocate()
-            phase.deallocate()
-        }
-    }
-
-    deinit {
-        for axis in [columns.0, columns.1, rows.0, rows.1] { axis.free() }
     }
 
     package init(parameters p: ResamplingParameters) {
@@ -106,8 +94,8 @@ package final class InterLayerReference: @unchecked Sendable {
         func copy<A: UnsignedInteger & FixedWidthInteger, B: UnsignedInteger & FixedWidthInteger>(_: A.Type, _: B.Type)
         {
             Self.copy(
-                from.samples(x >> shift, y >> shift, as: A.self), from.stride,
-                to.samples(x >> shift, y >> shift, as: B.self), to.stride, width: width >> shift,
+                from.view(x >> shift, y >> shift, as: A.self), from.stride,
+                to.view(x >> shift, y >> shift, as: B.self), to.stride, width: width >> shift,
                 height: height >> shift, depths)
         }
         switch (from.isNarrow, to.isNarrow) {
@@ -119,7 +107,7 @@ package final class InterLayerReference: @unchecked Sendable {
     }
 
     private static func copy<A: UnsignedInteger & FixedWidthInteger, B: UnsignedInteger & FixedWidthInteger>(
-        _ from: UnsafeMutablePointer<A>, _ fromStride: Int, _ to: UnsafeMutablePointer<B>, _ toStride: Int, width: Int,
+        _ from: MutableBufferView<A>, _ fromStride: Int, _ to: MutableBufferView<B>, _ toStride: Int, width: Int,
         height: Int, _ depths: (Int, Int)
     ) {
         let up = UInt16(max(depths.1 - depths.0, 0))
@@ -164,14 +152,14 @@ package final class InterLayerReference: @unchecked Sendable {
             let count = lastReal - firstReal + 1
             (chroma ? veil_any_resample_h_chroma : veil_any_resample_h_luma)(
                 from.isNarrow, lines + lead * stride, stride, from.address(0, firstReal), from.stride, Int32(width),
-                Int32(count), axisX.position + x, axisX.phase + x, Int32(refDepth - 8))
+                Int32(count), (axisX.position + x).base, (axisX.phase + x).base, Int32(refDepth - 8))
             for i in 0..<lead { (lines + i * stride).update(from: lines + lead * stride, count: width) }
             for i in (lead + count)..<max(last - first + 1, lead + count) {
                 (lines + i * stride).update(from: lines + (lead + count - 1) * stride, count: width)
             }
             (chroma ? veil_any_resample_v_chroma : veil_any_resample_v_luma)(
                 to.isNarrow, to.address(x, y), to.stride, lines - first * stride, stride, Int32(width), Int32(height),
-                axisY.position + y, axisY.phase + y, Int32(depth))
+                (axisY.position + y).base, (axisY.phase + y).base, Int32(depth))
         }
     }
 

@@ -23,7 +23,7 @@ extension ResidualDecoder {
             return
         }
         let size = 1 << log2Size
-        let r = keeps ? lumaSamples : samples
+        let r = keeps ? lumaSamples : samples.view
         residual(levels, unit.coefficients, into: r, cIdx: cIdx, log2Size: log2Size, kind: kind, rotates: rotates, p)
         if rdpcm {
             accumulate(r, size: size, isVertical: unit.e.pointee.rdpcmIsVertical >> UInt8(index) & 1 != 0)
@@ -34,12 +34,12 @@ extension ResidualDecoder {
                 r[i] = Int16(clamping: Int(r[i]) + (resScaleVal * luma) >> 3)
             }
         }
-        veil_any_add_residual(isNarrow, to, stride, r, size, Int32(size), Int32(size), Int32(p.bitDepth(cIdx)))
+        veil_any_add_residual(isNarrow, to, stride, r.base, size, Int32(size), Int32(size), Int32(p.bitDepth(cIdx)))
     }
 
     /// Residual samples of a block (8.6.4.2), before those of other blocks play a part.
     private func residual(
-        _ levels: ResidualBlock, _ coefficients: UnsafePointer<CoefficientEntry>, into r: UnsafeMutablePointer<Int16>,
+        _ levels: ResidualBlock, _ coefficients: BufferView<CoefficientEntry>, into r: MutableBufferView<Int16>,
         cIdx: Int, log2Size: Int, kind: ResidualKind, rotates: Bool, _ p: ResidualParameters
     ) {
         let samples = 1 << (2 * log2Size)
@@ -67,7 +67,7 @@ extension ResidualDecoder {
     }
 
     private func transformed(
-        _ entries: UnsafePointer<CoefficientEntry>, _ count: Int, into r: UnsafeMutablePointer<Int16>, cIdx: Int,
+        _ entries: BufferView<CoefficientEntry>, _ count: Int, into r: MutableBufferView<Int16>, cIdx: Int,
         log2Size: Int, _ p: ResidualParameters
     ) {
         let scaler = Scaler(p, cIdx: cIdx, log2Size: log2Size, transformSkip: false)
@@ -82,15 +82,15 @@ extension ResidualDecoder {
         let maxY = Int32(used >> log2Size)
         let depth = Int32(p.bitDepth(cIdx))
         if log2Size == 2 && cIdx == 0 && p.isIntra {
-            veil_idst4(r, size, block, maxX, maxY, depth)
+            veil_idst4(r.base, size, block.base, maxX, maxY, depth)
         } else {
-            veil_idct(r, size, block, Int32(log2Size), maxX, maxY, depth)
+            veil_idct(r.base, size, block.base, Int32(log2Size), maxX, maxY, depth)
         }
-        block.update(repeating: 0, count: (Int(maxY) + 1) << log2Size)
+        block.view.update(repeating: 0, count: (Int(maxY) + 1) << log2Size)
     }
 
     /// Directional residual modification (8.6.8): every sample is the sum of those before it.
-    private func accumulate(_ r: UnsafeMutablePointer<Int16>, size: Int, isVertical: Bool) {
+    private func accumulate(_ r: MutableBufferView<Int16>, size: Int, isVertical: Bool) {
         let (along, across) = isVertical ? (size, 1) : (1, size)
         for line in 0..<size {
             var sum = 0

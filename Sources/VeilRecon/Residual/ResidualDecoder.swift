@@ -13,7 +13,7 @@ package struct ResidualParameters {
     package let bitDepthChroma: Int
     package let isIntra: Bool
     /// `ScalingFactors.tables`, nil when scaling is flat. The slice context keeps them alive.
-    package let scalingTables: UnsafePointer<UInt8>?
+    package let scalingTables: BufferView<UInt8>?
 
     /// The parameters of a CU with luma quantization parameter `qpY` (QpY, without the bit depth's offset).
     @inline(__always)
@@ -42,7 +42,7 @@ package struct ResidualParameters {
 
     init(
         qpLuma: Int, qpCb: Int, qpCr: Int, bitDepthLuma: Int, bitDepthChroma: Int, isIntra: Bool,
-        scalingTables: UnsafePointer<UInt8>?
+        scalingTables: BufferView<UInt8>?
     ) {
         self.qpLuma = qpLuma
         self.qpCb = qpCb
@@ -71,23 +71,14 @@ package enum ResidualKind {
 /// worker.
 package final class ResidualDecoder {
     /// A block of coefficients, all zero between calls.
-    let block: UnsafeMutablePointer<Int16>
+    let block = Buffer<Int16>(repeating: 0, count: 32 * 32, alignment: 64)
     /// Residual samples of the block at hand, and of the luma block that chroma is predicted from.
-    let samples: UnsafeMutablePointer<Int16>
-    let lumaSamples: UnsafeMutablePointer<Int16>
+    let samples: Buffer<Int16>
+    let lumaSamples: MutableBufferView<Int16>
 
     package init() {
-        samples = .allocate(capacity: 2048)
-        samples.initialize(repeating: 0, count: 2048)
+        samples = Buffer(repeating: 0, count: 2048)
         lumaSamples = samples + 1024
-        block = UnsafeMutableRawPointer.allocate(byteCount: 32 * 32 * 2, alignment: 64).bindMemory(
-            to: Int16.self, capacity: 1024)
-        block.initialize(repeating: 0, count: 1024)
-    }
-
-    deinit {
-        block.deallocate()
-        samples.deallocate()
     }
 
     /// Scaling of one block (8.6.4.2): level -> Clip16((level * m * levelScale[qP % 6] << (qP / 6) + round) >>
@@ -98,7 +89,7 @@ package final class ResidualDecoder {
         let round: Int
         let shift: Int
         /// Nil for m = 16.
-        let matrix: UnsafePointer<UInt8>?
+        let matrix: BufferView<UInt8>?
 
         @inline(__always)
         init(_ p: ResidualParameters, cIdx: Int, log2Size: Int, transformSkip: Bool) {
@@ -138,7 +129,7 @@ package final class ResidualDecoder {
 
     /// Adds the residual of a block given by its non-zero levels to the prediction at `to`.
     package func add(
-        _ r: ResidualBlock, _ coefficients: UnsafePointer<CoefficientEntry>, to: UnsafeMutableRawPointer, stride: Int,
+        _ r: ResidualBlock, _ coefficients: BufferView<CoefficientEntry>, to: UnsafeMutableRawPointer, stride: Int,
         isNarrow: Bool = false, cIdx: Int, log2Size: Int, kind: ResidualKind, _ p: ResidualParameters
     ) {
         let entries = coefficients + Int(r.start)
@@ -163,7 +154,7 @@ package final class ResidualDecoder {
             return
         }
         let isDST = log2Size == 2 && cIdx == 0 && p.isIntra
-        let block = block
+        let block = block.view
         var used = 0
         if scaler.matrix == nil {
             for i in 0..<count {
@@ -186,7 +177,7 @@ package final class ResidualDecoder {
     /// The same for a dense raster block of levels, as an encoder has them. The levels must be those that will be
     /// coded.
     package func add(
-        levels: UnsafePointer<Int16>, to: UnsafeMutableRawPointer, stride: Int, isNarrow: Bool = false, cIdx: Int,
+        levels: BufferView<Int16>, to: UnsafeMutableRawPointer, stride: Int, isNarrow: Bool = false, cIdx: Int,
         log2Size: Int, kind: ResidualKind, _ p: ResidualParameters
     ) {
         let bitDepth = p.bitDepth(cIdx)
@@ -251,10 +242,10 @@ package final class ResidualDecoder {
         let y = Int32(truncatingIfNeeded: maxY)
         let depth = Int32(truncatingIfNeeded: bitDepth)
         if isDST {
-            veil_any_idst4_add(isNarrow, to, stride, block, x, y, depth)
+            veil_any_idst4_add(isNarrow, to, stride, block.base, x, y, depth)
         } else {
-            veil_any_idct_add(isNarrow, to, stride, block, Int32(truncatingIfNeeded: log2Size), x, y, depth)
+            veil_any_idct_add(isNarrow, to, stride, block.base, Int32(truncatingIfNeeded: log2Size), x, y, depth)
         }
-        block.update(repeating: 0, count: (maxY &+ 1) &<< log2Size)
+        block.view.update(repeating: 0, count: (maxY &+ 1) &<< log2Size)
     }
 }

@@ -11,14 +11,14 @@ package final class SampleAdaptiveOffset {
     private let picture: PictureReconstruction
     private let grid: CTBGrid
     private let planes: (Plane, Plane, Plane)
-    private let ctbs: UnsafeMutablePointer<CTBRecord>
+    private let ctbs: MutableBufferView<CTBRecord>
     private let maps: PictureMaps
     private let bitDepth: (Int, Int)
     private let chromaFormat: ChromaFormat
     /// Per component: deblocked last line of the previous CTB row, and of the current one. Sample -1 exists.
     private let lines: UnsafeMutableRawPointer
     private let lineStride: Int
-    private let state: UnsafeMutablePointer<State>
+    private let state: Buffer<State>
     /// A CTB with one sample around it.
     private let scratch: UnsafeMutableRawPointer
     private static let scratchStride = 96
@@ -31,9 +31,10 @@ package final class SampleAdaptiveOffset {
         /// Right column of the previous CTB before it was modified.
         var column: UnsafeMutableRawPointer
         var columnIsValid = false
-        /// SaoOffsetVal[1...4] of the block at hand.
-        var offsets: UnsafeMutablePointer<Int16>
     }
+
+    /// SaoOffsetVal[1...4] of the block at hand.
+    private let offsets = Buffer<Int16>(repeating: 0, count: 4)
 
     package init(picture: PictureReconstruction) {
         self.picture = picture
@@ -54,22 +55,18 @@ package final class SampleAdaptiveOffset {
         lines = memory(samples: lineStride * 6)
         scratch = memory(samples: Self.scratchStride * 68)
         let column = memory(samples: 64)
-        state = .allocate(capacity: 1)
-        let offsets = UnsafeMutablePointer<Int16>.allocate(capacity: 4)
-        offsets.initialize(repeating: 0, count: 4)
-        state.initialize(to: State(column: column, offsets: offsets))
+        state = Buffer(repeating: State(column: column), count: 1)
     }
 
     deinit {
         lines.deallocate()
         scratch.deallocate()
         state.pointee.column.deallocate()
-        state.pointee.offsets.deallocate()
-        state.deallocate()
     }
 
-    private func line<Sample>(_ cIdx: Int, odd: Bool) -> UnsafeMutablePointer<Sample> {
-        lines.assumingMemoryBound(to: Sample.self) + ((cIdx * 2 + (odd ? 1 : 0)) * lineStride + 32)
+    private func line<Sample>(_ cIdx: Int, odd: Bool) -> MutableBufferView<Sample> {
+        MutableBufferView(lines, as: Sample.self, count: lineStride * 6)
+            + ((cIdx * 2 + (odd ? 1 : 0)) * lineStride + 32)
     }
 
     /// Filters a CTB row; rows come in order. The row and the one below must be deblocked, to the last line the
@@ -86,9 +83,9 @@ package final class SampleAdaptiveOffset {
             let log2Height = grid.log2CtbSize - chromaFormat.shiftY(cIdx)
             let y0 = ctbRow << log2Height
             let height = min(1 << log2Height, plane.height - y0)
-            let above: UnsafeMutablePointer<Sample> = line(cIdx, odd: !odd)
-            let current: UnsafeMutablePointer<Sample> = line(cIdx, odd: odd)
-            current.update(from: plane.samples(0, y0 + height - 1, as: type), count: plane.width)
+            let above: MutableBufferView<Sample> = line(cIdx, odd: !odd)
+            let current: MutableBufferView<Sample> = line(cIdx, odd: odd)
+            current.update(from: plane.view(0, y0 + height - 1, as: type), count: plane.width)
             state.pointee.columnIsValid = false
             for column in 0..<grid.widthInCtbs {
                 let rs = ctbRow * grid.widthInCtbs + column
@@ -105,7 +102,7 @@ package final class SampleAdaptiveOffset {
 
     private func block<Sample: UnsignedInteger & FixedWidthInteger>(
         _ rs: Int, _ column: Int, cIdx: Int, plane: Plane, log2: Int, y0: Int, height: Int,
-        above: UnsafeMutablePointer<Sample>
+        above: MutableBufferView<Sample>
     ) {
         let p = component(rs, cIdx)
         let leftIsKept = state.pointee.columnIsValid
@@ -116,23 +113,22 @@ package final class SampleAdaptiveOffset {
             let tools = $0.constants.ppsRangeExtension
             return cIdx == 0 ? tools.log2SaoOffsetScaleLuma : tools.log2SaoOffsetScaleChroma
         }
-        let offsets = state.pointee.offsets
         offsets[0] = p.offsets.0 << Int16(up)
         offsets[1] = p.offsets.1 << Int16(up)
         offsets[2] = p.offsets.2 << Int16(up)
         offsets[3] = p.offsets.3 << Int16(up)
         let x0 = column << log2
         let width = min(1 << log2, plane.width - x0)
-        let at = plane.samples(x0, y0, as: Sample.self)
+        let at = plane.view(x0, y0, as: Sample.self)
         let isEdge = p.saoTypeIdx == 2
         let protects = ctbs[rs].hasNoFilter
         let stride = plane.stride
-        let copy = scratch.assumingMemoryBound(to: Sample.self) + Self.scratchOrigin
-        let kept = state.pointee.column.assumingMemoryBound(to: Sample.self)
+        let copy = MutableBufferView(scratch, as: Sample.self, count: Self.scratchStride * 68) + Self.scratchOrigin
+        let kept = MutableBufferView(state.pointee.column, as: Sample.self, count: 64)
         let copyStride = Self.scratchStride
         if isEdge || protects {
             (copy - copyStride - 1).update(from: above + x0 - 1, count: width + 2)
-            veil_any_copy(plane.isNarrow, copy, copyStride, at, stride, Int32(width), Int32(height + 1))
+            veil_any_copy(plane.isNarrow, copy.base, copyStride, at.base, stride, Int32(width), Int32(height + 1))
             for y in 0...height {
                 copy[y &* copyStride &- 1] = at[y &* stride &- 1]
                 copy[y &* copyStride &+ width] = at[y &* stride &+ width]
@@ -148,16 +144,17 @@ package final class SampleAdaptiveOffset {
         }
         if isEdge {
             veil_any_sao_edge(
-                plane.isNarrow, at, stride, copy, copyStride, Int32(width), Int32(height), Int32(p.saoEoClass), offsets,
-                Int32(depth))
+                plane.isNarrow, at.base, stride, copy.base, copyStride, Int32(width), Int32(height),
+                Int32(p.saoEoClass),
+                offsets.base, Int32(depth))
             let across = slice._withUnsafeGuaranteedRef { $0.constants.loopFilterAcrossTilesEnabledFlag }
             restoreBorders(
                 rs, column, at, stride, copy, copyStride, width, height, Int(p.saoEoClass), acrossTiles: across,
                 isLastRow: rs + grid.widthInCtbs >= grid.count)
         } else {
             veil_any_sao_band(
-                plane.isNarrow, at, stride, at, stride, Int32(width), Int32(height), Int32(p.saoBandPosition), offsets,
-                Int32(depth))
+                plane.isNarrow, at.base, stride, at.base, stride, Int32(width), Int32(height), Int32(p.saoBandPosition),
+                offsets.base, Int32(depth))
         }
         if protects { restoreUnfiltered(cIdx, x0: x0, y0: y0, at, stride, copy, copyStride, width, height) }
     }
@@ -176,8 +173,8 @@ package final class SampleAdaptiveOffset {
 
     /// Gives border samples whose neighbour may not be used their deblocked value again (edgeIdx 0).
     private func restoreBorders<Sample>(
-        _ rs: Int, _ column: Int, _ at: UnsafeMutablePointer<Sample>, _ stride: Int,
-        _ copy: UnsafeMutablePointer<Sample>, _ copyStride: Int, _ width: Int, _ height: Int, _ eoClass: Int,
+        _ rs: Int, _ column: Int, _ at: MutableBufferView<Sample>, _ stride: Int,
+        _ copy: MutableBufferView<Sample>, _ copyStride: Int, _ width: Int, _ height: Int, _ eoClass: Int,
         acrossTiles: Bool, isLastRow: Bool
     ) {
         let w = grid.widthInCtbs
@@ -218,8 +215,8 @@ package final class SampleAdaptiveOffset {
 
     /// Restores lossless and unfiltered PCM blocks.
     private func restoreUnfiltered<Sample>(
-        _ cIdx: Int, x0: Int, y0: Int, _ at: UnsafeMutablePointer<Sample>, _ stride: Int,
-        _ copy: UnsafeMutablePointer<Sample>, _ copyStride: Int, _ width: Int, _ height: Int
+        _ cIdx: Int, x0: Int, y0: Int, _ at: MutableBufferView<Sample>, _ stride: Int,
+        _ copy: MutableBufferView<Sample>, _ copyStride: Int, _ width: Int, _ height: Int
     ) {
         let log2X = 3 - chromaFormat.shiftX(cIdx)
         let log2Y = 3 - chromaFormat.shiftY(cIdx)
