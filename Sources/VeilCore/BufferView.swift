@@ -226,13 +226,12 @@ package struct ConstantTable<Element: BitwiseCopyable>: Sendable {
     package let view: BufferView<Element>
 
     /// - Parameter alignment: in bytes.
-    @inlinable
     package init(_ elements: [Element], alignment: Int = MemoryLayout<Element>.alignment) {
+        precondition(!elements.isEmpty, "a table of nothing")
         let memory = UnsafeMutableRawPointer.allocate(
-            byteCount: elements.count * MemoryLayout<Element>.stride, alignment: alignment
-        ).bindMemory(to: Element.self, capacity: elements.count)
-        for i in 0..<elements.count { (memory + i).initialize(to: elements[i]) }
-        view = BufferView(memory, count: elements.count)
+            byteCount: elements.count * MemoryLayout<Element>.stride, alignment: alignment)
+        elements.withUnsafeBytes { memory.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        view = BufferView(memory.bindMemory(to: Element.self, capacity: elements.count), count: elements.count)
     }
 
     @inlinable @inline(__always)

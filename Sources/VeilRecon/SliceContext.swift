@@ -155,10 +155,11 @@ package final class SliceContext: @unchecked Sendable {
         let present = lists[0].compactMap { $0 }.first ?? lists[1].compactMap { $0 }.first
         var noBackward = true
         if let present {
+            let fallbacks = lists.map { $0.compactMap { $0 }.first ?? present }
             referenceTable = Buffer(count: 32) { at in
                 let (list, i) = (at / 16, at % 16)
                 let own = i < lists[list].count ? lists[list][i] : nil
-                let picture = own ?? lists[list].compactMap { $0 }.first ?? present
+                let picture = own ?? fallbacks[list]
                 if own != nil && picture.referencePoc > currPoc { noBackward = false }
                 return ReferenceEntry(
                     planes: picture.frame.planes, picture: Unmanaged.passUnretained(picture),

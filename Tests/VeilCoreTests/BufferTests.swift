@@ -34,6 +34,40 @@ import VeilCore
         #expect(atomics[2].load(ordering: .relaxed) == 7)
     }
 
+    @Test func viewsAreOfTheSameMemory() {
+        let buffer = Buffer<UInt16>(count: 40) { UInt16($0) }
+        var view = buffer + 10
+        #expect(view[0] == 10 && view[-10] == 0 && view.pointee == 10 && (view - 3)[29] == 36)
+        view += 5
+        view.pointee = 99
+        view[1] = 98
+        #expect(buffer[15] == 99 && buffer[16] == 98 && view.reading[1] == 98 && (view + 4) - (buffer + 2) == 17)
+        (buffer + 20).update(from: view, count: 2)
+        (buffer + 30).update(repeating: 7, count: 10)
+        #expect(buffer[20] == 99 && buffer[21] == 98 && buffer[22] == 22 && buffer[39] == 7 && buffer[29] == 29)
+        #expect(view.bytes(4).loadUnaligned(as: UInt32.self) == 98 << 16 | 99)
+        #expect(view.pointer(for: 25)[24] == 7)
+        let block = BlockView(buffer + 1, stride: 8, width: 4, height: 3)
+        #expect(block.row(2)[1] == 18)
+    }
+
+    @Test func tablesHoldWhatTheyWereMadeOf() {
+        let table = ConstantTable((0..<100).map { UInt32($0 * $0) }, alignment: 64)
+        #expect((0..<100).allSatisfy { table[$0] == UInt32($0 * $0) } && (table + 90)[9] == 99 * 99)
+        #expect(Int(bitPattern: table.view.base) % 64 == 0)
+    }
+
+    #if DEBUG
+        /// Debug builds trap at places beyond the memory, before and behind.
+        @Test func placesBeyondTheMemoryAreNoticed() async {
+            await #expect(processExitsWith: .failure) { _ = Buffer<Int>(repeating: 0, count: 4).view[4] }
+            await #expect(processExitsWith: .failure) { _ = (Buffer<Int>(repeating: 0, count: 4) + 2)[-3] }
+            await #expect(processExitsWith: .failure) { _ = Buffer<Int>(repeating: 0, count: 4) + 5 }
+            await #expect(processExitsWith: .failure) { Buffer<Int>(repeating: 0, count: 4)[-1] = 1 }
+            await #expect(processExitsWith: .failure) { _ = ConstantTable<UInt8>([1, 2])[2] }
+        }
+    #endif
+
     @Test func copiesShareAndKeepTheirBuffer() {
         let pointer: UnsafeMutablePointer<Int>
         let kept: SharedBuffer<Int>

@@ -37,6 +37,23 @@ import VeilRecon
         return (source, prediction)
     }
 
+    /// Has samples changed in place, as a block.
+    private func change<Sample>(_ samples: inout [Sample], _ body: (SampleBlock) -> Void) {
+        samples.withUnsafeMutableBufferPointer {
+            body(SampleBlock($0.baseAddress!, stride: stride, isNarrow: MemoryLayout<Sample>.size == 1))
+        }
+    }
+
+    /// Shows samples as blocks.
+    private func withBlocks<Sample, Result>(
+        _ source: [Sample], _ prediction: [Sample], _ body: (SampleBlock, SampleBlock) -> Result
+    ) -> Result {
+        var (source, prediction) = (source, prediction)
+        var result: Result?
+        change(&source) { a in change(&prediction) { b in result = body(a, b) } }
+        return result!
+    }
+
     /// What the encoder makes of levels is what the decoder makes of them, sample for sample.
     @Test(arguments: [8, 10]) func reconstructsAsTheDecoder(bitDepth: Int) {
         var random = SplitMix(state: UInt64(bitDepth))
@@ -58,22 +75,22 @@ import VeilRecon
             let quantizer = isIntra ? quantization.intra : quantization.inter
             let (source, prediction) = blocks(n, maximum, &random)
             let levels = Buffer<Int16>(repeating: 0, count: 1024)
-            let count = quantizer.quantize(
-                source: source, sourceStride: stride, prediction: prediction, predictionStride: stride, log2: log2,
-                cIdx: cIdx, transform: transform, levels: levels.view)
+            let count = withBlocks(source, prediction) {
+                quantizer.quantize(
+                    source: $0, prediction: $1, log2: log2, cIdx: cIdx, transform: transform, levels: levels.view)
+            }
             #expect(count == (0..<n * n).count { levels[$0] != 0 }, "trial \(trial)")
             if count == 0 { continue }
             kinds |= 1 << (transform == .none ? 0 : transform == .sine ? 1 : log2)
             var made = prediction
             var decoded = prediction
-            made.withUnsafeMutableBufferPointer {
+            change(&made) {
                 quantizer.reconstruct(
-                    levels: levels.view.reading, to: $0.baseAddress!, stride: stride, log2: log2, cIdx: cIdx,
-                    transform: transform)
+                    levels: levels.view.reading, to: $0, log2: log2, cIdx: cIdx, transform: transform)
             }
-            decoded.withUnsafeMutableBufferPointer {
+            change(&decoded) {
                 decoder.add(
-                    levels: levels.view.reading, to: $0.baseAddress!, stride: stride, cIdx: cIdx, log2Size: log2,
+                    levels: levels.view.reading, to: $0, cIdx: cIdx, log2Size: log2,
                     kind: transform == .none ? .transformSkip : .transform,
                     ResidualParameters(slice: slice, qpY: qpY, isIntra: isIntra))
             }
@@ -84,13 +101,13 @@ import VeilRecon
             let bytes = isIntra ? narrow.intra : narrow.inter
             var made8 = prediction.map { UInt8($0) }
             let levels8 = Buffer<Int16>(repeating: 0, count: 1024)
-            _ = bytes.quantize(
-                source: source.map { UInt8($0) }, sourceStride: stride, prediction: made8, predictionStride: stride,
-                log2: log2, cIdx: cIdx, transform: transform, levels: levels8.view)
-            made8.withUnsafeMutableBufferPointer {
+            _ = withBlocks(source.map { UInt8($0) }, made8) {
+                bytes.quantize(
+                    source: $0, prediction: $1, log2: log2, cIdx: cIdx, transform: transform, levels: levels8.view)
+            }
+            change(&made8) {
                 bytes.reconstruct(
-                    levels: levels8.view.reading, to: $0.baseAddress!, stride: stride, log2: log2, cIdx: cIdx,
-                    transform: transform)
+                    levels: levels8.view.reading, to: $0, log2: log2, cIdx: cIdx, transform: transform)
             }
             let isSame = (0..<1024).allSatisfy { levels8[$0] == levels[$0] }
             #expect(isSame && made8.map { UInt16($0) } == made, "trial \(trial) in bytes")
@@ -112,9 +129,11 @@ import VeilRecon
             let quantizer = Quantization(qp: qp, slice: slice, lambda: 20, memory: memory).intra
             let (source, prediction) = blocks(n, 255, &random)
             let levels = Buffer<Int16>(repeating: 0, count: 1024)
-            _ = quantizer.quantize(
-                source: source, sourceStride: stride, prediction: prediction, predictionStride: stride, log2: log2,
-                cIdx: 0, transform: .cosine, levels: levels.view, remains: true)
+            _ = withBlocks(source, prediction) {
+                quantizer.quantize(
+                    source: $0, prediction: $1, log2: log2, cIdx: 0, transform: .cosine, levels: levels.view,
+                    remains: true)
+            }
             // In steps: coefficient * scale / 2^shift.
             let scale = Double(forward[qp % 6]) / Double(1 << (21 - log2 + qp / 6))
             for i in 0..<n * n {

@@ -136,8 +136,8 @@ private struct ReferenceIntra {
                     }
                     let wanted = reference.predict(mode: mode, cIdx: cIdx)
                     predictor.predict(
-                        mode: mode, cIdx: cIdx, log2Size: log2, bitDepth: bitDepth, strongSmoothing: smooth, to: block,
-                        stride: 80, isNarrow: isNarrow)
+                        mode: mode, cIdx: cIdx, log2Size: log2, bitDepth: bitDepth, strongSmoothing: smooth,
+                        to: SampleBlock(block, stride: 80, isNarrow: isNarrow))
                     let made = Plane(base: block, isNarrow: isNarrow, stride: 80, width: n, height: n, margin: 0)
                     let got = (0..<n).flatMap { made.values(row: $0).map(Int.init) }
                     let same = got == wanted

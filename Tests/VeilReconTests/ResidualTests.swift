@@ -115,15 +115,13 @@ private enum ReferenceResidual {
                 r.count += 1
             }
             decoder.add(
-                r, entries.view.reading, to: block, stride: stride, isNarrow: isNarrow, cIdx: cIdx, log2Size: log2,
-                kind: kind, p)
+                r, entries.view.reading, to: plane.block(0, 0), cIdx: cIdx, log2Size: log2, kind: kind, p)
             let sparse = read() == wanted
             #expect(sparse, "sparse, trial \(trial): size \(n), \(kind)")
             fill()
             let raster = Buffer(count: n * n) { Int16(levels[$0]) }
             decoder.add(
-                levels: raster.view.reading, to: block, stride: stride, isNarrow: isNarrow, cIdx: cIdx, log2Size: log2,
-                kind: kind, p)
+                levels: raster.view.reading, to: plane.block(0, 0), cIdx: cIdx, log2Size: log2, kind: kind, p)
             let dense = read() == wanted
             #expect(dense, "dense, trial \(trial): size \(n), \(kind)")
         }

@@ -76,6 +76,29 @@ package struct Plane: @unchecked Sendable {
     @inlinable package func at(_ x: Int, _ y: Int) -> UnsafeMutablePointer<UInt16> { samples(x, y, as: UInt16.self) }
 }
 
+/// Where the samples of a block lie, row by row, whatever their size: what kernels for samples of either size take.
+package struct SampleBlock {
+    /// Its first sample.
+    package let base: UnsafeMutableRawPointer
+    package let stride: Int
+    package let isNarrow: Bool
+
+    @inlinable @inline(__always)
+    package init(_ base: UnsafeMutableRawPointer, stride: Int, isNarrow: Bool) {
+        self.base = base
+        self.stride = stride
+        self.isNarrow = isNarrow
+    }
+}
+
+extension Plane {
+    /// The block whose first sample is (x, y).
+    @inlinable @inline(__always)
+    package func block(_ x: Int, _ y: Int) -> SampleBlock {
+        SampleBlock(address(x, y), stride: stride, isNarrow: isNarrow)
+    }
+}
+
 /// What two pictures have in common when the samples and motion of one can be looked up by places of the other.
 package struct PictureFormat: Hashable, Sendable {
     /// In luma samples.

@@ -59,9 +59,7 @@ extension CTUDecision {
         guard let references else { return .infinity }
         return Double(
             predictor.satd(
-                motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb,
-                width: block.nPbW,
-                height: block.nPbH, source: source.planes.0))
+                motion, references: references, bitDepth: slice.bitDepthLuma, block, source: source.planes.0))
     }
 
     /// A pair with its vectors refined in turn, each for what the other's prediction leaves of the source, until
@@ -113,9 +111,8 @@ extension CTUDecision {
         let prediction = UnsafeMutableRawPointer(memory.pairPrediction.base)
         let target = memory.pairTarget.view
         predictor.predict(
-            other, references: references, bitDepth: slice.bitDepthLuma, cIdx: 0, x: block.xPb, y: block.yPb,
-            width: block.nPbW,
-            height: block.nPbH, to: prediction, stride: 64)
+            other, references: references, bitDepth: slice.bitDepthLuma, cIdx: 0, block,
+            to: SampleBlock(prediction, stride: 64, isNarrow: isNarrow))
         // Both predictions are averaged: this one should be what the other lacks, on the other side of the source.
         let plane = source.planes.0
         if plane.isNarrow {

@@ -27,6 +27,13 @@ final class BlockSamples {
         return memory + (first &+ offset) &<< (isNarrow ? 0 : 1)
     }
 
+    /// The block whose first sample is (dx, dy) of a component.
+    @inline(__always)
+    func block(_ cIdx: Int, _ dx: Int, _ dy: Int) -> SampleBlock {
+        let stride = Self.stride(cIdx)
+        return SampleBlock(address(cIdx, dy &* stride &+ dx), stride: stride, isNarrow: isNarrow)
+    }
+
     @inline(__always)
     static func stride(_ cIdx: Int) -> Int { cIdx == 0 ? 64 : 32 }
 

@@ -57,10 +57,11 @@ final class CTUDecision {
     @exclusivity(unchecked) var lastRow = Int.max
 
     init(
-        source: FrameBuffer, slice: SliceContext, picture: PictureReconstruction, parameters: SliceParameters,
-        maps: DecisionMaps,
+        source: FrameBuffer, slice layerSlice: LayerSlice, picture: PictureReconstruction, maps: DecisionMaps,
         effort: DecisionEffort, memory: DecisionMemory, lambdaFactor: Double = 1, offsets: QuantizationOffsets? = nil
     ) {
+        let slice = layerSlice.context
+        let parameters = layerSlice.parameters
         self.source = source
         self.slice = slice
         self.picture = picture

@@ -28,9 +28,7 @@ extension CTUDecision {
             choice.pu.mergeFlag = true
             choice.pu.mergeIdx = UInt8(truncatingIfNeeded: index)
             let satd = predictor.satd(
-                choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb, y: block.yPb,
-                width: block.nPbW,
-                height: block.nPbH, source: source.planes.0)
+                choice.motion, references: references, bitDepth: slice.bitDepthLuma, block, source: source.planes.0)
             choice.cost = Double(satd) + lambdaSatd * choice.bits
             w.insert(choice)
         }
@@ -91,9 +89,8 @@ extension CTUDecision {
                         let mvd = choice.set(MotionVector(), list: 0, refIdx: refIdx, mvpFlag: 0, predictors)
                         choice.bits = refBits + bits(rate.mvd(Int(mvd.x), Int(mvd.y)))
                         let satd = predictor.satd(
-                            choice.motion, references: references, bitDepth: slice.bitDepthLuma, x: block.xPb,
-                            y: block.yPb,
-                            width: block.nPbW, height: block.nPbH, source: source.planes.0)
+                            choice.motion, references: references, bitDepth: slice.bitDepthLuma, block,
+                            source: source.planes.0)
                         choice.cost = Double(satd) + lambdaSatd * choice.bits
                         bound = min(bound, choice.cost)
                         if refIdx == interLayerIndex { lower = choice }
@@ -222,7 +219,7 @@ extension CTUDecision {
         record.levelCount = 0
         record.tuCount = 0
         let tree = interTree(
-            w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0,
+            w, TreeNode(x: x, y: y, log2: log2),
             forcesSplit: partMode != .part2Nx2N && p.maxTransformHierarchyDepthInter == 0,
             costLimit: w.bestCost - lambda * header,
             zeroCostLimit: w.bestCost)
@@ -308,13 +305,10 @@ extension CTUDecision {
             let b = Self.block(x, y, size, partMode, i)
             for cIdx in 0..<3 {
                 let s = cIdx == 0 ? 0 : 1
-                let stride = BlockSamples.stride(cIdx)
                 predictor.predict(
                     parts[i].motion, references: references,
-                    bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma, cIdx: cIdx,
-                    x: b.xPb, y: b.yPb, width: b.nPbW, height: b.nPbH,
-                    to: w.prediction.address(cIdx, ((b.yPb &- y) &>> s) &* stride &+ ((b.xPb &- x) &>> s)),
-                    stride: stride)
+                    bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma, cIdx: cIdx, b,
+                    to: w.prediction.block(cIdx, (b.xPb &- x) &>> s, (b.yPb &- y) &>> s))
             }
         }
     }

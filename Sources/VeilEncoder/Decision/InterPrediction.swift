@@ -18,10 +18,10 @@ final class DecisionPrediction {
     /// SATD of the source's luma plane against the luma prediction of a block, which is not kept.
     @inline(__always)
     func satd(
-        _ motion: MotionInfo, references: MutableBufferView<ReferenceEntry>, bitDepth: Int, x: Int, y: Int,
-        width: Int, height: Int,
+        _ motion: MotionInfo, references: MutableBufferView<ReferenceEntry>, bitDepth: Int, _ block: MotionBlock,
         source: Plane
     ) -> UInt32 {
+        let (x, y, width, height) = (block.xPb, block.yPb, block.nPbW, block.nPbH)
         let w = Int32(truncatingIfNeeded: width)
         let h = Int32(truncatingIfNeeded: height)
         let at = source.address(x, y)
@@ -36,24 +36,25 @@ final class DecisionPrediction {
             }
         }
         predict(
-            motion, references: references, bitDepth: bitDepth, cIdx: 0, x: x, y: y, width: width, height: height,
-            to: scratch.base, stride: 64)
+            motion, references: references, bitDepth: bitDepth, cIdx: 0, block,
+            to: SampleBlock(scratch.base, stride: 64, isNarrow: source.isNarrow))
         return veil_any_satd(source.isNarrow, at, source.stride, scratch.base, 64, w, h)
     }
 
-    /// Predicts one component of a block; `x`, `y`, `width`, `height` are in luma samples.
+    /// Predicts one component of a block.
     @inline(__always)
     func predict(
-        _ motion: MotionInfo, references: MutableBufferView<ReferenceEntry>, bitDepth: Int, cIdx: Int, x: Int,
-        y: Int, width: Int,
-        height: Int, to: UnsafeMutableRawPointer, stride: Int
+        _ motion: MotionInfo, references: MutableBufferView<ReferenceEntry>, bitDepth: Int, cIdx: Int,
+        _ block: MotionBlock, to target: SampleBlock
     ) {
+        let (to, stride) = (target.base, target.stride)
+        let (x, y) = (block.xPb, block.yPb)
         let s = cIdx == 0 ? 0 : 1
         let bits = cIdx == 0 ? 2 : 3
         let mask = (1 &<< bits) &- 1
         let depth = Int32(truncatingIfNeeded: bitDepth)
-        let w = width &>> s
-        let h = height &>> s
+        let w = block.nPbW &>> s
+        let h = block.nPbH &>> s
         let w32 = Int32(truncatingIfNeeded: w)
         let h32 = Int32(truncatingIfNeeded: h)
         let isFirst = motion.refIdx0 >= 0

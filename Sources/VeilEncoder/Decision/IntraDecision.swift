@@ -38,8 +38,8 @@ extension CTUDecision {
         func consider(_ mode: Int) {
             intra.predict(
                 mode: mode, cIdx: 0, log2Size: log2, bitDepth: slice.bitDepthLuma,
-                strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: n,
-                isNarrow: narrow)
+                strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag,
+                to: SampleBlock(modeBlock, stride: n, isNarrow: narrow))
             let cost =
                 Double(
                     veil_any_satd(
@@ -102,8 +102,8 @@ extension CTUDecision {
                 intra.predict(
                     mode: Int(mode), cIdx: cIdx,
                     log2Size: log2 - 1, bitDepth: slice.bitDepthChroma,
-                    strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: modeBlock, stride: Int(n),
-                    isNarrow: isNarrow)
+                    strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag,
+                    to: SampleBlock(modeBlock, stride: Int(n), isNarrow: isNarrow))
                 costs[i] += Double(
                     veil_any_satd(isNarrow, from.address(x >> 1, y >> 1), from.stride, modeBlock, Int(n), n, n))
             }
@@ -118,18 +118,18 @@ extension CTUDecision {
         let count = estimateIntra(x: x, y: y, log2: log2, stop: interSatd)
         let satd = memory.intraChoices[0].cost
         if interSatd * 1.3 < satd { return }
-        let mode = bestMode(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0, count: count)
+        let root = TreeNode(x: x, y: y, log2: log2)
+        let mode = bestMode(w, root, count: count)
         let record = w.workRecord
         record.levelCount = 0
         record.tuCount = 0
-        let luma = intraLuma(w, x: x, y: y, dx: 0, dy: 0, log2: log2, trafoDepth: 0, mode: mode)
+        let luma = intraLuma(w, root, mode: mode)
         let header =
             modeBits(mode, maps.candidateModes(x, y, yCtb: context.yCtb))
             + intraHeader(x: x, y: y, log2: log2, parts: false)
         let m = UInt8(truncatingIfNeeded: mode)
-        let cost = finishIntra(
-            w, x: x, y: y, log2: log2, luma: luma, header: header, modes: (m, m, m, m), partMode: .part2Nx2N, satd: satd
-        )
+        let cu = intraUnit(x: x, y: y, log2: log2, .part2Nx2N, modes: (m, m, m, m))
+        let cost = finishIntra(w, cu, luma: luma, header: header, satd: satd)
         if effort.intraParts && log2 == 3 && p.minCbLog2SizeY == 3 && cost < w.bestCost * 1.25 {
             checkIntraParts(w, x: x, y: y, satd: satd)
         }
@@ -144,12 +144,11 @@ extension CTUDecision {
         var luma = TreeOutcome()
         var modes = (UInt8(1), UInt8(1), UInt8(1), UInt8(1))
         for i in 0..<4 {
-            let dx = (i & 1) * 4
-            let dy = (i >> 1) * 4
-            let count = estimateIntra(x: x + dx, y: y + dy, log2: 2, stop: .infinity)
-            let mode = bestMode(w, x: x, y: y, dx: dx, dy: dy, log2: 2, trafoDepth: 1, count: count)
-            header += modeBits(mode, maps.candidateModes(x + dx, y + dy, yCtb: context.yCtb))
-            let part = intraLuma(w, x: x, y: y, dx: dx, dy: dy, log2: 2, trafoDepth: 1, mode: mode)
+            let node = TreeNode(x: x, y: y, log2: 3).part(i)
+            let count = estimateIntra(x: x + node.dx, y: y + node.dy, log2: 2, stop: .infinity)
+            let mode = bestMode(w, node, count: count)
+            header += modeBits(mode, maps.candidateModes(x + node.dx, y + node.dy, yCtb: context.yCtb))
+            let part = intraLuma(w, node, mode: mode)
             record.tus[i].partition = UInt8(truncatingIfNeeded: i)
             luma.distortion += part.distortion
             luma.bits += part.bits
@@ -163,10 +162,10 @@ extension CTUDecision {
             }
             if luma.distortion + lambda * (luma.bits + header) >= w.bestCost { return }
             // The next part's candidates come from it.
-            maps.set(mode: m, x + dx, y + dy, size: 4)
+            maps.set(mode: m, x + node.dx, y + node.dy, size: 4)
         }
-        _ = finishIntra(
-            w, x: x, y: y, log2: 3, luma: luma, header: header, modes: modes, partMode: .partNxN, satd: satd)
+        let cu = intraUnit(x: x, y: y, log2: 3, .partNxN, modes: modes)
+        _ = finishIntra(w, cu, luma: luma, header: header, satd: satd)
     }
 
     /// Bits of an intra unit's flags before its modes.
@@ -180,13 +179,26 @@ extension CTUDecision {
         return total
     }
 
+    /// An intra unit with the modes of its luma.
+    private func intraUnit(
+        x: Int, y: Int, log2: Int, _ partMode: PartMode, modes: (UInt8, UInt8, UInt8, UInt8)
+    ) -> CodingUnit {
+        var cu = CodingUnit()
+        cu.x0 = Int32(truncatingIfNeeded: x)
+        cu.y0 = Int32(truncatingIfNeeded: y)
+        cu.log2CbSize = UInt8(truncatingIfNeeded: log2)
+        cu.predMode = .intra
+        cu.partMode = partMode
+        cu.intraPredModeY = modes
+        return cu
+    }
+
     /// Adds chroma to an intra unit whose luma is coded, and keeps the unit when it is the best so far. Returns its
     /// cost.
     private func finishIntra(
-        _ w: DecisionWorkspace, x: Int, y: Int, log2: Int, luma: TreeOutcome, header: Double,
-        modes: (UInt8, UInt8, UInt8, UInt8),
-        partMode: PartMode, satd: Double
+        _ w: DecisionWorkspace, _ unit: CodingUnit, luma: TreeOutcome, header: Double, satd: Double
     ) -> Double {
+        let (x, y, log2, modes) = (Int(unit.x0), Int(unit.y0), Int(unit.log2CbSize), unit.intraPredModeY)
         let chroma = chromaMode(x: x, y: y, log2: log2, luma: Int(modes.0))
         let modeC = SliceDataSyntax<BitCounter>.intraPredModeC(intraChromaPredMode: chroma, intraPredModeY: modes.0)
         let outcome = intraChroma(w, x: x, y: y, log2: log2, mode: modeC)
@@ -196,13 +208,7 @@ extension CTUDecision {
         let cost = luma.distortion + outcome.distortion + lambda * total
         if cost >= w.bestCost { return cost }
         let record = w.workRecord
-        var cu = CodingUnit()
-        cu.x0 = Int32(truncatingIfNeeded: x)
-        cu.y0 = Int32(truncatingIfNeeded: y)
-        cu.log2CbSize = UInt8(truncatingIfNeeded: log2)
-        cu.predMode = .intra
-        cu.partMode = partMode
-        cu.intraPredModeY = modes
+        var cu = unit
         cu.intraChromaPredMode = UInt8(truncatingIfNeeded: chroma)
         cu.intraPredModeC = modeC
         cu.rqtRootCbf = true
@@ -221,22 +227,20 @@ extension CTUDecision {
 
     /// The best of the first `count` modes of `intraChoices` by rate and distortion, the transform tree not being
     /// split.
-    private func bestMode(
-        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, count: Int
-    ) -> Int {
+    private func bestMode(_ w: DecisionWorkspace, _ node: TreeNode, count: Int) -> Int {
         let choices = memory.intraChoices.view
         if count <= 1 { return choices[0].mode }
-        let mpm = maps.candidateModes(x + dx, y + dy, yCtb: context.yCtb)
+        let (x, y) = (node.x + node.dx, node.y + node.dy)
+        let mpm = maps.candidateModes(x, y, yCtb: context.yCtb)
         let record = w.workRecord
         let levelCount = record.levelCount
-        intra.gather(context, cIdx: 0, x: x + dx, y: y + dy, log2Size: log2)
+        intra.gather(context, cIdx: 0, x: x, y: y, log2Size: node.log2)
         var best = 0
         var least = Double.infinity
         for i in 0..<count {
             if i > 0 && choices[i].cost > choices[0].cost * effort.intraRatio { break }
             let mode = choices[i].mode
-            let block = intraBlock(
-                w, x: x, y: y, dx: dx, dy: dy, log2: log2, cIdx: 0, trafoDepth: trafoDepth, mode: mode)
+            let block = intraBlock(w, node, cIdx: 0, mode: mode)
             record.levelCount = levelCount
             let cost = block.distortion + lambda * (block.bits + modeBits(mode, mpm))
             if cost < least {
@@ -247,19 +251,19 @@ extension CTUDecision {
         return best
     }
 
-    /// Codes luma of an intra unit's transform tree, or the part of it at (dx, dy), into the work buffers and record
+    /// Codes luma of a node of an intra unit's transform tree into the work buffers and record
     /// of a workspace. Parts go to the frame as well, from which those after them are predicted.
-    private func intraLuma(
-        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, trafoDepth: Int, mode: Int
-    ) -> TreeOutcome {
+    private func intraLuma(_ w: DecisionWorkspace, _ node: TreeNode, mode: Int) -> TreeOutcome {
+        let log2 = node.log2
+        let (x, y) = (node.x &+ node.dx, node.y &+ node.dy)
         let record = w.workRecord
         let firstTU = record.tuCount
-        let at = w.work.address(0, dy &* 64 &+ dx)
+        let at = w.work.address(0, node.dy &* 64 &+ node.dx)
         let n = Int32(truncatingIfNeeded: 1 &<< log2)
         let plane = frame.planes.0
-        intra.gather(context, cIdx: 0, x: x &+ dx, y: y &+ dy, log2Size: log2)
-        let block = intraBlock(w, x: x, y: y, dx: dx, dy: dy, log2: log2, cIdx: 0, trafoDepth: trafoDepth, mode: mode)
-        var tu = transformUnit(x &+ dx, y &+ dy, log2)
+        intra.gather(context, cIdx: 0, x: x, y: y, log2Size: log2)
+        let block = intraBlock(w, node, cIdx: 0, mode: mode)
+        var tu = transformUnit(node)
         var whole = TreeOutcome()
         whole.distortion = block.distortion
         whole.bits = block.bits
@@ -271,21 +275,18 @@ extension CTUDecision {
         }
         record.tus[firstTU] = tu
         record.tuCount = firstTU &+ 1
-        let canSplit = trafoDepth < p.maxTransformHierarchyDepthIntra && log2 > 2
+        let canSplit = node.depth < p.maxTransformHierarchyDepthIntra && log2 > 2
         let splitContext = Context.splitTransformFlag &+ 5 &- log2
         if canSplit { whole.bits += bits(rate.bin(0, splitContext)) }
         if canSplit && block.coded {
             let levelCount = record.levelCount
-            let spare = treeSamples[trafoDepth].address(0)
+            let spare = treeSamples[node.depth].address(0)
             veil_any_copy(isNarrow, spare, 64, at, 64, n, n)
             record.tuCount = firstTU
-            let half = 1 << (log2 - 1)
             var split = TreeOutcome()
             split.bits = bits(rate.bin(1, splitContext))
             for i in 0..<4 {
-                let part = intraLuma(
-                    w, x: x, y: y, dx: dx + (i & 1) * half, dy: dy + (i >> 1) * half, log2: log2 - 1,
-                    trafoDepth: trafoDepth + 1, mode: mode)
+                let part = intraLuma(w, node.part(i), mode: mode)
                 split.distortion += part.distortion
                 split.bits += part.bits
                 split.cbf |= part.cbf
@@ -296,8 +297,8 @@ extension CTUDecision {
             record.levelCount = levelCount
             veil_any_copy(isNarrow, at, 64, spare, 64, n, n)
         }
-        if trafoDepth > 0 {
-            veil_any_copy(isNarrow, plane.address(x &+ dx, y &+ dy), plane.stride, at, 64, n, n)
+        if node.depth > 0 {
+            veil_any_copy(isNarrow, plane.address(x, y), plane.stride, at, 64, n, n)
         }
         return whole
     }
@@ -325,9 +326,8 @@ extension CTUDecision {
             for cIdx in 1..<3 {
                 intra.gather(
                     context, cIdx: cIdx, x: Int(first.x0) &>> 1, y: Int(first.y0) &>> 1, log2Size: blockLog2 &- 1)
-                let block = intraBlock(
-                    w, x: x, y: y, dx: dx, dy: dy, log2: blockLog2, cIdx: cIdx, trafoDepth: log2 &- blockLog2,
-                    mode: Int(mode))
+                let node = TreeNode(x: x, y: y, dx: dx, dy: dy, log2: blockLog2, depth: log2 &- blockLog2)
+                let block = intraBlock(w, node, cIdx: cIdx, mode: Int(mode))
                 outcome.distortion += block.distortion
                 outcome.bits += block.bits
                 if block.coded {
@@ -353,29 +353,24 @@ extension CTUDecision {
         return outcome
     }
 
-    /// Predicts one block from the neighbours collected last and codes what is left. `log2` is that of its luma.
+    /// Predicts one block from the neighbours collected last and codes what is left.
     @inline(__always)
-    private func intraBlock(
-        _ w: DecisionWorkspace, x: Int, y: Int, dx: Int, dy: Int, log2: Int, cIdx: Int, trafoDepth: Int, mode: Int
-    ) -> BlockOutcome {
+    private func intraBlock(_ w: DecisionWorkspace, _ node: TreeNode, cIdx: Int, mode: Int) -> BlockOutcome {
         let s = cIdx == 0 ? 0 : 1
-        let size = log2 &- s
-        let stride = BlockSamples.stride(cIdx)
-        let offset = (dy &>> s) &* stride &+ (dx &>> s)
-        let from = source.plane(cIdx)
-        let prediction = w.prediction.address(cIdx, offset)
+        let size = node.log2 &- s
+        let (dx, dy) = (node.dx &>> s, node.dy &>> s)
+        let prediction = w.prediction.block(cIdx, dx, dy)
         intra.predict(
             mode: mode, cIdx: cIdx, log2Size: size, bitDepth: cIdx == 0 ? slice.bitDepthLuma : slice.bitDepthChroma,
-            strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: prediction, stride: stride,
-            isNarrow: isNarrow)
+            strongSmoothing: slice.constants.strongIntraSmoothingEnabledFlag, to: prediction)
         let scan =
             size == 2 || (cIdx == 0 && size == 3)
             ? SliceDataSyntax<BitCounter>.scanIdx(UInt8(truncatingIfNeeded: mode)) : 0
-        return codeBlock(
-            quantization.intra, w.workRecord, source: from.address((x &+ dx) &>> s, (y &+ dy) &>> s),
-            sourceStride: from.stride,
-            prediction: prediction, predictionStride: stride, out: w.work.address(cIdx, offset), outStride: stride,
-            log2: size, cIdx: cIdx,
-            transform: cIdx == 0 && size == 2 ? .sine : .cosine, scanIdx: scan, trafoDepth: trafoDepth)
+        let block = TransformBlock(
+            quantizer: quantization.intra,
+            source: source.plane(cIdx).block((node.x &+ node.dx) &>> s, (node.y &+ node.dy) &>> s),
+            prediction: prediction, out: w.work.block(cIdx, dx, dy), log2: size, cIdx: cIdx, scanIdx: scan,
+            trafoDepth: node.depth)
+        return codeBlock(block, w.workRecord, transform: cIdx == 0 && size == 2 ? .sine : .cosine)
     }
 }

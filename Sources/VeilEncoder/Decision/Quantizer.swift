@@ -31,7 +31,6 @@ struct Quantizer {
     let residual: MutableBufferView<Int16>
     let coefficients: MutableBufferView<Int16>
     let remainders: MutableBufferView<Int32>
-    private let isNarrow: Bool
 
     init(qp: (Int, Int, Int), bitDepth: (Int, Int), rounding: Int, memory: DecisionMemory) {
         self.qp = qp
@@ -40,7 +39,6 @@ struct Quantizer {
         residual = memory.residual.view
         coefficients = memory.coefficients.view
         remainders = memory.remainders.view
-        isNarrow = memory.isNarrow
         step = exp2(Double(qp.0 - 4) / 6)
         steps = (exp2(Double(qp.0 - 4) / 3), exp2(Double(qp.1 - 4) / 3), exp2(Double(qp.2 - 4) / 3))
         func forward(_ q: Int) -> Int { [26214, 23302, 20560, 18396, 16384, 14564][q % 6] }
@@ -55,15 +53,14 @@ struct Quantizer {
     /// `coefficients`. `remains` keeps what the levels leave of each coefficient in `remainders`, in 1/256 step.
     @inline(__always)
     func quantize(
-        source: UnsafeRawPointer, sourceStride: Int, prediction: UnsafeRawPointer, predictionStride: Int,
-        log2: Int,
-        cIdx: Int, transform: ResidualTransform, levels: MutableBufferView<Int16>, remains: Bool = false
+        source: SampleBlock, prediction: SampleBlock, log2: Int, cIdx: Int, transform: ResidualTransform,
+        levels: MutableBufferView<Int16>, remains: Bool = false
     ) -> Int {
         let n = 1 &<< log2
         let n32 = Int32(truncatingIfNeeded: n)
         let depth = Int32(truncatingIfNeeded: cIdx == 0 ? bitDepth.0 : bitDepth.1)
         veil_any_residual(
-            isNarrow, residual.base, n, source, sourceStride, prediction, predictionStride, n32, n32)
+            source.isNarrow, residual.base, n, source.base, source.stride, prediction.base, prediction.stride, n32, n32)
         switch transform {
         case .cosine: veil_fdct(coefficients.base, residual.base, n, Int32(truncatingIfNeeded: log2), depth)
         case .sine: veil_fdst4(coefficients.base, residual.base, n, depth)
@@ -96,8 +93,7 @@ struct Quantizer {
     /// Adds the residual that `levels` stand for to the prediction at `to`.
     @inline(__always)
     func reconstruct(
-        levels: BufferView<Int16>, to: UnsafeMutableRawPointer, stride: Int, log2: Int, cIdx: Int,
-        transform: ResidualTransform
+        levels: BufferView<Int16>, to: SampleBlock, log2: Int, cIdx: Int, transform: ResidualTransform
     ) {
         let n = 1 &<< log2
         let depth = cIdx == 0 ? bitDepth.0 : bitDepth.1
@@ -116,16 +112,17 @@ struct Quantizer {
         switch transform {
         case .cosine:
             if rows < n { (coefficients + n &* rows).update(repeating: 0, count: n &* (n &- rows)) }
-            veil_any_idct_add(isNarrow, to, stride, coefficients.base, Int32(truncatingIfNeeded: log2), x, y, depth32)
+            veil_any_idct_add(
+                to.isNarrow, to.base, to.stride, coefficients.base, Int32(truncatingIfNeeded: log2), x, y, depth32)
         case .sine:
-            veil_any_idst4_add(isNarrow, to, stride, coefficients.base, x, y, depth32)
+            veil_any_idst4_add(to.isNarrow, to.base, to.stride, coefficients.base, x, y, depth32)
         case .none:
             let down = Int16(truncatingIfNeeded: 13 &- depth)
             let half = Int16(1) &<< (down &- 1)
             for i in 0..<16 {
                 residual[i] = Int16(truncatingIfNeeded: (Int(coefficients[i]) &+ Int(half)) &>> Int(down))
             }
-            veil_any_add_residual(isNarrow, to, stride, residual.base, 4, 4, 4, depth32)
+            veil_any_add_residual(to.isNarrow, to.base, to.stride, residual.base, 4, 4, 4, depth32)
         }
     }
 

@@ -220,7 +220,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
 
     private func makeDecision(_ slice: LayerSlice, _ memory: DecisionMemory) -> CTUDecision {
         CTUDecision(
-            source: source, slice: slice.context, picture: reconstruction, parameters: slice.parameters, maps: maps,
+            source: source, slice: slice, picture: reconstruction, maps: maps,
             effort: settings.effort, memory: memory, lambdaFactor: lambdaFactor, offsets: offsets)
     }
 

@@ -127,6 +127,7 @@ package enum Context {
     private static let precomputed = ConstantTable(
         {
             var states: [UInt8] = []
+            states.reserveCapacity(3 * 52 * count)
             for values in initValues {
                 precondition(values.count == count)
                 for qp in 0..<52 {

@@ -145,8 +145,10 @@ extension SliceDataSyntax {
                     intraModeC = cu.intraPredModeC
                     if !C.reads { tuCursor = Int(cu.firstTU) }
                     transformTree(
-                        ctu, x0: x0, y0: y0, xBase: x0, yBase: y0, log2TrafoSize: log2CbSize, trafoDepth: 0, blkIdx: 0,
-                        parentCbfCb: p.chromaArrayType == 0 ? 0 : 1, parentCbfCr: p.chromaArrayType == 0 ? 0 : 1)
+                        ctu,
+                        TransformNode(
+                            x0: x0, y0: y0, xBase: x0, yBase: y0, log2Size: log2CbSize, depth: 0, blkIdx: 0,
+                            cbfCb: p.chromaArrayType == 0 ? 0 : 1, cbfCr: p.chromaArrayType == 0 ? 0 : 1))
                 }
             }
         }

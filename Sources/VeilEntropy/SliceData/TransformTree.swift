@@ -1,9 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilCore
 
+/// A node of a transform tree (7.3.8.8), with the chroma coded block flags of its parent: bit 1 of these is that of the
+/// lower block of 4:2:2.
+struct TransformNode {
+    let x0: Int
+    let y0: Int
+    let xBase: Int
+    let yBase: Int
+    let log2Size: Int
+    let depth: Int
+    let blkIdx: Int
+    let cbfCb: UInt8
+    let cbfCr: UInt8
+}
+
 extension SliceDataSyntax {
     /// Coded block flags of the TUs from `tuCursor` on that lie in a block: what a writer's inner nodes code.
-    private func writtenCbf(_ ctu: CodingTreeUnit, x0: Int, y0: Int, log2Size: Int) -> UInt8 {
+    private func writtenCbf(_ ctu: CodingTreeUnit, log2Size: Int) -> UInt8 {
         var covered = 0
         let total = 1 << (2 * log2Size)
         var cbf: UInt8 = 0
@@ -17,13 +31,11 @@ extension SliceDataSyntax {
         return cbf
     }
 
-    /// transform_tree() (7.3.8.8). Coded block flags of chroma: bit 1 is that of the lower block of 4:2:2. Writers
-    /// know no such block, nor what else only the range extensions have in a tree: theirs is always 0.
-    mutating func transformTree(
-        _ ctu: CodingTreeUnit, x0: Int, y0: Int, xBase: Int, yBase: Int, log2TrafoSize: Int, trafoDepth: Int,
-        blkIdx: Int,
-        parentCbfCb: UInt8, parentCbfCr: UInt8
-    ) {
+    /// transform_tree() (7.3.8.8). Writers know no lower blocks of 4:2:2, nor what else only the range extensions have
+    /// in a tree: theirs is always 0.
+    mutating func transformTree(_ ctu: CodingTreeUnit, _ node: TransformNode) {
+        let log2TrafoSize = node.log2Size
+        let trafoDepth = node.depth
         let interSplit =
             p.maxTransformHierarchyDepthInter == 0 && !cuIsIntra && cuPartMode != .part2Nx2N && trafoDepth == 0
         var split: Bool
@@ -37,17 +49,17 @@ extension SliceDataSyntax {
             // interSplit only applies where a split is possible at all.
             if log2TrafoSize <= p.minTbLog2SizeY { split = false }
         }
-        let written = C.reads ? 0 : writtenCbf(ctu, x0: x0, y0: y0, log2Size: log2TrafoSize)
-        var cbfCb = parentCbfCb
-        var cbfCr = parentCbfCr
+        let written = C.reads ? 0 : writtenCbf(ctu, log2Size: log2TrafoSize)
+        var cbfCb = node.cbfCb
+        var cbfCr = node.cbfCr
         if log2TrafoSize > 2 || p.chromaArrayType == 3 {
             let context = trafoDepth < 4 ? Context.cbfChroma + trafoDepth : Context.cbfChromaDepth4
             let both = p.chromaArrayType == 2 && (!split || log2TrafoSize == 3)
-            if parentCbfCb != 0 {
+            if node.cbfCb != 0 {
                 cbfCb = UInt8(truncatingIfNeeded: coder.decision(Int(written >> 1 & 1), context))
                 if both { cbfCb |= UInt8(truncatingIfNeeded: coder.decision(0, context) << 1) }
             }
-            if parentCbfCr != 0 {
+            if node.cbfCr != 0 {
                 cbfCr = UInt8(truncatingIfNeeded: coder.decision(Int(written >> 2 & 1), context))
                 if both { cbfCr |= UInt8(truncatingIfNeeded: coder.decision(0, context) << 1) }
             }
@@ -56,9 +68,10 @@ extension SliceDataSyntax {
             let half = 1 << (log2TrafoSize - 1)
             for i in 0..<4 {
                 transformTree(
-                    ctu, x0: x0 + (i & 1) * half, y0: y0 + (i >> 1) * half, xBase: x0, yBase: y0,
-                    log2TrafoSize: log2TrafoSize - 1, trafoDepth: trafoDepth + 1, blkIdx: i, parentCbfCb: cbfCb,
-                    parentCbfCr: cbfCr)
+                    ctu,
+                    TransformNode(
+                        x0: node.x0 + (i & 1) * half, y0: node.y0 + (i >> 1) * half, xBase: node.x0, yBase: node.y0,
+                        log2Size: log2TrafoSize - 1, depth: trafoDepth + 1, blkIdx: i, cbfCb: cbfCb, cbfCr: cbfCr))
             }
             return
         }
@@ -66,18 +79,14 @@ extension SliceDataSyntax {
         if cuIsIntra || trafoDepth != 0 || cbfCb | cbfCr != 0 {
             cbfLuma = coder.decision(Int(written & 1), Context.cbfLuma + (trafoDepth == 0 ? 1 : 0)) != 0
         }
-        transformUnit(
-            ctu, x0: x0, y0: y0, xBase: xBase, yBase: yBase, log2TrafoSize: log2TrafoSize, trafoDepth: trafoDepth,
-            blkIdx: blkIdx,
-            cbfLuma: cbfLuma, cbfCb: cbfCb, cbfCr: cbfCr)
+        transformUnit(ctu, node, cbfLuma: cbfLuma, cbfCb: cbfCb, cbfCr: cbfCr)
     }
 
     /// transform_unit() (7.3.8.10). `cbfCb`, `cbfCr` are the parent's for 4x4 luma blocks.
     private mutating func transformUnit(
-        _ ctu: CodingTreeUnit, x0: Int, y0: Int, xBase: Int, yBase: Int, log2TrafoSize: Int, trafoDepth: Int,
-        blkIdx: Int,
-        cbfLuma: Bool, cbfCb: UInt8, cbfCr: UInt8
+        _ ctu: CodingTreeUnit, _ node: TransformNode, cbfLuma: Bool, cbfCb: UInt8, cbfCr: UInt8
     ) {
+        let (x0, y0, log2TrafoSize) = (node.x0, node.y0, node.log2Size)
         var tu = C.reads ? TransformUnit() : ctu.tus[tuCursor]
         tu.x0 = Int32(truncatingIfNeeded: x0)
         tu.y0 = Int32(truncatingIfNeeded: y0)
@@ -85,11 +94,11 @@ extension SliceDataSyntax {
         if C.reads {
             tu.partition = intraSplit ? partition(x0, y0) : 0
             let ownChroma = log2TrafoSize > 2 || p.chromaArrayType == 3
-            tu.hasChroma = (ownChroma || blkIdx == 3) && p.chromaArrayType != 0
+            tu.hasChroma = (ownChroma || node.blkIdx == 3) && p.chromaArrayType != 0
             tu.log2TrafoSizeC = UInt8(
                 truncatingIfNeeded: p.chromaArrayType == 3 ? log2TrafoSize : max(2, log2TrafoSize - 1))
-            tu.xBase = Int32(truncatingIfNeeded: ownChroma ? x0 : xBase)
-            tu.yBase = Int32(truncatingIfNeeded: ownChroma ? y0 : yBase)
+            tu.xBase = Int32(truncatingIfNeeded: ownChroma ? x0 : node.xBase)
+            tu.yBase = Int32(truncatingIfNeeded: ownChroma ? y0 : node.yBase)
             tu.cbf = cbfLuma ? 1 : 0
             if tu.hasChroma { tu.cbf |= (cbfCb != 0 ? 2 : 0) | (cbfCr != 0 ? 4 : 0) }
             if C.records && p.extendsRecords { beginExtension(ctu, tu, cbfCb: cbfCb, cbfCr: cbfCr) }

@@ -130,8 +130,7 @@ package final class StreamEvaluation {
                     "\(settings.name): \(scheme.name), \(variant.profile.name) elements, \(variant.cipher.name)")
                 let result = try evaluate(
                     stream: stream, scheme: scheme, variant: variant, ids: ids, files: files, top: top, stride: stride,
-                    figure: figure,
-                    streamBytes: run.streamBytes)
+                    figure: figure)
                 var found = result.0
                 for _ in 1..<max(settings.draws, 1) {
                     found.draws.append(
@@ -165,7 +164,7 @@ package final class StreamEvaluation {
         stream: String, scheme: Scheme, variant: (profile: ElementProfile, cipher: CipherKind), ids: [Int],
         files: LayerFiles,
         top: VideoFormat,
-        stride: Int, figure: Int, streamBytes: Int
+        stride: Int, figure: Int
     ) throws -> (EvaluationReport.Case, topFrame: VideoFrame?, baseFrame: VideoFrame?) {
         let encrypted =
             "\(settings.folder)/\(settings.name).\(settings.structure).\(scheme.name)"
@@ -175,6 +174,7 @@ package final class StreamEvaluation {
             scheme: scheme, cipher: variant.cipher, profile: variant.profile, layers: ids)
         let report = try StreamWork.transcode(
             stream, to: encrypted, mode: .encrypt(encryption), threads: settings.threads)
+        let streamBytes = StreamWork.size(stream)
         let topId = ids[ids.count - 1]
         let baseId = ids[0]
         let clearTop = try VideoSource.open(path: files.path(topId))

@@ -12,49 +12,21 @@ package final class CTUMarker {
     package func mark(ctu: CodingTreeUnit, slice: SliceContext, picture: PictureReconstruction) {
         let rs = ctu.ctbAddrRs
         let maps = picture.maps
-        enterCTB(rs, ctu: ctu, slice: slice, picture: picture)
+        picture.enter(ctb: rs, slice: slice, sao: ctu.sao)
         let strength = BoundaryStrength(slice: slice, picture: picture, ctbAddrRs: rs)
         let deblock = !slice.constants.sliceDeblockingFilterDisabledFlag
         let mask = (1 &<< slice.log2CtbSize) &- 1
-        var last = QuantizationParameters.previousQpY(ctbAddrRs: rs, slice: slice, maps: maps)
-        var prediction = last
+        var qp = QpDerivation(ctbAddrRs: rs, slice: slice, maps: maps)
         for i in 0..<ctu.cuCount {
             let cu = ctu.cus + i
             let x = Int(cu.pointee.x0)
             let y = Int(cu.pointee.y0)
-            let size = 1 &<< Int(cu.pointee.log2CbSize)
-            if cu.pointee.startsQuantizationGroup {
-                prediction = QuantizationParameters.prediction(
-                    xQg: Int(cu.pointee.xQg), yQg: Int(cu.pointee.yQg), ctbMask: mask, previous: last, maps: maps)
-            }
-            last = QuantizationParameters.qpY(
-                prediction: prediction, cuQpDeltaVal: Int(cu.pointee.cuQpDeltaVal), bitDepthLuma: slice.bitDepthLuma)
-            let isIntra = cu.pointee.predMode == .intra
-            fill(
-                maps, x: x, y: y, size: size, qpY: Int8(truncatingIfNeeded: last),
-                flags: isIntra ? PictureMaps.intra : 0)
+            let log2 = Int(cu.pointee.log2CbSize)
+            let qpY = qp.next(cu, ctbMask: mask, bitDepthLuma: slice.bitDepthLuma, maps)
+            // A CTU may be marked again: flags of 0 count.
+            maps.mark(qpY: qpY, x: x, y: y, log2Size: log2)
+            maps.mark(flags: cu.pointee.predMode == .intra ? PictureMaps.intra : 0, x: x, y: y, log2Size: log2)
             markEdges(cu, ctu, strength: strength, maps: maps, deblock: deblock)
-        }
-    }
-
-    private func enterCTB(_ rs: Int, ctu: CodingTreeUnit, slice: SliceContext, picture: PictureReconstruction) {
-        let record = picture.maps.ctbs + rs
-        record.pointee.enter(slice: slice)
-        record.pointee.sao = ctu.sao
-        picture.picture.motion.sliceIndex[rs] = UInt16(truncatingIfNeeded: slice.sliceIndex)
-    }
-
-    /// The maps' 8x8 cells of a CU. They are zero to begin with, but a CTU may be marked again.
-    @inline(__always)
-    private func fill(_ maps: PictureMaps, x: Int, y: Int, size: Int, qpY: Int8, flags: UInt8) {
-        let cells = size &>> 3
-        var at = (y &>> 3) &* maps.width8 &+ (x &>> 3)
-        for _ in 0..<cells {
-            for i in 0..<cells {
-                maps.qpY[at &+ i] = qpY
-                maps.cuFlags[at &+ i] = flags
-            }
-            at &+= maps.width8
         }
     }
 
@@ -77,19 +49,14 @@ package final class CTUMarker {
             let tu = ctu.tus + (Int(cu.pointee.firstTU) &+ k)
             let xTu = Int(tu.pointee.x0)
             let yTu = Int(tu.pointee.y0)
-            let sizeTu = 1 &<< Int(tu.pointee.log2TrafoSize)
+            let log2Tu = Int(tu.pointee.log2TrafoSize)
+            let sizeTu = 1 &<< log2Tu
             if isIntra {
                 if deblock { strength.markIntra(x: xTu, y: yTu, size: sizeTu) }
                 continue
             }
             let cbf = tu.pointee.cbf & 1 != 0
-            if cbf {
-                var at = (yTu &>> 2) &* maps.width4 &+ (xTu &>> 2)
-                for _ in 0..<sizeTu &>> 2 {
-                    for i in 0..<sizeTu &>> 2 { maps.cbfLuma[at &+ i] = 1 }
-                    at &+= maps.width4
-                }
-            }
+            if cbf { maps.markCoded(x: xTu, y: yTu, log2Size: log2Tu) }
             if deblock { strength.markInter(x: xTu, y: yTu, size: sizeTu, cbf: cbf) }
         }
         if deblock && !isIntra { strength.markPartitions(x: x, y: y, size: size, partMode: cu.pointee.partMode) }

@@ -38,13 +38,10 @@ extension CTUReconstructor {
             if cbf {
                 let keeps = unit.e.pointee.resScaleVal != (0, 0)
                 residual.addExtended(
-                    unit, block: 0, tu.pointee.residual.0, to: c.planes.0.address(x, y), stride: c.planes.0.stride,
-                    isNarrow: c.planes.0.isNarrow, cIdx: 0,
-                    log2Size: log2, resScaleVal: 0, keeps: keeps)
+                    unit, block: 0, tu.pointee.residual.0, to: c.planes.0.block(x, y), cIdx: 0, log2Size: log2,
+                    resScaleVal: 0, keeps: keeps)
                 if !isIntra {
-                    Self.fillSquare(
-                        (c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2))).base, 1, 1 &<< (log2 &- 2),
-                        c.maps.width4)
+                    c.maps.markCoded(x: x, y: y, log2Size: log2)
                 }
             }
             if tu.pointee.hasChroma { extendedChroma(unit, c) }
@@ -88,9 +85,8 @@ extension CTUReconstructor {
                     }
                 }
                 residual.addExtended(
-                    unit, block: block, levels, to: plane.address(x, yBlock), stride: plane.stride,
-                    isNarrow: plane.isNarrow, cIdx: cIdx,
-                    log2Size: log2, resScaleVal: scale, keeps: false)
+                    unit, block: block, levels, to: plane.block(x, yBlock), cIdx: cIdx, log2Size: log2,
+                    resScaleVal: scale, keeps: false)
             }
         }
     }

@@ -7,17 +7,10 @@ package final class CTUReconstructor {
     package let residual: ResidualDecoder
     package let intra: IntraPredictor
     package let inter: InterPredictor
-    private let qp = Buffer(repeating: QpState(), count: 1)
+    private let qp = Buffer(repeating: QpDerivation(), count: 1)
 
     /// A CTB's width of blocks without motion.
     private let noMotion: Buffer<MotionInfo>
-
-    private struct QpState {
-        /// QpY of the last CU in decoding order.
-        var last = 0
-        /// qPY_PRED of the current quantization group.
-        var prediction = 0
-    }
 
     package init() {
         residual = ResidualDecoder()
@@ -38,8 +31,7 @@ package final class CTUReconstructor {
         let c = BlockContext(slice: slice, picture: picture, ctbAddrRs: rs)
         let strength = BoundaryStrength(slice: slice, picture: picture, ctbAddrRs: rs)
         let deblock = !slice.constants.sliceDeblockingFilterDisabledFlag
-        qp.pointee.last = QuantizationParameters.previousQpY(ctbAddrRs: rs, slice: slice, maps: maps)
-        qp.pointee.prediction = qp.pointee.last
+        qp.pointee = QpDerivation(ctbAddrRs: rs, slice: slice, maps: maps)
 
         let coded = picture.picture
         if slice.sliceType != .i { inter.enter(ctbAddrRs: rs, slice: slice, picture: coded) }
@@ -52,7 +44,7 @@ package final class CTUReconstructor {
             let x = Int(cu.pointee.x0)
             let y = Int(cu.pointee.y0)
             let size = 1 &<< Int(cu.pointee.log2CbSize)
-            let qpY = deriveQp(cu, c)
+            let qpY = qp.pointee.next(cu, ctbMask: c.ctbMask, bitDepthLuma: c.bitDepthLuma, maps)
             markCU(cu, c, qpY: qpY)
             if cu.pointee.predMode == .intra {
                 clearMotion(c, x: x, y: y, size: size)
@@ -81,31 +73,13 @@ package final class CTUReconstructor {
 
     /// Fills the CTB's record and its SAO parameters (merging resolved, 7.4.9.3.2).
     private func enterCTB(_ rs: Int, ctu: CodingTreeUnit, slice: SliceContext, picture: PictureReconstruction) {
-        let record = picture.maps.ctbs + rs
-        record.pointee.enter(slice: slice)
-        let sao = ctu.sao
+        var sao = ctu.sao
         if sao.saoMergeLeftFlag && rs % slice.widthInCtbs > 0 {
-            record.pointee.sao = (record - 1).pointee.sao
+            sao = picture.maps.ctbs[rs - 1].sao
         } else if sao.saoMergeUpFlag && rs >= slice.widthInCtbs {
-            record.pointee.sao = (record - slice.widthInCtbs).pointee.sao
-        } else {
-            record.pointee.sao = sao
+            sao = picture.maps.ctbs[rs - slice.widthInCtbs].sao
         }
-        picture.picture.motion.sliceIndex[rs] = UInt16(truncatingIfNeeded: slice.sliceIndex)
-    }
-
-    /// QpY of a CU (8.6.1).
-    @inline(__always)
-    private func deriveQp(_ cu: MutableBufferView<CodingUnit>, _ c: BlockContext) -> Int {
-        if cu.pointee.startsQuantizationGroup {
-            qp.pointee.prediction = QuantizationParameters.prediction(
-                xQg: Int(cu.pointee.xQg), yQg: Int(cu.pointee.yQg), ctbMask: c.ctbMask, previous: qp.pointee.last,
-                maps: c.maps)
-        }
-        let value = QuantizationParameters.qpY(
-            prediction: qp.pointee.prediction, cuQpDeltaVal: Int(cu.pointee.cuQpDeltaVal), bitDepthLuma: c.bitDepthLuma)
-        qp.pointee.last = value
-        return value
+        picture.enter(ctb: rs, slice: slice, sao: sao)
     }
 
     /// Writes the CU into the 8x8 maps. They are zero to begin with, as an inter CU that may be filtered has them.
@@ -114,36 +88,14 @@ package final class CTUReconstructor {
         let maps = c.maps
         let x = Int(cu.pointee.x0)
         let y = Int(cu.pointee.y0)
-        let cells = 1 &<< (Int(cu.pointee.log2CbSize) &- 3)
-        let at = (y &>> 3) &* maps.width8 &+ (x &>> 3)
+        let log2 = Int(cu.pointee.log2CbSize)
         var flags: UInt8 = cu.pointee.predMode == .intra ? PictureMaps.intra : 0
         if cu.pointee.cuTransquantBypassFlag || (cu.pointee.pcmFlag && c.pcmLoopFilterDisabled) {
             flags |= PictureMaps.noFilter
             maps.ctbs[(y &>> c.log2CtbSize) &* c.widthInCtbs &+ (x &>> c.log2CtbSize)].hasNoFilter = true
         }
-        Self.fillSquare((maps.qpY + at).base, UInt8(truncatingIfNeeded: qpY), cells, maps.width8)
-        if flags != 0 { Self.fillSquare((maps.cuFlags + at).base, flags, cells, maps.width8) }
-    }
-
-    /// Fills a square of bytes; `side` is a power of two up to 16.
-    @inline(__always)
-    static func fillSquare(_ at: UnsafeMutableRawPointer, _ value: UInt8, _ side: Int, _ stride: Int) {
-        let word = UInt64(value) &* 0x0101_0101_0101_0101
-        var row = at
-        var left = side
-        while left > 0 {
-            switch side {
-            case 1: row.storeBytes(of: value, as: UInt8.self)
-            case 2: row.storeBytes(of: UInt16(truncatingIfNeeded: word), as: UInt16.self)
-            case 4: row.storeBytes(of: UInt32(truncatingIfNeeded: word), as: UInt32.self)
-            case 8: row.storeBytes(of: word, as: UInt64.self)
-            default:
-                row.storeBytes(of: word, as: UInt64.self)
-                row.storeBytes(of: word, toByteOffset: 8, as: UInt64.self)
-            }
-            row += stride
-            left &-= 1
-        }
+        maps.mark(qpY: qpY, x: x, y: y, log2Size: log2)
+        if flags != 0 { maps.mark(flags: flags, x: x, y: y, log2Size: log2) }
     }
 
     private func clearMotion(_ c: BlockContext, x: Int, y: Int, size: Int) {
@@ -177,8 +129,7 @@ package final class CTUReconstructor {
             intra.predict(c, cIdx: 0, x: x, y: y, log2Size: log2, mode: Int(mode))
             if tu.pointee.cbf & 1 != 0 {
                 residual.add(
-                    tu.pointee.residual.0, coefficients, to: c.planes.0.address(x, y),
-                    stride: c.planes.0.stride, isNarrow: c.planes.0.isNarrow, cIdx: 0, log2Size: log2,
+                    tu.pointee.residual.0, coefficients, to: c.planes.0.block(x, y), cIdx: 0, log2Size: log2,
                     kind: kind(tu, 0, bypass), parameters)
             }
             if tu.pointee.hasChroma {
@@ -206,7 +157,7 @@ package final class CTUReconstructor {
                 let plane = cIdx == 1 ? c.planes.1 : c.planes.2
                 residual.add(
                     cIdx == 1 ? tu.pointee.residual.1 : tu.pointee.residual.2, coefficients,
-                    to: plane.address(xC, yC), stride: plane.stride, isNarrow: plane.isNarrow, cIdx: cIdx,
+                    to: plane.block(xC, yC), cIdx: cIdx,
                     log2Size: log2C, kind: kind(tu, UInt8(truncatingIfNeeded: cIdx), bypass), parameters)
             }
             cIdx &+= 1
@@ -284,12 +235,9 @@ package final class CTUReconstructor {
             let cbf = tu.pointee.cbf & 1 != 0
             if cbf {
                 residual.add(
-                    tu.pointee.residual.0, coefficients, to: c.planes.0.address(x, y),
-                    stride: c.planes.0.stride, isNarrow: c.planes.0.isNarrow, cIdx: 0, log2Size: log2,
+                    tu.pointee.residual.0, coefficients, to: c.planes.0.block(x, y), cIdx: 0, log2Size: log2,
                     kind: kind(tu, 0, bypass), parameters)
-                Self.fillSquare(
-                    (c.maps.cbfLuma + ((y &>> 2) &* c.maps.width4 &+ (x &>> 2))).base, 1, 1 &<< (log2 &- 2),
-                    c.maps.width4)
+                c.maps.markCoded(x: x, y: y, log2Size: log2)
             }
             if tu.pointee.hasChroma && tu.pointee.cbf & 6 != 0 {
                 chroma(tu, c, coefficients, bypass: bypass, parameters, mode: -1)

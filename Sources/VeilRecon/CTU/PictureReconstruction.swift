@@ -28,6 +28,49 @@ package struct PictureMaps: @unchecked Sendable {
     /// and right half).
     package let edges: MutableBufferView<UInt8>
     package let ctbs: MutableBufferView<CTBRecord>
+
+    /// cbf_luma of a transform block of `1 << log2Size` samples a side.
+    @inline(__always)
+    func markCoded(x: Int, y: Int, log2Size: Int) {
+        Self.fillSquare(
+            cbfLuma.base + ((y &>> 2) &* width4 &+ (x &>> 2)), 1, 1 &<< (log2Size &- 2), width4)
+    }
+
+    /// QpY of a coding unit of `1 << log2Size` samples a side.
+    @inline(__always)
+    func mark(qpY value: Int, x: Int, y: Int, log2Size: Int) {
+        Self.fillSquare(
+            qpY.base + ((y &>> 3) &* width8 &+ (x &>> 3)), UInt8(truncatingIfNeeded: value), 1 &<< (log2Size &- 3),
+            width8)
+    }
+
+    /// Flags of a coding unit.
+    @inline(__always)
+    func mark(flags: UInt8, x: Int, y: Int, log2Size: Int) {
+        Self.fillSquare(
+            cuFlags.base + ((y &>> 3) &* width8 &+ (x &>> 3)), flags, 1 &<< (log2Size &- 3), width8)
+    }
+
+    /// Fills a square of bytes; `side` is a power of two up to 16.
+    @inline(__always)
+    private static func fillSquare(_ at: UnsafeMutableRawPointer, _ value: UInt8, _ side: Int, _ stride: Int) {
+        let word = UInt64(value) &* 0x0101_0101_0101_0101
+        var row = at
+        var left = side
+        while left > 0 {
+            switch side {
+            case 1: row.storeBytes(of: value, as: UInt8.self)
+            case 2: row.storeBytes(of: UInt16(truncatingIfNeeded: word), as: UInt16.self)
+            case 4: row.storeBytes(of: UInt32(truncatingIfNeeded: word), as: UInt32.self)
+            case 8: row.storeBytes(of: word, as: UInt64.self)
+            default:
+                row.storeBytes(of: word, as: UInt64.self)
+                row.storeBytes(of: word, toByteOffset: 8, as: UInt64.self)
+            }
+            row += stride
+            left &-= 1
+        }
+    }
 }
 
 /// What the filters know of a CTB.
@@ -112,6 +155,14 @@ package final class PictureReconstruction: @unchecked Sendable {
             slices.append(slice)
             picture.motion.slices.append(slice.motionReferences)
         }
+    }
+
+    /// A CTB belongs to a slice: fills its record, with the SAO parameters it has after merging (7.4.9.3.2).
+    func enter(ctb rs: Int, slice: SliceContext, sao: SAOParameters) {
+        let record = maps.ctbs + rs
+        record.pointee.enter(slice: slice)
+        record.pointee.sao = sao
+        picture.motion.sliceIndex[rs] = UInt16(truncatingIfNeeded: slice.sliceIndex)
     }
 
     /// Whether a CTB has been reconstructed (or was begun to be): false for CTBs of lost slices.

@@ -1,6 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilCore
 
+/// QpY of coding units in decoding order (8.6.1), within a CTB.
+struct QpDerivation {
+    /// Of the last one.
+    private var last = 0
+    /// qPY_PRED of the current quantization group.
+    private var prediction = 0
+
+    init() {}
+
+    /// At the beginning of a CTB.
+    init(ctbAddrRs: Int, slice: SliceContext, maps: PictureMaps) {
+        last = QuantizationParameters.previousQpY(ctbAddrRs: ctbAddrRs, slice: slice, maps: maps)
+        prediction = last
+    }
+
+    /// QpY of the next coding unit.
+    @inline(__always)
+    mutating func next(_ cu: MutableBufferView<CodingUnit>, ctbMask: Int, bitDepthLuma: Int, _ maps: PictureMaps) -> Int
+    {
+        if cu.pointee.startsQuantizationGroup {
+            prediction = QuantizationParameters.prediction(
+                xQg: Int(cu.pointee.xQg), yQg: Int(cu.pointee.yQg), ctbMask: ctbMask, previous: last, maps: maps)
+        }
+        last = QuantizationParameters.qpY(
+            prediction: prediction, cuQpDeltaVal: Int(cu.pointee.cuQpDeltaVal), bitDepthLuma: bitDepthLuma)
+        return last
+    }
+}
+
 /// Derivation of the quantization parameters (8.6.1).
 package enum QuantizationParameters {
     /// QpC as a function of qPi for ChromaArrayType 1 (Table 8-10); negative indices are returned as they are.

@@ -52,6 +52,17 @@ package struct DeblockingFilter {
         for y8 in first..<last { run.horizontal(y8) }
     }
 
+    /// An edge of an 8x8 block: which one, the strengths of its halves, and on which sides it is left alone.
+    private struct Edge {
+        let x8: Int
+        let y8: Int
+        let vertical: Bool
+        let bs0: UInt8
+        let bs1: UInt8
+        let noP: Int32
+        let noQ: Int32
+    }
+
     /// The tables and the row at hand.
     private struct Run {
         let filter: DeblockingFilter
@@ -132,14 +143,15 @@ package struct DeblockingFilter {
                 }
                 // Chroma: the 8x8 grid of chroma samples, strength 2 only.
                 if filter.chromaFormat != .yuv420 {
-                    if bs0 == 2 || bs1 == 2 { otherChroma(x8, y8, vertical, bs0, bs1, qp, ctb, noP, noQ) }
+                    if bs0 == 2 || bs1 == 2 {
+                        let edge = Edge(
+                            x8: x8, y8: y8, vertical: vertical, bs0: bs0, bs1: bs1, noP: noP, noQ: noQ)
+                        otherChroma(edge, qp, ctb)
+                    }
                 } else if (vertical ? x8 : y8) & 1 == 0 && (bs0 == 2 || bs1 == 2) {
-                    chroma(
-                        filter.planes.1, x8, y8, vertical, bs0, bs1, qp &+ Int(ctb.pointee.cbQpOffset), tcOffset, noP,
-                        noQ)
-                    chroma(
-                        filter.planes.2, x8, y8, vertical, bs0, bs1, qp &+ Int(ctb.pointee.crQpOffset), tcOffset, noP,
-                        noQ)
+                    let edge = Edge(x8: x8, y8: y8, vertical: vertical, bs0: bs0, bs1: bs1, noP: noP, noQ: noQ)
+                    chroma(filter.planes.1, edge, qp &+ Int(ctb.pointee.cbQpOffset), tcOffset)
+                    chroma(filter.planes.2, edge, qp &+ Int(ctb.pointee.crQpOffset), tcOffset)
                 }
                 x8 &+= 1
             }
@@ -148,14 +160,12 @@ package struct DeblockingFilter {
         /// The chroma edges of formats other than 4:2:0: QpC is not taken from the table, and the two halves of a
         /// luma edge may be 4 chroma samples long.
         @inline(never)
-        private func otherChroma(
-            _ x8: Int, _ y8: Int, _ vertical: Bool, _ bs0: UInt8, _ bs1: UInt8, _ qp: Int,
-            _ ctb: MutableBufferView<CTBRecord>, _ noP: Int32, _ noQ: Int32
-        ) {
+        private func otherChroma(_ e: Edge, _ qp: Int, _ ctb: MutableBufferView<CTBRecord>) {
+            let vertical = e.vertical
             let format = filter.chromaFormat
             if format == .monochrome { return }
-            let x = (x8 * 8) >> format.chromaShiftX
-            let y = (y8 * 8) >> format.chromaShiftY
+            let x = (e.x8 * 8) >> format.chromaShiftX
+            let y = (e.y8 * 8) >> format.chromaShiftY
             if (vertical ? x : y) & 7 != 0 { return }
             let half = 4 >> (vertical ? format.chromaShiftY : format.chromaShiftX)
             let depth = Int32(filter.bitDepthChroma)
@@ -163,14 +173,14 @@ package struct DeblockingFilter {
                 let plane = cIdx == 1 ? filter.planes.1 : filter.planes.2
                 let offset = Int(cIdx == 1 ? ctb.pointee.cbQpOffset : ctb.pointee.crQpOffset)
                 let tc = tcOf(min(qp + offset, 51) + Int(ctb.pointee.tcOffset), filter.bitDepthChroma)
-                let tc0 = bs0 == 2 ? tc : 0
-                let tc1 = bs1 == 2 ? tc : 0
+                let tc0 = e.bs0 == 2 ? tc : 0
+                let tc1 = e.bs1 == 2 ? tc : 0
                 func filterEdge(_ at: UnsafeMutableRawPointer, _ tc0: Int32, _ tc1: Int32) {
                     if tc0 | tc1 == 0 { return }
                     if vertical {
-                        veil_any_deblock_chroma_v(filter.isNarrow, at, plane.stride, tc0, tc1, noP, noQ, depth)
+                        veil_any_deblock_chroma_v(filter.isNarrow, at, plane.stride, tc0, tc1, e.noP, e.noQ, depth)
                     } else {
-                        veil_any_deblock_chroma_h(filter.isNarrow, at, plane.stride, tc0, tc1, noP, noQ, depth)
+                        veil_any_deblock_chroma_h(filter.isNarrow, at, plane.stride, tc0, tc1, e.noP, e.noQ, depth)
                     }
                 }
                 if half == 2 {
@@ -183,21 +193,18 @@ package struct DeblockingFilter {
         }
 
         @inline(__always)
-        private func chroma(
-            _ plane: Plane, _ x8: Int, _ y8: Int, _ vertical: Bool, _ bs0: UInt8, _ bs1: UInt8, _ qPi: Int,
-            _ tcOffset: Int, _ noP: Int32, _ noQ: Int32
-        ) {
+        private func chroma(_ plane: Plane, _ e: Edge, _ qPi: Int, _ tcOffset: Int) {
             let qpC = QuantizationParameters.qpC(qPi)
             let tc = tcOf(qpC &+ tcOffset, filter.bitDepthChroma)
-            let tc0 = bs0 == 2 ? tc : 0
-            let tc1 = bs1 == 2 ? tc : 0
+            let tc0 = e.bs0 == 2 ? tc : 0
+            let tc1 = e.bs1 == 2 ? tc : 0
             if tc0 | tc1 != 0 {
-                let at = plane.address(x8 &* 4, y8 &* 4)
+                let at = plane.address(e.x8 &* 4, e.y8 &* 4)
                 let depth = Int32(truncatingIfNeeded: filter.bitDepthChroma)
-                if vertical {
-                    veil_any_deblock_chroma_v(filter.isNarrow, at, plane.stride, tc0, tc1, noP, noQ, depth)
+                if e.vertical {
+                    veil_any_deblock_chroma_v(filter.isNarrow, at, plane.stride, tc0, tc1, e.noP, e.noQ, depth)
                 } else {
-                    veil_any_deblock_chroma_h(filter.isNarrow, at, plane.stride, tc0, tc1, noP, noQ, depth)
+                    veil_any_deblock_chroma_h(filter.isNarrow, at, plane.stride, tc0, tc1, e.noP, e.noQ, depth)
                 }
             }
         }

@@ -24,8 +24,8 @@ extension IntraPredictor {
             c, x: xLuma, y: yLuma, width: n << shiftX, height: n << shiftY, shiftX: shiftX, shiftY: shiftY)
         if c.constrainedIntra {
             references.gatherConstrained(
-                plane, x: x, y: y, n: n, available: available, bitDepth: c.bitDepth(cIdx), maps: c.maps, xLuma: xLuma,
-                yLuma: yLuma, shiftX: shiftX, shiftY: shiftY)
+                plane, x: x, y: y, n: n, available: available, bitDepth: c.bitDepth(cIdx),
+                IntraBlocks(maps: c.maps, x: xLuma, y: yLuma, shiftX: shiftX, shiftY: shiftY))
         } else {
             references.gather(plane, x: x, y: y, n: n, available: available, bitDepth: c.bitDepth(cIdx))
         }
@@ -38,6 +38,6 @@ extension IntraPredictor {
         predict(
             mode: mode, log2Size: log2Size, bitDepth: c.bitDepth(cIdx), filters: filters,
             strongSmoothing: c.strongIntraSmoothing && cIdx == 0, edge: hasEdge ? 1 : 0,
-            to: plane.address(x, y), stride: plane.stride, isNarrow: plane.isNarrow)
+            to: plane.block(x, y))
     }
 }

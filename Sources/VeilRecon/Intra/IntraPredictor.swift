@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
+import VeilCore
 
 /// Intra sample prediction (8.4.4.2), with its working memory. One per worker.
 package final class IntraPredictor {
@@ -16,8 +17,7 @@ package final class IntraPredictor {
         gather(c, cIdx: cIdx, x: x, y: y, log2Size: log2Size)
         predict(
             mode: mode, cIdx: cIdx, log2Size: log2Size, bitDepth: c.bitDepth(cIdx),
-            strongSmoothing: c.strongIntraSmoothing, to: plane.address(x, y), stride: plane.stride,
-            isNarrow: plane.isNarrow)
+            strongSmoothing: c.strongIntraSmoothing, to: plane.block(x, y))
     }
 
     /// Collects the neighbouring samples of a block into `references`: once per block, whatever number of modes is
@@ -32,8 +32,8 @@ package final class IntraPredictor {
         let available = IntraAvailability(c, x: xLuma, y: yLuma, size: n &<< shift, shift: shift)
         if c.constrainedIntra {
             references.gatherConstrained(
-                plane, x: x, y: y, n: n, available: available, bitDepth: c.bitDepth(cIdx), maps: c.maps, xLuma: xLuma,
-                yLuma: yLuma, shiftX: shift, shiftY: shift)
+                plane, x: x, y: y, n: n, available: available, bitDepth: c.bitDepth(cIdx),
+                IntraBlocks(maps: c.maps, x: xLuma, y: yLuma, shiftX: shift, shiftY: shift))
         } else {
             references.gather(plane, x: x, y: y, n: n, available: available, bitDepth: c.bitDepth(cIdx))
         }
@@ -42,20 +42,19 @@ package final class IntraPredictor {
     /// Predicts a block from the collected neighbours into any memory for samples of their size.
     @inline(__always)
     package func predict(
-        mode: Int, cIdx: Int, log2Size: Int, bitDepth: Int, strongSmoothing: Bool, to: UnsafeMutableRawPointer,
-        stride: Int, isNarrow: Bool = false
+        mode: Int, cIdx: Int, log2Size: Int, bitDepth: Int, strongSmoothing: Bool, to: SampleBlock
     ) {
         // Edge filters of DC, horizontal and vertical prediction (8.4.4.2.5, 8.4.4.2.6).
         predict(
             mode: mode, log2Size: log2Size, bitDepth: bitDepth,
             filters: cIdx == 0 && Self.filters(mode: mode, log2Size: log2Size), strongSmoothing: strongSmoothing,
-            edge: cIdx == 0 && log2Size < 5 ? 1 : 0, to: to, stride: stride, isNarrow: isNarrow)
+            edge: cIdx == 0 && log2Size < 5 ? 1 : 0, to: to)
     }
 
     @inline(__always)
     func predict(
         mode: Int, log2Size: Int, bitDepth: Int, filters: Bool, strongSmoothing: Bool, edge: Int32,
-        to: UnsafeMutableRawPointer, stride: Int, isNarrow: Bool
+        to: SampleBlock
     ) {
         var left = references.left
         var top = references.top
@@ -63,17 +62,17 @@ package final class IntraPredictor {
             left = references.filteredLeft
             top = references.filteredTop
             veil_any_intra_filter(
-                isNarrow, left, top, references.left, references.top, Int32(truncatingIfNeeded: log2Size),
+                to.isNarrow, left, top, references.left, references.top, Int32(truncatingIfNeeded: log2Size),
                 strongSmoothing ? 1 : 0,
                 Int32(truncatingIfNeeded: bitDepth))
         }
         let log2 = Int32(truncatingIfNeeded: log2Size)
         switch mode {
-        case 0: veil_any_intra_planar(isNarrow, to, stride, left, top, log2)
-        case 1: veil_any_intra_dc(isNarrow, to, stride, left, top, log2, edge)
+        case 0: veil_any_intra_planar(to.isNarrow, to.base, to.stride, left, top, log2)
+        case 1: veil_any_intra_dc(to.isNarrow, to.base, to.stride, left, top, log2, edge)
         default:
             veil_any_intra_angular(
-                isNarrow, to, stride, left, top, log2, Int32(truncatingIfNeeded: mode), edge,
+                to.isNarrow, to.base, to.stride, left, top, log2, Int32(truncatingIfNeeded: mode), edge,
                 Int32(truncatingIfNeeded: bitDepth))
         }
     }

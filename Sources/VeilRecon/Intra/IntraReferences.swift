@@ -1,6 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilCore
 
+/// Which samples around a block are of intra blocks.
+package struct IntraBlocks {
+    let maps: PictureMaps
+    /// The block's luma position.
+    let x: Int
+    let y: Int
+    /// 1 for chroma samples of half the width or height.
+    let shiftX: Int
+    let shiftY: Int
+
+    /// By the position of a sample relative to the block's first, in samples of the component; -1 beside it.
+    func isIntra(_ dx: Int, _ dy: Int) -> Bool {
+        let px = dx < 0 ? x - 1 : x + dx << shiftX
+        let py = dy < 0 ? y - 1 : y + dy << shiftY
+        return maps.cuFlags[(py >> 3) * maps.width8 + (px >> 3)] & PictureMaps.intra != 0
+    }
+}
+
 /// The neighbouring samples of a block (8.4.4.2.2), substituted where unavailable, and filtered (8.4.4.2.3) when the
 /// mode asks for it.
 ///
@@ -101,33 +119,29 @@ package struct IntraReferences: @unchecked Sendable {
     }
 
     /// The same under constrained_intra_pred_flag: samples of inter-predicted blocks are not available.
-    /// `xLuma`, `yLuma` is the block's luma position; `shiftX`, `shiftY` are 1 for 4:2:0 chroma.
     package func gatherConstrained(
-        _ plane: Plane, x: Int, y: Int, n: Int, available: IntraAvailability, bitDepth: Int, maps: PictureMaps,
-        xLuma: Int, yLuma: Int, shiftX: Int, shiftY: Int
+        _ plane: Plane, x: Int, y: Int, n: Int, available: IntraAvailability, bitDepth: Int,
+        _ blocks: IntraBlocks
     ) {
         if plane.isNarrow {
             gatherConstrained(
                 plane.view(x, y, as: UInt8.self), stride: plane.stride, n: n, available: available,
-                bitDepth: bitDepth, maps: maps, x: xLuma, y: yLuma, shiftX: shiftX, shiftY: shiftY)
+                bitDepth: bitDepth, blocks)
         } else {
             gatherConstrained(
                 plane.view(x, y, as: UInt16.self), stride: plane.stride, n: n, available: available,
-                bitDepth: bitDepth, maps: maps, x: xLuma, y: yLuma, shiftX: shiftX, shiftY: shiftY)
+                bitDepth: bitDepth, blocks)
         }
     }
 
     private func gatherConstrained<Sample: UnsignedInteger & FixedWidthInteger>(
         _ at: MutableBufferView<Sample>, stride: Int, n: Int, available a: IntraAvailability, bitDepth: Int,
-        maps: PictureMaps, x: Int, y: Int, shiftX: Int, shiftY: Int
+        _ blocks: IntraBlocks
     ) {
         let total = 4 * n + 1
         let path = MutableBufferView(path, as: Sample.self, count: 2 * Self.side / MemoryLayout<Sample>.size)
         let left = side(left, Sample.self)
         let top = side(top, Sample.self)
-        let width8 = maps.width8
-        let flags = maps.cuFlags
-        func isIntra(_ px: Int, _ py: Int) -> Bool { flags[(py >> 3) * width8 + (px >> 3)] & PictureMaps.intra != 0 }
         /// 4 samples cover no more than one 8x8 block in either component.
         var first = -1
         var last = -1
@@ -145,17 +159,17 @@ package struct IntraReferences: @unchecked Sendable {
         var unit = (2 * n) / 4 - 1
         while unit >= 0 {
             let row = unit * 4
-            if row < a.left + a.bottomLeft && isIntra(x - 1, y + (row << shiftY)) {
+            if row < a.left + a.bottomLeft && blocks.isIntra(-1, row) {
                 for i in (row..<row + 4).reversed() { put(2 * n - 1 - i, at[i * stride - 1]) }
             }
             unit -= 1
         }
-        if a.corner && isIntra(x - 1, y - 1) { put(2 * n, at[-stride - 1]) }
+        if a.corner && blocks.isIntra(-1, -1) { put(2 * n, at[-stride - 1]) }
         unit = 0
         while unit < (2 * n) / 4 {
             let column = unit * 4
             let available = column < n ? column < a.top : column - n < a.topRight
-            if available && isIntra(x + (column << shiftX), y - 1) {
+            if available && blocks.isIntra(column, -1) {
                 for i in column..<column + 4 { put(2 * n + 1 + i, at[i - stride]) }
             }
             unit += 1

@@ -8,8 +8,8 @@ extension ResidualDecoder {
     /// extensions. `resScaleVal`: what of the luma residual kept before is added to it (8.6.6). `keeps`: the residual
     /// is kept for that.
     func addExtended(
-        _ unit: ExtendedUnit, block index: Int, _ levels: ResidualBlock, to: UnsafeMutableRawPointer, stride: Int,
-        isNarrow: Bool, cIdx: Int, log2Size: Int, resScaleVal: Int, keeps: Bool
+        _ unit: ExtendedUnit, block index: Int, _ levels: ResidualBlock, to: SampleBlock, cIdx: Int, log2Size: Int,
+        resScaleVal: Int, keeps: Bool
     ) {
         let p = unit.parameters
         let isSkipped = unit.e.pointee.transformSkip >> UInt8(index) & 1 != 0
@@ -18,8 +18,7 @@ extension ResidualDecoder {
         let rotates = unit.rotates && log2Size == 2 && kind != .transform
         if !keeps && resScaleVal == 0 && !rdpcm && !rotates {
             add(
-                levels, unit.coefficients, to: to, stride: stride, isNarrow: isNarrow, cIdx: cIdx,
-                log2Size: log2Size, kind: kind, p)
+                levels, unit.coefficients, to: to, cIdx: cIdx, log2Size: log2Size, kind: kind, p)
             return
         }
         let size = 1 << log2Size
@@ -34,7 +33,8 @@ extension ResidualDecoder {
                 r[i] = Int16(clamping: Int(r[i]) + (resScaleVal * luma) >> 3)
             }
         }
-        veil_any_add_residual(isNarrow, to, stride, r.base, size, Int32(size), Int32(size), Int32(p.bitDepth(cIdx)))
+        veil_any_add_residual(
+            to.isNarrow, to.base, to.stride, r.base, size, Int32(size), Int32(size), Int32(p.bitDepth(cIdx)))
     }
 
     /// Residual samples of a block (8.6.4.2), before those of other blocks play a part.

@@ -129,8 +129,8 @@ package final class ResidualDecoder {
 
     /// Adds the residual of a block given by its non-zero levels to the prediction at `to`.
     package func add(
-        _ r: ResidualBlock, _ coefficients: BufferView<CoefficientEntry>, to: UnsafeMutableRawPointer, stride: Int,
-        isNarrow: Bool = false, cIdx: Int, log2Size: Int, kind: ResidualKind, _ p: ResidualParameters
+        _ r: ResidualBlock, _ coefficients: BufferView<CoefficientEntry>, to: SampleBlock, cIdx: Int, log2Size: Int,
+        kind: ResidualKind, _ p: ResidualParameters
     ) {
         let entries = coefficients + Int(r.start)
         let count = Int(r.count)
@@ -138,7 +138,7 @@ package final class ResidualDecoder {
         let bitDepth = p.bitDepth(cIdx)
         if kind == .bypass {
             for i in 0..<count {
-                addSample(to, stride, isNarrow, log2Size, Int(entries[i].position), Int(entries[i].level), bitDepth)
+                addSample(to, log2Size, Int(entries[i].position), Int(entries[i].level), bitDepth)
             }
             return
         }
@@ -149,7 +149,7 @@ package final class ResidualDecoder {
             for i in 0..<count {
                 let position = Int(entries[i].position)
                 let d = Int(scaler(entries[i].level, position)) &<< (5 &+ log2Size)
-                addSample(to, stride, isNarrow, log2Size, position, (d &+ (1 &<< (down &- 1))) &>> down, bitDepth)
+                addSample(to, log2Size, position, (d &+ (1 &<< (down &- 1))) &>> down, bitDepth)
             }
             return
         }
@@ -169,16 +169,14 @@ package final class ResidualDecoder {
                 block[position] = scaler(entries[i].level, position)
             }
         }
-        transform(
-            used: used, isDST: isDST, to: to, stride: stride, isNarrow: isNarrow, log2Size: log2Size, bitDepth: bitDepth
-        )
+        transform(used: used, isDST: isDST, to: to, log2Size: log2Size, bitDepth: bitDepth)
     }
 
     /// The same for a dense raster block of levels, as an encoder has them. The levels must be those that will be
     /// coded.
     package func add(
-        levels: BufferView<Int16>, to: UnsafeMutableRawPointer, stride: Int, isNarrow: Bool = false, cIdx: Int,
-        log2Size: Int, kind: ResidualKind, _ p: ResidualParameters
+        levels: BufferView<Int16>, to: SampleBlock, cIdx: Int, log2Size: Int, kind: ResidualKind,
+        _ p: ResidualParameters
     ) {
         let bitDepth = p.bitDepth(cIdx)
         let samples = 1 &<< (2 &* log2Size)
@@ -186,13 +184,13 @@ package final class ResidualDecoder {
         switch kind {
         case .bypass:
             for i in 0..<samples where levels[i] != 0 {
-                addSample(to, stride, isNarrow, log2Size, i, Int(levels[i]), bitDepth)
+                addSample(to, log2Size, i, Int(levels[i]), bitDepth)
             }
         case .transformSkip:
             let down = 20 &- bitDepth
             for i in 0..<samples where levels[i] != 0 {
                 let d = Int(scaler(levels[i], i)) &<< (5 &+ log2Size)
-                addSample(to, stride, isNarrow, log2Size, i, (d &+ (1 &<< (down &- 1))) &>> down, bitDepth)
+                addSample(to, log2Size, i, (d &+ (1 &<< (down &- 1))) &>> down, bitDepth)
             }
         case .transform:
             var used = 0
@@ -202,36 +200,34 @@ package final class ResidualDecoder {
             }
             // A block without levels has no residual, which the all-zero transform agrees with.
             transform(
-                used: used, isDST: log2Size == 2 && cIdx == 0 && p.isIntra, to: to, stride: stride, isNarrow: isNarrow,
-                log2Size: log2Size,
+                used: used, isDST: log2Size == 2 && cIdx == 0 && p.isIntra, to: to, log2Size: log2Size,
                 bitDepth: bitDepth)
         }
     }
 
     @inline(__always)
     private func addSample(
-        _ to: UnsafeMutableRawPointer, _ stride: Int, _ isNarrow: Bool, _ log2Size: Int, _ position: Int,
-        _ residual: Int, _ bitDepth: Int
+        _ to: SampleBlock, _ log2Size: Int, _ position: Int, _ residual: Int, _ bitDepth: Int
     ) {
-        let at = (position &>> log2Size) &* stride &+ (position & ((1 &<< log2Size) &- 1))
+        let at = (position &>> log2Size) &* to.stride &+ (position & ((1 &<< log2Size) &- 1))
         func add<Sample: UnsignedInteger & FixedWidthInteger>(_ type: Sample.Type) {
-            let sample = to.assumingMemoryBound(to: type) + at
+            let sample = to.base.assumingMemoryBound(to: type) + at
             sample.pointee = Sample(
                 truncatingIfNeeded: min((1 &<< bitDepth) &- 1, max(0, Int(sample.pointee) &+ residual)))
         }
-        if isNarrow { add(UInt8.self) } else { add(UInt16.self) }
+        if to.isNarrow { add(UInt8.self) } else { add(UInt16.self) }
     }
 
     /// Transforms and clears `block`. `used` is the union of the bits of all positions in use: no coefficient lies
     /// beyond its column and row.
     @inline(__always)
     private func transform(
-        used: Int, isDST: Bool, to: UnsafeMutableRawPointer, stride: Int, isNarrow: Bool, log2Size: Int, bitDepth: Int
+        used: Int, isDST: Bool, to: SampleBlock, log2Size: Int, bitDepth: Int
     ) {
         let size = 1 &<< log2Size
         if used == 0 && !isDST {
             veil_any_idct_dc_add(
-                isNarrow, to, stride, Int32(block[0]), Int32(truncatingIfNeeded: size),
+                to.isNarrow, to.base, to.stride, Int32(block[0]), Int32(truncatingIfNeeded: size),
                 Int32(truncatingIfNeeded: bitDepth))
             block[0] = 0
             return
@@ -242,9 +238,10 @@ package final class ResidualDecoder {
         let y = Int32(truncatingIfNeeded: maxY)
         let depth = Int32(truncatingIfNeeded: bitDepth)
         if isDST {
-            veil_any_idst4_add(isNarrow, to, stride, block.base, x, y, depth)
+            veil_any_idst4_add(to.isNarrow, to.base, to.stride, block.base, x, y, depth)
         } else {
-            veil_any_idct_add(isNarrow, to, stride, block.base, Int32(truncatingIfNeeded: log2Size), x, y, depth)
+            veil_any_idct_add(
+                to.isNarrow, to.base, to.stride, block.base, Int32(truncatingIfNeeded: log2Size), x, y, depth)
         }
         block.view.update(repeating: 0, count: (maxY &+ 1) &<< log2Size)
     }

@@ -149,14 +149,19 @@ package final class SampleAdaptiveOffset {
                 offsets.base, Int32(depth))
             let across = slice._withUnsafeGuaranteedRef { $0.constants.loopFilterAcrossTilesEnabledFlag }
             restoreBorders(
-                rs, column, at, stride, copy, copyStride, width, height, Int(p.saoEoClass), acrossTiles: across,
-                isLastRow: rs + grid.widthInCtbs >= grid.count)
+                rs, column, BlockView(at, stride: stride, width: width, height: height),
+                BlockView(copy, stride: copyStride, width: width, height: height), Int(p.saoEoClass),
+                acrossTiles: across)
         } else {
             veil_any_sao_band(
                 plane.isNarrow, at.base, stride, at.base, stride, Int32(width), Int32(height), Int32(p.saoBandPosition),
                 offsets.base, Int32(depth))
         }
-        if protects { restoreUnfiltered(cIdx, x0: x0, y0: y0, at, stride, copy, copyStride, width, height) }
+        if protects {
+            restoreUnfiltered(
+                cIdx, x0: x0, y0: y0, BlockView(at, stride: stride, width: width, height: height),
+                BlockView(copy, stride: copyStride, width: width, height: height))
+        }
     }
 
     /// Whether samples of CTB `other` may take part in deciding offsets of CTB `rs`.
@@ -173,15 +178,16 @@ package final class SampleAdaptiveOffset {
 
     /// Gives border samples whose neighbour may not be used their deblocked value again (edgeIdx 0).
     private func restoreBorders<Sample>(
-        _ rs: Int, _ column: Int, _ at: MutableBufferView<Sample>, _ stride: Int,
-        _ copy: MutableBufferView<Sample>, _ copyStride: Int, _ width: Int, _ height: Int, _ eoClass: Int,
-        acrossTiles: Bool, isLastRow: Bool
+        _ rs: Int, _ column: Int, _ block: BlockView<Sample>, _ kept: BlockView<Sample>, _ eoClass: Int,
+        acrossTiles: Bool
     ) {
+        let (at, stride, width, height) = (block.samples, block.stride, block.width, block.height)
+        let (copy, copyStride) = (kept.samples, kept.stride)
         let w = grid.widthInCtbs
         let hasLeft = column > 0
         let hasRight = column + 1 < w
         let hasUp = rs >= w
-        let hasDown = !isLastRow
+        let hasDown = rs + w < grid.count
         let left = hasLeft && usable(rs, rs - 1, acrossTiles)
         let right = hasRight && usable(rs, rs + 1, acrossTiles)
         let up = hasUp && usable(rs, rs - w, acrossTiles)
@@ -215,17 +221,16 @@ package final class SampleAdaptiveOffset {
 
     /// Restores lossless and unfiltered PCM blocks.
     private func restoreUnfiltered<Sample>(
-        _ cIdx: Int, x0: Int, y0: Int, _ at: MutableBufferView<Sample>, _ stride: Int,
-        _ copy: MutableBufferView<Sample>, _ copyStride: Int, _ width: Int, _ height: Int
+        _ cIdx: Int, x0: Int, y0: Int, _ block: BlockView<Sample>, _ kept: BlockView<Sample>
     ) {
         let log2X = 3 - chromaFormat.shiftX(cIdx)
         let log2Y = 3 - chromaFormat.shiftY(cIdx)
-        for y in Swift.stride(from: 0, to: height, by: 1 << log2Y) {
-            for x in Swift.stride(from: 0, to: width, by: 1 << log2X) {
+        for y in stride(from: 0, to: block.height, by: 1 << log2Y) {
+            for x in stride(from: 0, to: block.width, by: 1 << log2X) {
                 let cell = ((y0 + y) >> log2Y) * maps.width8 + ((x0 + x) >> log2X)
                 if maps.cuFlags[cell] & PictureMaps.noFilter == 0 { continue }
                 for i in 0..<1 << log2Y {
-                    (at + (y + i) * stride + x).update(from: copy + (y + i) * copyStride + x, count: 1 << log2X)
+                    (block.row(y + i) + x).update(from: kept.row(y + i) + x, count: 1 << log2X)
                 }
             }
         }
