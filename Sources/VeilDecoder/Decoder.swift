@@ -115,7 +115,7 @@ package final class Decoder {
                     beginsAnywhere = messages.contains { $0.payloadType == SEIMessage.recoveryPoint }
                 }
                 try options.prefixSEI?(nal)
-                messages.take(nal)
+                messages.observe(nal)
             case .suffixSEI:
                 // Without --verify a hash only serves where decoders disagree about motion between layers.
                 if options.verify || nal.header.nuhLayerId > 0 { try readHash(nal) }

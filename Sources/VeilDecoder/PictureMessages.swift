@@ -12,7 +12,7 @@ struct PictureMessages {
     /// Messages of a picture, at most: what more there is says nothing.
     private static let mostUserData = 64
 
-    mutating func take(_ nal: NALUnit) {
+    mutating func observe(_ nal: NALUnit) {
         guard let messages = try? SEIMessage.messages(rbsp: nal.rbsp) else { return }
         let layer = nal.header.nuhLayerId
         for message in messages {

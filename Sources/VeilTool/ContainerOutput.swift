@@ -71,7 +71,7 @@ final class ContainerOutput {
 
     /// Before the first unit: sound, subtitles, chapters and titles of the file that the stream comes out of go along,
     /// by way of ffmpeg. Returns what does not, in words; nil where nothing can be told of the file.
-    func take(othersOf chunks: StreamChunks) throws -> [String]? {
+    func carryOver(othersOf chunks: StreamChunks) throws -> [String]? {
         guard let file = chunks.file, let contents = try FFmpeg.contents(of: InputFile(path: file)) else { return nil }
         var taken = Others(path: file, start: max((chunks.times?.start ?? 0) - contents.start, 0))
         var left: [String] = []

@@ -11,16 +11,14 @@ struct LostFrameRate {
 
     init(_ rate: FrameRate) { self.rate = rate }
 
-    /// Takes the next unit. What is to be said, once, when the first slice comes.
-    mutating func take(_ nal: NALUnit) -> String? {
+    /// Reads along. What is to be said, once, when the first slice comes.
+    mutating func observe(_ nal: NALUnit) -> String? {
         if isKnown { return nil }
         switch nal.header.nalUnitType {
         case .vps:
-            let timing = (try? VideoParameterSet(rbsp: nal.rbsp))?.timing
-            told.vps = timing.flatMap { FrameRate($0.timeScale, $0.numUnitsInTick) }
+            told.vps = FrameRate(timing: (try? VideoParameterSet(rbsp: nal.rbsp))?.timing)
         case .sps where nal.header.nuhLayerId == 0:
-            let timing = (try? SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: 0))?.vui?.timing
-            told.sps = timing.flatMap { FrameRate($0.timeScale, $0.numUnitsInTick) }
+            told.sps = FrameRate(timing: (try? SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: 0))?.vui?.timing)
         default: isKnown = nal.header.nalUnitType.isSlice
         }
         let stream = told.sps ?? told.vps

@@ -82,7 +82,7 @@ final class StreamOutput {
         case .fragments(let writer): if let source = chunks.movie { writer.keep(source) }
         case .container(let container):
             if let source = chunks.movie { container.keep(source) }
-            if first == nil, !left.isEmpty { left = try container.take(othersOf: chunks) ?? left }
+            if first == nil, !left.isEmpty { left = try container.carryOver(othersOf: chunks) ?? left }
             left += chunks.movie?.meaning ?? []
         case .byteStream: left += chunks.movie?.meaning ?? []
         }
@@ -142,7 +142,7 @@ final class StreamOutput {
     func write(_ nal: NALUnit) throws {
         switch form {
         case .byteStream(let file):
-            if let note = lostRate?.take(nal) {
+            if let note = lostRate?.observe(nal) {
                 warn("\(path): \(note)")
                 lostRate = nil
             }

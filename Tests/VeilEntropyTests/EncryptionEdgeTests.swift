@@ -129,7 +129,7 @@ func edgesOfRangesStayInRange(variant: Int, profile: ElementProfile) throws {
     #expect(before.hash == encrypted.hash)
     if variant == 5 { #expect(before.elements.contains(BinElement.intraLumaMode.rawValue)) }
     let decryption = Decryption(keys: ring)
-    try decryption.take(try #require(made.message(layer: 0, period: 3)))
+    try decryption.add(try #require(made.message(layer: 0, period: 3)))
     let back = tools.recode(inLoop, try #require(decryption.makeHook(layer: 0)))
     #expect(back.elementsEqual(clear))
 }

@@ -206,7 +206,7 @@ import VeilBitstream
         let other = NALUnit(
             header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: units[pps].header.nuhLayerId + 1), rbsp: rbsp)
         var entries = SampleEntries()
-        let sample = try entries.take(
+        let sample = try entries.addSample(
             Array(units[..<pps]) + [other] + Array(units[pps...first]), beginsAnew: true, path: "p")
         #expect(sample.allSatisfy { $0.header.nalUnitType != .pps })
         let written = try entries.descriptions()[0].entry

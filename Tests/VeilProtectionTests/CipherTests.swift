@@ -56,7 +56,7 @@ func decryptionUndoesEncryption(cipher: CipherKind, profile: ElementProfile) thr
         options.feedback = feedback
         let encryption = try Encryption(options: options, layers: [0, 1], keys: keys)
         let decryption = Decryption(keys: keys)
-        for layer in 0...1 { try decryption.take(try #require(encryption.message(layer: layer, period: 4))) }
+        for layer in 0...1 { try decryption.add(try #require(encryption.message(layer: layer, period: 4))) }
         #expect(decryption.periodStart(layer: 0, isIRAP: true)?.period == 4)
         #expect(decryption.periodStart(layer: 0, isIRAP: true)?.period == nil)
         var outputs: [[UInt32]] = []
@@ -113,11 +113,11 @@ func decryptionUndoesEncryption(cipher: CipherKind, profile: ElementProfile) thr
     let encryption = try Encryption(options: .init(), layers: [0, 1], keys: keys)
     let message = try #require(encryption.message(layer: 1, period: 0))
     let wrong = Decryption(keys: KeyRing(layers: [LayerKey(layer: 1, id: "one", key: SecretBytes(Array(1..<33)))]))
-    #expect(throws: KeyError.wrong(layer: 1, id: "one", source: "keys")) { try wrong.take(message) }
+    #expect(throws: KeyError.wrong(layer: 1, id: "one", source: "keys")) { try wrong.add(message) }
     let missing = Decryption(keys: KeyRing(layers: [LayerKey(layer: 0, id: "zero", key: SecretBytes(Array(0..<32)))]))
-    #expect(throws: KeyError.missing(layer: 1, id: "one", source: "keys")) { try missing.take(message) }
+    #expect(throws: KeyError.missing(layer: 1, id: "one", source: "keys")) { try missing.add(message) }
     let partial = Decryption(keys: KeyRing(layers: []), lenient: true)
-    try partial.take(message)
+    try partial.add(message)
     #expect(partial.lockedLayers == [1])
     #expect(partial.makeHook(layer: 1) == nil)
     #expect(throws: KeyError.noKeyForLayer(layer: 2, source: "keys")) {

@@ -136,7 +136,7 @@ private func decode(_ nals: [NALUnit], layer: Int, threads: Int, decryption: Dec
     options.threads = threads
     options.hooks = decryption
     options.prefixSEI = { nal in
-        if let message = try ProtectionSEI.message(in: nal) { try decryption?.take(message) }
+        if let message = try ProtectionSEI.message(in: nal) { try decryption?.add(message) }
     }
     var frames: [[UInt16]] = []
     let decoder = Decoder(options: options) { frame in
@@ -303,7 +303,7 @@ struct EndToEndTests {
             options.output = .layer(1)
             options.hooks = decryption
             options.prefixSEI = { nal in
-                if let message = try ProtectionSEI.message(in: nal) { try decryption?.take(message) }
+                if let message = try ProtectionSEI.message(in: nal) { try decryption?.add(message) }
             }
             var frames: [[UInt16]] = []
             let decoder = Decoder(options: options) {

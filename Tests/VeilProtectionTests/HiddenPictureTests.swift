@@ -179,7 +179,7 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
         #expect(transcoder.hidden.pictures == clear.filter { $0.beginsPicture }.count)
         #expect(transcoder.hidden.bytes == bytes(hidden).count - bytes(clear).count)
         let decryption = Decryption(keys: keys)
-        try decryption.take(Sidecar(text: encryption.sidecar.text, source: "sidecar"))
+        try decryption.add(Sidecar(text: encryption.sidecar.text, source: "sidecar"))
         #expect(try bytes(transcode(stored(hidden), .decrypt(decryption))) == bytes(clear))
     }
 

@@ -182,7 +182,7 @@ struct ParallelRecodingTests {
     /// One tile of eight.
     @Test func tilesAreKept() throws {
         let layout = StreamLayout()
-        for nal in try AnnexBReader.units(of: ParallelStreams.tiles) { layout.take(nal) }
+        for nal in try AnnexBReader.units(of: ParallelStreams.tiles) { layout.observe(nal) }
         let regions = try layout.regions(tiles: [5])
         #expect(regions[0] == [EncryptionScope.Region(x: 64, y: 64, width: 64, height: 64)])
         #expect(throws: KeyError.self) { try layout.regions(tiles: [8]) }

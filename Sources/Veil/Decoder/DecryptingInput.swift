@@ -19,7 +19,7 @@ package final class DecryptingInput {
         self.decryption = decryption
         self.threads = threads
         self.deliver = deliver
-        verified = VerifiedStream(decryption) { [unowned self] in try take($0) }
+        verified = VerifiedStream(decryption) { [unowned self] in try decrypt($0) }
         opening = PictureOpening(decryption) { [unowned self] in try verified?.push($0) }
     }
 
@@ -32,7 +32,7 @@ package final class DecryptingInput {
         try transcoder?.finish()
     }
 
-    private func take(_ nal: NALUnit) throws {
+    private func decrypt(_ nal: NALUnit) throws {
         if let transcoder {
             try transcoder.push(nal)
             return
@@ -60,7 +60,7 @@ package final class DecryptingInput {
                     try made.push(nal)
                     return
                 }
-                try decryption.take(message)
+                try decryption.add(message)
             }
         default: break
         }

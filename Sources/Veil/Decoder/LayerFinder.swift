@@ -17,9 +17,9 @@ struct LayerFinder {
     init(_ wanted: Wanted) { self.wanted = wanted }
 
     /// The layer, where this is the first slice. Throws where the stream has no such layer.
-    mutating func take(_ unit: NALUnit) throws -> Int? {
+    mutating func observe(_ unit: NALUnit) throws -> Int? {
         held.append(unit)
-        roles.take(unit)
+        roles.observe(unit)
         return unit.header.nalUnitType.isSlice ? try layer() : nil
     }
 

@@ -209,7 +209,7 @@ public final class VideoDecoder {
 
     private func decode(_ unit: NALUnit, _ deliver: (VideoPicture) throws -> Void) throws {
         if finder != nil {
-            guard let layer = try finder?.take(unit) else { return }
+            guard let layer = try finder?.observe(unit) else { return }
             let held = finder?.held ?? []
             finder = nil
             begin(.layer(layer))

@@ -6,7 +6,7 @@ struct LayerRoles {
     private let sets = ParameterSetCollection()
     private var displays: ReferenceDisplays?
 
-    mutating func take(_ unit: NALUnit) {
+    mutating func observe(_ unit: NALUnit) {
         switch unit.header.nalUnitType {
         case .vps: _ = try? sets.insert(unit)
         case .prefixSEI:

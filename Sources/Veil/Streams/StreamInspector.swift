@@ -19,7 +19,7 @@ public final class StreamInspector {
     public init(countsSpace: Bool = true, sidecar: Sidecar? = nil, threads: Int = 1) {
         counter = countsSpace ? StreamTranscoder(mode: .hooks(space), threads: max(threads, 1)) { _ in } : nil
         for message in sidecar?.messages ?? [] {
-            space.take(message)
+            space.setProtection(of: message)
             headers.add(message)
         }
     }
@@ -40,7 +40,7 @@ public final class StreamInspector {
         try headers.add(nal)
         guard let counter else { return }
         if nal.header.nalUnitType == .prefixSEI, let message = try ProtectionSEI.message(in: nal) {
-            space.take(message)
+            space.setProtection(of: message)
         }
         try counter.push(nal)
     }
@@ -59,7 +59,7 @@ private struct HeaderSummary {
     mutating func add(_ nal: NALUnit) throws {
         summary.nalUnits += 1
         summary.bytes += nal.bytes.count + nal.startCodeLength + nal.trailingZeros
-        roles.take(nal)
+        roles.observe(nal)
         do {
             switch nal.header.nalUnitType {
             case .vps, .sps, .pps: try sets.insert(nal)
@@ -124,13 +124,11 @@ private struct HeaderSummary {
         let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: nal.header.nuhLayerId)
         let colour = (sps.vui?.colour ?? ColourDescription()).completed(
             by: described[nal.header.nuhLayerId] ?? ColourDescription())
-        let timing = sps.vui?.timing ?? sets.anyVps?.timing
+        let rate = FrameRate(timing: sps.vui?.timing ?? sets.anyVps?.timing)
         update(nal.header.nuhLayerId) { layer in
             (layer.width, layer.height) = sps.shownSize
             if !colour.isEmpty { layer.colour = StreamSummary.Colour(colour) }
-            if let timing, let rate = FrameRate(timing.timeScale, timing.numUnitsInTick) {
-                layer.frameRate = "\(rate.numerator)/\(rate.denominator)"
-            }
+            if let rate { layer.frameRate = "\(rate.numerator)/\(rate.denominator)" }
             layer.bitDepth = sps.bitDepthY
             layer.slices += 1
             layer.bytes += nal.bytes.count

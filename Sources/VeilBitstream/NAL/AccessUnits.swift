@@ -81,36 +81,3 @@ package struct AccessUnitGrouping {
         return units.isEmpty ? nil : units
     }
 }
-
-/// The parameter sets in force, as they stood in the stream.
-package struct ParameterSetUnits {
-    /// Sets of one kind replace each other by their identifier, whatever their layer (F.7.4.1.4.1).
-    private struct Key: Hashable {
-        let type: UInt8
-        let id: Int
-    }
-
-    private var sets: [Key: NALUnit] = [:]
-
-    package init() {}
-
-    /// Nil for units that are no parameter sets, or damaged ones, which nobody can refer to.
-    private static func key(_ nal: NALUnit) -> Key? {
-        ParameterSetCollection.identifier(of: nal).map { Key(type: nal.header.nalUnitType.rawValue, id: $0) }
-    }
-
-    /// Keeps a parameter set; others are ignored. Returns whether the same one was in force already.
-    @discardableResult
-    package mutating func insert(_ nal: NALUnit) -> Bool {
-        guard let key = Self.key(nal) else { return false }
-        defer { sets[key] = nal }
-        return sets[key].map { $0.bytes == nal.bytes } ?? false
-    }
-
-    /// All of them, VPS first, leaving out those for which `units` hold a replacement.
-    package func units(besides units: [NALUnit]) -> [NALUnit] {
-        let replaced = Set(units.compactMap { Self.key($0) })
-        return sets.filter { !replaced.contains($0.key) }.sorted { ($0.key.type, $0.key.id) < ($1.key.type, $1.key.id) }
-            .map(\.value)
-    }
-}

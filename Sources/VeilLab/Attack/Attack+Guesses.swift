@@ -54,7 +54,7 @@ extension Attack {
             for (name, view) in [
                 ("as it stands", try view(hidden)), ("means, signs positive", try view(hidden, hooks: hooks)),
             ] {
-                take(view, scheme: "all, --hide \(hiding.rawValue)", profile: "maximal", attack: name, &report)
+                addAttempt(view, scheme: "all, --hide \(hiding.rawValue)", profile: "maximal", attack: name, &report)
                 if let frame = view.frame {
                     pictures.attempts.append(("all, --hide \(hiding.rawValue): \(name)", frame))
                 }
@@ -96,7 +96,7 @@ extension Attack {
     }
 
     /// Notes what an attack gave.
-    func take(
+    func addAttempt(
         _ view: View, scheme: String, profile: String, attack: String, _ report: inout AttackReport
     ) {
         report.attempts.append(

@@ -119,27 +119,27 @@ package final class Attack {
         let encryption = try StreamWork.encryption(scheme: scheme, cipher: .aes128, profile: profile, layers: ids)
         try StreamWork.transcode(stream, to: encrypted, mode: .encrypt(encryption), threads: settings.threads)
         let hit = Set(encryption.encryptedLayers)
-        func take(_ name: String, _ view: View) {
-            self.take(view, scheme: scheme.name, profile: profile.name, attack: name, &report)
+        func note(_ name: String, _ view: View) {
+            self.addAttempt(view, scheme: scheme.name, profile: profile.name, attack: name, &report)
             if profile == .paper, let frame = view.frame {
                 pictures.attempts.append(("\(scheme.name): \(name)", frame))
             }
         }
-        take("as it stands", try view(encrypted))
+        note("as it stands", try view(encrypted))
         for replacement in Replacement.allCases {
             let name = replacement == .constants ? "constants, signs positive" : "means, signs positive"
-            take(
+            note(
                 name,
                 try view(encrypted, hooks: ReplacingHooks(layers: hit, profile: profile, replacement: replacement)))
         }
         try ResidualStripping.run(encrypted, to: stripped, layers: hit)
-        take("residual zeroed", try view(stripped))
+        note("residual zeroed", try view(stripped))
         for (name, stream) in try smoothed(encrypted, layers: hit, profile: profile) {
             defer { unlink(stream) }
-            take(name, try view(stream))
+            note(name, try view(stream))
         }
         if scheme == .el, let base = ids.first, ids.count > 1 {
-            take("base layer enlarged", try enlarged(files.path(base)))
+            note("base layer enlarged", try enlarged(files.path(base)))
         }
     }
 
@@ -279,10 +279,10 @@ package final class Attack {
             }
             let holder = Decryption(keys: ring(other))
             let refused = ids.compactMap { right.message(layer: $0, period: 0) }.allSatisfy { message in
-                (try? holder.take(message)) == nil
+                (try? holder.add(message)) == nil
             }
             let forced = Decryption(keys: ring(other))
-            try forced.take(wrong.sidecar)
+            try forced.add(wrong.sidecar)
             try StreamWork.transcode(first, to: second, mode: .decrypt(forced), threads: settings.threads)
             return AttackReport.KeyBit(
                 cipher: cipher.name, bit: bit, changed: Double(differing) / Double(max(bits, 1)), refused: refused,

@@ -63,7 +63,7 @@ package struct FuzzCase {
         options.threads = threads
         options.hooks = decryption.restarting
         options.prefixSEI = { nal in
-            if let message = try ProtectionSEI.message(in: nal) { try decryption.take(message) }
+            if let message = try ProtectionSEI.message(in: nal) { try decryption.add(message) }
         }
         var delivered = 0
         let decoder = Decoder(options: options) { _ in delivered += 1 }

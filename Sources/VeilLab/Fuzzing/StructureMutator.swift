@@ -50,12 +50,12 @@ package struct StructureMutator {
             if changed != nil { changes += own }
             result.append(changed ?? unit)
             // Slices are read as the sets before them say, changed or not.
-            mutator.take(changed ?? unit)
+            mutator.observe(changed ?? unit)
         }
         return (result, changes)
     }
 
-    private mutating func take(_ unit: NALUnit) {
+    private mutating func observe(_ unit: NALUnit) {
         let type = unit.header.nalUnitType
         if type.isSlice {
             previous =

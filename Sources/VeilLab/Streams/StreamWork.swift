@@ -90,7 +90,7 @@ enum StreamWork {
         options.hooks = hooks
         if let decryption = hooks as? Decryption {
             options.prefixSEI = { nal in
-                if let message = try ProtectionSEI.message(in: nal) { try decryption.take(message) }
+                if let message = try ProtectionSEI.message(in: nal) { try decryption.add(message) }
             }
         }
         let decoder = Decoder(options: options) { try frame($0.info.nuhLayerId, VideoFrame($0)) }

@@ -17,8 +17,9 @@ struct DisplayOrder {
     /// Of the last picture.
     private(set) var sps: SequenceParameterSet?
 
-    /// Takes an access unit. Nil for one without a picture, and before the first IRAP picture.
-    mutating func take(_ unit: [NALUnit]) throws -> Place? {
+    /// Where the picture of the next access unit is shown. Nil for a unit without one, and before the first IRAP
+    /// picture.
+    mutating func place(of unit: [NALUnit]) throws -> Place? {
         let first = unit.firstIndex { $0.header.nalUnitType.isSlice } ?? unit.count
         func passEnds(_ units: ArraySlice<NALUnit>) {
             for nal in units where [.endOfSequence, .endOfBitstream].contains(nal.header.nalUnitType) {
@@ -50,9 +51,7 @@ struct DisplayOrder {
     }
 
     /// Frames a second as VUI or VPS tell.
-    var frameRate: FrameRate? {
-        (sps?.vui?.timing ?? sets.anyVps?.timing).flatMap { FrameRate($0.timeScale, $0.numUnitsInTick) }
-    }
+    var frameRate: FrameRate? { FrameRate(timing: sps?.vui?.timing ?? sets.anyVps?.timing) }
 
     /// The same; 25 where nothing tells.
     var rate: (numerator: Int, denominator: Int) { frameRate?.fraction ?? (25, 1) }

@@ -24,7 +24,7 @@ package struct MatroskaWriter {
     /// The bytes of an access unit, with what goes before the first. Empty for one without a picture.
     package mutating func write(_ unit: [NALUnit]) throws -> [UInt8] {
         for nal in unit { setUnits.insert(nal) }
-        guard let place = try order.take(unit), let sps = order.sps,
+        guard let place = try order.place(of: unit), let sps = order.sps,
             let slice = unit.first(where: { $0.header.nalUnitType.isSlice })
         else { return [] }
         var out: [UInt8] = []
@@ -77,31 +77,17 @@ package struct MatroskaWriter {
             + Self.element([0x16, 0x54, 0xAE, 0x6B], Self.element([0xAE], track))
     }
 
-    /// HEVCDecoderConfigurationRecord (ISO/IEC 14496-15, 8.3.3.1).
+    /// The configuration record of the base layer; parameter sets are in samples as well.
     private func configuration(_ sps: SequenceParameterSet) throws -> [UInt8] {
-        let p = sps.profileTierLevel
-        var c: [UInt8] = [1, UInt8(p.generalProfileSpace << 6 | (p.generalTierFlag ? 0x20 : 0) | p.generalProfileIdc)]
-        c +=
-            Self.word(Int(p.generalProfileCompatibilityFlags), 4) + Self.word(Int(p.generalConstraintFlags), 6) + [
-                UInt8(p.generalLevelIdc)
-            ]
-        c += [
-            0xF0, 0, 0xFC, 0xFC | 1, 0xF8 | UInt8(sps.bitDepthLumaMinus8), 0xF8 | UInt8(sps.bitDepthChromaMinus8), 0, 0,
-        ]
-        c.append(UInt8(sps.spsMaxSubLayersMinus1 + 1) << 3 | (sps.spsTemporalIdNestingFlag ? 4 : 0) | 3)
+        let id = sps.spsSeqParameterSetId
+        guard let own = setUnits[ParameterSetKey(.sps, id)] else { throw SyntaxError.missing(set: "SPS", id: id) }
         let units = setUnits.units(besides: []).filter { $0.header.nuhLayerId == 0 }
-        c.append(3)
-        for type in [NALUnitType.vps, .sps, .pps] {
-            let same = units.filter { $0.header.nalUnitType == type }
-            c += [type.rawValue] + Self.word(same.count, 2)
-            for unit in same {
-                guard unit.bytes.count <= Int(UInt16.max) else {
-                    throw MediaError.notSupported(path: "Matroska", what: SampleEntries.tooLong(unit))
-                }
-                c += Self.word(unit.bytes.count, 2) + unit.bytes
-            }
+        if let unit = units.first(where: { $0.bytes.count > Int(UInt16.max) }) {
+            throw MediaError.notSupported(path: "Matroska", what: SampleEntries.tooLong(unit))
         }
-        return c
+        var w = BoxWriter()
+        HEVCSampleDescription.configuration(sps, rbsp: own.rbsp, units: units, isComplete: false, &w)
+        return w.bytes
     }
 
     /// The size that is shown, where samples are no squares, and the colour.

@@ -14,6 +14,20 @@ package struct FourCC: Equatable, Hashable, Sendable, CustomStringConvertible, E
     }
 }
 
+extension FourCC {
+    /// What a track of this handler holds, in words.
+    package var kind: String {
+        switch self {
+        case "soun": "audio"
+        case "sbtl", "subt", "text", "clcp": "subtitle"
+        case "vide": "video"
+        case "tmcd": "time code"
+        case "meta": "metadata"
+        default: description
+        }
+    }
+}
+
 /// What is wrong with a file of ISO base media, by box.
 package enum IsoMediaError: Error, Equatable, Sendable, CustomStringConvertible {
     /// A field or a child lies beyond the end of its box.

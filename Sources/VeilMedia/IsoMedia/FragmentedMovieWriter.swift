@@ -51,10 +51,10 @@ package final class FragmentedMovieWriter {
     /// Adds an access unit, in decoding order. One without a picture goes to the next one.
     /// - Parameter displayIndex: its place in display order, in frames; nil: as picture order counts tell.
     package func write(_ unit: [NALUnit], displayIndex: Int? = nil) throws {
-        guard let (unit, place, isSync) = try units.take(unit) else { return }
+        guard let (unit, place, isSync) = try units.sample(completedBy: unit) else { return }
         if isSync || places.count == Self.longestFragment { try endFragment() }
         for nal in unit where nal.header.nalUnitType.isSlice { layers.insert(nal.header.nuhLayerId) }
-        let sample = OutputTrack.bytes(of: try entries.take(unit, beginsAnew: isSync, path: path))
+        let sample = OutputTrack.bytes(of: try entries.addSample(unit, beginsAnew: isSync, path: path))
         if entries.count > 1 {
             throw MediaError.notSupported(
                 path: path, what: "parameter sets change, which the one sample entry of a file in fragments cannot hold"

@@ -25,19 +25,7 @@ struct HEVCSampleDescription {
         let base = units.filter { $0.header.nuhLayerId == 0 }
         let upper = units.filter { $0.header.nuhLayerId > 0 }
         self.init(inBand ? "hev1" : "hvc1", sps.shownSize, colour) {
-            $0.box("hvcC") {
-                $0.u8(1)
-                // general_profile_space to general_level_idc, as they stand in the SPS (7.3.3).
-                $0.append(rbsp.dropFirst().prefix(12))
-                Self.common(&$0)
-                $0.u8(0xFC | sps.chromaFormatIdc)
-                $0.u8(0xF8 | (sps.bitDepthY - 8))
-                $0.u8(0xF8 | (sps.bitDepthC - 8))
-                // avgFrameRate and constantFrameRate unknown; sub-layers and nesting from the SPS's first byte.
-                $0.u16(0)
-                $0.u8(Self.layersAndLength(rbsp[0]))
-                Self.arrays(base, isComplete: !inBand, &$0)
-            }
+            $0.box("hvcC") { Self.configuration(sps, rbsp: rbsp, units: base, isComplete: !inBand, &$0) }
             if !upper.isEmpty {
                 $0.box("lhvC") {
                     $0.u8(1)
@@ -48,6 +36,27 @@ struct HEVCSampleDescription {
             }
             $0.append(further)
         }
+    }
+
+    /// HEVCDecoderConfigurationRecord (8.3.3.1), as Matroska has it as well.
+    /// - Parameters:
+    ///   - sps: the SPS of the base layer, and `rbsp` its bytes.
+    ///   - units: the base layer's parameter sets and messages.
+    ///   - isComplete: samples hold no others.
+    static func configuration(
+        _ sps: SequenceParameterSet, rbsp: [UInt8], units: [NALUnit], isComplete: Bool, _ w: inout BoxWriter
+    ) {
+        w.u8(1)
+        // general_profile_space to general_level_idc, as they stand in the SPS (7.3.3).
+        w.append(rbsp.dropFirst().prefix(12))
+        common(&w)
+        w.u8(0xFC | sps.chromaFormatIdc)
+        w.u8(0xF8 | (sps.bitDepthY - 8))
+        w.u8(0xF8 | (sps.bitDepthC - 8))
+        // avgFrameRate and constantFrameRate unknown; sub-layers and nesting from the SPS's first byte.
+        w.u16(0)
+        w.u8(layersAndLength(rbsp[0]))
+        arrays(units, isComplete: isComplete, &w)
     }
 
     /// Of a layer above the base layer in a track of its own (`lhv1`).

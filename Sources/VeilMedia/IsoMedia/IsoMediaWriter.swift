@@ -72,9 +72,9 @@ package final class IsoMediaWriter {
     /// Adds an access unit, in decoding order. One without a picture goes to the next one.
     /// - Parameter displayIndex: its place in display order, in frames; nil: as picture order counts tell.
     package func write(_ unit: [NALUnit], displayIndex: Int? = nil) throws {
-        guard let (unit, shown, isSync) = try units.take(unit) else { return }
+        guard let (unit, shown, isSync) = try units.sample(completedBy: unit) else { return }
         for nal in unit where nal.header.nalUnitType.isSlice { layers.insert(nal.header.nuhLayerId) }
-        let sample = try entries.take(unit, beginsAnew: isSync, path: path)
+        let sample = try entries.addSample(unit, beginsAnew: isSync, path: path)
         try track.append(sample, isSync: isSync, description: entries.count, path: path)
         places.append(shown)
         if let displayIndex { displayIndices.append(displayIndex) }

@@ -40,7 +40,7 @@ struct JoinedTracks {
             let index: Int
             if number < same.count {
                 index = same[number]
-                guard take(formatOf: next, into: index) else {
+                guard joinFormat(of: next, into: index) else {
                     let note = "a track of \(role.handler.kind) changes its format, and is left out where it does"
                     if !notes.contains(note) { notes.append(note) }
                     continue
@@ -68,7 +68,7 @@ struct JoinedTracks {
     }
 
     /// Whether samples can go on in a track: they are of one format, whatever their bit rates are.
-    private mutating func take(formatOf next: OutputTrack, into index: Int) -> Bool {
+    private mutating func joinFormat(of next: OutputTrack, into index: Int) -> Bool {
         guard tracks[index].timeScale == next.timeScale else { return false }
         if tracks[index].descriptions == next.descriptions { return true }
         guard next.handler == "soun", let known = SoundDescription(tracks[index].descriptions),

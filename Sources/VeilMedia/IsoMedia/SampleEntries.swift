@@ -41,9 +41,9 @@ struct SampleEntries {
     /// The number of the last sample's entry.
     var count: Int { entries.count }
 
-    /// The units of an access unit that stay in its sample.
+    /// Adds the parameter sets of an access unit to the entries; the units that stay in its sample.
     /// - Parameter beginsAnew: decoding can begin at it.
-    mutating func take(_ unit: [NALUnit], beginsAnew: Bool, path: String) throws -> [NALUnit] {
+    mutating func addSample(_ unit: [NALUnit], beginsAnew: Bool, path: String) throws -> [NALUnit] {
         var result: [NALUnit] = []
         var hadSlice = false
         for nal in unit {

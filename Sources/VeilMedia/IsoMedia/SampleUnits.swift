@@ -19,11 +19,11 @@ struct SampleUnits {
     }
 
     /// Where the picture of a sample is shown; nil before the first IRAP picture.
-    mutating func place(_ unit: [NALUnit]) throws -> DisplayOrder.Place? { try order.take(unit) }
+    mutating func place(_ unit: [NALUnit]) throws -> DisplayOrder.Place? { try order.place(of: unit) }
 
     /// Both, and whether decoding can begin there; nil where there is no sample to be written.
-    mutating func take(
-        _ unit: [NALUnit]
+    mutating func sample(
+        completedBy unit: [NALUnit]
     ) throws -> (units: [NALUnit], place: DisplayOrder.Place, isSync: Bool)? {
         guard let units = gather(unit) else { return nil }
         if units.layerWithoutSlices != nil { sawSealed = true }

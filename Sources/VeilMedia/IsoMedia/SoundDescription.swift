@@ -114,17 +114,3 @@ struct SoundDescription {
         return bytes.indices.contains(at + 1) ? at + 1 : nil
     }
 }
-
-extension FourCC {
-    /// What a track of this handler holds, in words.
-    package var kind: String {
-        switch self {
-        case "soun": "audio"
-        case "sbtl", "subt", "text", "clcp": "subtitle"
-        case "vide": "video"
-        case "tmcd": "time code"
-        case "meta": "metadata"
-        default: description
-        }
-    }
-}

@@ -92,7 +92,7 @@ package final class LayerPackage {
         layers[id] = layer
         let slices = unit.filter { $0.header.nalUnitType.isSlice }
         let isSync = !slices.isEmpty && slices.allSatisfy { $0.header.nalUnitType.isIRAP }
-        let sample = try layer.entries.take(unit, beginsAnew: isSync, path: folder)
+        let sample = try layer.entries.addSample(unit, beginsAnew: isSync, path: folder)
         // A layer without a picture in the access unit leaves its messages out of segments.
         guard !slices.isEmpty else { return }
         try layer.track.append(sample, isSync: isSync, description: layer.entries.count, path: folder)

@@ -76,7 +76,7 @@ struct SourceProbe {
             else { return }
             let frame = answer.frames?.first
             if frame == nil && packets == 1 { continue }
-            take(stream, frame)
+            readProperties(of: stream, frame)
             return
         }
     }
@@ -109,7 +109,7 @@ struct SourceProbe {
         return try? decoder.decode(Answer.self, from: text)
     }
 
-    private mutating func take(_ stream: Stream, _ frame: Frame?) {
+    private mutating func readProperties(of stream: Stream, _ frame: Frame?) {
         let format = stream.pixFmt ?? ""
         isRGB = ["rgb", "bgr", "gbr", "0rgb", "argb", "abgr", "pal8", "x2"].contains { format.hasPrefix($0) }
         let depth = Self.depth(format)
@@ -150,7 +150,7 @@ struct SourceProbe {
         }
         if let order = stream.fieldOrder, ["tt", "bb", "tb", "bt"].contains(order) { fieldOrder = order }
         if fieldOrder == nil, frame?.interlacedFrame == 1 { fieldOrder = "of its first picture" }
-        for data in (stream.sideDataList ?? []) + (frame?.sideDataList ?? []) { take(data) }
+        for data in (stream.sideDataList ?? []) + (frame?.sideDataList ?? []) { readSideData(data) }
         if let aspect = colour.sampleAspect, isTurned { colour.sampleAspect = (aspect.height, aspect.width) }
         // Chroma samples lie elsewhere between those of luma then.
         if isTurned { colour.chromaLocation = nil }
@@ -164,7 +164,7 @@ struct SourceProbe {
         }
     }
 
-    private mutating func take(_ data: SideData) {
+    private mutating func readSideData(_ data: SideData) {
         switch data.sideDataType ?? "" {
         case "Display Matrix":
             // ffmpeg hands pictures over upright.

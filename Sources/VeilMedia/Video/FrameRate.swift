@@ -5,6 +5,12 @@ public struct FrameRate: Equatable, Sendable {
     public let numerator: Int
     public let denominator: Int
 
+    /// Of the timing that a VPS or VUI tells.
+    package init?(timing: (numUnitsInTick: Int, timeScale: Int)?) {
+        guard let timing else { return nil }
+        self.init(timing.timeScale, timing.numUnitsInTick)
+    }
+
     package var fraction: (numerator: Int, denominator: Int) { (numerator, denominator) }
 
     /// More are no video's.

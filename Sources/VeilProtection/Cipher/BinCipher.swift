@@ -87,7 +87,7 @@ public final class BinCipher: BinHook {
         chunk = Self.firstChunk
         pool = 0
         available = 0
-        previous = take(32)
+        previous = nextBits(32)
     }
 
     public func beginCTU(address: Int, x: Int, y: Int) {
@@ -96,7 +96,7 @@ public final class BinCipher: BinHook {
 
     /// The next `count` keystream bits, 1 ... 32, the first one lowest.
     @inline(__always)
-    private func take(_ count: Int) -> UInt32 {
+    private func nextBits(_ count: Int) -> UInt32 {
         if available < count {
             if taken == filled { refill() }
             pool |= UInt64(words[taken]) << UInt64(available)
@@ -125,7 +125,7 @@ public final class BinCipher: BinHook {
         case .mask(let mask):
             let count = mask.nonzeroBitCount
             counts.add(run.element, count)
-            let key = feedback ? take(count) &+ previous : take(count)
+            let key = feedback ? nextBits(count) &+ previous : nextBits(count)
             let low = UInt32(truncatingIfNeeded: (UInt64(1) << UInt64(count)) &- 1)
             // Masks other than the low bits come from frozen signs and are rare.
             let value = mask == low ? run.bins & low : Self.gather(run.bins, mask)
@@ -134,14 +134,15 @@ public final class BinCipher: BinHook {
             return mask == low ? run.bins & ~mask | changed : run.bins & ~mask | Self.scatter(changed, mask)
         case .flip(let mask):
             counts.add(run.element, 1)
-            let key = (feedback ? take(1) &+ previous : take(1)) & 1
+            let key = (feedback ? nextBits(1) &+ previous : nextBits(1)) & 1
             let changed = key != 0 ? run.bins ^ mask : run.bins
             previous = (decrypts ? run.bins : changed) & 1
             return changed
         case .permutation(let first, let size):
             counts.add(run.element, 1)
             let step =
-                UInt32(truncatingIfNeeded: (UInt64(take(32)) &* UInt64(size)) >> 32) &+ (feedback ? previous % size : 0)
+                UInt32(truncatingIfNeeded: (UInt64(nextBits(32)) &* UInt64(size)) >> 32)
+                &+ (feedback ? previous % size : 0)
             let value = (run.bins &- first) % size
             let changed = decrypts ? (value &+ 2 &* size &- step) % size : (value &+ step) % size
             previous = decrypts ? value : changed

@@ -75,8 +75,8 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
 
     func holdsKey(layer: Int) -> Bool { keys.layers.contains { $0.layer == layer } }
 
-    /// Takes the message of a layer. Throws when the key it names is missing or wrong.
-    public func take(_ message: ProtectionMessage) throws {
+    /// Adds the message of a layer. Throws when the key it names is missing or wrong.
+    public func add(_ message: ProtectionMessage) throws {
         try lock.withLock {
             let keys = try unlocked(message)
             if let known = layers[message.layer], known.message.belongsTogether(with: message) {
@@ -153,12 +153,12 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     func begin() throws {
         guard let given = lock.withLock({ sidecar }) else { return }
         lock.withLock { sidecar = nil }
-        try take(given)
+        try add(given)
     }
 
-    /// Takes the messages of a stream that carries none.
-    public func take(_ sidecar: Sidecar) throws {
-        for message in sidecar.messages { try take(message) }
+    /// Adds the messages of a stream that carries none.
+    public func add(_ sidecar: Sidecar) throws {
+        for message in sidecar.messages { try add(message) }
         lock.withLock { given += sidecar.messages }
     }
 

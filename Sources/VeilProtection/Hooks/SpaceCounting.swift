@@ -31,7 +31,7 @@ public final class SpaceCounting: BinHookProvider, @unchecked Sendable {
     public init() {}
 
     /// What a layer is encrypted with. Layers without a message are counted as the paper's profile would encrypt them.
-    public func take(_ message: ProtectionMessage) { lock.withLock { messages[message.layer] = message } }
+    public func setProtection(of message: ProtectionMessage) { lock.withLock { messages[message.layer] = message } }
 
     public func makeHook(layer: Int) -> (any BinHook)? {
         let tally = Tally()

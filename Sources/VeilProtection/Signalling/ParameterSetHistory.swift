@@ -15,7 +15,7 @@ struct ParameterSetHistory {
         /// It took the place of one that pictures were decoded with.
         var replacesUsed = false
     }
-    private var entries: [Int: Entry] = [:]
+    private var entries: [ParameterSetKey: Entry] = [:]
     struct Counts: Equatable {
         /// How often a VPS took the place of another one.
         var replacedVPS = 0
@@ -24,15 +24,11 @@ struct ParameterSetHistory {
     }
     private(set) var counts = Counts()
 
-    /// Sets of a type and identifier take each other's places, whatever layer they come with.
-    static func key(_ type: NALUnitType, _ id: Int) -> Int { Int(type.rawValue) << 8 | id }
-
     /// A VPS, SPS or PPS came, readable or not.
     /// - Parameter hash: SHA-256 of the unit.
-    mutating func take(_ nal: NALUnit, hash: [UInt8]) {
+    mutating func record(_ nal: NALUnit, hash: [UInt8]) {
         let type = nal.header.nalUnitType
-        guard let id = ParameterSetCollection.identifier(of: nal) else { return }
-        let key = Self.key(type, id)
+        guard let key = ParameterSetKey(nal) else { return }
         guard let before = entries[key] else {
             entries[key] = Entry(hash: hash)
             return
@@ -48,8 +44,8 @@ struct ParameterSetHistory {
 
     /// A picture is decoded with a PPS and its SPS.
     mutating func use(pps: Int, sps: Int) {
-        entries[Self.key(.pps, pps)]?.isUsed = true
-        entries[Self.key(.sps, sps)]?.isUsed = true
+        entries[ParameterSetKey(.pps, pps)]?.isUsed = true
+        entries[ParameterSetKey(.sps, sps)]?.isUsed = true
     }
 
     /// Something came that may be decoded with any of them.

@@ -38,8 +38,8 @@ struct PictureFollower {
 
     private let sets = ParameterSetCollection()
     /// SHA-256 of parameter sets by type and identifier, and the nuh_layer_id they came with.
-    private var raw: [Int: [UInt8]] = [:]
-    private var rawLayers: [Int: Int] = [:]
+    private var raw: [ParameterSetKey: [UInt8]] = [:]
+    private var rawLayers: [ParameterSetKey: Int] = [:]
     private var positions = StreamPosition()
     /// Periods that messages announced and no picture began yet; of version 1 they wait for an IRAP picture.
     private var starts: [Int: (start: PeriodStart, waitsForIRAP: Bool)] = [:]
@@ -102,23 +102,23 @@ struct PictureFollower {
     mutating func beginAnew() { placed = [] }
 
     /// An encryption message came.
-    mutating func take(_ message: ProtectionMessage) {
+    mutating func observe(_ message: ProtectionMessage) {
         starts[message.layer] = (message.periodStart, message.version == 1)
         messageHashes[message.layer] = Self.hash(message.payload)
         messages[message.layer] = message
     }
 
     /// Takes a unit that is no message. Throws where headers cannot be read.
-    mutating func take(_ nal: NALUnit) throws {
+    mutating func observe(_ nal: NALUnit) throws {
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
         case .vps, .sps, .pps:
             let hash = Self.hash(nal.bytes)
-            history.take(nal, hash: hash)
+            history.record(nal, hash: hash)
             unreadable[nal.header.nalUnitType, default: [:]][layer] = hash
             guard let id = try sets.insert(nal) else { return }
             unreadable[nal.header.nalUnitType]?[layer] = nil
-            let key = ParameterSetHistory.key(nal.header.nalUnitType, id)
+            let key = ParameterSetKey(nal.header.nalUnitType, id)
             raw[key] = hash
             rawLayers[key] = layer
         case .accessUnitDelimiter:
@@ -246,7 +246,7 @@ struct PictureFollower {
 
     /// SHA-256 of the parameter set in use; where others came that could not be read, of both.
     private func hash(of type: NALUnitType, _ id: Int, _ layer: Int) -> [UInt8] {
-        let own = raw[ParameterSetHistory.key(type, id)] ?? Self.emptyHash
+        let own = raw[ParameterSetKey(type, id)] ?? Self.emptyHash
         let others = (unreadable[type] ?? [:]).filter { $0.key <= layer }.sorted { $0.key < $1.key }
         return others.isEmpty ? own : Self.hash(own + others.flatMap(\.value))
     }
@@ -260,7 +260,7 @@ struct PictureFollower {
             hasher.update(data: [type, UInt8(truncatingIfNeeded: id)] + hash)
         }
         for (key, hash) in raw.sorted(by: { $0.key < $1.key }) where [0, layer].contains(rawLayers[key]) {
-            update(UInt8(truncatingIfNeeded: key >> 8), key & 255, hash)
+            update(key.type, key.id, hash)
         }
         for (type, sets) in unreadable.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             for (own, hash) in sets.sorted(by: { $0.key < $1.key }) where own == 0 || own == layer {

@@ -31,11 +31,11 @@ package final class StreamAuthenticator {
         do {
             if type == .prefixSEI, let message = try ProtectionSEI.message(in: nal) {
                 isMessage = true
-                follower.take(message)
+                follower.observe(message)
                 // Layers without any picture end too: there may be sealed units.
                 present.insert(message.layer)
             }
-            try follower.take(nal)
+            try follower.observe(nal)
         } catch is SyntaxError {
             // What cannot be parsed is not encrypted either.
         }

@@ -108,7 +108,7 @@ package final class VerifiedStream {
     private func hand(on unit: [NALUnit]) throws {
         if !hasBegun {
             hasBegun = true
-            for message in decryption.givenMessages { try take(message, offset: 0) }
+            for message in decryption.givenMessages { try accept(message, offset: 0) }
         }
         try takeBeforehand(unit)
         uncovered = [:]
@@ -134,8 +134,8 @@ package final class VerifiedStream {
         for nal in unit where nal.header.nalUnitType == .prefixSEI && !nal.isMalformed {
             guard let message = try ProtectionSEI.message(in: nal) else { continue }
             if message.tagsLowerLayers {
-                try take(message, offset: nal.offset)
-                try decryption.take(message)
+                try accept(message, offset: nal.offset)
+                try decryption.add(message)
             }
             return
         }
@@ -206,12 +206,12 @@ package final class VerifiedStream {
         let layer = nal.header.nuhLayerId
         switch nal.header.nalUnitType {
         case .prefixSEI:
-            if let message = try ProtectionSEI.message(in: nal) { try take(message, offset: nal.offset) }
+            if let message = try ProtectionSEI.message(in: nal) { try accept(message, offset: nal.offset) }
         case .suffixSEI:
-            if let tag = try ProtectionSEI.authentication(in: nal) { try take(tag, offset: nal.offset) }
+            if let tag = try ProtectionSEI.authentication(in: nal) { try check(tag, offset: nal.offset) }
         default: break
         }
-        do { try follower.take(nal) } catch let error as SyntaxError {
+        do { try follower.observe(nal) } catch let error as SyntaxError {
             // Damaged parameter sets fail where they are used.
             if nal.header.nalUnitType.isVCL, tagging(layer) != nil {
                 throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "cannot be checked: \(error)")
@@ -261,7 +261,7 @@ package final class VerifiedStream {
 
     // MARK: Messages
 
-    private func take(_ message: ProtectionMessage, offset: Int) throws {
+    private func accept(_ message: ProtectionMessage, offset: Int) throws {
         let keys = try decryption.unlock(message)
         let previous = layers[message.layer]
         // What nobody can check does not take the place of what was.
@@ -274,7 +274,7 @@ package final class VerifiedStream {
         }
         layers[message.layer] = Layer(message: message, keys: keys)
         if keys == nil { locked.insert(RunLayer(nonce: message.nonce, layer: message.layer)) }
-        follower.take(message)
+        follower.observe(message)
         guard keys != nil else { return }
         statement = message
         for (id, known) in layers where known.message.nonce != message.nonce && message.leavesClear(layer: id) {
@@ -362,7 +362,7 @@ package final class VerifiedStream {
         return true
     }
 
-    private func take(_ tag: AuthenticationMessage, offset: Int) throws {
+    private func check(_ tag: AuthenticationMessage, offset: Int) throws {
         guard let known = layers[tag.layer], known.isChecked, let keys = known.keys else { return }
         guard tag.version == known.message.version else {
             throw KeyError.tampered(layer: tag.layer, offset: offset, reason: "has a tag of another version")

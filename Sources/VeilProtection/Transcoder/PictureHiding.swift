@@ -92,7 +92,7 @@ package final class PictureOpening {
         if hasBegun { return }
         hasBegun = true
         try decryption.begin()
-        for message in decryption.givenMessages { try take(message) }
+        for message in decryption.givenMessages { try setKey(of: message) }
     }
 
     package func push(_ nal: NALUnit) throws {
@@ -106,7 +106,9 @@ package final class PictureOpening {
             try deliver(nal)
             return
         }
-        if nal.header.nalUnitType == .prefixSEI, let message = try ProtectionSEI.message(in: nal) { try take(message) }
+        if nal.header.nalUnitType == .prefixSEI, let message = try ProtectionSEI.message(in: nal) {
+            try setKey(of: message)
+        }
         if let message = layers[nal.header.nuhLayerId]?.message,
             message.hiding.includes(nal.header, message.selection)
         {
@@ -130,7 +132,7 @@ package final class PictureOpening {
         try decryption.loseHidden(layer: nal.header.nuhLayerId, offset: nal.offset)
     }
 
-    private func take(_ message: ProtectionMessage) throws {
+    private func setKey(of message: ProtectionMessage) throws {
         let key = try decryption.sealingKey(message)
         layers[message.layer] = key.map { Layer(key: $0, message: message) }
         if key == nil { return }

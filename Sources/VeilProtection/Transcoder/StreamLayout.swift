@@ -15,9 +15,9 @@ package final class StreamLayout {
 
     package init() {}
 
-    package func take(_ nal: NALUnit) {
+    package func observe(_ nal: NALUnit) {
         let layer = nal.header.nuhLayerId
-        history.take(nal, hash: PictureFollower.hash(nal.bytes))
+        history.record(nal, hash: PictureFollower.hash(nal.bytes))
         // What cannot be read is told of where it is used.
         do {
             try sets.insert(nal)

@@ -126,7 +126,7 @@ package final class StreamTranscoder {
         case .plan, .rekeyPlan: hasOwnHooks = false
         }
         if verifies {
-            verified = decryption.map { VerifiedStream($0) { [unowned self] in try self.take($0, isSealed: false) } }
+            verified = decryption.map { VerifiedStream($0) { [unowned self] in try self.process($0, isSealed: false) } }
             if let plan { verified?.foresee = { plan.foresee($0) } }
             opening = decryption.map { PictureOpening($0) { [unowned self] in try self.takeOpened($0) } }
         }
@@ -199,7 +199,7 @@ package final class StreamTranscoder {
     }
 
     private func takeOpened(_ nal: NALUnit) throws {
-        if let verified { try verified.push(nal) } else { try take(nal, isSealed: false) }
+        if let verified { try verified.push(nal) } else { try process(nal, isSealed: false) }
     }
 
     /// Ends the stream.
@@ -247,7 +247,7 @@ package final class StreamTranscoder {
     /// A slice was delivered that encryption changed.
     var hasChanged = false
 
-    private func take(_ nal: NALUnit, isSealed: Bool) throws {
+    private func process(_ nal: NALUnit, isSealed: Bool) throws {
         if nal.isMalformed {
             try takeMalformed(nal, isSealed: isSealed)
             return
@@ -261,7 +261,7 @@ package final class StreamTranscoder {
         do {
             switch type {
             case .vps, .sps, .pps:
-                plan?.layout.take(nal)
+                plan?.layout.observe(nal)
                 try sets.insertOrRemove(nal)
             case .accessUnitDelimiter: following.positions.boundary()
             case .endOfSequence, .endOfBitstream: following.positions.endOfSequence(layer: nal.header.nuhLayerId)
@@ -280,13 +280,13 @@ package final class StreamTranscoder {
                 guard let opened = try decryption.open(nal) else { return false }
                 report.openedSlices += 1
                 if encrypts { try follow(layers: nil) }
-                try take(opened, isSealed: true)
+                try process(opened, isSealed: true)
                 return true
             }
             switch nal.header.nalUnitType {
             case .prefixSEI:
                 guard let message = try ProtectionSEI.message(in: nal) else { return false }
-                try decryption.take(message)
+                try decryption.add(message)
                 plan?.inherit(message)
                 // Each run of the stream as it was becomes one of its own.
                 let isFirst = oldRuns.isEmpty
