@@ -62,7 +62,7 @@ import VeilCore
         @Test func placesBeyondTheMemoryAreNoticed() async {
             await #expect(processExitsWith: .failure) { _ = Buffer<Int>(repeating: 0, count: 4).view[4] }
             await #expect(processExitsWith: .failure) { _ = (Buffer<Int>(repeating: 0, count: 4) + 2)[-3] }
-            await #expect(processExitsWith: .failure) { _ = Buffer<Int>(repeating: 0, count: 4) + 5 }
+            await #expect(processExitsWith: .failure) { _ = (Buffer<Int>(repeating: 0, count: 4) + 5).pointee }
             await #expect(processExitsWith: .failure) { Buffer<Int>(repeating: 0, count: 4)[-1] = 1 }
             await #expect(processExitsWith: .failure) { _ = ConstantTable<UInt8>([1, 2])[2] }
         }
