@@ -195,6 +195,9 @@ struct EncodeCommand: ParsableCommand {
                 uniqueKeysWithValues: progress.layerBytes.enumerated().map { ($0.offset, $0.element) })
             for line in EncryptionSpace.lines(encryption, layerBytes: bytes) { info(line) }
         }
+        if encoder.hidden.pictures > 0 {
+            info("\(encoder.hidden.pictures) pictures hidden, \(encoder.hidden.bytes) bytes more")
+        }
         report(progress, latency, file.bytesWritten, fps)
         if let damage = sources.damage {
             warn("\(damage): what is whole was coded")

@@ -70,10 +70,15 @@ struct InspectCommand: ParsableCommand {
             } else {
                 print("  clear")
             }
+            if let sealed = layer.sealedBytes {
+                let share = 100 * Double(sealed) / Double(max(layer.bytes, 1))
+                print("  sealed whole: \(sealed) bytes, " + String(format: "%.2f %% of the layer", share))
+            }
             if let space = layer.encryptionSpace {
                 let elements = space.bits.sorted { $0.value > $1.value }.map { "\($0.key) \($0.value)" }.joined(
                     separator: ", ")
-                let what = layer.encryption == nil ? "the paper's profile would encrypt" : "encryption space"
+                let what = layer.encryption == nil ? "the paper's profile would encrypt"
+                    : layer.sealedBytes == nil ? "encryption space" : "encryption space of what is not sealed"
                 print(
                     "  \(what): \(space.total) bits, "
                         + String(

@@ -31,7 +31,7 @@ class Decryptor:
         # all, and before the next access unit may have begun; layers of the access unit that no message covers, and that
         # of its last picture.
         self.left, self.untagged, self.statement, self.before = {}, set(), None, []
-        self.uncovered, self.last_layer = set(), -1
+        self.uncovered, self.last_layer, self.nonce = set(), -1, None
 
     def decrypt(self, stream):
         """The clear stream, and what is missing of an authenticated one or could not be decrypted."""
@@ -66,14 +66,16 @@ class Decryptor:
         if nal_type < 32:
             return self.take_slice(unit)
         if nal_type in (32, 33, 34):
-            for sets in (self.sets, self.seen.sets):
-                sets.take(nal_type, layer, unescape(unit[2:]), sha(unit))
+            for take in (self.sets.take, self.seen.take_set):
+                take(nal_type, layer, unescape(unit[2:]), sha(unit))
         elif nal_type in (35, 36, 37):
             self.following.positions.boundary()
             self.seen.positions.boundary()
             self.seen.access_unit.end()
             self.last_layer = 64 if layer == 0 or nal_type != 35 else self.last_layer
             if nal_type != 35:
+                if self.statement and self.statement.tagged and self.statement.is_foreign(layer):
+                    self.tags.losses.append("layer %d: an end of sequence of a layer that is not known" % layer)
                 self.following.positions.end_of_sequence(layer)
                 self.seen.end_of_sequence(layer)
         elif nal_type == 39:
@@ -89,6 +91,7 @@ class Decryptor:
                 if known.message.version == 2 and self.tags.take(payload, known, self.seen.open, self.seen.sealed):
                     anew = self.seen.open.follows_end or self.seen.open.nal_type in (16, 17, 18, 19, 20)
                     self.tags.join(layer, anew)
+                    self.seen.exchanges.check(self.seen.open.exchanges, layer, self.tags.losses)
                     self.seen.open = None
                 return None
         return unit
@@ -112,6 +115,8 @@ class Decryptor:
             if m.version == 2 and not m.layers >> i & 1:
                 del self.unlocked[i]
         # No picture goes on from one run to the next.
+        if m.nonce != self.nonce:
+            self.nonce, self.seen.exchanges.seen = m.nonce, None
         if self.runs and m.nonce not in self.runs:
             self.following.end()
         self.runs.add(m.nonce)

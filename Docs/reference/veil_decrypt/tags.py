@@ -6,6 +6,7 @@ import itertools
 import struct
 
 from bits import FormatError, begins, header, unescape
+from exchanges import Exchanges
 from keystreams import hkdf
 from message import UUID, Message, Unlocked
 from parameter_sets import ParameterSets, references
@@ -86,7 +87,11 @@ class Seen:
         self.sets, self.positions, self.access_unit = ParameterSets(keeps=True), Positions(), AccessUnit()
         # Layers whose next picture follows an end of sequence; hashes of sealed units under the key of a layer since
         # its last tag; the picture whose slices come.
-        self.ended, self.sealed, self.open = set(), {}, None
+        self.ended, self.sealed, self.open, self.exchanges = set(), {}, None, Exchanges()
+
+    def take_set(self, nal_type, layer, rbsp, digest):
+        self.exchanges.take(nal_type, layer, rbsp, digest)
+        self.sets.take(nal_type, layer, rbsp, digest)
 
     def ends(self, unit):
         """Whether the picture whose slices come is over before this unit."""
@@ -102,6 +107,7 @@ class Seen:
 
     def seal(self, unit, key_layer, messages):
         layer = header(unit)[1]
+        self.exchanges.use()
         is_within = self.open is not None and self.open.layer == layer
         place = len(self.open.slices) if is_within else 0
         around = unit + struct.pack(">I", place) + self.sets.around_sealed(layer)
@@ -127,6 +133,7 @@ class Seen:
         access_unit.headers.pop(layer, None)
         access_unit.place(layer)
         h = parse_header(unescape(unit[2:]), nal_type, layer, tid, self.sets, None)
+        self.exchanges.use((34, h.pps.id), (33, h.pps.sps))
         opens, period, delta = self.positions.next(h, nal_type, layer, tid, known)
         if opens and not goes_on:
             access_unit.clear(False)
@@ -137,6 +144,7 @@ class Seen:
         lower = lower_digest(all_references(vps, layer, messages.get(layer)), access_unit.layers)
         access_unit.layers[layer] = sets[1:] + before
         self.open = TaggedPicture(layer, tagging, period, delta, sets, lower, layer in self.ended)
+        self.open.exchanges = self.exchanges.counts
         self.open.nal_type, self.open.vps_layers = nal_type, vps.layers if vps else [0]
         self.ended.discard(layer)
 

@@ -91,6 +91,9 @@ public final class VideoEncoder {
         return result
     }
 
+    /// Pictures that were hidden so far (`--hide`), and the bytes that this added.
+    public var hidden: (pictures: Int, bytes: Int) { finishing?.hidden ?? (0, 0) }
+
     private func accessUnit(_ coded: CodedAccessUnit, isLast: Bool = false) throws -> AccessUnit {
         try statistics?.add(coded)
         var unit = AccessUnit(try finishing?.finish(coded.nals, isLast: isLast) ?? coded.nals)
@@ -130,6 +133,8 @@ private final class AccessUnitFinishing {
             authenticator = StreamAuthenticator(encryption) { [unowned self] in try leave($0) }
         }
     }
+
+    var hidden: (pictures: Int, bytes: Int) { hiding.map { ($0.count, $0.bytes) } ?? (0, 0) }
 
     /// Whether the last access unit is another for being the last.
     var marksEnd: Bool { authenticator != nil }

@@ -71,7 +71,10 @@ private struct HeaderSummary {
             case SealedUnit.type where SealedUnit.isSliceOrOne(nal):
                 // Its stand-in came before it, with the layer's size.
                 guard summary.layers.contains(where: { $0.layer == nal.header.nuhLayerId }) else { break }
-                update(nal.header.nuhLayerId) { $0.bytes += nal.bytes.count }
+                update(nal.header.nuhLayerId) {
+                    $0.bytes += nal.bytes.count
+                    $0.sealedBytes = ($0.sealedBytes ?? 0) + nal.bytes.count
+                }
             default:
                 if nal.header.nalUnitType.isSlice { try addSlice(nal) }
             }

@@ -73,6 +73,8 @@ public struct StreamSummary: Codable, Sendable {
         public internal(set) var slices = 0
         /// Bytes of slice NAL units, sealed ones of hidden pictures included, start codes excluded.
         public internal(set) var bytes = 0
+        /// Those of sealed units, whose bits are all encrypted and are not counted in ``encryptionSpace``; nil: none.
+        public internal(set) var sealedBytes: Int?
         /// How many messages of user data there are of each kind (captions, HDR10+, ITU-T T.35, unregistered); nil:
         /// none, those of Veil's own aside.
         public internal(set) var userData: [String: Int]?
