@@ -71,6 +71,18 @@ class VeilTests(unittest.TestCase):
         self.assertEqual(veil.decrypt(moved, new), clear)
         with self.assertRaises(veil.VeilError):
             veil.decrypt(moved, self.keys)
+        # New keys leave scheme and hidden pictures as they were; fewer are asked for by name.
+        for settings in ({"hide": 3}, {"scheme": "el"}, {"scheme": "bl", "hide": 1}, {"profile": "maximal", "irap_only": 1}):
+            encrypted = veil.encrypt(clear, self.keys, **settings)
+            moved = veil.rekey(encrypted, self.keys, new)
+            self.assertEqual(len(moved), len(encrypted), settings)
+            self.assertEqual(veil.decrypt(moved, new), clear)
+        open_again = veil.rekey(veil.encrypt(clear, self.keys, hide=3), self.keys, new, hide=-1)
+        self.assertEqual(len(open_again), len(veil.encrypt(clear, self.keys)))
+        # What is asked of encryption is not left undone in silence.
+        for settings in ({"hide": 3}, {"authenticate": 1}, {"keys": self.keys, "elements": "pcm"}):
+            with self.assertRaises(veil.VeilError):
+                veil.encode(clip(), qp=28, **settings)
 
     def test_what_is_not_whole_is_told(self):
         stream = veil.encode(clip(), qp=28, keys=self.keys, authenticate=1)

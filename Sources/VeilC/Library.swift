@@ -80,7 +80,9 @@ extension veil_protection {
         options.authenticates = try flag(authenticate, "authenticate")
         options.selection.irapOnly = try flag(irap_only, "irap_only")
         options.selection.minTemporalId = try number(min_temporal_id, 0...6, "min_temporal_id")
-        options.hiding = HiddenPictures(rawValue: try number(hide, 0...3, "hide")) ?? .none
+        // 0 is what nobody asked for: new keys leave it as it was.
+        let hide = try number(hide, -1...3, "hide")
+        if hide != 0 { options.hiding = HiddenPictures(rawValue: max(hide, 0)) ?? .none }
         options.resynchronization = try flag(chained, "chained") ? .stream : .substream
         return options
     }

@@ -105,7 +105,7 @@ func verification(clear: Int32, joined: Int32, strict: Int32, tags: Int32) throw
 extension veil_transcoder_settings {
     fileprivate func encryptionOptions() throws -> Encryption.Options {
         var options = try protection.options()
-        options.scheme = try protection.schemeNamed() ?? .all
+        if let scheme = try protection.schemeNamed() { options.scheme = scheme }
         guard options.scheme != .none else { throw UsageError("scheme none encrypts nothing") }
         return options
     }

@@ -20,7 +20,8 @@ extension Decoder {
             if layerId == 0 || layerId <= current?.unit.layer ?? 0 { try finishPicture() }
             return
         }
-        let (rbsp, removed) = nal.payload()
+        let parts = nal.parts
+        let rbsp = parts.rbsp
         let isFirst = (rbsp.first ?? 0) & 0x80 != 0
         if isFirst {
             try finishPicture()
@@ -56,9 +57,10 @@ extension Decoder {
         }
         currentHeader = header
         var segment = SliceSegmentJob(
-            header: header, parameters: parameters, context: context, rbsp: rbsp, removedBytes: removed,
+            header: header, parameters: parameters, context: context, rbsp: rbsp, removedBytes: parts.removed,
             beginsSlice: !header.dependentSliceSegmentFlag || current.segments.isEmpty)
-        segment.bypassesHooks = nal.bypassesHooks
+        // What recoding could not give back byte for byte was never recoded.
+        segment.bypassesHooks = nal.bypassesHooks || !parts.isCanonical
         current.add(segment)
     }
 

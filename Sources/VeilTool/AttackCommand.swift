@@ -7,7 +7,7 @@ import VeilMedia
 struct AttackCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attack",
-        abstract: "What someone without the key gets out of an encrypted clip or stream.",
+        abstract: "What someone without the key gets out of a clip, or a clear stream, once it is encrypted.",
         discussion: "veil attack clip.y4m -o attack --layers 2x --qp 26,26")
 
     @OptionGroup var input: InputOptions

@@ -110,7 +110,7 @@ extension StreamInput {
             looked($0)
             try decoder.push($0, deliver: deliver)
         }
-        try named(path) { try decoder.finish(isCut: Interruption.isRequested, deliver: deliver) }
+        try named(path) { try decoder.finish(isCut: Interruption.hasCut, deliver: deliver) }
     }
 }
 

@@ -108,6 +108,11 @@ struct EncodeCommand: ParsableCommand {
         {
             throw ValidationError("--scheme \(scheme.name) needs --keys")
         }
+        if protection.scheme == nil, protection.keys == nil, plan.layers.allSatisfy({ $0.keys == nil }),
+            let option = protection.needsKeys
+        {
+            throw ValidationError("\(option) needs --keys")
+        }
         if protection.scheme != Scheme.none {
             settings.keys = try protection.keys.map { try KeyRing(reference: $0) }
         }
@@ -229,7 +234,7 @@ struct EncodeCommand: ParsableCommand {
         }
         info(
             "\(progress.frames) frames, \(sizes.joined(separator: ", ")), stream \(bytesWritten) bytes, "
-                + String(format: "%.1f kb/s, %.1f fps", progress.bitrate / 1000, progress.speed))
+                + String(format: "%.1f kb/s, %.1f fps", Double(bytesWritten) * 8 / 1000 / seconds, progress.speed))
         info(
             String(
                 format: "latency from picture to access unit: mean %.0f ms, at most %.0f ms", latency.mean * 1000,

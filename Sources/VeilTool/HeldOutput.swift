@@ -25,7 +25,7 @@ final class HeldOutput {
             }
             try StreamInput.named(input) {
                 // A request to stop comes in the middle of the last unit.
-                try transcoder.finish(isCut: Interruption.isRequested, deliver: write)
+                try transcoder.finish(isCut: Interruption.hasCut, deliver: write)
             }
         } catch KeyError.notEncrypted {
             throw KeyError.notEncrypted(stream: input)

@@ -65,7 +65,10 @@ struct InspectCommand: ParsableCommand {
                     "  encrypted: scheme \(e.scheme), \(e.cipher), \(e.profile) profile, elements "
                         + "\(e.elements.joined(separator: ",")), "
                         + "restart \(e.resynchronization), key id \(e.keyId), \(e.messages) messages"
-                        + (e.hide.map { ", hidden pictures \($0)" } ?? "") + (e.authenticated ? ", authenticated" : "")
+                        + (e.hide.map { ", pictures hidden as by --hide \($0)" } ?? "")
+                        + (e.irapOnly == true ? ", IRAP pictures only" : "")
+                        + (e.minTemporalId.map { ", TemporalId \($0) and above only" } ?? "")
+                        + (e.authenticated ? ", authenticated" : "")
                         + (e.regions.map { ", \($0.count) regions only" } ?? ""))
             } else {
                 print("  clear")
@@ -77,7 +80,9 @@ struct InspectCommand: ParsableCommand {
             if let space = layer.encryptionSpace {
                 let elements = space.bits.sorted { $0.value > $1.value }.map { "\($0.key) \($0.value)" }.joined(
                     separator: ", ")
-                let what = layer.encryption == nil ? "the paper's profile would encrypt"
+                let what =
+                    layer.encryption == nil
+                    ? "the paper's profile would encrypt"
                     : layer.sealedBytes == nil ? "encryption space" : "encryption space of what is not sealed"
                 print(
                     "  \(what): \(space.total) bits, "

@@ -52,7 +52,7 @@ struct Named<Value: ExpressibleByArgument & Sendable>: ExpressibleByArgument, Se
 
 /// How a stream is encrypted.
 struct ProtectionOptions: ParsableArguments {
-    @Option(help: "Layers to encrypt: none, bl, all, el (default: all when keys are given).")
+    @Option(help: "Layers to encrypt: none, bl, all, el (default: all when keys are given; rekey: as it was).")
     var scheme: Scheme?
     @Option(help: "Key file, env:NAME or fd:N.")
     var keys: String?
@@ -127,6 +127,17 @@ struct ProtectionOptions: ParsableArguments {
             }
             return EncryptionScope.Region(x: v[0], y: v[1], width: v[2], height: v[3])
         }
+    }
+
+    /// The first option given that says how to encrypt, for commands that do not where there are no keys.
+    var needsKeys: String? {
+        let given: [(String, Bool)] = [
+            ("--cipher", cipher != nil), ("--profile", profile != nil), ("--elements", elements != nil),
+            ("--resync", resync.value != .substream), ("--feedback", feedback != nil), ("--nonce", nonce != nil),
+            ("--authenticate", authenticate), ("--hide", hide ?? 0 > 0), ("--signal", signal == .none),
+            ("--irap-only", irapOnly), ("--min-temporal-id", minTemporalId > 0), ("--roi", !roi.isEmpty),
+        ]
+        return given.first { $0.1 }?.0
     }
 
     /// Writes the sidecar file, where one is wanted. It is no secret.

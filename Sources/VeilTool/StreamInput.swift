@@ -10,7 +10,9 @@ enum StreamInput {
     static func chunks(
         _ path: String, opened: (StreamChunks) throws -> Void = { _ in }, _ body: ([UInt8]) throws -> Void
     ) throws {
-        let chunks = try StreamChunks(InputFile(path: path))
+        let file = try InputFile(path: path)
+        file.waitsForEnd = true
+        let chunks = try StreamChunks(file)
         try opened(chunks)
         try named(path) { while let chunk = try chunks.next() { try body(chunk) } }
     }
@@ -67,7 +69,11 @@ final class StreamChunks {
             container = ContainerContents(reader.movie)
             process = nil
             nextChunk = {
-                guard !Interruption.isRequested, let nal = try reader.nextUnit() else { return nil }
+                if Interruption.isRequested {
+                    Interruption.cut()
+                    return nil
+                }
+                guard let nal = try reader.nextUnit() else { return nil }
                 var bytes: [UInt8] = []
                 bytes.append(annexB: nal)
                 return bytes

@@ -172,9 +172,10 @@ struct RekeyCommand: ParsableCommand {
             EXAMPLES
               veil rekey old.hevc -o new.hevc --old-keys old.json --keys new.json
 
-            Tags, scheme, elements, selected and hidden pictures stay as they were where no option says otherwise; of a
-            stream encrypted in regions, --roi says which are. Less than was encrypted is refused. Exit status 2:
-            pictures of an authenticated stream are missing, or streams were joined.
+            Tags, scheme, elements, selected and hidden pictures stay as they were where no option says otherwise (where
+            keystreams restart does not: --resync); of a stream encrypted in regions, --roi says which are. Less than
+            was encrypted is refused. Exit status 2: pictures of an authenticated stream are missing, or streams were
+            joined.
 
             \(DamageOptions.discussion)
             """)

@@ -40,6 +40,12 @@ struct VeilProgram: ParsableCommand {
         }
         StandardError.prepare()
         Interruption.listen()
+        // Made into text, two names that are not UTF-8 would be one, and another file the one that is meant.
+        for i in 0..<Int(CommandLine.argc) {
+            guard let bytes = CommandLine.unsafeArgv[i], String(validatingCString: bytes) == nil else { continue }
+            fail("argument \(i) ('\(String(cString: bytes))') is not UTF-8: rename the file, or lead it through a pipe")
+            Foundation.exit(ExitCode.validationFailure.rawValue)
+        }
         for argument in CommandLine.arguments {
             // --keys env:NAME, --keys=env:NAME
             if let value = argument.split(separator: "=", maxSplits: 1).last {

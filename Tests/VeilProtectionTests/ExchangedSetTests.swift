@@ -90,6 +90,42 @@ import VeilBitstream
         }
     }
 
+    /// The clear stream's own are sealed, so that nobody takes them for such.
+    @Test(arguments: [NALUnitType.endOfSequence, .endOfBitstream]) func ownEndsOfOtherLayers(type: NALUnitType) throws {
+        let end = NALUnit(header: NALUnitHeader(nalUnitType: type, nuhLayerId: 5), rbsp: [])
+        let stream = try put([end], into: try clip(), unit: 4)
+        let given = try #require(decrypt(try encrypt(stream, tagged), strict: true))
+        #expect(bytes(given.given) == bytes(stream) && given.report.isWhole)
+    }
+
+    /// A last run of which no picture is left has its message and its end all the same.
+    @Test func lastRunsWithoutPictures() throws {
+        let clear = try clip()
+        var units = accessUnits(try put([try changed(.vps, clear)], into: clear, unit: 7))
+        units[7] = units[7].map { nal in
+            var cut = nal
+            if nal.header.nalUnitType.isSlice { cut.bytes.removeLast(4) }
+            return cut
+        }
+        let whole = try encrypt(Array(units.joined()), damaged: .drop, tagged)
+        let given = try #require(decrypt(whole, strict: true))
+        #expect(given.report.isWhole && given.report.losses.isEmpty)
+        #expect(
+            given.given.contains { $0.bytes == units[7][0].bytes }
+                && !given.given.contains { isSlice($0, 1) && $0.bytes == units[7].last?.bytes })
+    }
+
+    /// New keys for a stream whose upper layer begins later than the lower one: its elements are taken for the same.
+    @Test func layersThatBeginLater() throws {
+        var units = accessUnits(try clip())
+        units[0].removeAll { isSlice($0, 1) }
+        let stream = Array(units.joined())
+        let old = try encrypt(stream) { $0.profile = .maximal }
+        let again = try transcode(
+            old, .rekeyPlan(decryption(), ProtectionPlan(options: Encryption.Options(), keys: Self.keys(20))))
+        #expect(bytes(try transcode(again, .decrypt(decryption(Self.keys(20))))) == bytes(stream))
+    }
+
     /// Who sends is stopped: what is not whole of the last access unit is missing, not forged.
     @Test(arguments: [HiddenPictures.none, .all]) func cutAnywhere(hiding: HiddenPictures) throws {
         let clear = try clip()

@@ -167,10 +167,15 @@ import VeilEncoder
         let messages = try new.compactMap { try ProtectionSEI.message(in: $0) }
         #expect(Set(messages.map(\.layer)) == [0, 1] && Set(messages.map(\.nonce)).count == 1)
         for message in messages { #expect(message.profile == (message.layer == 0 ? .maximal : .paper)) }
-        let fewer = try transcode(
-            try encrypt(try clip()) { $0.hiding = .all },
-            .rekeyPlan(decryption(), ProtectionPlan(options: Encryption.Options(), keys: Self.keys(20))))
-        #expect(!fewer.contains { SealedUnit.isOne($0, kind: .hidden) })
+        // Hidden pictures stay hidden unless fewer are asked for.
+        let hidden = try encrypt(try clip()) { $0.hiding = .all }
+        for isAsked in [false, true] {
+            var options = Encryption.Options()
+            if isAsked { options.hiding = .none }
+            let fewer = try transcode(
+                hidden, .rekeyPlan(decryption(), ProtectionPlan(options: options, keys: Self.keys(20))))
+            #expect(fewer.contains { SealedUnit.isOne($0, kind: .hidden) } == !isAsked)
+        }
     }
 
     /// A VPS that cannot be read leaves the one before it in force, for encryption as for what checks tags.

@@ -143,6 +143,39 @@ final class InputOutputTests {
         #expect(!names.contains { $0.hasPrefix("out.part") }, "\(names)")
     }
 
+    /// Bytes that are no text would be taken for those of another file.
+    @Test func namesThatAreNotUTF8() throws {
+        for line in [
+            "$V encrypt clear.hevc -o $'\\376.hevc' --keys keys.json", "$V decode $'\\377.hevc' -o out.yuv",
+            "$V encode clip.y4m -o out --keys $'k\\351.json'",
+        ] {
+            let run = try run("cp clear.hevc $'\\377.hevc'; " + line)
+            #expect(run.status == 64 && run.errors.contains("is not UTF-8"), "\(line): \(run.status) \(run.errors)")
+        }
+        #expect(!names.contains { $0.contains("\u{FFFD}.hevc") && $0 != "\u{FFFD}.hevc" } && !names.contains("out"))
+    }
+
+    /// Ctrl-C reaches all of a pipeline: who reads a pipe takes what the writer still has.
+    @Test func interruptedPipelinesComeToTheirEnd() throws {
+        try #require(run("$V encrypt clear.hevc -o tagged --keys keys.json --authenticate").status == 0)
+        let half = try data("tagged").count / 2
+        let whole = "(head -c \(half) tagged; sleep 1.5; tail -c +\(half + 1) tagged)"
+        for (verb, wanted) in [("decrypt", "clear.hevc"), ("decode", "pictures")] {
+            if verb == "decode" { try #require(run("$V decode clear.hevc -o - >pictures").status == 0) }
+            let read =
+                "$V \(verb) - -o - --keys keys.json --log-level warning <p >out & P=$!; sleep 1; kill -INT $P; wait $P"
+            let run = try run("rm -f p out; mkfifo p; \(whole) >p & \(read)")
+            #expect(run.status == 130 && run.errors == "veil: interrupted\n", "\(verb): \(run.status) \(run.errors)")
+            #expect(try data("out") == data(wanted), "\(verb)")
+        }
+        // One who has nothing more to say is not waited for.
+        let read = "$V decrypt - -o out --keys keys.json <p & P=$!; sleep 1; T=$SECONDS; kill -INT $P; wait $P; S=$?"
+        let cut = try run(
+            "rm -f p out; mkfifo p; (head -c \(half) tagged; sleep 20) >p & \(read); echo $((SECONDS - T)); exit $S")
+        #expect(cut.status == 130 && cut.errors.contains("cut off"), "\(cut.status) \(cut.errors)")
+        #expect(Int(String(decoding: cut.output, as: UTF8.self).trimmingCharacters(in: .newlines)) ?? 99 < 15)
+    }
+
     @Test func aCutLastFrameLeavesTheOthers() throws {
         let frame = Fixture.width * Fixture.height * 3 / 2 + 6
         let header = try data("clip.y4m").count - frame * Fixture.frames

@@ -58,6 +58,35 @@ struct ProtectionCommandTests {
     }
 
     /// With a sidecar the stream has exactly its clear size, but for emulation prevention.
+    /// What is asked of encryption is never left undone in silence: without keys, or where nothing is selected.
+    @Test func whatCannotBeEncryptedIsRefused() throws {
+        let out = fixture.path("refused.hevc")
+        for options in [
+            ["--hide", "3"], ["--authenticate"], ["--elements", "mvd"], ["--irap-only"], ["--roi", "0,0,16,16"],
+            ["--cipher", "chacha20"], ["--profile", "maximal"], ["--min-temporal-id", "1"],
+        ] {
+            let run = try Run(["encode", fixture.path("clip.y4m"), "-o", out] + options)
+            #expect(run.status == 64 && run.errors.contains("\(options[0]) needs --keys"), "\(options): \(run.errors)")
+        }
+        let keys = ["--keys", fixture.path("keys.json")]
+        for options in [["--scheme", "none", "--authenticate"], ["--scheme", "none", "--hide", "1"]] {
+            let run = try Run(["encode", fixture.path("clip.y4m"), "-o", out] + keys + options)
+            #expect(run.status == 64 && run.errors.contains("scheme none"), "\(options): \(run.errors)")
+        }
+        for options in [["--min-temporal-id", "6"], ["--elements", "pcm"]] {
+            let run = try Run(["encode", fixture.path("clip.y4m"), "-o", out, "--layers", "2x"] + keys + options)
+            #expect(run.status == 1 && run.errors.contains("nothing is encrypted"), "\(options): \(run.errors)")
+        }
+        let later = try Run(["encrypt", fixture.path("clear.hevc"), "-o", out, "--min-temporal-id", "6"] + keys)
+        #expect(later.status == 1 && later.errors.contains("among those selected"), "\(later.errors)")
+        #expect(!FileManager.default.fileExists(atPath: out))
+        // A part of the pictures is told where the stream is inspected.
+        try veil(
+            "encrypt", fixture.path("clear.hevc"), "-o", fixture.path("irap.hevc"), keys[0], keys[1], "--irap-only")
+        let told = String(decoding: try veil("inspect", fixture.path("irap.hevc"), "--headers").output, as: UTF8.self)
+        #expect(told.contains("IRAP pictures only"), "\(told)")
+    }
+
     @Test func aSidecarAddsNothing() throws {
         let (path, side) = (fixture.path("silent.hevc"), fixture.path("silent.side"))
         try veil(

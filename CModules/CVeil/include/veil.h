@@ -146,7 +146,7 @@ void veil_keys_close(veil_keys *keys);
 /// How layers are to be encrypted. Texts that are NULL leave it to the key file, or to the default.
 typedef struct veil_protection {
     /// Which layers: "none", "bl" (the lowest), "all" or "el" (the highest). NULL: "all" where there are keys, else
-    /// those that have keys of their own.
+    /// those that have keys of their own; of VEIL_REKEY as it was.
     const char *scheme;
     /// "chaotic", "aes-128-ctr", "aes-256-ctr" or "chacha20".
     const char *cipher;
@@ -162,7 +162,8 @@ typedef struct veil_protection {
     int32_t min_temporal_id;
     /// 1: keystreams never restart (the paper's single chain over a layer). Default 0: with every substream.
     int32_t chained;
-    /// Pictures to seal whole: 0 none, 1 IRAP pictures, 2 those of the lowest temporal sub-layer too, 3 all. Default 0.
+    /// Pictures to seal whole: 0 none, 1 IRAP pictures, 2 those of the lowest temporal sub-layer too, 3 all. Default 0,
+    /// which for VEIL_REKEY means as it was; -1: none, then too.
     int32_t hide;
     int32_t reserved_flags;
     uint64_t reserved[7];

@@ -79,8 +79,9 @@ class SliceData(Residual):
                 if start < self.pic.covered:
                     raise FormatError("it repeats coding tree units of a slice before it")
                 self.pic.covered = ts
-                # What follows stays.
-                return bytes(self.c.out) + self.rbsp[self.c.next_byte():], ends
+                if self.c.next_byte() != len(self.rbsp):
+                    raise FormatError("there is more behind the end of the slice data")
+                return bytes(self.c.out), ends
             if ts >= len(lay.rs):
                 raise FormatError("slice data goes on after the last CTU")
             column = lay.rs[ts] % width

@@ -25,6 +25,7 @@ public final class VideoEncoder {
     /// Of an authenticated stream, the access unit that may be the last.
     private var waiting: CodedAccessUnit?
     private let finishing: AccessUnitFinishing?
+    private var hasCoded = false
 
     /// Throws ``SettingsError``, ``EncoderError``, ``BaseLayerError`` or ``KeyError`` when the settings cannot be met,
     /// and ``MediaError`` for statistics of passes.
@@ -81,6 +82,9 @@ public final class VideoEncoder {
             return try accessUnit(last, isLast: true)
         }
         try statistics?.finish()
+        if let encryption, encryption.options.selects, hasCoded, encryption.encryptedBits == 0 {
+            throw ProtectionError.nothingSelected
+        }
         return nil
     }
 
@@ -96,6 +100,7 @@ public final class VideoEncoder {
 
     private func accessUnit(_ coded: CodedAccessUnit, isLast: Bool = false) throws -> AccessUnit {
         try statistics?.add(coded)
+        hasCoded = true
         var unit = AccessUnit(try finishing?.finish(coded.nals, isLast: isLast) ?? coded.nals)
         unit.displayIndex = coded.displayIndex
         if settings.keepsReconstructions {

@@ -161,7 +161,10 @@ extension StreamSummary.Layer {
             scheme: message.scheme.name, cipher: message.cipher.name, profile: message.profile.name,
             elements: message.elements.names,
             resynchronization: message.resynchronization.name, feedback: message.feedback,
-            hide: message.hiding == .none ? nil : message.hiding.rawValue, authenticated: message.isAuthenticated,
+            hide: message.hiding == .none ? nil : message.hiding.rawValue,
+            irapOnly: message.selection.irapOnly ? true : nil,
+            minTemporalId: message.selection.minTemporalId > 0 ? message.selection.minTemporalId : nil,
+            authenticated: message.isAuthenticated,
             regions: message.selection.regions.isEmpty
                 ? nil : message.selection.regions.map { [$0.x, $0.y, $0.width, $0.height] }, keyId: message.keyId,
             messages: count)

@@ -12,6 +12,10 @@ public struct StreamSummary: Codable, Sendable {
         public internal(set) var feedback: Bool
         /// Which pictures are sealed whole, as `--hide` takes it; nil: none.
         public internal(set) var hide: Int?
+        /// Only IRAP pictures are encrypted; nil: others too.
+        public internal(set) var irapOnly: Bool?
+        /// Only pictures of this TemporalId and above are; nil: all.
+        public internal(set) var minTemporalId: Int?
         /// Whether pictures have tags.
         public internal(set) var authenticated: Bool
         /// Regions that alone are encrypted, each x, y, width, height in luma samples; nil: all of a picture.

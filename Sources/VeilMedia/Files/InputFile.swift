@@ -25,6 +25,9 @@ public final class InputFile: @unchecked Sendable {
     private var hasEnded = false
     /// Whether it is a regular file, from its first byte on.
     package let isRegular: Bool
+    /// Of a pipe: a request to stop most often reaches whoever writes it, too, and what they have made is read to its
+    /// end, if that comes soon.
+    package var waitsForEnd = false
 
     public init(path: String) throws {
         self.path = path
@@ -103,7 +106,7 @@ public final class InputFile: @unchecked Sendable {
 
     private func readMore(upTo count: Int) throws -> [UInt8]? {
         if hasEnded { return nil }
-        let bytes = try handle.readAvailable(upTo: count)
+        let bytes = try handle.readAvailable(upTo: count, waitsForEnd: waitsForEnd && !isRegular)
         hasEnded = bytes == nil
         return bytes
     }
@@ -119,7 +122,7 @@ public final class InputFile: @unchecked Sendable {
             return count
         }
         if hasEnded { return 0 }
-        let got = try handle.readAvailable(into: buffer)
+        let got = try handle.readAvailable(into: buffer, waitsForEnd: waitsForEnd && !isRegular)
         hasEnded = got == 0
         return got
     }
@@ -155,10 +158,12 @@ public final class InputFile: @unchecked Sendable {
 }
 
 extension FileHandle {
-    fileprivate func readAvailable(upTo count: Int) throws -> [UInt8]? {
+    fileprivate func readAvailable(upTo count: Int, waitsForEnd: Bool) throws -> [UInt8]? {
         var failure: (any Error)?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
-            do { initialized = try readAvailable(into: UnsafeMutableRawBufferPointer(buffer)) } catch {
+            do {
+                initialized = try readAvailable(into: UnsafeMutableRawBufferPointer(buffer), waitsForEnd: waitsForEnd)
+            } catch {
                 failure = error
             }
         }
@@ -169,8 +174,9 @@ extension FileHandle {
     /// Milliseconds after which a request to stop is noticed.
     private static var patience: Int32 { 200 }
 
-    package func readAvailable(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-        while !Interruption.isRequested {
+    /// - Parameter waitsForEnd: after a request to stop, read on for some seconds, as long as the end may come.
+    package func readAvailable(into buffer: UnsafeMutableRawBufferPointer, waitsForEnd: Bool = false) throws -> Int {
+        while !Interruption.isRequested || waitsForEnd && Interruption.isRecent {
             // A request may come just before the read, or to another thread: it must not wait for the input.
             var request = pollfd(fd: fileDescriptor, events: Int16(POLLIN), revents: 0)
             if poll(&request, 1, Self.patience) <= 0 { continue }
@@ -178,6 +184,7 @@ extension FileHandle {
             if got >= 0 { return got }
             if errno != EINTR { throw MediaError.cannotOpen(path: "input", reason: String(cString: strerror(errno))) }
         }
+        Interruption.cut()
         return 0
     }
 }

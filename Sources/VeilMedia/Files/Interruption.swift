@@ -8,6 +8,24 @@ public enum Interruption {
 
     public static var isRequested: Bool { flag != 0 }
 
+    /// Input was taken for ended because of the request: not where a pipe was read to its end nevertheless.
+    public private(set) nonisolated(unsafe) static var hasCut = false
+
+    /// How long pipes are read on after the request.
+    private static let patience = 5.0
+    private nonisolated(unsafe) static var noticed: UInt64?
+
+    /// Whether a request that came is no older than that, as whoever reads counts.
+    static var isRecent: Bool {
+        let now = DispatchTime.now().uptimeNanoseconds
+        let since = noticed ?? now
+        noticed = since
+        return Double(now - since) / 1e9 < patience
+    }
+
+    /// What is read is cut here.
+    package static func cut() { hasCut = true }
+
     /// From now on SIGINT, SIGTERM and SIGHUP (but for one that is ignored, as under nohup) are requests.
     public static func listen() {
         UnfinishedFiles.prepare()

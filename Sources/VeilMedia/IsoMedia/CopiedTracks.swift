@@ -67,12 +67,6 @@ enum CopiedTracks {
             userData: try moov.child("udta")?.whole, left: left)
     }
 
-    /// A movie's `udta` without the cover picture (`covr`) among its titles, which shows what the video does; nil where
-    /// it has none.
-    static func withoutCover(_ userData: [UInt8]) throws -> [UInt8]? {
-        try without(userData, ["udta", "meta", "ilst", "covr"])
-    }
-
     /// A box without those that a path of types leads to; nil where there are none.
     static func without(_ whole: [UInt8], _ path: [FourCC]) throws -> [UInt8]? {
         var found = false

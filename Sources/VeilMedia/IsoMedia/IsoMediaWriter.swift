@@ -20,7 +20,7 @@ package final class IsoMediaWriter {
     private var source: SourceMovie?
     private var joined = JoinedMovies()
     private var userData: [UInt8]?
-    private var hasLeftCover = false
+    private var leftUserData: [FourCC] = []
     /// Which sub-layers of the source's are written.
     package var maxTemporalId = 6
     /// The source's access unit that this file, one of several parts, begins with.
@@ -90,9 +90,9 @@ package final class IsoMediaWriter {
         let copied = try CopiedTracks.read(file)
         others += copied.tracks
         userData = copied.userData
-        if leavesCoverOut, let all = userData, let rest = try CopiedTracks.withoutCover(all) {
-            userData = rest
-            hasLeftCover = true
+        if leavesCoverOut, let all = userData {
+            // What cannot be read is not text, either.
+            (userData, leftUserData) = (try? TextualUserData.of(all)) ?? (nil, ["udta"])
         }
         if track.chapters.isEmpty { track.chapters = copied.chapters }
         if source == nil, let language = copied.language { track.language = language }
@@ -107,7 +107,15 @@ package final class IsoMediaWriter {
             throw MediaError.writeFailed(path: path, reason: "there are no pictures")
         }
         var notes: [String] = []
-        if hasLeftCover { notes.append("the cover picture is left out: it would be in the clear") }
+        let unknown = leftUserData.filter { $0 != "covr" }.map(\.description)
+        if unknown.count < leftUserData.count {
+            notes.append("the cover picture is left out: it would be in the clear")
+        }
+        if !unknown.isEmpty {
+            notes.append(
+                "user data that may show pictures is left out, for it would be in the clear: "
+                    + unknown.prefix(8).joined(separator: ", "))
+        }
         notes += units.notes
         let timeline: SampleTimeline
         var further = source?.entryBoxes(layers: layers.count) ?? []

@@ -294,6 +294,9 @@ public final class VideoSource {
         }
     }
 
+    /// Bytes; those that there are in files have a few dozen.
+    private static let longestFrameHeader = 1024
+
     private func readFrame() throws -> VideoFrame? {
         if isY4M {
             try fill(6)
@@ -304,20 +307,22 @@ public final class VideoSource {
             var length = 0
             while true {
                 let available = bufferEnd - bufferAt
-                if let at = buffer[bufferAt..<bufferEnd].firstIndex(of: 10) {
+                let line = buffer[bufferAt..<bufferEnd].prefix(Self.longestFrameHeader + 1)
+                if let at = line.firstIndex(of: 10) {
                     length = at - bufferAt + 1
                     break
                 }
-                if available > 4096 {
-                    throw MediaError.notSupported(
-                        path: path, what: "frame header at byte \(offset) is too long (frame \(frameIndex))")
+                if available > Self.longestFrameHeader {
+                    throw MediaError.noFrame(path: path, frame: frameIndex, offset: offset)
                 }
                 if ended {
                     throw MediaError.truncated(path: path, frame: frameIndex, offset: offset + available)
                 }
                 try fill(available + 1)
             }
-            guard buffer[bufferAt..<(bufferAt + length)].starts(with: Array("FRAME".utf8)) else {
+            let header = buffer[bufferAt..<(bufferAt + length)]
+            // Parameters come behind a space: without one, samples stand where the line should end.
+            guard header.starts(with: Array("FRAME".utf8)), [0x0A, 0x20].contains(header[bufferAt + 5]) else {
                 throw MediaError.noFrame(path: path, frame: frameIndex, offset: offset)
             }
             // A frame's own header may tell that its fields are of two times (t, T, b, B).

@@ -9,11 +9,11 @@ import VeilEntropy
 /// an encoder or transcoder and the messages that tell decryptors.
 public final class Encryption: BinHookProvider, Sendable {
     public struct Options: Sendable {
-        public var scheme = Scheme.all
-        /// Exchanging keys: the scheme stays as it was, whatever ``scheme`` says.
-        public var keepsScheme = false
+        public var scheme = Scheme.all { didSet { keepsScheme = false } }
+        /// Exchanging keys: the scheme stays as it was. So it does unless ``scheme`` is set.
+        public var keepsScheme = true
         /// Likewise ``hiding``.
-        public var keepsHiding = false
+        public var keepsHiding = true
         public var resynchronization = Resynchronization.substream
         /// What is encrypted of the pictures. Its regions are in luma samples of the highest layer's pictures as they
         /// are shown, and are scaled to the other layers, outwards.
@@ -23,7 +23,7 @@ public final class Encryption: BinHookProvider, Sendable {
         /// Tags for each picture of each encrypted layer (``AuthenticationMessage``).
         public var authenticates = false
         /// Pictures that are sealed whole after encryption.
-        public var hiding = HiddenPictures.none
+        public var hiding = HiddenPictures.none { didSet { keepsHiding = false } }
         /// 16 bytes; a fresh random one by default.
         public var nonce: [UInt8]?
         /// In place of what the key ring says.
@@ -39,6 +39,10 @@ public final class Encryption: BinHookProvider, Sendable {
         }
         var kept: [Int: Kept] = [:]
         public init() {}
+
+        /// Whether less is asked for than all of every picture; a run may encrypt more, where regions are not known
+        /// yet.
+        package var selects: Bool { elements != nil || !selection.isEverything || tiles != nil }
     }
 
     /// One encrypted layer.
@@ -181,6 +185,9 @@ public final class Encryption: BinHookProvider, Sendable {
         chains.flush()
         return layers[layer]?.statistics.counts
     }
+
+    /// Those of all layers and elements.
+    package var encryptedBits: Int { encryptedLayers.reduce(0) { $0 + (statistics(layer: $1)?.total ?? 0) } }
 }
 
 extension BinCipher {

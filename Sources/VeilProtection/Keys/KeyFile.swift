@@ -32,6 +32,10 @@ extension KeyRing {
     /// Reads `keys.json`.
     /// - Parameter source: named in errors.
     public init(json: Data, source: String) throws {
+        // In other encodings a key file would not be known as one by its first bytes.
+        guard !json.contains(0), String(validating: json, as: UTF8.self) != nil else {
+            throw KeyError.malformed(source: source, reason: "not a key file: it is not text in UTF-8")
+        }
         let file: KeyFile
         do {
             file = try JSONDecoder().decode(KeyFile.self, from: json)

@@ -27,6 +27,10 @@ extension Encryption.Options {
             if keepsSelection { kept.selection = message.selection }
             self.kept[layer] = kept
         }
+        // Layers whose own message is still to come are taken for encrypted like the last one.
+        for layer in 0..<63 where last.version > 1 && last.protectedLayers >> UInt64(layer) & 1 == 1 {
+            if self.kept[layer] == nil { self.kept[layer] = self.kept[last.layer] }
+        }
     }
 
     /// What of each layer is encrypted: regions scaled to each layer's size, outwards, and the tiles' rectangles.

@@ -11,6 +11,8 @@ package final class StreamAuthenticator {
     private var counts: [Int: UInt32] = [:]
     /// Layers that a message or picture of this run came of.
     private var present: Set<Int> = []
+    /// Another run came before this one, and said so.
+    private var follows = false
     /// What came behind a picture and may be the next access unit's already: the run's end comes before it.
     private var held: [NALUnit] = []
 
@@ -56,6 +58,7 @@ package final class StreamAuthenticator {
 
     /// What comes next is another encryption's.
     package func begin(_ encryption: Encryption) throws {
+        follows = follows || !present.isEmpty
         try finish(as: .runEnd)
         self.encryption = encryption
     }
@@ -85,7 +88,7 @@ package final class StreamAuthenticator {
         try finishPicture()
         // Layers without any picture end too.
         let silent = encryption.layerIds.filter { encryption.tagging(layer: $0) != nil }
-        for layer in silent where !present.contains(layer) && !present.isEmpty {
+        for layer in silent where !present.contains(layer) && (!present.isEmpty || follows) {
             present.insert(layer)
             // Those below that are clear have no message of their own.
             if let message = encryption.message(layer: layer, period: 0) { try deliver(ProtectionSEI.unit(message)) }

@@ -24,6 +24,9 @@ public enum ProtectionError: Error, Equatable, Sendable, CustomStringConvertible
     /// A combination of options that cannot be kept.
     case unsupported(reason: String)
 
+    package static let nothingSelected = ProtectionError.nothing(
+        reason: "no bin of the stream is among what was selected")
+
     public var description: String {
         switch self {
         case .damaged(let layer, let offset, let type, let reason):

@@ -162,7 +162,7 @@ final class PictureRecoding: @unchecked Sendable {
                         }
                         guard ts == piece.endTs || (isLast && piece.endTs == grid.count) else { return nil }
                         // Recoding in order tells what is wrong.
-                        if restores && !substream.isRegular { return nil }
+                        if restores && !(substream.isRegular && substream.outputCount == bytes.count) { return nil }
                         return substream.outputBytes()
                     }
                 }
@@ -275,8 +275,10 @@ final class PictureRecoding: @unchecked Sendable {
             if segment.failure != nil || segment.header.dependentSliceSegmentFlag && next != start { return }
             next = nil
             guard let recoded = recodeInOrder(segment, from: start, hook, lines, workspace) else { return }
-            guard recoded.isRegular || !restores else {
-                results[index] = .failed(.codeEnd)
+            // Behind an end that damage made is the rest of the picture.
+            let hasRest = recoded.ends.last != segment.data.count
+            guard recoded.isRegular && !hasRest || !restores else {
+                results[index] = .failed(hasRest ? .rest : .codeEnd)
                 return
             }
             results[index] = assembled(segment, recoded.data, ends: recoded.ends)

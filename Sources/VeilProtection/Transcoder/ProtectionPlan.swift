@@ -19,7 +19,7 @@ package final class ProtectionPlan {
     package let layout = StreamLayout()
     /// The encryptions of the runs so far, the last one in force.
     package private(set) var runs: [Encryption] = []
-    private let options: Encryption.Options
+    let options: Encryption.Options
     private let keys: KeyRing
     /// Of the encryption whose keys are exchanged, the last messages by layer, and the last of all: what the options
     /// leave open stays as it was.
@@ -40,16 +40,13 @@ package final class ProtectionPlan {
     }
 
     package var encryption: Encryption? { runs.last }
-    /// Whether less is asked for than all of every picture; a run may encrypt more, where regions are not known yet.
-    var selects: Bool { options.elements != nil || !options.selection.isEverything || options.tiles != nil }
+    var selects: Bool { options.selects }
     /// The layers of the stream, as its parameter sets tell.
     package var layers: [Int] { basis?.layers ?? [] }
 
     /// Bits encrypted so far in all layers and runs, once their hooks are gone.
     package var encryptedBits: Int {
-        runs.reduce(0) { sum, run in
-            sum + run.encryptedLayers.reduce(0) { $0 + (run.statistics(layer: $1)?.total ?? 0) }
-        }
+        runs.reduce(0) { $0 + $1.encryptedBits }
     }
 
     /// The stream was encrypted as a message says.

@@ -52,6 +52,7 @@ struct RecodingSegment {
 enum RecodingFailure: Error, CustomStringConvertible {
     case sliceData
     case codeEnd
+    case rest
     case emulationPrevention
     case entryPoints
     case overlap
@@ -61,6 +62,7 @@ enum RecodingFailure: Error, CustomStringConvertible {
         switch self {
         case .sliceData: return "the slice data cannot be parsed to its end"
         case .codeEnd: return "its arithmetic code does not end as an encoder ends it"
+        case .rest: return "there is more behind the end of the slice data"
         case .emulationPrevention: return "emulation prevention bytes stand where none belong, or are missing"
         case .entryPoints: return "its entry points could not be restored"
         case .overlap: return "it repeats coding tree units of a slice before it"

@@ -75,7 +75,7 @@ extension StreamTranscoder {
     }
 
     /// Whether whoever decrypts will not see what cannot be encrypted.
-    private var leavesOut: Bool { damaged == .drop && encrypts }
+    var leavesOut: Bool { damaged == .drop && encrypts }
 
     private func read(_ nal: NALUnit) throws -> ReadSegment {
         let layer = nal.header.nuhLayerId

@@ -233,12 +233,15 @@ package final class StreamTranscoder {
         guard let first = plan.runs.first else { throw ProtectionError.nothing(reason: "there are no pictures") }
         if !hasDelivered {
             let layers = first.encryptedLayers.map(String.init).joined(separator: ", ")
-            throw ProtectionError.nothing(reason: "there is no picture of layer \(layers)")
+            throw ProtectionError.nothing(
+                reason: plan.options.selection.isEverything
+                    ? "there is no picture of layer \(layers)" : "no picture of layer \(layers) is among those selected"
+            )
         }
         // Bits of slices that were left out count among the encrypted ones.
         let isNothing = plan.encryptedBits == 0 || (report.droppedSlices > 0 && !hasChanged)
         if plan.selects && report.sealedSlices == 0 && isNothing {
-            throw ProtectionError.nothing(reason: "no bin of the stream is among what was selected")
+            throw ProtectionError.nothingSelected
         }
     }
 
@@ -261,6 +264,8 @@ package final class StreamTranscoder {
         do {
             switch type {
             case .vps, .sps, .pps:
+                // A picture that is followed once more, without slices that are left out, is of the sets it came with.
+                if leavesOut && !pictures.isEmpty { try drain() }
                 plan?.layout.observe(nal)
                 try sets.insertOrRemove(nal)
             case .accessUnitDelimiter: following.positions.boundary()
@@ -270,7 +275,16 @@ package final class StreamTranscoder {
         } catch let error as SyntaxError {
             report.note("\(type) at byte \(nal.offset), layer \(nal.header.nuhLayerId): \(error)")
         }
-        try put(isSealed ? .damaged(nal, reason: "", isSealed: true) : .ready(nal))
+        try put(isSealed || isForeignEnd(nal) ? .damaged(nal, reason: "", isSealed: true) : .ready(nal))
+    }
+
+    /// Whether an end of sequence is of a layer that the encryption does not know: such as are put in on the way are
+    /// told from the stream's own, which are sealed.
+    private func isForeignEnd(_ nal: NALUnit) -> Bool {
+        guard [.endOfSequence, .endOfBitstream].contains(nal.header.nalUnitType), encrypts, let encryption,
+            encryption.options.authenticates, let message = encryption.encryptedLayers.first
+        else { return false }
+        return encryption.message(layer: message, period: 0)?.isForeign(layer: nal.header.nuhLayerId) ?? false
     }
 
     /// Messages, tags and sealed units. Returns whether it was one.
