@@ -87,11 +87,17 @@ struct SplitCommand: ParsableCommand {
         }
         let splitter = StreamSplitter(every: every)
         var current: (part: Int, file: StreamOutput)?
+        var finished: [String] = []
         var source: StreamChunks?
         var units = 0
+        func end() throws {
+            guard let current else { return }
+            try current.file.finish()
+            finished.append(pattern.name(current.part))
+        }
         func write(_ unit: AccessUnit, _ part: Int) throws {
             if current?.part != part {
-                try current?.file.finish()
+                try end()
                 let path = pattern.name(part)
                 try CommandFiles.check(reads: [input], writes: [path])
                 let file = try StreamOutput(path: path)
@@ -101,10 +107,16 @@ struct SplitCommand: ParsableCommand {
             try current?.file.write(unit.units)
             units += 1
         }
-        try StreamInput.chunks(input, opened: { source = $0 }) { try splitter.push($0, deliver: write) }
-        try StreamInput.named(input) { try splitter.finish(deliver: write) }
+        do {
+            try StreamInput.chunks(input, opened: { source = $0 }) { try splitter.push($0, deliver: write) }
+            try StreamInput.named(input) { try splitter.finish(deliver: write) }
+            try end()
+        } catch {
+            // Some of the parts would look like all of them.
+            for path in finished { try? FileManager.default.removeItem(atPath: path) }
+            throw error
+        }
         guard let current else { throw MediaError.notSupported(path: input, what: "no pictures") }
-        try current.file.finish()
         info("\(current.part + 1) part\(current.part == 0 ? "" : "s")")
         if splitter.isChained && current.part > 0 {
             warn(

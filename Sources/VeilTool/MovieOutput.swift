@@ -34,8 +34,15 @@ final class MovieOutput {
         writer.firstSourceUnit = first
     }
 
+    /// A part of what ffmpeg takes out of another container, from an access unit on.
+    func keep(_ container: CarriedTracks, from first: Int) throws {
+        writer.firstSourceUnit = first
+        try writer.keep(container)
+    }
+
     /// What comes next is of another file that is joined.
     func join(_ movie: SourceMovie?) { writer.join(movie) }
+    func join(_ container: CarriedTracks) { writer.join(container) }
 
     /// Seconds before the first picture of what is encoded in which its sound may play already.
     var start: Double {
@@ -75,19 +82,8 @@ final class MovieOutput {
             (source as NSString).pathExtension.lowercased() != "yuv",
             let contents = try FFmpeg.contents(of: input)
         {
-            do {
-                if let file = try FFmpeg.otherTracks(of: input, contents, asMovieBeside: path) {
-                    try copyTracks(file, of: source)
-                } else {
-                    let left = (contents.hasChapters ? ["chapters"] : []) + (contents.hasTitles ? ["titles"] : [])
-                    if !left.isEmpty { warn("\(source): left out: \(left.joined(separator: ", "))") }
-                }
-            } catch let error as MediaError { warn("its sound and subtitles are left out: \(error)") }
-            let kept = writer.copiedTracks
-            if kept < contents.tracks.count {
-                let kinds = contents.tracks.map { $0.codec.isEmpty ? $0.kind : "\($0.kind) (\($0.codec))" }
-                warn("\(source): of its other tracks \(kept) are kept: \(kinds.joined(separator: ", "))")
-            }
+            if let file = try CarriedFile.make(of: input, contents, beside: path) { try copyTracks(file, of: source) }
+            CarriedFile.tell(contents, of: source, kept: writer.copiedKinds)
         }
     }
 

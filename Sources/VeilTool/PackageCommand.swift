@@ -12,8 +12,9 @@ struct PackageCommand: ParsableCommand {
         discussion: """
             Each layer is a representation of its own (manifest.mpd) with segments that
             begin at the base layer's IRAP pictures, so that the base layer goes to
-            everybody and upper layers to those who may have them. Sound of MP4 comes
-            along. index.html plays the base layer where the browser can.
+            everybody and upper layers to those who may have them. Sound comes along;
+            subtitles, chapters and titles do not. index.html plays the base layer where the
+            browser can.
 
             The folder is made, or is empty; a package that it holds is replaced when the
             new one is whole, other files beside it stay. Any other folder is refused.
@@ -45,13 +46,14 @@ struct PackageCommand: ParsableCommand {
             folder: output, seconds: segment, frameRate: fps?.fraction)
         try CommandFiles.check(reads: [input], writes: package.replaced)
         let chunks = try StreamChunks(InputFile(path: input))
-        if let movie = chunks.movie { package.keep(movie) }
-        if chunks.tracksLeft.contains(where: { $0 != "video" }) {
-            warn("\(output): sound is kept of MP4 and QuickTime sources only")
-        }
         package.frameRate = package.frameRate ?? chunks.frameRate?.fraction
-        if chunks.movie == nil, chunks.times?.varies ?? false {
-            warn("\(output): its frame rate varies: pictures are shown at a constant one")
+        package.others = chunks.others
+        if let movie = chunks.movie {
+            package.keep(movie)
+        } else if let carried = try chunks.carried(beside: output + "/x") {
+            package.keep(carried)
+        } else if !chunks.others.isEmpty {
+            warn("\(output): left out: \(chunks.others.joined(separator: ", "))")
         }
         var grouping = AccessUnitGrouping()
         try StreamInput.named(input) {

@@ -52,6 +52,18 @@ final class StreamChunks {
     private(set) var container: ContainerContents?
     /// The file, where it can be read once more: a container whose sound may be wanted.
     private(set) var file: String?
+    /// What plays beside the pictures, once it was asked for.
+    private var carriedTracks: CarriedTracks??
+
+    /// The same, with the pictures' times; nil where these are not known, and of MP4, which is read as it is.
+    /// - Parameter path: of what is being written.
+    func carried(beside path: String) throws -> CarriedTracks? {
+        if let carriedTracks { return carriedTracks }
+        let made = try CarriedFile.tracks(of: self, beside: path)
+        carriedTracks = .some(made)
+        return made
+    }
+
     /// Seconds before the first picture in which other tracks of such a container may play already.
     private(set) var start = 0.0
 

@@ -74,7 +74,12 @@ final class StreamOutput {
             if let source = chunks.movie {
                 movie.keep(source, maxTemporalId: maxTemporalId, from: first)
                 left = []
-            } else if first == nil, let file = chunks.file, !left.isEmpty {
+            } else if let first {
+                if let carried = try chunks.carried(beside: path) {
+                    try movie.keep(carried, from: first)
+                    left = []
+                }
+            } else if let file = chunks.file, !left.isEmpty {
                 // What ffmpeg does not take out of it is named at the end.
                 (soundSource, movie.start) = (file, chunks.start)
                 left = []
@@ -95,9 +100,14 @@ final class StreamOutput {
         if let unit = grouping.finish() { try write(unit) }
         var left = chunks.others
         if case .movie(let movie) = form {
-            movie.join(chunks.movie)
-            // What parts that are such files differ in is named at the end.
-            if chunks.movie != nil { left = [] }
+            if let carried = try chunks.carried(beside: path) {
+                movie.join(carried)
+                left = []
+            } else {
+                movie.join(chunks.movie)
+                // What parts that are such files differ in is named at the end.
+                if chunks.movie != nil { left = [] }
+            }
         } else {
             left += chunks.movie?.meaning ?? []
             keepTimes(of: chunks)

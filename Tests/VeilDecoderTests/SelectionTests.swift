@@ -81,6 +81,20 @@ import VeilBitstream
         #expect(asked.layers == [1, 1, 1] && asked.report.isClean, "\(asked.report)")
     }
 
+    /// Of two views the highest layer of the base layer's comes out; the other where it is asked for.
+    @Test(arguments: [true, false]) func otherViewsAreNoBetterPictures(otherView: Bool) throws {
+        let units = try twoLayers {
+            $0.scalabilityMask = 1 << 1
+            $0.dimensionIdLenMinus1 = [0]
+            $0.dimensionId = [[0], [1]]
+            $0.viewIdLen = 1
+            $0.viewIdVal = [0, otherView ? 1 : 0]
+        }
+        let result = try decode(units, .highest)
+        #expect(result.layers == (otherView ? [0, 0, 0] : [1, 1, 1]) && result.report.isClean, "\(result.report)")
+        #expect(try decode(units, .layer(1)).layers == [1, 1, 1])
+    }
+
     /// The stream twice: the second IDR picture says whether what still waits of the first is shown (C.5.2.2).
     @Test func noOutputOfPriorPictures() throws {
         let first = try AnnexBReader.units(of: ParallelStreams.reordered)

@@ -42,14 +42,18 @@ struct ProbeAnswerTests {
             let frame = "YUV4MPEG2 W\(width) H16 F25:1 C420jpeg\nFRAME\n"
             try (Data(frame.utf8) + Data(count: width * 16 * 3 / 2)).write(to: URL(fileURLWithPath: folder("a.y4m")))
         }
-        func width() throws -> String? {
-            try FFmpeg.probe(InputFile(path: folder("a.y4m")), ["-show_entries", "stream=width"])
+        func width(_ input: InputFile) throws -> String? {
+            try FFmpeg.probe(input, ["-show_entries", "stream=width"])
         }
         try write(16)
-        let first = try width()
-        #expect(try first?.contains("16") == true && width() == first)
+        let input = try InputFile(path: folder("a.y4m"))
+        let first = try width(input)
+        #expect(first?.contains("16") == true)
+        // ffprobe would not find it now: who is asked again remembers.
+        try FileManager.default.moveItem(atPath: folder("a.y4m"), toPath: folder("b.y4m"))
+        #expect(try width(input) == first)
         try write(32)
-        #expect(try width()?.contains("32") == true)
+        #expect(try width(InputFile(path: folder("a.y4m")))?.contains("32") == true)
     }
 }
 

@@ -166,6 +166,84 @@ struct CarriedTracksTests: OtherPrograms {
         #expect(both.starts(with: one.dropLast(2)) && both.suffix(5) == one.suffix(5))
     }
 
+    /// What is cut, joined and packaged takes the sound of Matroska and transport streams along, with the pictures.
+    @Test(arguments: ["mkv", "ts"]) func partsOfOthers(suffix: String) throws {
+        let f = try Fixture.shared.get()
+        func p(_ name: String) -> String { f.path("parts-\(suffix)-\(name)") }
+        try film(f, "parts-\(suffix)-in.\(suffix)", ["-af", "adelay=20"])
+        let input = p("in." + suffix)
+        func times(_ path: String, _ stream: String) throws -> [Double] {
+            try told(path, "-select_streams", stream, "-show_entries", "packet=pts_time").compactMap { Double($0) }
+                .sorted()
+        }
+        func packets(_ path: String) throws -> [String] {
+            try told(path, "-select_streams", "a", "-show_data_hash", "md5", "-show_entries", "packet=data_hash")
+        }
+        // As a whole, in which times are kept: what the parts are measured by.
+        try veil("encrypt", input, "-o", p("whole.mp4"), "--keys", f.path("keys.json"))
+        let whole = try packets(p("whole.mp4"))
+        let (pictures, sound) = try (times(p("whole.mp4"), "v"), times(p("whole.mp4"), "a"))
+        try #require(sound.count == whole.count && whole.count > 15)
+
+        let run = try veil("split", input, "-o", p("%d.mp4"))
+        #expect(!run.errors.contains("left out"), "\(run.errors)")
+        var shown = 0
+        for part in 0..<3 {
+            let path = p("\(part).mp4")
+            let own = try packets(path)
+            let at = try #require(whole.indices.first { whole[$0...].starts(with: own) }, "part \(part)")
+            let (first, begins) = try (#require(times(path, "v").first), #require(times(path, "a").first))
+            // As far from the first picture as they were.
+            #expect(abs(begins - first - (sound[at] - pictures[shown])) < 0.002, "part \(part)")
+            shown += try times(path, "v").count
+            let end = shown < pictures.count ? pictures[shown] : pictures[shown - 1] + 0.04
+            // All that begin before the part's end, none that begin behind it.
+            #expect(own.count >= 3 && sound[at + own.count - 1] < end, "part \(part)")
+            #expect(at + own.count == sound.count || sound[at + own.count] > end - 0.001, "part \(part)")
+        }
+        #expect(shown == pictures.count)
+
+        let joined = try veil("join", p("0.mp4"), p("1.mp4"), p("2.mp4"), "-o", p("again.mp4"), "--continuous")
+        #expect(!joined.errors.contains("left out"), "\(joined.errors)")
+        try veil("join", input, input, "-o", p("both.mp4"))
+        let both = try packets(p("both.mp4"))
+        // What ends behind the pictures is cut, and what a decoder begins with is there once more.
+        let middle = Array(whole[2..<whole.count - 4])
+        let places = both.indices.filter { both[$0...].starts(with: middle) }
+        #expect(places.count == 2, "\(places)")
+        let length = pictures[pictures.count - 1] + 0.04 - pictures[0]
+        let (twice, late) = try (times(p("both.mp4"), "v"), times(p("both.mp4"), "a"))
+        #expect(twice.count == 2 * pictures.count && abs(twice[pictures.count] - length) < 0.002)
+        let second = try #require(both.lastIndex(of: whole[6]))
+        #expect(abs(late[second] - length - (sound[6] - pictures[0])) < 0.002)
+
+        let packaged = try veil("package", input, "-o", p("site"), "--segment", "0")
+        #expect(packaged.errors.contains("left out: ") == (suffix == "mkv"), "\(packaged.errors)")
+        var files: [String: [Double]] = [:]
+        for name in ["layer0", "sound0"] {
+            var file = try f.data("parts-\(suffix)-site/\(name)-init.mp4")
+            for i in 1...3 { file += try f.data("parts-\(suffix)-site/\(name)-\(i).m4s") }
+            try file.write(to: URL(fileURLWithPath: p(name + ".mp4")))
+            files[name] = try times(p(name + ".mp4"), name == "layer0" ? "v" : "a")
+        }
+        let segments = try packets(p("sound0.mp4"))
+        #expect(segments.count >= whole.count - 1 && whole.suffix(segments.count) == segments[...])
+        let last = try (#require(files["sound0"]?.last), #require(files["layer0"]?.last))
+        #expect(abs(last.0 - last.1 - (sound[sound.count - 1] - pictures[pictures.count - 1])) < 0.002)
+    }
+
+    /// Sound of one format goes on, whichever container it comes out of and whatever the number of its track is.
+    @Test func joinedOfDifferentContainers() throws {
+        let f = try Fixture.shared.get()
+        func p(_ name: String) -> String { f.path("mixed-" + name) }
+        try film(f, "mixed-a.mkv")
+        try film(f, "mixed-b.mp4")
+        let run = try veil("join", p("a.mkv"), p("b.mp4"), "-o", p("ab.mp4"))
+        #expect(!run.errors.contains("audio"), "\(run.errors)")
+        let length = 0.04 * Double(Fixture.frames)
+        #expect(try abs(seconds(p("ab.mp4"), "a") - 2 * length) < 0.05)
+    }
+
     /// Pictures that are handed over upright have their aspect turned with them.
     @Test func turnedAspect() throws {
         let f = try Fixture.shared.get()

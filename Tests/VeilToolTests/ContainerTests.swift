@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import Testing
+import VeilBitstream
 
 private let ffmpeg = Run.find("ffmpeg")
 private let ffprobe = Run.find("ffprobe")
@@ -117,6 +118,41 @@ struct ContainerTests: OtherPrograms {
         #expect(try times(p("layer0.mp4")).first == 0)
         let start = try told(p("sound0.mp4"), "-show_entries", "stream=start_time").first.flatMap { Double($0) }
         #expect(abs(try #require(start)) < 0.024)
+    }
+
+    /// A file cannot begin with a picture that is sealed: that is what is the matter, not the parameter sets.
+    @Test func sealedBeginnings() throws {
+        let f = try Fixture.shared.get()
+        try veil("extract", f.path("clear.hevc"), "-o", f.path("begins.hevc"), "--layer", "0")
+        var splitter = ByteStreamSplitter()
+        var units = try splitter.push([UInt8](f.data("begins.hevc")))
+        if let last = try splitter.finish() { units.append(last) }
+        var bytes: [UInt8] = []
+        let first = try #require(units.firstIndex { $0.header.nalUnitType.isSlice })
+        for (i, unit) in units.enumerated() {
+            var unit = unit
+            // As sealed units have it: of type 60.
+            if i == first { unit.bytes[0] = 60 << 1 }
+            bytes.append(annexB: unit)
+        }
+        try Data(bytes).write(to: URL(fileURLWithPath: f.path("begins-sealed.hevc")))
+        for more in [[], ["--fragmented"]] {
+            let run = try Run(["extract", f.path("begins-sealed.hevc"), "-o", f.path("begins.mp4")] + more)
+            #expect(run.status == 1 && run.errors.contains("the first pictures are sealed"), "\(run.errors)")
+            #expect(!FileManager.default.fileExists(atPath: f.path("begins.mp4")))
+        }
+    }
+
+    /// Parts of a stream that cannot be cut to its end do not stay.
+    @Test func partsOfFailedSplitsGo() throws {
+        let f = try Fixture.shared.get()
+        let folder = f.path("failed-parts")
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        // The third part has a name that cannot be written.
+        try FileManager.default.createDirectory(atPath: folder + "/2.hevc", withIntermediateDirectories: true)
+        let run = try Run(["split", f.path("clear.hevc"), "-o", folder + "/%d.hevc"])
+        #expect(run.status != 0 && run.errors.contains("2.hevc"), "\(run.errors)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["2.hevc"])
     }
 
     /// What is left out of a source is named.

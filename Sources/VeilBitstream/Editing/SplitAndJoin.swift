@@ -32,7 +32,7 @@ extension Array where Element == NALUnit {
     }
 
     /// Whether such a unit comes before any slice.
-    fileprivate var beginsSealed: Bool {
+    package var beginsSealed: Bool {
         prefix { !$0.header.nalUnitType.isSlice }.contains { $0.header.nalUnitType.isUnspecified }
     }
 

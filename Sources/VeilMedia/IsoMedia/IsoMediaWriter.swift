@@ -18,6 +18,7 @@ package final class IsoMediaWriter {
     /// As the caller gave them.
     private var displayIndices: [Int] = []
     private var source: SourceMovie?
+    private var carried: CarriedTracks?
     private var joined = JoinedMovies()
     private var userData: [UInt8]?
     private var leftUserData: [FourCC] = []
@@ -53,6 +54,13 @@ package final class IsoMediaWriter {
         track.language = movie.language
     }
 
+    /// The stream is cut out of a container that ffmpeg opens, whose times it is to keep, and its part of what plays
+    /// beside.
+    package func keep(_ container: CarriedTracks) throws {
+        carried = container
+        if let contents = try container.contents() { try copyTracks(contents) }
+    }
+
     /// A file without a name for what must wait until the tables are known.
     static func scratch(beside path: String) throws -> FileHandle {
         let folder = (path as NSString).deletingLastPathComponent
@@ -69,6 +77,9 @@ package final class IsoMediaWriter {
     /// its sound.
     package func join(_ movie: SourceMovie?) { joined.begin(movie, at: places.count) }
 
+    /// The same, out of a container that ffmpeg opens.
+    package func join(_ container: CarriedTracks) { joined.begin(container, at: places.count) }
+
     /// Adds an access unit, in decoding order. One without a picture goes to the next one.
     /// - Parameter displayIndex: its place in display order, in frames; nil: as picture order counts tell.
     package func write(_ unit: [NALUnit], displayIndex: Int? = nil) throws {
@@ -80,14 +91,21 @@ package final class IsoMediaWriter {
         if let displayIndex { displayIndices.append(displayIndex) }
     }
 
-    /// How many tracks of others it will hold.
-    package var copiedTracks: Int { others.count }
+    /// What the tracks of others that it will hold are.
+    package var copiedKinds: [String] {
+        CopiedTracks.Contents(tracks: others, chapters: track.chapters, left: []).kinds
+    }
 
     /// Copies the tracks of another ISO base media file that are no video, sound and subtitles, and what it says of the
     /// whole (`udta`). Returns what other tracks it has.
     @discardableResult
     package func copyTracks(from file: FileHandle) throws -> [FourCC] {
         let copied = try CopiedTracks.read(file)
+        try copyTracks(copied)
+        return copied.left
+    }
+
+    private func copyTracks(_ copied: CopiedTracks.Contents) throws {
         others += copied.tracks
         userData = copied.userData
         if leavesCoverOut, let all = userData {
@@ -97,7 +115,6 @@ package final class IsoMediaWriter {
         if track.chapters.isEmpty { track.chapters = copied.chapters }
         if source == nil, let language = copied.language { track.language = language }
         track.name = copied.videoName
-        return copied.left
     }
 
     /// Puts the file together and gives it its name. Returns what could not be kept, a line each.
@@ -126,7 +143,7 @@ package final class IsoMediaWriter {
             further = meaning.boxes(layers: layers.count)
             notes += meaning.notes
         }
-        if let whole = try joined.joined(units: places.count, beside: path) {
+        if let whole = try joined.joined(places, beside: path) {
             timeline = whole.timeline
             others = whole.others.tracks
             track.chapters = whole.others.chapters
@@ -153,6 +170,10 @@ package final class IsoMediaWriter {
         track.size = descriptions[0].shownSize
         track.sampleGroups = units.order.sampleGroups(layers: layers.sorted(), samples: track.samples.count)
         var range = part
+        if firstSourceUnit != nil, range == nil, !others.isEmpty {
+            notes.append("its times are not known: what plays beside it is left out")
+            others = []
+        }
         if cutsOthers {
             // What is presented of the video.
             let (empty, shown) = track.presented(1_000_000)
@@ -167,38 +188,43 @@ package final class IsoMediaWriter {
         return notes
     }
 
-    /// The source's access units that are written, of one of several parts, or as far as they came.
+    /// The source's access units that are written, as far as they came.
     private func sourceTimes(_ source: SourceMovie) -> [SourceMovie.Time] {
         let times = source.times(maxTemporalId: maxTemporalId)
-        guard firstSourceUnit != nil || Interruption.isRequested else { return times }
-        return Array(times.dropFirst(firstSourceUnit ?? 0).prefix(track.samples.count))
+        return Interruption.isRequested ? Array(times.prefix(track.samples.count)) : times
     }
 
-    /// When the source presents the pictures of a part, in seconds; nil of a whole. The first part begins with the
-    /// presentation: there may be sound before the first picture.
+    /// What the source says of the pictures of a part; nil of a whole, and where it does not tell.
+    private var partTimes: (source: any PresentedSource, times: [Int], lastDuration: Int)? {
+        guard let first = firstSourceUnit, let all: any PresentedSource = source ?? carried,
+            let (times, lastDuration) = all.shown(places[...], from: first)
+        else { return nil }
+        return (all, times, lastDuration)
+    }
+
+    /// When the source presents the pictures of a part, in seconds. The first part begins with the presentation: there
+    /// may be sound before the first picture.
     private var part: Range<Double>? {
-        guard let source, firstSourceUnit != nil else { return nil }
-        let times = sourceTimes(source)
-        guard let first = times.map(\.shown).min(), let last = times.max(by: { $0.shown < $1.shown }) else {
+        guard let (source, times, lastDuration) = partTimes, let first = times.min(), let last = times.max() else {
             return nil
         }
         let begin = firstSourceUnit == 0 ? 0 : source.presented(first)
-        return begin..<max(source.presented(last.shown + last.duration), begin)
+        return begin..<max(source.presented(last + lastDuration), begin)
     }
 
     /// As in the file that the stream was taken out of, or at a constant rate.
     private func timeline(_ notes: inout [String]) -> SampleTimeline {
-        if let source {
+        if firstSourceUnit != nil, source != nil || carried != nil {
+            if let (source, times, lastDuration) = partTimes {
+                return SampleTimeline(shown: times, lastDuration: lastDuration, timeScale: source.timeScale)
+                    .delayed(by: firstSourceUnit == 0 ? source.presented(times.min() ?? 0) : 0)
+            }
+            notes.append("its pictures are not those of the source: they are shown at a constant rate")
+        } else if let source {
             let times = sourceTimes(source)
             if times.count == track.samples.count {
-                guard firstSourceUnit != nil else {
-                    track.shown = Interruption.isRequested ? nil : source.shown
-                    return SampleTimeline(times, of: source)
-                }
-                let begins = times.map(\.shown).min() ?? 0
-                return SampleTimeline(
-                    shown: times.map(\.shown), lastDuration: times.last?.duration ?? 1, timeScale: source.timeScale
-                ).delayed(by: firstSourceUnit == 0 ? source.presented(begins) : 0)
+                track.shown = Interruption.isRequested ? nil : source.shown
+                return SampleTimeline(times, of: source)
             }
             notes.append("its pictures are not those of the source: they are shown at a constant rate")
         }

@@ -4,11 +4,11 @@ import Foundation
 /// Files that are joined, when each is presented, and what all of them say.
 struct JoinedMovies {
     /// Each with the access unit of the whole that it begins with; nil: no such file.
-    private var parts: [(movie: SourceMovie?, first: Int)] = []
+    private var parts: [(movie: (any PresentedSource)?, first: Int)] = []
 
     var isEmpty: Bool { parts.isEmpty }
 
-    mutating func begin(_ movie: SourceMovie?, at first: Int) { parts.append((movie, first)) }
+    mutating func begin(_ movie: (any PresentedSource)?, at first: Int) { parts.append((movie, first)) }
 
     /// What all parts say of the video and of the whole is said of these, too.
     struct Meaning {
@@ -28,7 +28,7 @@ struct JoinedMovies {
     func meaning() -> Meaning {
         var result = Meaning()
         /// What all have; nil where they differ.
-        func common<T: Equatable>(_ value: (SourceMovie) -> T) -> T? {
+        func common<T: Equatable>(_ value: (any PresentedSource) -> T) -> T? {
             let values = parts.map { $0.movie.map(value) }
             return values.allSatisfy { $0 == values.first } ? values.first ?? nil : nil
         }
@@ -44,14 +44,14 @@ struct JoinedMovies {
             if !$0.contains($1) { $0.append($1) }
         }
         for type in types {
-            let own = { (movie: SourceMovie) in movie.entryBoxes.filter { $0.type == type }.map(\.bytes) }
+            let own = { (movie: any PresentedSource) in movie.entryBoxes.filter { $0.type == type }.map(\.bytes) }
             if let boxes = common(own) {
                 result.entryBoxes += boxes.map { (type, $0) }
             } else {
                 left("what the sample entry says (\(type))")
             }
         }
-        let titles = { (movie: SourceMovie) in movie.userData.flatMap { ChapterList().inserted(into: $0) } }
+        let titles = { (movie: any PresentedSource) in movie.userData.flatMap { ChapterList().inserted(into: $0) } }
         if let all = common(titles) {
             result.userData = all
         } else if movies.contains(where: { titles($0) != nil }) {
@@ -63,24 +63,23 @@ struct JoinedMovies {
     /// What is known of each part: ticks of the first one's scale from its first picture on, and when it presents them
     /// itself, in seconds. Nil where some part is no such file, or its pictures are not those that were joined.
     private func times(
-        units: Int
+        _ places: [DisplayOrder.Place]
     ) -> [(shown: [Int], length: Int, lastDuration: Int, presented: Range<Double>)]? {
         guard let scale = parts.first?.movie?.timeScale else { return nil }
         var result: [(shown: [Int], length: Int, lastDuration: Int, presented: Range<Double>)] = []
         for (i, part) in parts.enumerated() {
-            let count = (i + 1 < parts.count ? parts[i + 1].first : units) - part.first
-            guard let movie = part.movie else { return nil }
+            let own = places[part.first..<(i + 1 < parts.count ? parts[i + 1].first : places.count)]
             // Leading pictures of later parts may have been left out, and then nothing tells which.
-            let times = movie.times(maxTemporalId: 6)
-            guard times.count == count, let first = times.map(\.shown).min(),
-                let last = times.max(by: { $0.shown < $1.shown })
+            guard let movie = part.movie, movie.count == own.count,
+                let (times, lastDuration) = movie.shown(own, from: 0),
+                let first = times.min(), let last = times.max()
             else { return nil }
-            let length = OutputTrack.scaled(last.shown + last.duration - first, scale, movie.timeScale)
             result.append(
                 (
-                    times.map { OutputTrack.scaled($0.shown - first, scale, movie.timeScale) }, length,
-                    OutputTrack.scaled(last.duration, scale, movie.timeScale),
-                    movie.presented(first)..<max(movie.presented(last.shown + last.duration), movie.presented(first))
+                    times.map { OutputTrack.scaled($0 - first, scale, movie.timeScale) },
+                    OutputTrack.scaled(last + lastDuration - first, scale, movie.timeScale),
+                    OutputTrack.scaled(lastDuration, scale, movie.timeScale),
+                    movie.presented(first)..<max(movie.presented(last + lastDuration), movie.presented(first))
                 ))
         }
         return result
@@ -88,9 +87,9 @@ struct JoinedMovies {
 
     /// The whole's times, its other tracks, and its list of chapters. Nil where they cannot be told.
     func joined(
-        units: Int, beside path: String
+        _ places: [DisplayOrder.Place], beside path: String
     ) throws -> (timeline: SampleTimeline, others: JoinedTracks, chapters: ChapterList)? {
-        guard let scale = parts.first?.movie?.timeScale, let times = times(units: units) else { return nil }
+        guard let scale = parts.first?.movie?.timeScale, let times = times(places) else { return nil }
         var shown: [Int] = []
         var start = 0
         var others = JoinedTracks(beside: path)
@@ -99,7 +98,9 @@ struct JoinedMovies {
             shown += time.shown.map { start + $0 }
             if let movie = part.movie {
                 let seconds = Double(start) / Double(scale)
-                try others.append(try CopiedTracks.read(movie.file), presented: time.presented, at: seconds)
+                if let own = try movie.contents() {
+                    try others.append(own, presented: time.presented, at: seconds)
+                }
                 if let list = movie.userData.flatMap({ ChapterList(userData: $0) }) {
                     chapters.append(list, presented: time.presented, at: seconds)
                 }

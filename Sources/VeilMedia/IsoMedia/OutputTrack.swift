@@ -44,7 +44,9 @@ struct OutputTrack {
     /// The media header box: `vmhd`, `smhd`, `sthd` or `nmhd`, whole.
     var mediaHeader: [UInt8]
     /// ISO 639-2/T code as `mdhd` packs it.
-    var language = 0x55C4
+    var language = Self.undetermined
+    /// "und".
+    static let undetermined = 0x55C4
     var samples: [Sample] = []
     /// Further boxes of the sample tables.
     var sampleGroups: [UInt8] = []

@@ -26,7 +26,7 @@ struct SampleUnits {
         completedBy unit: [NALUnit]
     ) throws -> (units: [NALUnit], place: DisplayOrder.Place, isSync: Bool)? {
         guard let units = gather(unit) else { return nil }
-        if units.layerWithoutSlices != nil { sawSealed = true }
+        if units.layerWithoutSlices != nil || units.beginsSealed { sawSealed = true }
         guard let place = try place(units) else {
             // Whoever opens what is sealed would miss the rest.
             if sawSealed { throw SealedBeginning() }

@@ -26,7 +26,8 @@ struct SoundDescription {
             most: bytes[at + 5..<at + 9].reduce(0) { $0 << 8 | Int($1) })
     }
 
-    /// The same with other rates, and no average ones: 0 says that they vary. What decoders begin with stays.
+    /// The same with other rates, and no average ones: 0 says that they vary; and with ES_ID 0, which else is the number
+    /// of a file's track (ISO/IEC 14496-14, 3.1.2). What decoders begin with stays.
     func with(_ rates: Rates) -> [UInt8] {
         var w = BoxWriter()
         do {
@@ -88,9 +89,12 @@ struct SoundDescription {
     }
 
     private static func replacing(_ rates: Rates, in esds: [UInt8]) -> [UInt8] {
-        guard let at = decoderConfiguration(esds), at + 13 <= esds.count else { return esds }
+        guard let at = decoderConfiguration(esds), at + 13 <= esds.count, let id = content(of: 3, in: esds, at: 4)
+        else { return esds }
         var w = BoxWriter()
-        w.append(esds[..<(at + 2)])
+        w.append(esds[..<id])
+        w.u16(0)
+        w.append(esds[(id + 2)..<(at + 2)])
         w.u32(rates.buffer << 8)
         var result = Array(w.bytes.dropLast())
         w = BoxWriter()

@@ -31,7 +31,9 @@ struct DASHManifest {
     var representations: [Representation] = []
     var sounds: [Sound] = []
 
-    /// What `ContentProtection` names: selective encryption as Docs/Format.md has it.
+    /// What `ContentProtection` names: selective encryption as Docs/Format.md has it. It is said of a part of the
+    /// representation (5.3.6): of a whole one clients take it as said that nothing can be decoded without the scheme,
+    /// and leave out what they know none of, though the segments are plain ones.
     static let scheme = "urn:veil:selective-encryption:2"
 
     var text: String {
@@ -52,9 +54,12 @@ struct DASHManifest {
             }
             lines.append("      <Representation \(attributes)>")
             if let p = r.protection {
-                lines.append(
-                    #"        <ContentProtection schemeIdUri="\#(Self.scheme)" value="\#(Self.escaped(p.cipher))""#
-                        + #" veil:keyId="\#(Self.escaped(p.keyId))" veil:scheme="\#(Self.escaped(p.scheme))"/>"#)
+                lines += [
+                    "        <SubRepresentation>",
+                    #"          <ContentProtection schemeIdUri="\#(Self.scheme)" value="\#(Self.escaped(p.cipher))""#
+                        + #" veil:keyId="\#(Self.escaped(p.keyId))" veil:scheme="\#(Self.escaped(p.scheme))"/>"#,
+                    "        </SubRepresentation>",
+                ]
             }
             lines += Self.template(name: "layer\(r.layer)", timeScale: timeScale, starts: r.starts)
             lines.append("      </Representation>")

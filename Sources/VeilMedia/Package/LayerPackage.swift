@@ -38,7 +38,12 @@ package final class LayerPackage {
     private let sets = ParameterSetCollection()
     private var places: [DisplayOrder.Place] = []
     private var source: SourceMovie?
+    private var carried: CarriedTracks?
+    /// Of which the times are, and what plays beside the pictures.
+    private var presented: (any PresentedSource)? { source ?? carried }
     private var firstByte: UInt8 = 1
+    /// What the source holds beside its pictures, in words; set before ``finish()``.
+    package var others: [String] = []
     /// By nuh_layer_id; set before ``finish()``.
     package var protection: [Int: Protection] = [:]
 
@@ -58,6 +63,9 @@ package final class LayerPackage {
 
     /// The stream was taken out of another file, whose times it is to keep.
     package func keep(_ movie: SourceMovie) { source = movie }
+
+    /// Likewise out of a container that ffmpeg opens.
+    package func keep(_ container: CarriedTracks) { carried = container }
 
     /// Adds an access unit, in decoding order.
     package func write(_ unit: [NALUnit]) throws {
@@ -139,13 +147,13 @@ package final class LayerPackage {
                     id, needed: neededLayers(id).filter { $0 != id }, starts: starts, bytes: all,
                     seconds: manifest.seconds))
         }
-        if let source {
-            let copied = try CopiedTracks.read(source.file)
+        if let presented, let copied = try presented.contents() {
             let starts = base.map { Double(tracks[0].start(of: $0)) / Double(timeline.timeScale) }
             for (i, sound) in copied.tracks.filter({ $0.handler == "soun" }).enumerated() {
                 try write(sound, number: i, starts: starts, into: &manifest)
             }
-            let left = copied.left.map(\.kind) + copied.kinds.filter { $0 != FourCC("soun").kind }
+            let further = copied.left.map(\.kind).filter { !others.contains($0) }
+            let left = others.filter { $0 != FourCC("soun").kind } + further
             if !left.isEmpty { notes.append("left out: \(left.joined(separator: ", "))") }
         }
         try files.write(Array(manifest.text.utf8), name: PackageFolder.manifest)
@@ -155,11 +163,11 @@ package final class LayerPackage {
     }
 
     private func timeline(_ notes: inout [String]) -> SampleTimeline {
-        if let source {
-            let times = source.times(maxTemporalId: 6).prefix(places.count)
-            if times.count == places.count {
-                return SampleTimeline(
-                    shown: times.map(\.shown), lastDuration: times.last?.duration ?? 1, timeScale: source.timeScale)
+        if let presented {
+            if let (times, lastDuration) = presented.shown(places[...], from: 0) {
+                // Sound may play before the first picture.
+                return SampleTimeline(shown: times, lastDuration: lastDuration, timeScale: presented.timeScale)
+                    .delayed(by: presented.presented(times.min() ?? 0))
             }
             notes.append("its pictures are not those of the source: they are shown at a constant rate")
         }
@@ -193,7 +201,8 @@ package final class LayerPackage {
         track.matrix = source?.matrix
         track.bases = neededLayers(id).filter { $0 != id }.compactMap { ids.firstIndex(of: $0) }.map { $0 + 1 }
         return FragmentedTrack(
-            track: track, id: (ids.firstIndex(of: id) ?? 0) + 1, decoded: layer.units.map { timeline.decoded[$0] })
+            track: track, id: (ids.firstIndex(of: id) ?? 0) + 1,
+            decoded: layer.units.map { timeline.emptyStart + timeline.decoded[$0] })
     }
 
     /// A track as an initialization segment of so many layers describes it: what is said of both eyes is said beside

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
+
+/// When a source presents its pictures, and what it plays beside them: what is cut, joined or packaged keeps both.
+protocol PresentedSource {
+    /// Ticks a second.
+    var timeScale: Int { get }
+    /// How many pictures are known so far.
+    var count: Int { get }
+    /// When pictures are shown, and how long the last one is, in ticks; nil where there are not so many.
+    /// - Parameters:
+    ///   - places: in decoding order.
+    ///   - first: the source's access unit that they begin with.
+    func shown(_ places: ArraySlice<DisplayOrder.Place>, from first: Int) -> (times: [Int], lastDuration: Int)?
+    /// When ticks are presented, in seconds, none of them before the presentation begins.
+    func presented(_ ticks: Int) -> Double
+    /// Nil where it has none that can be read.
+    func contents() throws -> CopiedTracks.Contents?
+
+    /// What it says of the video and of the whole.
+    var matrix: [UInt8]? { get }
+    var isTurned: Bool { get }
+    var language: Int { get }
+    var entryBoxes: [(type: FourCC, bytes: [UInt8])] { get }
+    var userData: [UInt8]? { get }
+}
+
+extension SourceMovie: PresentedSource {
+    var count: Int { times(maxTemporalId: 6).count }
+
+    func contents() throws -> CopiedTracks.Contents? { try CopiedTracks.read(file) }
+
+    func shown(
+        _ places: ArraySlice<DisplayOrder.Place>, from first: Int
+    ) -> (times: [Int], lastDuration: Int)? {
+        let times = times(maxTemporalId: 6).dropFirst(first).prefix(places.count)
+        guard times.count == places.count, let last = times.max(by: { $0.shown < $1.shown }) else { return nil }
+        return (times.map(\.shown), last.duration)
+    }
+}
+
+/// The same of a container that ffmpeg opens.
+package final class CarriedTracks: PresentedSource {
+    private let times: FrameTimes
+    /// Seconds before the first picture in which other tracks may play already.
+    private let start: Double
+    private let others: CopiedTracks.Contents?
+
+    /// - Parameter file: an MP4 file of what plays beside the pictures (``FFmpeg/otherTracks(of:_:asMovieBeside:)``);
+    ///   nil: nothing does.
+    package init(times: FrameTimes, start: Double, file: FileHandle?) throws {
+        (self.times, self.start) = (times, start)
+        others = try file.map(CopiedTracks.read)
+    }
+
+    var timeScale: Int { times.timeScale }
+    var count: Int { times.shown.count }
+
+    func shown(
+        _ places: ArraySlice<DisplayOrder.Place>, from first: Int
+    ) -> (times: [Int], lastDuration: Int)? {
+        let all = times.shown
+        guard !places.isEmpty, places.count <= all.count - first else { return nil }
+        // Pictures before an IRAP picture in decoding order are shown before those behind it.
+        let next = first + places.count
+        let lastDuration = next < all.count ? all[next] - all[next - 1] : times.lastDuration
+        return (DisplayOrder.ranks(Array(places)).map { all[first + $0] }, lastDuration)
+    }
+
+    func presented(_ ticks: Int) -> Double { start + Double(ticks) / Double(timeScale) }
+    func contents() throws -> CopiedTracks.Contents? { others }
+
+    /// What the tracks hold, in words.
+    package var kinds: [String] { others?.kinds ?? [] }
+
+    var matrix: [UInt8]? { nil }
+    var isTurned: Bool { false }
+    var language: Int { others?.language ?? OutputTrack.undetermined }
+    var entryBoxes: [(type: FourCC, bytes: [UInt8])] { [] }
+    var userData: [UInt8]? { others?.userData }
+}
