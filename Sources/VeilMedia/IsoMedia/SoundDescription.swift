@@ -26,8 +26,8 @@ struct SoundDescription {
             most: bytes[at + 5..<at + 9].reduce(0) { $0 << 8 | Int($1) })
     }
 
-    /// The same with other rates, and no average ones: 0 says that they vary; and with ES_ID 0, which else is the number
-    /// of a file's track (ISO/IEC 14496-14, 3.1.2). What decoders begin with stays.
+    /// The same with other rates, and no average ones: 0 says that they vary; and with ES_ID 0, which else is the
+    /// number of a file's track (ISO/IEC 14496-14, 3.1.2). What decoders begin with stays.
     func with(_ rates: Rates) -> [UInt8] {
         var w = BoxWriter()
         do {
