@@ -159,19 +159,19 @@ final class InputOutputTests {
     @Test func interruptedPipelinesComeToTheirEnd() throws {
         try #require(run("$V encrypt clear.hevc -o tagged --keys keys.json --authenticate").status == 0)
         let half = try data("tagged").count / 2
-        let whole = "(head -c \(half) tagged; sleep 1.5; tail -c +\(half + 1) tagged)"
+        let whole = "(head -c \(half) tagged; sleep 3; tail -c +\(half + 1) tagged)"
         for (verb, wanted) in [("decrypt", "clear.hevc"), ("decode", "pictures")] {
             if verb == "decode" { try #require(run("$V decode clear.hevc -o - >pictures").status == 0) }
             let read =
-                "$V \(verb) - -o - --keys keys.json --log-level warning <p >out & P=$!; sleep 1; kill -INT $P; wait $P"
+                "$V \(verb) - -o - --keys keys.json --log-level warning <p >out & P=$!; sleep 2; kill -INT $P; wait $P"
             let run = try run("rm -f p out; mkfifo p; \(whole) >p & \(read)")
             #expect(run.status == 130 && run.errors == "veil: interrupted\n", "\(verb): \(run.status) \(run.errors)")
             #expect(try data("out") == data(wanted), "\(verb)")
         }
         // One who has nothing more to say is not waited for.
-        let read = "$V decrypt - -o out --keys keys.json <p & P=$!; sleep 1; T=$SECONDS; kill -INT $P; wait $P; S=$?"
+        let read = "$V decrypt - -o out --keys keys.json <p & P=$!; sleep 2; T=$SECONDS; kill -INT $P; wait $P; S=$?"
         let cut = try run(
-            "rm -f p out; mkfifo p; (head -c \(half) tagged; sleep 20) >p & \(read); echo $((SECONDS - T)); exit $S")
+            "rm -f p out; mkfifo p; (head -c \(half) tagged; sleep 12) >p & \(read); echo $((SECONDS - T)); exit $S")
         #expect(cut.status == 130 && cut.errors.contains("cut off"), "\(cut.status) \(cut.errors)")
         #expect(Int(String(decoding: cut.output, as: UTF8.self).trimmingCharacters(in: .newlines)) ?? 99 < 15)
     }
