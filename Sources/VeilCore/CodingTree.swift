@@ -55,6 +55,15 @@ package struct CodingUnit {
     package var pcmStart: Int32 = 0
 
     package init() {}
+
+    /// One at (x, y) of a size, with nothing decided but how it is predicted.
+    package init(x: Int, y: Int, log2: Int, _ predMode: PredMode, _ partMode: PartMode) {
+        x0 = Int32(truncatingIfNeeded: x)
+        y0 = Int32(truncatingIfNeeded: y)
+        log2CbSize = UInt8(truncatingIfNeeded: log2)
+        self.predMode = predMode
+        self.partMode = partMode
+    }
 }
 
 /// A motion vector or vector difference in quarter luma samples.

@@ -103,14 +103,7 @@ struct EncodeCommand: ParsableCommand {
         coding.apply(to: &settings)
         try colour.check(depths: settings.layers.map { $0.bitDepth ?? format.bitDepth })
         settings.scheme = protection.scheme
-        if let scheme = protection.scheme, scheme != .none, protection.keys == nil,
-            plan.layers.allSatisfy({ $0.keys == nil })
-        {
-            throw ValidationError("--scheme \(scheme.name) needs --keys")
-        }
-        if protection.scheme == nil, protection.keys == nil, plan.layers.allSatisfy({ $0.keys == nil }),
-            let option = protection.needsKeys
-        {
+        if protection.keys == nil, plan.layers.allSatisfy({ $0.keys == nil }), let option = protection.needsKeys {
             throw ValidationError("\(option) needs --keys")
         }
         if protection.scheme != Scheme.none {
@@ -200,9 +193,7 @@ struct EncodeCommand: ParsableCommand {
                 uniqueKeysWithValues: progress.layerBytes.enumerated().map { ($0.offset, $0.element) })
             for line in EncryptionSpace.lines(encryption, layerBytes: bytes) { info(line) }
         }
-        if encoder.hidden.pictures > 0 {
-            info("\(encoder.hidden.pictures) pictures hidden, \(encoder.hidden.bytes) bytes more")
-        }
+        tellHidden(encoder.hidden)
         report(progress, latency, file.bytesWritten, fps)
         if let damage = sources.damage {
             warn("\(damage): what is whole was coded")

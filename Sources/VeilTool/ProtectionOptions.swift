@@ -129,8 +129,10 @@ struct ProtectionOptions: ParsableArguments {
         }
     }
 
-    /// The first option given that says how to encrypt, for commands that do not where there are no keys.
+    /// The first option given that says how to encrypt, for commands that do not where there are no keys; nil, too,
+    /// where `--scheme none` says that nothing is to be.
     var needsKeys: String? {
+        if let scheme { return scheme == .none ? nil : "--scheme \(scheme.name)" }
         let given: [(String, Bool)] = [
             ("--cipher", cipher != nil), ("--profile", profile != nil), ("--elements", elements != nil),
             ("--resync", resync.value != .substream), ("--feedback", feedback != nil), ("--nonce", nonce != nil),
@@ -194,4 +196,9 @@ struct ProtectionOptions: ParsableArguments {
         guard digits.count % 2 == 0, !digits.contains(nil) else { return nil }
         return stride(from: 0, to: digits.count, by: 2).map { UInt8((digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0)) }
     }
+}
+
+/// Says how many pictures were hidden, and how many bytes that added.
+func tellHidden(_ hidden: (pictures: Int, bytes: Int)) {
+    if hidden.pictures > 0 { info("\(hidden.pictures) pictures hidden, \(hidden.bytes) bytes more") }
 }

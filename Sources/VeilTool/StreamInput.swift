@@ -11,7 +11,7 @@ enum StreamInput {
         _ path: String, opened: (StreamChunks) throws -> Void = { _ in }, _ body: ([UInt8]) throws -> Void
     ) throws {
         let file = try InputFile(path: path)
-        file.waitsForEnd = true
+        file.waitForEnd()
         let chunks = try StreamChunks(file)
         try opened(chunks)
         try named(path) { while let chunk = try chunks.next() { try body(chunk) } }

@@ -93,9 +93,7 @@ struct DamageOptions: ParsableArguments {
         for (layer, count) in report.unchangedSlices.sorted(by: { $0.key < $1.key }) {
             info("layer \(layer): \(count) slices have no bin that can be encrypted, or too few to change")
         }
-        if report.hiddenPictures > 0 {
-            info("\(report.hiddenPictures) pictures hidden, \(report.hidingBytes) bytes more")
-        }
+        tellHidden((report.hiddenPictures, report.hidingBytes))
         if report.droppedSlices > 0 { warn("\(input): \(report.droppedSlices) slices were left out") }
         if report.sealedSlices > 0 { warn("\(input): \(report.sealedSlices) slices were sealed") }
     }

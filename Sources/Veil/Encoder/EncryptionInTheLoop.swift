@@ -8,17 +8,15 @@ extension VideoEncoder.Settings {
     func makeEncryption() throws -> Encryption? {
         let ids = Array(layers.indices)
         let keyed = Set(ids.filter { layers[$0].keys != nil })
-        guard keys != nil || !keyed.isEmpty || (scheme ?? Scheme.none) != Scheme.none else {
-            if scheme == Scheme.none { try checkNothingIsAsked() }
+        let asksForMore = protection.authenticates || protection.hiding != .none
+        if scheme == nil && keys == nil && keyed.isEmpty {
             // Nobody asks for protection who wants none.
-            if scheme == nil && (protection.selects || protection.authenticates || protection.hiding != .none) {
-                throw SettingsError("what is asked of encryption needs keys")
-            }
+            if asksForMore || protection.selects { throw SettingsError("what is asked of encryption needs keys") }
             return nil
         }
         let chosen = try scheme ?? (keys != nil ? protection.scheme : Self.scheme(of: keyed, layers: ids))
         if chosen == .none {
-            try checkNothingIsAsked()
+            if asksForMore { throw SettingsError("scheme none has no tags and hides no pictures") }
             return nil
         }
         let all = try ids.filter { chosen.covers($0, of: ids) }.map { layer in
@@ -36,12 +34,6 @@ extension VideoEncoder.Settings {
         return try Encryption(
             options: options, layers: ids, keys: ring,
             sizes: Dictionary(uniqueKeysWithValues: zip(ids, sizes)))
-    }
-
-    private func checkNothingIsAsked() throws {
-        if protection.authenticates || protection.hiding != .none {
-            throw SettingsError("scheme none has no tags and hides no pictures")
-        }
     }
 
     /// The scheme that encrypts just the layers that have keys.

@@ -223,12 +223,7 @@ extension CTUDecision {
             forcesSplit: partMode != .part2Nx2N && p.maxTransformHierarchyDepthInter == 0,
             costLimit: w.bestCost - lambda * header,
             zeroCostLimit: w.bestCost)
-        var cu = CodingUnit()
-        cu.x0 = Int32(truncatingIfNeeded: x)
-        cu.y0 = Int32(truncatingIfNeeded: y)
-        cu.log2CbSize = UInt8(truncatingIfNeeded: log2)
-        cu.predMode = .inter
-        cu.partMode = partMode
+        var cu = CodingUnit(x: x, y: y, log2: log2, .inter, partMode)
         cu.puCount = Int32(truncatingIfNeeded: count)
         var cost = Double.infinity
         if tree.cbf != 0 {

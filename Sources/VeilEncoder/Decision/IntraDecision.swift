@@ -183,12 +183,7 @@ extension CTUDecision {
     private func intraUnit(
         x: Int, y: Int, log2: Int, _ partMode: PartMode, modes: (UInt8, UInt8, UInt8, UInt8)
     ) -> CodingUnit {
-        var cu = CodingUnit()
-        cu.x0 = Int32(truncatingIfNeeded: x)
-        cu.y0 = Int32(truncatingIfNeeded: y)
-        cu.log2CbSize = UInt8(truncatingIfNeeded: log2)
-        cu.predMode = .intra
-        cu.partMode = partMode
+        var cu = CodingUnit(x: x, y: y, log2: log2, .intra, partMode)
         cu.intraPredModeY = modes
         return cu
     }

@@ -25,9 +25,7 @@ public final class InputFile: @unchecked Sendable {
     private var hasEnded = false
     /// Whether it is a regular file, from its first byte on.
     package let isRegular: Bool
-    /// Of a pipe: a request to stop most often reaches whoever writes it, too, and what they have made is read to its
-    /// end, if that comes soon.
-    package var waitsForEnd = false
+    private var waitsForEnd = false
 
     public init(path: String) throws {
         self.path = path
@@ -50,6 +48,10 @@ public final class InputFile: @unchecked Sendable {
         if info.st_mode & S_IFMT == S_IFDIR { throw MediaError.cannotOpen(path: name, reason: "is a folder") }
         isRegular = info.st_mode & S_IFMT == S_IFREG && lseek(handle.fileDescriptor, 0, SEEK_CUR) == 0
     }
+
+    /// Of a pipe: a request to stop most often reaches whoever writes it, too, and what they have made is read to its
+    /// end, if that comes soon.
+    package func waitForEnd() { waitsForEnd = !isRegular }
 
     package var descriptor: Int32 { handle.fileDescriptor }
 
@@ -106,7 +108,7 @@ public final class InputFile: @unchecked Sendable {
 
     private func readMore(upTo count: Int) throws -> [UInt8]? {
         if hasEnded { return nil }
-        let bytes = try handle.readAvailable(upTo: count, waitsForEnd: waitsForEnd && !isRegular)
+        let bytes = try handle.readAvailable(upTo: count, waitsForEnd: waitsForEnd)
         hasEnded = bytes == nil
         return bytes
     }
@@ -122,7 +124,7 @@ public final class InputFile: @unchecked Sendable {
             return count
         }
         if hasEnded { return 0 }
-        let got = try handle.readAvailable(into: buffer, waitsForEnd: waitsForEnd && !isRegular)
+        let got = try handle.readAvailable(into: buffer, waitsForEnd: waitsForEnd)
         hasEnded = got == 0
         return got
     }

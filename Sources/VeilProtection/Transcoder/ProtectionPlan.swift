@@ -40,7 +40,6 @@ package final class ProtectionPlan {
     }
 
     package var encryption: Encryption? { runs.last }
-    var selects: Bool { options.selects }
     /// The layers of the stream, as its parameter sets tell.
     package var layers: [Int] { basis?.layers ?? [] }
 

@@ -240,7 +240,7 @@ package final class StreamTranscoder {
         }
         // Bits of slices that were left out count among the encrypted ones.
         let isNothing = plan.encryptedBits == 0 || (report.droppedSlices > 0 && !hasChanged)
-        if plan.selects && report.sealedSlices == 0 && isNothing {
+        if plan.options.selects && report.sealedSlices == 0 && isNothing {
             throw ProtectionError.nothingSelected
         }
     }
@@ -282,9 +282,9 @@ package final class StreamTranscoder {
     /// told from the stream's own, which are sealed.
     private func isForeignEnd(_ nal: NALUnit) -> Bool {
         guard [.endOfSequence, .endOfBitstream].contains(nal.header.nalUnitType), encrypts, let encryption,
-            encryption.options.authenticates, let message = encryption.encryptedLayers.first
+            encryption.options.authenticates, let lowest = encryption.encryptedLayers.first
         else { return false }
-        return encryption.message(layer: message, period: 0)?.isForeign(layer: nal.header.nuhLayerId) ?? false
+        return encryption.message(layer: lowest, period: 0)?.isForeign(layer: nal.header.nuhLayerId) ?? false
     }
 
     /// Messages, tags and sealed units. Returns whether it was one.
