@@ -3,9 +3,14 @@
 import Foundation
 import PackageDescription
 
+/// Whether a library's development files are there.
+func has(_ header: String) -> Bool {
+    ["/usr/include/", "/usr/local/include/", "/opt/homebrew/include/"]
+        .contains { FileManager.default.fileExists(atPath: $0 + header) }
+}
+
 /// The base layer encoder is built in when libx265's header is there.
-let hasX265 = ["/usr/include/x265.h", "/usr/local/include/x265.h", "/opt/homebrew/include/x265.h"]
-    .contains { FileManager.default.fileExists(atPath: $0) }
+let hasX265 = has("x265.h")
 
 /// libx265's files with the bin hook and pyramids were prepared (`make x265-hook`): they are linked in front of the
 /// static archive.
@@ -13,6 +18,12 @@ let hasHook =
     hasX265
     && FileManager.default.fileExists(atPath: Context.packageDirectory + "/CModules/CX265Hook/vendor/level.cpp")
     && FileManager.default.fileExists(atPath: "/usr/lib/x86_64-linux-gnu/libx265.a")
+
+/// Pictures of sheets and reports are written by libpng and libjpeg-turbo where their headers are.
+let pictureLibraries = [
+    (header: "png.h", define: "VEIL_PNG", library: "png16"),
+    (header: "turbojpeg.h", define: "VEIL_JPEG", library: "turbojpeg"),
+].filter { has($0.header) }
 
 /// VEIL_SANITIZE=1 in the environment builds the C kernels, and the fuzz driver that runs them, with the address
 /// sanitizer and traps on undefined behaviour.
@@ -26,6 +37,7 @@ let cKernels: [CSetting] =
     + (sanitizes ? [.unsafeFlags(["-fsanitize=address,undefined", "-fsanitize-trap=undefined"])] : [])
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 
 let package = Package(
@@ -38,6 +50,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
@@ -55,11 +68,11 @@ let package = Package(
             swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])),
         .target(name: "VeilProtection", dependencies: ["VeilEntropy", crypto, cryptoExtras]),
         .target(name: "VeilMedia", dependencies: ["VeilBitstream", "VeilCore"]),
-        .target(name: "Veil", dependencies: ["VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia"]),
+        .target(name: "Veil", dependencies: ["VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia", deque]),
         .target(name: "CVeil", path: "CModules/CVeil", exclude: ["symbols.map"]),
         // libx265's assembly refers to its own tables directly, which a shared library must promise not to redirect.
         .target(
-            name: "VeilC", dependencies: ["CVeil", "Veil"],
+            name: "VeilC", dependencies: ["CVeil", "Veil", deque],
             // The number of the soname is VEIL_ABI_VERSION of veil.h.
             linkerSettings: [
                 .unsafeFlags(
@@ -70,8 +83,13 @@ let package = Package(
                     ], .when(platforms: [.linux]))
             ]),
         .target(
+            name: "CPictures", path: "CModules/CPictures", cSettings: pictureLibraries.map { .define($0.define) },
+            linkerSettings: pictureLibraries.map { .linkedLibrary($0.library) }),
+        .target(
             name: "VeilLab",
-            dependencies: ["VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia", crypto, cryptoExtras]),
+            dependencies: [
+                "VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia", "CPictures", crypto, cryptoExtras,
+            ]),
         .executableTarget(
             name: "VeilTool",
             dependencies: [

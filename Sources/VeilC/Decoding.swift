@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeil
+import DequeModule
 import Veil
 
 // Functions of veil.h that decode.
 
 final class DecoderHandle: StreamObject {
     let decoder: VideoDecoder
-    var ready: [VideoPicture] = []
+    var ready: Deque<VideoPicture> = []
     /// The samples of the picture given out last.
     private var planes: [UnsafeMutableRawPointer] = []
     /// Other chroma formats than 4:2:0 are given out.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeil
+import DequeModule
 import Veil
 
 /// What decoders, transcoders and encoders have in common: after an error, or after the end, nothing more is taken.
@@ -24,15 +25,14 @@ class StreamObject {
 
 /// Access units on their way out.
 class PacketQueue: StreamObject {
-    var ready: [AccessUnit] = []
+    var ready: Deque<AccessUnit> = []
     private var current: UnsafeMutableBufferPointer<UInt8>?
 
     deinit { current?.deallocate() }
 
     func next(_ out: UnsafeMutablePointer<veil_packet>?) throws -> Bool {
         var packet = try veil_packet.read(out.map { UnsafePointer($0) }, "the packet")
-        if ready.isEmpty { return false }
-        let unit = ready.removeFirst()
+        guard let unit = ready.popFirst() else { return false }
         let bytes = unit.bytes
         current?.deallocate()
         let memory = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(bytes.count, 1))

@@ -70,6 +70,28 @@ struct DecodeCommand: ParsableCommand {
         options.keys = try keys.map { try KeyRing(reference: $0) }
         options.verification = verification.options
         options.sidecar = try sidecar.map(DecryptCommand.sidecar)
+        if try decode(options) { return }
+        // A base layer that came alone, of a package say.
+        guard options.output == .highestLayer, let highest = try highestLayer() else {
+            throw MediaError.notSupported(
+                path: input, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
+        }
+        warn("\(input): layer \(highest) is decoded, the highest that is there")
+        options.output = .layer(highest)
+        guard try decode(options) else { throw MediaError.notSupported(path: input, what: "no pictures") }
+    }
+
+    /// The highest layer that has pictures, of a file that can be read once more.
+    private func highestLayer() throws -> Int? {
+        var info = stat()
+        guard input != "-", stat(input, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+        let inspector = StreamInspector(countsSpace: false)
+        try StreamInput.chunks(input) { try inspector.push($0) }
+        return try inspector.finish().layers.filter { $0.pictures > 0 }.map(\.layer).max()
+    }
+
+    /// Whether there were pictures.
+    private func decode(_ options: VideoDecoder.Options) throws -> Bool {
         let files = LayerFiles(output, input: input, keys: keys, frameRate: fps)
         let decoder = VideoDecoder(options: options)
         // What its layers are for, as far as the first picture, where nobody chose.
@@ -84,10 +106,7 @@ struct DecodeCommand: ParsableCommand {
         try StreamInput.decode(
             input, decoder, opened: files.begin, looked: { try? inspector?.push($0) }, deliver: write)
         for message in decoder.report.messages { warn("\(input): \(message)") }
-        guard !files.isEmpty else {
-            throw MediaError.notSupported(
-                path: input, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
-        }
+        if files.isEmpty { return false }
         try files.finish()
         let report = decoder.report
         if verify {
@@ -95,6 +114,7 @@ struct DecodeCommand: ParsableCommand {
         }
         let isWhole = VerificationFlags.tell(report.verification, of: input)
         if !report.isClean || !isWhole { throw ExitCode(2) }
+        return true
     }
 }
 

@@ -90,7 +90,7 @@ struct DemoCommand: ParsableCommand {
 
     private func write(_ image: RGBImage, _ path: String) throws {
         let file = try OutputFile(path: path)
-        try file.write(image.png)
+        try file.write(image.png())
         try file.finish()
     }
 }

@@ -73,6 +73,10 @@ struct RandomnessCommand: ParsableCommand {
             }
         }
         let report = gathering.report
+        let without = report.notApplicable
+        if !without.isEmpty {
+            warn("sequences of \(bits) bits are too short for, or do not suit: \(without.joined(separator: ", "))")
+        }
         if json {
             struct Output: Codable {
                 var source: String
@@ -80,12 +84,13 @@ struct RandomnessCommand: ParsableCommand {
                 var bits: Int
                 var summary: [RandomnessReport.Summary]
                 var rows: [RandomnessReport.Row]
+                var notApplicable: [String]
             }
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
             let output = Output(
                 source: input ?? cipher.value.name, sequences: sequences, bits: bits, summary: report.summaries,
-                rows: report.rows)
+                rows: report.rows, notApplicable: without)
             print(String(decoding: try encoder.encode(output), as: UTF8.self))
             return
         }

@@ -46,15 +46,20 @@ struct ViewCommand: ParsableCommand {
             let wanted = Set((0..<columns).map { count * (2 * $0 + 1) / (2 * columns) })
             cells += try pictures(layer: layer, wanted: wanted, keys: nil).images
             if let ring {
-                let seen = try pictures(layer: layer, wanted: wanted, keys: ring)
-                cells += seen.images
-                // What holds for a layer holds for those below.
-                verification = seen.verification
+                do {
+                    let seen = try pictures(layer: layer, wanted: wanted, keys: ring)
+                    cells += seen.images
+                    // What holds for a layer holds for those below.
+                    verification = seen.verification
+                } catch let error as KeyError where error.isLocked {
+                    warn("\(error): layer \(layer) is shown as without keys")
+                    cells += cells.suffix(columns)
+                }
             }
         }
         let sheet = RGBImage.sheet(cells, columns: ring == nil ? columns : 2 * columns)
         let file = try OutputFile(path: output)
-        try file.write(sheet.png)
+        try file.write(sheet.png())
         try file.finish()
         info(
             "\(output): \(sheet.width)x\(sheet.height), layers "

@@ -141,7 +141,7 @@ struct MeasureTests {
 
     @Test func jpegHoldsThePicture() throws {
         let image = RGBImage(frame(40, 24) { x, y in 50 + 3 * x + 2 * y })
-        let bytes = JPEGEncoder.encode(image, quality: 90)
+        let bytes = try image.jpeg(quality: 90)
         #expect(bytes.starts(with: [0xFF, 0xD8, 0xFF, 0xE0]) && bytes.suffix(2) == [0xFF, 0xD9])
         #expect(bytes.count < 3000)
     }
@@ -150,7 +150,7 @@ struct MeasureTests {
     @Test(.enabled(if: FFmpeg.program != nil, "ffmpeg is not installed")) func jpegDecodesToThePicture() throws {
         let source = frame(40, 24) { x, y in 50 + 3 * x + 2 * y }
         for c in 1...2 { source.planes[c] = source.planes[c].map { _ in 128 } }
-        let bytes = JPEGEncoder.encode(RGBImage(source), quality: 90)
+        let bytes = try RGBImage(source).jpeg(quality: 90)
         let path = NSTemporaryDirectory() + "/veil-jpeg-\(UInt32.random(in: 0 ... .max)).jpg"
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         defer { unlink(path) }

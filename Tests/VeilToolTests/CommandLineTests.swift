@@ -128,6 +128,13 @@ struct CommandLineTests {
         }
     }
 
+    @Test func testsThatDoNotApplyAreNamed() throws {
+        let run = try veil("randomness", "--sequences", "1", "--bits", "1000", "--cipher", "aes-128-ctr")
+        #expect(
+            run.errors.contains("sequences of 1000 bits are too short for, or do not suit: Rank, "), "\(run.errors)")
+        #expect(run.errors.contains("Universal"), "\(run.errors)")
+    }
+
     @Test func aClosedPipeEndsQuietly() throws {
         let run = try shell("veil decode all.hevc -o - | head -c 1000 | wc -c; echo ${PIPESTATUS[0]}")
         let lines = String(decoding: run.output, as: UTF8.self).split(separator: "\n").map {

@@ -33,6 +33,47 @@ struct MeaningOfPicturesTests: OtherPrograms {
         #expect(run.errors.contains("RGB (gbrp) is converted to 4:2:0 of BT.601"), "\(run.errors)")
     }
 
+    /// What is shown: without keys the encrypted stream as it is, with keys the clear one.
+    @Test func theSheetShowsLayersWithoutAndWithKeys() throws {
+        let f = try Fixture.shared.get()
+        func sheet(_ stream: String, _ more: String...) throws -> Data {
+            let path = f.path("\(stream).png")
+            let run = try Run(
+                ["view", f.path("\(stream).hevc"), "-o", path, "--columns", "2", "--width", "64"] + more)
+            try #require(run.status == 0, "\(run.errors)")
+            // Four cells of 64x48, or two, with gaps of 4 in each of two rows.
+            let width = more.isEmpty ? 132 : 268
+            #expect(try size(ofPNG: Data(contentsOf: URL(fileURLWithPath: path))) == [width, 2 * 48 + 4])
+            try make("-i", path, "-f", "rawvideo", "-pix_fmt", "rgb24", path + ".rgb")
+            let pixels = try Data(contentsOf: URL(fileURLWithPath: path + ".rgb"))
+            try #require(pixels.count == width * 100 * 3)
+            return pixels
+        }
+        let both = try sheet("all", "--keys", f.path("keys.json"))
+        let blind = try sheet("all")
+        let clear = try sheet("clear")
+        func row(_ pixels: Data, _ y: Int, of width: Int, from x: Int) -> Data {
+            let start = pixels.startIndex + 3 * (y * width + x)
+            return pixels[start..<(start + 3 * 132)]
+        }
+        for y in 0..<100 {
+            #expect(row(both, y, of: 268, from: 0) == row(blind, y, of: 132, from: 0))
+            #expect(row(both, y, of: 268, from: 136) == row(clear, y, of: 132, from: 0))
+        }
+        #expect(row(blind, 20, of: 132, from: 0) != row(clear, 20, of: 132, from: 0))
+        // With one key of two the other layer is shown as it is without.
+        var keys = try #require(JSONSerialization.jsonObject(with: f.data("keys.json")) as? [String: Any])
+        let list = try #require(keys["layers"] as? [[String: Any]])
+        keys["layers"] = list.filter { $0["layer"] as? Int == 0 }
+        let one = f.path("one-key.json")
+        try JSONSerialization.data(withJSONObject: keys).write(to: URL(fileURLWithPath: one))
+        chmod(one, 0o600)
+        let half = try sheet("all", "--keys", one)
+        for y in 0..<100 {
+            #expect(row(half, y, of: 268, from: 136) == row(y < 50 ? clear : blind, y, of: 132, from: 0))
+        }
+    }
+
     /// Sheets show pictures in the shape that players show.
     @Test func aspectOnSheets() throws {
         let f = try Fixture.shared.get()

@@ -222,7 +222,8 @@ struct MetadataTests {
         let plain = try sheet([])
         #expect(try sheet(["--range", "limited", "--colormatrix", "smpte170m"]) == plain)
         let full = try sheet(["--range", "full"])
-        #expect(full.count == plain.count && full != plain)
+        // Of one size, which the header tells.
+        #expect(full.prefix(29) == plain.prefix(29) && full != plain)
         #expect(try sheet(["--colormatrix", "bt2020nc"]) != plain)
     }
 }

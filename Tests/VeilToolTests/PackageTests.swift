@@ -43,6 +43,10 @@ struct PackageTests {
             }
             let whole = try f.data("package-whole.y4m")
             #expect(try whole == f.data("package-s.y4m") && !whole.isEmpty, "layer \(layer)")
+            // Nobody has to say which layer came.
+            let run = try veil("decode", p("whole.mp4"), "-o", p("alone.y4m"), "--keys", p("keys.json"))
+            #expect(try f.data("package-alone.y4m") == whole)
+            #expect(run.errors.contains("layer \(layer) is decoded") == (layer < 2), "\(run.errors)")
         }
         let page = String(decoding: try f.data("package-site/index.html"), as: UTF8.self)
         #expect(page.contains("layer0-init.mp4") && !page.contains("http"))

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import DequeModule
 import VeilBitstream
 import VeilDecoder
 import VeilEntropy
@@ -249,20 +250,20 @@ public struct DecodedPictures<Chunks: AsyncSequence>: AsyncSequence where Chunks
     public struct AsyncIterator: AsyncIteratorProtocol {
         var chunks: Chunks.AsyncIterator
         let decoder: WorkQueue<VideoDecoder>
-        var ready: [VideoPicture] = []
+        var ready: Deque<VideoPicture> = []
         var ended = false
 
         public mutating func next() async throws -> VideoPicture? {
             while ready.isEmpty && !ended {
                 try Task.checkCancellation()
                 if let chunk = try await chunks.next() {
-                    ready = try await decoder.run { try $0.push(chunk) }
+                    ready = Deque(try await decoder.run { try $0.push(chunk) })
                 } else {
                     ended = true
-                    ready = try await decoder.run { try $0.finish() }
+                    ready = Deque(try await decoder.run { try $0.finish() })
                 }
             }
-            return ready.isEmpty ? nil : ready.removeFirst()
+            return ready.popFirst()
         }
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import DequeModule
 import VeilBitstream
 import VeilEncoder
 import VeilMedia
@@ -168,20 +169,20 @@ public struct EncodedAccessUnits<Pictures: AsyncSequence>: AsyncSequence where P
     public struct AsyncIterator: AsyncIteratorProtocol {
         var pictures: Pictures.AsyncIterator
         let encoder: WorkQueue<VideoEncoder>
-        var ready: [AccessUnit] = []
+        var ready: Deque<AccessUnit> = []
         var ended = false
 
         public mutating func next() async throws -> AccessUnit? {
             while ready.isEmpty && !ended {
                 try Task.checkCancellation()
                 if let picture = try await pictures.next() {
-                    ready = try await encoder.run { try $0.push(picture) }
+                    ready = Deque(try await encoder.run { try $0.push(picture) })
                 } else {
                     ended = true
-                    ready = try await encoder.run { try $0.finish() }
+                    ready = Deque(try await encoder.run { try $0.finish() })
                 }
             }
-            return ready.isEmpty ? nil : ready.removeFirst()
+            return ready.popFirst()
         }
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import DequeModule
 import VeilBitstream
 import VeilProtection
 
@@ -178,20 +179,20 @@ where Chunks.Element: Sequence<UInt8> & Sendable {
     public struct AsyncIterator: AsyncIteratorProtocol {
         var chunks: Chunks.AsyncIterator
         let transcoder: WorkQueue<VideoTranscoder>
-        var ready: [AccessUnit] = []
+        var ready: Deque<AccessUnit> = []
         var ended = false
 
         public mutating func next() async throws -> AccessUnit? {
             while ready.isEmpty && !ended {
                 try Task.checkCancellation()
                 if let chunk = try await chunks.next() {
-                    ready = try await transcoder.run { try $0.push(chunk) }
+                    ready = Deque(try await transcoder.run { try $0.push(chunk) })
                 } else {
                     ended = true
-                    ready = try await transcoder.run { try $0.finish() }
+                    ready = Deque(try await transcoder.run { try $0.finish() })
                 }
             }
-            return ready.isEmpty ? nil : ready.removeFirst()
+            return ready.popFirst()
         }
     }
 

@@ -14,7 +14,7 @@ package enum AttackPage {
         for (i, picture) in shown.enumerated() {
             let name = picture.caption.map { $0.isLetter || $0.isNumber ? $0 : "-" }
             let file = try OutputFile(path: folder + "/pictures/" + String(format: "%02d-", i) + String(name) + ".png")
-            try file.write(picture.image.png)
+            try file.write(picture.image.png())
             try file.finish()
         }
         return (files.html, files.json)

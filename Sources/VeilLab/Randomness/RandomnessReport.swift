@@ -72,6 +72,14 @@ public struct RandomnessReport: Sendable {
         public var missedUniformities: Int
     }
 
+    /// Tests that none of the sequences is long enough for, or that none has the runs for.
+    public var notApplicable: [String] {
+        let applied = Set(rows.filter { $0.sequences > 0 }.map(\.test))
+        var result: [String] = []
+        for row in rows where !applied.contains(row.test) && !result.contains(row.test) { result.append(row.test) }
+        return result
+    }
+
     public var summaries: [Summary] {
         var result: [Summary] = []
         for row in rows where row.sequences > 0 {

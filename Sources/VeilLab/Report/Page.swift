@@ -55,11 +55,17 @@ struct Page {
     mutating func pictures(_ items: [(caption: String, image: RGBImage)]) {
         var html = "<div class=\"pictures small\">"
         for item in items {
-            let data = Data(JPEGEncoder.encode(item.image)).base64EncodedString()
-            html +=
-                "<figure><img alt=\"\(escaped(item.caption))\" width=\"\(item.image.width)\" "
-                + "height=\"\(item.image.height)\" "
-                + "src=\"data:image/jpeg;base64,\(data)\"><figcaption>\(escaped(item.caption))</figcaption></figure>"
+            let shown: String
+            do {
+                let data = Data(try item.image.jpeg()).base64EncodedString()
+                shown =
+                    "<img alt=\"\(escaped(item.caption))\" width=\"\(item.image.width)\" "
+                    + "height=\"\(item.image.height)\" src=\"data:image/jpeg;base64,\(data)\">"
+            } catch {
+                // The figures of a long evaluation are not lost for want of a library.
+                shown = "<p>\(escaped("\(error)"))</p>"
+            }
+            html += "<figure>\(shown)<figcaption>\(escaped(item.caption))</figcaption></figure>"
         }
         raw(html + "</div>")
     }

@@ -115,6 +115,14 @@ public enum KeyError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Something that the encryptor wrote is missing.
     case incomplete(String)
 
+    /// Whether a key of a layer is simply not there, and nothing is wrong with those that are.
+    public var isLocked: Bool {
+        switch self {
+        case .noKeyForLayer, .missing: true
+        default: false
+        }
+    }
+
     public var description: String {
         switch self {
         case .noKeyForLayer(let layer, let source): return "\(source): no key for layer \(layer)"

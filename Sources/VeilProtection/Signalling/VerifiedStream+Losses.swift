@@ -38,11 +38,12 @@ extension VerifiedStream {
     func loseLower(_ open: PictureFollower.Picture, of message: ProtectionMessage) throws {
         let below = max(open.layer - 1, 0)
         // Where the lower layer has tags, their indices tell what is missing; but what came may be somewhere else.
-        if tagging(below) == nil { return try miss(1, layer: below, of: message) }
+        if tagging(below) == nil { return try miss(1, layer: below, before: open.offset, of: message) }
         try lose("layer \(open.layer): a picture stands without the one of layer \(below) that it was made for")
     }
 
-    func miss(_ count: Int, layer: Int, of message: ProtectionMessage) throws {
+    /// `offset`: of the picture, or of the end, that came in place of those missing.
+    func miss(_ count: Int, layer: Int, before offset: Int, of message: ProtectionMessage) throws {
         if count == 0 { return }
         if message.resynchronization == .stream && layer == message.layer {
             throw KeyError.incomplete(
@@ -51,9 +52,8 @@ extension VerifiedStream {
         }
         report.missingPictures[layer, default: 0] += count
         if options.isStrict {
-            throw KeyError.tampered(
-                layer: layer, offset: follower.open?.offset ?? 0,
-                reason: "\(count) picture\(count == 1 ? " is" : "s are") missing before it")
+            throw KeyError.incomplete(
+                "layer \(layer): \(count) picture\(count == 1 ? " is" : "s are") missing before byte \(offset)")
         }
     }
 

@@ -387,7 +387,7 @@ package final class VerifiedStream {
             guard !state.hasEnded, tag.index >= state.next else {
                 throw KeyError.tampered(layer: layer, offset: offset, reason: "ends before its last picture")
             }
-            try miss(Int(tag.index) - state.next, layer: layer, of: known.message)
+            try miss(Int(tag.index) - state.next, layer: layer, before: offset, of: known.message)
             state.next = Int(tag.index)
             state.hasEnded = true
             state.goesOn = tag.kind == .runEnd
@@ -423,7 +423,7 @@ package final class VerifiedStream {
                 if !isHidden { try loseLower(open, of: known.message) }
             }
             guard !state.hasEnded, tag.index >= state.next else { throw refuse("was repeated or moved") }
-            try miss(Int(tag.index) - state.next, layer: open.layer, of: known.message)
+            try miss(Int(tag.index) - state.next, layer: open.layer, before: open.offset, of: known.message)
             if state.hasPicture && tag.followsEnd != open.followsEnd {
                 // Leading pictures would be predicted from others than they were made for.
                 if tag.followsEnd { throw refuse("followed an end of sequence, which was taken out") }
