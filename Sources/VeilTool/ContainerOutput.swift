@@ -140,8 +140,9 @@ final class ContainerOutput {
         let process = try begin()
         process.endInput()
         let status = try process.wait().status
-        guard status == 0 else {
-            throw MediaError.ffmpegFailed(path: path, reason: process.lastMessage ?? "exit status \(status)")
+        guard status == 0, process.failureToWrite == nil else {
+            throw MediaError.ffmpegFailed(
+                path: path, reason: process.failureToWrite ?? process.lastMessage ?? "exit status \(status)")
         }
         try temporary.finish()
     }

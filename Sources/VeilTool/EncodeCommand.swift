@@ -66,6 +66,7 @@ struct EncodeCommand: ParsableCommand {
 
     func validate() throws {
         if layerFile != nil && layers != nil { throw ValidationError("--layers and --layer-file exclude each other") }
+        if let frames, frames < 1 { throw ValidationError("--frames takes 1 or more") }
     }
 
     /// Layers of the stream.

@@ -164,8 +164,10 @@ private struct ByteFile {
         if path == "-" {
             handle = .standardInput
         } else {
-            guard let opened = FileHandle(forReadingAtPath: path) else {
-                throw MediaError.cannotOpen(path: path, reason: "cannot be read")
+            var isFolder: ObjCBool = false
+            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+            guard exists, !isFolder.boolValue, let opened = FileHandle(forReadingAtPath: path) else {
+                throw MediaError.cannotOpen(path: path, reason: isFolder.boolValue ? "is a folder" : "cannot be read")
             }
             handle = opened
         }
@@ -175,8 +177,10 @@ private struct ByteFile {
     mutating func next(_ count: Int) throws -> [UInt8]? {
         var bytes: [UInt8] = []
         while bytes.count < count {
-            guard let more = try handle.read(upToCount: count - bytes.count), !more.isEmpty else { return nil }
-            bytes += more
+            do {
+                guard let more = try handle.read(upToCount: count - bytes.count), !more.isEmpty else { return nil }
+                bytes += more
+            } catch { throw MediaError.cannotOpen(path: path, reason: "cannot be read") }
         }
         return bytes
     }

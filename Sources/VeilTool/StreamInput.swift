@@ -7,14 +7,19 @@ import VeilMedia
 /// QuickTime), and what ffmpeg takes out of other containers (MPEG-TS, Matroska) without touching it.
 enum StreamInput {
     /// Gives the bytes of a stream as they come.
+    /// - Parameter isExact: fails, at the end, where a byte stream does not tell all of it.
     static func chunks(
-        _ path: String, opened: (StreamChunks) throws -> Void = { _ in }, _ body: ([UInt8]) throws -> Void
+        _ path: String, isExact: Bool = false, opened: (StreamChunks) throws -> Void = { _ in }, _ body: ([UInt8]) throws -> Void
     ) throws {
         let file = try InputFile(path: path)
         file.waitForEnd()
         let chunks = try StreamChunks(file)
         try opened(chunks)
         try named(path) { while let chunk = try chunks.next() { try body(chunk) } }
+        if let what = chunks.movie?.irregularity {
+            if isExact { throw MediaError.notSupported(path: path, what: what + ": it could not be restored as it is") }
+            warn("\(path): \(what)")
+        }
     }
 
     /// Says which stream it is that an error is about.
@@ -98,6 +103,9 @@ final class StreamChunks {
             process = child
             times = try FrameTimes(of: input)
             let contents = try FFmpeg.contents(of: input)
+            if let codec = contents?.videoCodec, !codec.isEmpty, codec != "hevc" {
+                throw MediaError.notSupported(path: input.name, what: "its video is \(codec), not HEVC")
+            }
             tracksLeft = contents?.tracks.map(\.kind) ?? ["other"]
             let format = try input.kind() == .matroska ? "Matroska" : "MPEG-TS"
             container = contents.map { ContainerContents(format: format, $0) }

@@ -92,12 +92,21 @@ final class StreamOutput {
         case .byteStream: left += chunks.movie?.meaning ?? []
         }
         if !left.isEmpty, first ?? 0 == 0 { warn("\(path): left out: \(left.joined(separator: ", "))") }
+        tellUnknownBoxes(of: chunks)
         keepTimes(of: chunks)
+    }
+
+    private func tellUnknownBoxes(of chunks: StreamChunks) {
+        guard let types = chunks.movie?.unknownBoxes, !types.isEmpty else { return }
+        warn(
+            "\(path): left out: boxes of the sample entry of \(chunks.name) that are not known "
+                + "(\(types.prefix(8).joined(separator: ", ")))")
     }
 
     /// What comes next is of another stream, which is joined to the ones before.
     func join(_ chunks: StreamChunks) throws {
         if let unit = grouping.finish() { try write(unit) }
+        tellUnknownBoxes(of: chunks)
         var left = chunks.others
         if case .movie(let movie) = form {
             if let carried = try chunks.carried(beside: path) {

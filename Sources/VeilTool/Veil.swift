@@ -56,6 +56,8 @@ struct VeilProgram: ParsableCommand {
             fail("there is no verb '\(name)': veil help lists them")
             Foundation.exit(ExitCode.validationFailure.rawValue)
         }
+        // A file that gets too large is an error like a full disk.
+        signal(SIGXFSZ, SIG_IGN)
         var command: any ParsableCommand
         do { command = try parseAsRoot() } catch {
             // The status says what was wrong even where nobody reads the message.

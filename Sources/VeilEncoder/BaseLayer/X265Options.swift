@@ -24,7 +24,7 @@ package enum X265Options {
             [
                 "input", "output", "recon", "nalu-file", "analysis-load", "analysis-save", "analysis-reuse-file",
                 "analysis-reuse-mode", "dolby-vision-rpu", "abr-ladder", "film-grain", "aom-film-grain", "qpfile",
-                "recon-y4m-exec",
+                "recon-y4m-exec", "csv", "csv-log-level", "dhdr10-info", "dhdr10-opt",
             ], files)
         refuse(["ctu-info"], waits)
         refuse(["annexb", "repeat-headers", "copy-pic"], packets)

@@ -41,6 +41,21 @@ struct ChapterList {
         }
     }
 
+    /// The box itself.
+    var box: [UInt8] {
+        var w = BoxWriter()
+        w.fullBox("chpl", version: 1) { box in
+            box.u32(0)
+            box.u8(min(chapters.count, Self.most))
+            for chapter in chapters.prefix(Self.most) {
+                box.u64(Int(min(max(chapter.start, 0) * 1e7, 1e18).rounded()))
+                box.u8(chapter.name.count)
+                box.append(chapter.name)
+            }
+        }
+        return w.bytes
+    }
+
     /// `udta` with this list in place of its own; nil where nothing is left of it.
     func inserted(into userData: [UInt8]?) -> [UInt8]? {
         let rest = userData.map { (try? CopiedTracks.without($0, ["udta", "chpl"])) ?? $0 }
@@ -53,17 +68,7 @@ struct ChapterList {
         guard hasBoxes || !chapters.isEmpty else { return nil }
         var w = BoxWriter()
         w.box("udta") {
-            if !chapters.isEmpty {
-                $0.fullBox("chpl", version: 1) { box in
-                    box.u32(0)
-                    box.u8(min(chapters.count, Self.most))
-                    for chapter in chapters.prefix(Self.most) {
-                        box.u64(Int(min(max(chapter.start, 0) * 1e7, 1e18).rounded()))
-                        box.u8(chapter.name.count)
-                        box.append(chapter.name)
-                    }
-                }
-            }
+            if !chapters.isEmpty { $0.append(box) }
             if hasBoxes { $0.append(payload) }
         }
         return w.bytes

@@ -36,36 +36,83 @@ enum CopiedTracks {
         var tracks: [OutputTrack] = []
         var chapters: [Int] = []
         var left: [FourCC] = []
+        var upper: [(id: Int, below: [Int])] = []
+        var chosen = Set<Int>()
+        var samples: [MediaSample] = []
         var hasVideo = false
         var language: Int?
         var videoName: [UInt8]?
-        for trak in try moov.children() where trak.type == "trak" {
+        let traks = try moov.children().filter { $0.type == "trak" }
+        for trak in traks {
             let handler = try trak.required("mdia").handler()
             if handler == "vide" || handler == "auxv" {
                 if chapters.isEmpty { chapters = try chapterTracks(trak) }
                 // One is what is coded, with the layers above it in tracks of their own.
-                let references = try trak.child("tref")?.children().map(\.type) ?? []
-                if handler == "vide" && !references.contains(where: { ["sbas", "scal", "oref"].contains($0) }) {
-                    if hasVideo {
-                        left.append(handler)
-                    } else {
-                        language = try? trak.required("mdia").mediaHeader().language
-                        videoName = try? trak.required("mdia").handlerName()
-                    }
+                let below = try layersBelow(trak)
+                let id = (try? trackHeader(trak).id) ?? 0
+                samples += self.samples(of: trak, fileSize: size) + (fragments[id] ?? [])
+                if !below.isEmpty {
+                    upper.append((id, below))
+                } else if handler == "vide" && !hasVideo {
+                    language = try? trak.required("mdia").mediaHeader().language
+                    videoName = try? trak.required("mdia").handlerName()
+                    chosen.insert(id)
                     hasVideo = true
+                } else {
+                    left.append(handler)
                 }
-                continue
             }
+        }
+        while let next = upper.firstIndex(where: { !chosen.isDisjoint(with: $0.below) }) {
+            chosen.insert(upper.remove(at: next).id)
+        }
+        left += upper.map { _ in "vide" }
+        let pictures = FileRanges(samples)
+        for trak in traks {
+            let handler = try trak.required("mdia").handler()
+            if handler == "vide" || handler == "auxv" { continue }
             // One that cannot be read is no reason to leave the others.
             let id = try trackHeader(trak).id
             let copy = try? track(
                 trak, file: file, fileSize: size, movieScale: movieScale, fragments: fragments[id] ?? [])
-            if let copy { tracks.append(copy) } else { left.append(handler) }
+            // What lies where the pictures do shows them, whatever it is called.
+            if let copy, !pictures.overlap(copy.samples.map { ($0.offset, $0.size) }) {
+                tracks.append(copy)
+            } else {
+                left.append(handler)
+            }
         }
         return Contents(
             tracks: tracks, chapters: chapters, language: language, videoName: videoName,
             userData: try moov.child("udta")?.whole, left: left)
     }
+
+    /// track_IDs of the tracks with the layers that a track's are above.
+    static func layersBelow(_ trak: Box) throws -> [Int] {
+        try trak.child("tref")?.children().flatMap { box -> [Int] in
+            guard ["sbas", "scal", "oref"].contains(box.type) else { return [] }
+            var box = box
+            return try (0..<box.bytesLeft / 4).map { _ in try box.u32() }
+        } ?? []
+    }
+
+    /// None of a track that cannot be read.
+    private static func samples(of trak: Box, fileSize: Int) -> [MediaSample] {
+        guard let stbl = try? trak.required("mdia").required("minf").required("stbl") else { return [] }
+        return (try? SampleTable.samples(stbl, fileSize: fileSize)) ?? []
+    }
+
+    /// Whether a sample entry is that of pictures, by its name or by what configures a video decoder.
+    private static func isVisual(_ entry: Box) -> Bool {
+        if HEVCSampleEntry.types.contains(entry.type) || visual.contains(entry.type) { return true }
+        return ["hvcC", "lhvC", "avcC", "vvcC", "av1C", "vpcC"].contains { name in
+            entry.whole.indices.dropLast(7).contains { entry.whole[$0...].starts(with: Array(name.utf8)) }
+        }
+    }
+    private static let visual: Set<FourCC> = [
+        "avc1", "avc2", "avc3", "avc4", "svc1", "mvc1", "vvc1", "vvi1", "av01", "vp08", "vp09", "mp4v", "s263", "jpeg",
+        "mjpa", "mjpb", "mjp2", "png ", "apcn", "apch", "apcs", "apco", "ap4h", "ap4x", "raw ", "dvav", "dva1",
+    ]
 
     /// A box without those that a path of types leads to; nil where there are none.
     static func without(_ whole: [UInt8], _ path: [FourCC]) throws -> [UInt8]? {
@@ -111,6 +158,9 @@ enum CopiedTracks {
         guard ["soun", "sbtl", "subt", "text"].contains(handler) else { return nil }
         let minf = try mdia.required("minf")
         let stbl = try minf.required("stbl")
+        var stsd = try stbl.required("stsd")
+        try stsd.skip(8)
+        guard try !stsd.children().contains(where: isVisual) else { return nil }
         let samples = try SampleTable.samples(stbl, fileSize: fileSize) + fragments
         guard !samples.isEmpty, samples.allSatisfy({ $0.descriptionIndex == samples[0].descriptionIndex }) else {
             return nil

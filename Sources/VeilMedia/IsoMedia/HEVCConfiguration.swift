@@ -28,7 +28,13 @@ package struct HEVCConfiguration: Sendable {
             _ = try b.u8()
             for _ in 0..<(try b.u16()) {
                 let bytes = try b.bytes(try b.u16())
-                if let unit = NALUnit(sampleBytes: bytes, startCodeLength: 4, offset: box.offset) { units.append(unit) }
+                guard let unit = NALUnit(sampleBytes: bytes, startCodeLength: 4, offset: box.offset),
+                    unit.header.nalUnitType.rawValue >= NALUnitType.vps.rawValue
+                else {
+                    throw IsoMediaError.invalid(
+                        box: box.type, offset: box.offset, what: "holds a unit that is no parameter set or message")
+                }
+                units.append(unit)
             }
         }
         self.units = units

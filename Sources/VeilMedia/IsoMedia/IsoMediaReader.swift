@@ -114,7 +114,10 @@ package struct IsoMediaReader {
 
     /// Gathers the base layer's next sample and those of upper layers that are decoded with it.
     private mutating func readAccessUnit() throws -> Bool {
-        guard next[0] < tracks[0].samples.count else { return false }
+        guard next[0] < tracks[0].samples.count else {
+            for i in tracks.indices.dropFirst() where next[i] < tracks[i].samples.count { noteAlone(track: i) }
+            return false
+        }
         pending = []
         pendingAt = 0
         let time = tracks[0].samples[next[0]].decodeTime
@@ -124,11 +127,23 @@ package struct IsoMediaReader {
             while next[i] < tracks[i].samples.count {
                 let own = tracks[i].samples[next[i]].decodeTime.multipliedFullWidth(by: tracks[0].timeScale)
                 let wanted = time.multipliedFullWidth(by: tracks[i].timeScale)
-                if own == wanted { try append(track: i) } else if own < wanted { next[i] += 1 } else { break }
+                if own == wanted {
+                    try append(track: i)
+                } else if own < wanted {
+                    noteAlone(track: i)
+                    next[i] += 1
+                } else {
+                    break
+                }
             }
         }
         movie.read(temporalId: pending.first { $0.header.nalUnitType.isSlice }?.header.temporalId ?? 0)
         return true
+    }
+
+    private func noteAlone(track i: Int) {
+        movie.note(
+            irregularity: "sample \(next[i] + 1) of track \(tracks[i].id) comes at no time of the base layer's")
     }
 
     private mutating func append(track i: Int) throws {
@@ -153,14 +168,36 @@ package struct IsoMediaReader {
             let length = bytes[at..<at + form.lengthSize].reduce(0) { $0 << 8 | Int($1) }
             at += form.lengthSize
             guard length <= bytes.count - at else { throw cut(sample, at) }
-            if let unit = NALUnit(
-                sampleBytes: Array(bytes[at..<at + length]), startCodeLength: isFirst ? 4 : 3,
-                offset: sample.offset + at), !(form.isEnhancement && Self.isExtractor(unit))
-            {
+            let content = Array(bytes[at..<at + length])
+            let unit =
+                NALUnit(sampleBytes: content, startCodeLength: isFirst ? 4 : 3, offset: sample.offset + at)
+                // A byte stream keeps what has no header, too.
+                ?? NALUnit(malformed: content, startCodeLength: isFirst ? 4 : 3, offset: sample.offset + at)
+            if !(form.isEnhancement && Self.isExtractor(unit)) {
+                if Self.holdsStartCode(content) {
+                    movie.note(irregularity: "the NAL unit at byte \(sample.offset + at) holds a start code")
+                }
                 pending.append(unit)
                 isFirst = false
             }
             at += length
+        }
+    }
+
+    /// In a byte stream it would end there: emulation prevention (7.4.2) has been left out.
+    private static func holdsStartCode(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBufferPointer { bytes in
+            var i = 2
+            while i < bytes.count {
+                if bytes[i] > 1 {
+                    i += 3
+                } else if bytes[i] == 1, bytes[i - 1] == 0, bytes[i - 2] == 0 {
+                    return true
+                } else {
+                    i += 1
+                }
+            }
+            return false
         }
     }
 

@@ -7,10 +7,19 @@ struct HEVCSampleEntry {
     /// `hvcC`, then `lhvC`: at least one of them.
     let configurations: [HEVCConfiguration]
 
-    /// Boxes that are not made anew when the stream is written again: stereo (`vexu`) and Dolby Vision configuration,
-    /// and what else is unknown here.
+    /// Boxes that are not made anew when the stream is written again, and describe it: stereo, Dolby Vision, ambient
+    /// light, clean aperture, constraints of coding.
     let others: [(type: FourCC, bytes: [UInt8])]
-    private static let known: Set<FourCC> = ["hvcC", "lhvC", "colr", "pasp", "mdcv", "clli", "btrt", "fiel", "sinf"]
+    /// Those that are not known, and stay behind: they may hold anything, pictures, too.
+    let unknown: [FourCC]
+    private static let madeAnew: Set<FourCC> = [
+        "hvcC", "lhvC", "colr", "pasp", "mdcv", "clli", "btrt", "fiel", "sinf", "free", "skip",
+    ]
+    private static let describing: Set<FourCC> = [
+        "vexu", "hfov", "dvcC", "dvvC", "dvwC", "hvcE", "amve", "clap", "ccst", "auxi",
+    ]
+    /// Longer ones describe nothing.
+    private static let longestDescription = 1024
 
     var lengthSize: Int { configurations[0].lengthSize }
     /// All parameter sets, the base layer's first.
@@ -34,7 +43,12 @@ struct HEVCSampleEntry {
         configurations = try children.filter { $0.type == "hvcC" || $0.type == "lhvC" }
             .sorted { $0.type == "hvcC" && $1.type != "hvcC" }.map { try HEVCConfiguration($0) }
         guard !configurations.isEmpty else { throw IsoMediaError.missing(box: "hvcC", in: box.type) }
-        others = children.filter { !Self.known.contains($0.type) }.map { ($0.type, $0.whole) }
+        let rest = children.filter { !Self.madeAnew.contains($0.type) }
+        let describes = { (box: Box) in
+            Self.describing.contains(box.type) && box.bytesLeft <= Self.longestDescription
+        }
+        others = rest.filter(describes).map { ($0.type, $0.whole) }
+        unknown = rest.filter { !describes($0) }.map(\.type)
     }
 
     /// Whether its samples hold layers above those of another track.
@@ -67,12 +81,7 @@ struct MediaTrack {
         try tkhd.skip(isLong ? 16 : 8)
         id = try tkhd.u32()
         timeScale = try mdia.mediaHeader().timeScale
-        references =
-            try trak.child("tref")?.children().flatMap { box -> [Int] in
-                guard ["sbas", "scal", "oref"].contains(box.type) else { return [] }
-                var box = box
-                return try (0..<box.bytesLeft / 4).map { _ in try box.u32() }
-            } ?? []
+        references = try CopiedTracks.layersBelow(trak)
         samples = try SampleTable.samples(stbl, fileSize: fileSize)
     }
 

@@ -40,6 +40,11 @@ package final class SourceMovie {
     let outOfBand: [NALUnit]
     /// Further boxes of its first sample entry.
     let entryBoxes: [(type: FourCC, bytes: [UInt8])]
+    /// Boxes of sample entries that are not known.
+    package let unknownBoxes: [String]
+    /// What of its samples cannot be told in a byte stream, or was not found where the standard has it: the first of
+    /// it. What is made of such a stream does not give the same samples again.
+    package private(set) var irregularity: String?
     /// Of the access units of the base layer's track, in decoding order.
     private let samples: [Time]
     /// TemporalId of the access units that were read.
@@ -71,6 +76,8 @@ package final class SourceMovie {
         inBand = track.entries.contains { ["hev1", "hev2", "lhe1", "dvhe"].contains($0?.type) }
         outOfBand = tracks.flatMap { $0.entries.flatMap { $0?.parameterSets ?? [] } }
         entryBoxes = track.entries.compactMap { $0 }.first?.others ?? []
+        unknownBoxes = tracks.flatMap { $0.entries.flatMap { $0?.unknown ?? [] } }.map(\.description)
+            .reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
         var times: [Time] = []
         for (i, sample) in track.samples.enumerated() {
             let next = i + 1 < track.samples.count ? track.samples[i + 1].decodeTime : nil
@@ -146,6 +153,8 @@ package final class SourceMovie {
         return (isTurned ? ["that its pictures are to be turned"] : [])
             + (types.isEmpty ? [] : ["what its sample entry says (\(types.joined(separator: ", ")))"])
     }
+
+    func note(irregularity what: String) { if irregularity == nil { irregularity = what } }
 
     /// An access unit was read.
     func read(temporalId: Int) { temporalIds.append(temporalId) }

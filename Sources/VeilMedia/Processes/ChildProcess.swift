@@ -238,11 +238,18 @@ package final class ChildProcess: @unchecked Sendable {
     package func terminate() { if ending == nil { kill(identifier, SIGKILL) } }
 
     /// The last line that it said on standard error, once it has ended.
-    package var lastMessage: String? {
+    package var lastMessage: String? { lines.last }
+
+    /// What ffmpeg said of output that it could not write to its end, which its status does not tell.
+    package var failureToWrite: String? {
+        let signs = ["Error writing", "Error closing", "No space left", "File too large", "quota exceeded"]
+        return lines.last { line in signs.contains { line.contains($0) } }
+    }
+
+    private var lines: [String] {
         // Something that it started may keep the pipe open.
         if messagesEnded.wait(timeout: .now() + 1) == .success { messagesEnded.signal() }
-        let text = messages.withLock { String(decoding: $0, as: UTF8.self) }
-        return text.split(separator: "\n").last.map(String.init)
+        return messages.withLock { String(decoding: $0, as: UTF8.self) }.split(separator: "\n").map(String.init)
     }
 }
 

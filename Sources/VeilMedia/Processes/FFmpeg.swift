@@ -56,6 +56,8 @@ package enum FFmpeg {
         /// ffmpeg's names of a track's kind and of its format.
         package var tracks: [(kind: String, codec: String)] = []
         package var hasChapters = false
+        /// ffmpeg's name of the format of the first video track.
+        package var videoCodec: String?
         /// Title, artist, comment.
         package var hasTitles = false
         /// Of the container's clock, in seconds.
@@ -82,7 +84,9 @@ package enum FFmpeg {
             default: break
             }
         }
-        if let video = result.tracks.firstIndex(where: { $0.kind == "video" }) { result.tracks.remove(at: video) }
+        if let video = result.tracks.firstIndex(where: { $0.kind == "video" }) {
+            result.videoCodec = result.tracks.remove(at: video).codec
+        }
         return result
     }
 
@@ -111,8 +115,9 @@ package enum FFmpeg {
             throw MediaError.ffmpegFailed(path: input.name, reason: error.description)
         }
         let status = try process.wait().status
-        guard status == 0, let file = FileHandle(forReadingAtPath: temporary.path) else {
-            throw MediaError.ffmpegFailed(path: input.name, reason: process.lastMessage ?? "exit status \(status)")
+        guard status == 0, process.failureToWrite == nil, let file = FileHandle(forReadingAtPath: temporary.path) else {
+            throw MediaError.ffmpegFailed(
+                path: input.name, reason: process.failureToWrite ?? process.lastMessage ?? "exit status \(status)")
         }
         return file
     }

@@ -88,6 +88,14 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
                         reason: "its keystream never restarts, and pictures are missing: nothing behind them can be "
                             + "decrypted")
                 }
+                if message.resynchronization == .stream, message.version > 1, keys != nil, !known.isPending,
+                    message.period == known.message.period
+                {
+                    throw KeyError.unsupported(
+                        layer: message.layer,
+                        reason: "its keystream never restarts, and a part was repeated: nothing from there on can be "
+                            + "decrypted")
+                }
                 layers[message.layer]?.message = message
                 layers[message.layer]?.isPending = true
                 return

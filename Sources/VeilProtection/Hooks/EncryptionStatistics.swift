@@ -33,6 +33,10 @@ public enum EncryptionSpace {
             let own = Double(max((layerBytes[layer] ?? 0) * 8, 1))
             let elements = message.elements.counts(counts).filter { $0.bits > 0 }.map { "\($0.name) \($0.bits)" }
                 .joined(separator: ", ")
+            if counts.total == 0 && message.hiding == .none {
+                return "layer \(layer) HAS NOTHING that could be encrypted with the \(message.profile.name) profile's "
+                    + "elements, as selected: it is in the clear"
+            }
             return String(
                 format:
                     "layer %d encrypted with %@, %@ profile, key id %@: %d bits, ES %.2f %% of the stream, %.2f %% "

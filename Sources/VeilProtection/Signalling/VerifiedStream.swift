@@ -36,6 +36,8 @@ package final class VerifiedStream {
     private var hiddenLayers: Set<Int> = []
     /// The last slice's header in the access unit, by layer.
     private var slices: [Int: NALUnitHeader] = [:]
+    /// A VCL NAL unit came.
+    private var hasPictures = false
     /// Runs of encryptions that another stream came after.
     private var left: Set<[UInt8]> = []
     /// Of a run that goes on behind another stream: layers that have begun again, and whether a picture came that
@@ -168,7 +170,8 @@ package final class VerifiedStream {
     /// No tag tells of ends of sequences in layers that there are not, at which some decoders leave pictures out.
     private func checkEnd(_ nal: NALUnit) throws {
         let layer = nal.header.nuhLayerId
-        guard isForeign(layer) else { return }
+        // In front of all pictures none is left out.
+        guard hasPictures, isForeign(layer) else { return }
         try lose("layer \(layer): an end of sequence was put in, of a layer that the encryption did not know")
     }
 
@@ -219,6 +222,7 @@ package final class VerifiedStream {
         }
         if [.endOfSequence, .endOfBitstream].contains(nal.header.nalUnitType) { try checkEnd(nal) }
         guard nal.header.nalUnitType.isVCL else { return }
+        hasPictures = true
         try checkKnown(nal)
         if tagging(layer) != nil {
             if !(nal.header.nalUnitType.isSlice && follower.open?.layer == layer) {
