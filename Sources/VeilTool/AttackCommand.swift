@@ -34,6 +34,7 @@ struct AttackCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        Interruption.endAtOnce()
         guard frames > 0, figure >= 0 else { throw ValidationError("--frames takes 1 or more, --figure 0 or more") }
         guard (2...10000).contains(gallerySize), keyint > 0 else {
             throw ValidationError("--gallery-size takes 2 to 10000, --keyint 1 or more")

@@ -19,8 +19,8 @@ struct CompareCommand: ParsableCommand {
     @OptionGroup var experiment: ExperimentOptions
     @Option(help: "Layers: 2x, 1.5x, snr, or 1.")
     var layers: LayerStructure = .double
-    @Option(help: "QP of base and enhancement layer.")
-    var qp: String = "26,26"
+    @Option(help: "QP of each layer; 26 by default.")
+    var qp: String?
     @Option(help: "Layers to encrypt: bl, all, el.")
     var scheme = Named(Scheme.all)
     @Option(help: "chaotic, aes-128-ctr, aes-256-ctr, chacha20.")
@@ -38,6 +38,7 @@ struct CompareCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        Interruption.endAtOnce()
         guard scheme.value != .none else { throw ValidationError("--scheme takes bl, all or el") }
         guard (1...100).contains(rounds), frames > 0 else {
             throw ValidationError("--rounds takes 1 to 100, --frames 1 or more")
@@ -48,7 +49,7 @@ struct CompareCommand: ParsableCommand {
         var settings = Comparison.Settings()
         settings.clip = input.input
         settings.layers = layers.rawValue
-        settings.qp = qp
+        settings.qp = qp ?? (layers == .single ? "26" : "26,26")
         settings.scheme = scheme.value
         settings.cipher = cipher.value
         settings.profile = profile.value

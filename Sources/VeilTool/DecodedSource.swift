@@ -128,6 +128,12 @@ enum SourceInput {
         source.notes += container?.notes ?? []
         isInspected = true
         if let summary = try? inspector.finish() {
+            if let encrypted = summary.layers.first(where: { $0.encryption != nil && $0.layer <= first.layer }) {
+                throw MediaError.notSupported(
+                    path: input.name,
+                    what: "layer \(encrypted.layer) is encrypted (key id \(encrypted.encryption?.keyId ?? "")): "
+                        + "decrypt it first")
+            }
             source.notes += summary.rolesLeft(taken: first.layer, option: layer == nil ? "--source-layer" : nil)
         }
         if let times = chunks.times {

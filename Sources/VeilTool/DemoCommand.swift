@@ -21,6 +21,7 @@ struct DemoCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        Interruption.endAtOnce()
         guard (1...1000).contains(frames) else { throw ValidationError("--frames takes 1 to 1000") }
         guard layers != "1" else { throw ValidationError("the demo needs two layers") }
         try OutputFolder.make(output)

@@ -61,6 +61,7 @@ struct EvaluateCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        Interruption.endAtOnce()
         let jobs = try self.jobs()
         guard frames > 0, figure >= 0, (1...100).contains(draws) else {
             throw ValidationError("--frames takes 1 or more, --figure 0 or more, --draws 1 to 100")

@@ -45,6 +45,7 @@ struct ExtractCommand: ParsableCommand {
         }
         try StreamInput.chunks(input, opened: { try file.begin(from: $0, maxTemporalId: maxTemporalId) }) {
             try extractor.push($0, deliver: write)
+            try file.flush()
         }
         try StreamInput.named(input) { try extractor.finish(deliver: write) }
         if slices == 0 {

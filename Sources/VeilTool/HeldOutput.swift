@@ -22,6 +22,7 @@ final class HeldOutput {
         do {
             try StreamInput.chunks(input, isExact: true, opened: { try output.begin(from: $0) }) {
                 try transcoder.push($0, deliver: write)
+                try output.flush()
             }
             try StreamInput.named(input) {
                 // A request to stop comes in the middle of the last unit.

@@ -39,6 +39,7 @@ struct RandomnessCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
+        Interruption.endAtOnce()
         if speed {
             try printSpeeds()
             return

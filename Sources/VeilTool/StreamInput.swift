@@ -9,7 +9,8 @@ enum StreamInput {
     /// Gives the bytes of a stream as they come.
     /// - Parameter isExact: fails, at the end, where a byte stream does not tell all of it.
     static func chunks(
-        _ path: String, isExact: Bool = false, opened: (StreamChunks) throws -> Void = { _ in }, _ body: ([UInt8]) throws -> Void
+        _ path: String, isExact: Bool = false, opened: (StreamChunks) throws -> Void = { _ in },
+        _ body: ([UInt8]) throws -> Void
     ) throws {
         let file = try InputFile(path: path)
         file.waitForEnd()
@@ -97,7 +98,8 @@ final class StreamChunks {
             }
         case .matroska, .transportStream:
             let child = try FFmpeg.read(
-                input, as: ["-map", "0:v:0", "-c", "copy", "-f", "hevc", "-"],
+                // A first unit of 256 to 511 bytes has a length like a start code: ffmpeg is not left to guess.
+                input, as: ["-map", "0:v:0", "-c", "copy", "-bsf:v", "hevc_mp4toannexb", "-f", "hevc", "-"],
                 missing: .notSupported(
                     path: input.name, what: "is a container, and ffmpeg, which would open it, is not installed"))
             process = child

@@ -173,6 +173,9 @@ final class StreamOutput {
         }
     }
 
+    /// What was written is all that there is for now: whoever reads a pipe gets it.
+    func flush() throws { if case .byteStream(let file) = form { try file.endUnit() } }
+
     /// Takes a whole access unit, in decoding order.
     /// - Parameter index: its place in display order.
     func write(_ unit: [NALUnit], displayIndex index: Int? = nil) throws {

@@ -56,6 +56,11 @@ struct VeilProgram: ParsableCommand {
             fail("there is no verb '\(name)': veil help lists them")
             Foundation.exit(ExitCode.validationFailure.rawValue)
         }
+        // Nor is memory with keys written anywhere when the program crashes.
+        if CommandLine.arguments.contains(where: { $0.hasPrefix("--keys") || $0.hasPrefix("--old-keys") }) {
+            var none = rlimit(rlim_cur: 0, rlim_max: 0)
+            setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        }
         // A file that gets too large is an error like a full disk.
         signal(SIGXFSZ, SIG_IGN)
         var command: any ParsableCommand

@@ -154,7 +154,7 @@ private func close(_ results: [TestResult], _ expected: Double...) -> Bool {
 }
 
 @Test func transformsOfAnyLengthAreExact() {
-    for n in [1, 2, 10, 12, 60, 77, 100, 128, 250] {
+    for n in [1, 2, 10, 12, 37, 60, 74, 77, 100, 101, 128, 250, 997] {
         let values = (0..<n).map { Double(($0 * 7919 + 3) % 5) - 2 }
         let fast = FourierTransform(count: n).magnitudes(values)
         for k in 0..<(n / 2) {

@@ -14,6 +14,30 @@ struct ContainerTests: OtherPrograms {
             .map { Int(($0 * 1000).rounded()) }.sorted()
     }
 
+    /// Lengths of 256 to 511 bytes look like start codes to who guesses.
+    @Test func firstUnitsOfAnyLength() throws {
+        let f = try Fixture.shared.get()
+        var lengths: [Int] = []
+        for qp in stride(from: 28, through: 51, by: 1) {
+            let (bare, film) = (f.path("length.hevc"), f.path("length.mkv"))
+            try veil(
+                "encode", f.path("clip.y4m"), "-o", bare, "--layers", "1", "--frames", "1", "--qp", "\(qp)", "--preset",
+                "ultrafast")
+            try veil("extract", bare, "-o", film)
+            let bytes = [UInt8](try f.data("length.hevc"))
+            let slice = try #require(
+                bytes.indices.dropLast(4).last {
+                    bytes[$0..<$0 + 3].elementsEqual([0, 0, 1]) && bytes[$0 + 3] >> 1 < 32
+                })
+            lengths.append(bytes.count - slice - 3)
+            try veil("decode", bare, "-o", f.path("length.bare.y4m"))
+            try veil("decode", film, "-o", f.path("length.film.y4m"))
+            #expect(try f.data("length.bare.y4m") == f.data("length.film.y4m"), "QP \(qp)")
+            if lengths.contains(where: (256..<512).contains) { break }
+        }
+        #expect(lengths.contains { (256..<512).contains($0) }, "\(lengths)")
+    }
+
     /// A film with two sound tracks, subtitles and chapters: QuickTime's chapter track has a media header of its own.
     @Test(arguments: ["encrypt", "encode"])
     func chaptersCostNothing(verb: String) throws {

@@ -178,6 +178,30 @@ struct LeftInTheClearTests {
         #expect(try f.data("end-first-\(scheme).dec.hevc") == f.data("end-first.hevc"))
     }
 
+    /// Pictures of a layer that nobody has a key for, in front of an authenticated stream.
+    @Test(arguments: ["all", "el"]) func picturesPutInFront(scheme: String) throws {
+        let secret = f.path("front-\(scheme).hevc")
+        try veil(
+            "encrypt", f.path("clear.hevc"), "-o", secret, "--keys", f.path("keys.json"), "--scheme", scheme,
+            "--authenticate")
+        var forged: [UInt8] = []
+        let clear = [UInt8](try f.data("clear.hevc"))
+        let starts = clear.indices.dropLast(4).filter { clear[$0..<$0 + 3].elementsEqual([0, 0, 1]) }
+        for (i, start) in starts.enumerated() where clear[start + 4] >> 3 == 1 {
+            var unit = Array(clear[start..<(i + 1 < starts.count ? starts[i + 1] : clear.count)])
+            unit[4] = 3 << 3 | unit[4] & 7
+            forged += unit
+        }
+        try #require(forged.count > 500)
+        let path = try write(forged + [UInt8](f.data("front-\(scheme).hevc")), "front-\(scheme).forged.hevc")
+        for (verb, more) in [("decrypt", []), ("decrypt", ["--require-authentication"]), ("decode", ["--layer", "3"])] {
+            let output = f.path(verb == "decode" ? "front-\(scheme).y4m" : "front-\(scheme).out.hevc")
+            let run = try Run([verb, path, "-o", output, "--keys", f.path("keys.json")] + more)
+            #expect(run.status == 1 && run.errors.contains("put in front"), "\(verb) \(run.errors)")
+            #expect(!FileManager.default.fileExists(atPath: output))
+        }
+    }
+
     /// A keystream that never restarts cannot be gone through twice.
     @Test func repeatedChains() throws {
         let secret = f.path("chain.hevc")
@@ -188,7 +212,8 @@ struct LeftInTheClearTests {
         try veil("join", secret, secret, "-o", f.path("chain.twice.hevc"))
         for verb in ["decrypt", "decode"] {
             let run = try Run([
-                verb, f.path("chain.twice.hevc"), "-o", f.path("chain.\(verb).y4m"), "--keys", f.path("keys.json"),
+                verb, f.path("chain.twice.hevc"), "-o", f.path(verb == "decode" ? "chain.y4m" : "chain.out.hevc"),
+                "--keys", f.path("keys.json"),
             ])
             #expect(run.status != 0 && run.errors.contains("never restarts"), "\(verb) \(run.errors)")
         }
@@ -206,7 +231,8 @@ struct LeftInTheClearTests {
             ])
         #expect(run.status == 1 && run.errors.contains(output), "\(run.status) \(run.errors)")
         #expect(
-            try FileManager.default.contentsOfDirectory(atPath: f.path("")).filter { $0.hasPrefix("large.") }.isEmpty)
+            try FileManager.default.contentsOfDirectory(atPath: f.path("")).filter { $0.hasPrefix("large.\(format)") }
+                .isEmpty)
     }
 
     /// A layer in which nothing of what was selected occurs is told to be in the clear.

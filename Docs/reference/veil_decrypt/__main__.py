@@ -32,6 +32,8 @@ class Decryptor:
         # of its last picture.
         self.left, self.untagged, self.statement, self.before = {}, set(), None, []
         self.uncovered, self.last_layer, self.nonce = set(), -1, None
+        # Slices came in an access unit before any message.
+        self.unclaimed = False
 
     def decrypt(self, stream):
         """The clear stream, and what is missing of an authenticated one or could not be decrypted."""
@@ -142,7 +144,13 @@ class Decryptor:
         for layer in self.uncovered & self.key_layers:
             if not statement or not statement.leaves_clear(layer):
                 raise FormatError("layer %d: is in the clear, though there is a key for it" % layer)
+        if self.uncovered and not statement:
+            self.unclaimed = True
         self.uncovered.clear()
+        if self.unclaimed and self.statement:
+            if self.statement.tagged:
+                raise FormatError("pictures were put in front: they come before all messages")
+            self.unclaimed = False
 
     def enter(self, number):
         """Where a stream is entered, the message whose key the tags of a layer are under stands behind its slices."""

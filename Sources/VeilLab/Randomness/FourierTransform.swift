@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 
-/// The discrete Fourier transform of one length: Stockham's self-sorting algorithm with radices 4, 2, 3, 5 and
-/// whatever primes are left.
+/// The discrete Fourier transform of one length, O(n log n): Stockham's self-sorting algorithm with radices 4, 2, 3, 5
+/// and small primes; where larger ones are left, Bluestein's, a convolution whose length is a power of 2.
 final class FourierTransform {
     let count: Int
     private let radices: [Int]
+    private let convolution: Convolution?
+    /// Radices above cost more than a convolution.
+    private static let largestRadix = 31
     /// exp(-2 pi i k / count).
     private let cosines: [Double]
     private let sines: [Double]
@@ -30,6 +33,12 @@ final class FourierTransform {
             p += 2
         }
         self.radices = radices
+        guard radices.allSatisfy({ $0 <= Self.largestRadix }) else {
+            convolution = Convolution(count: count)
+            (cosines, sines) = ([], [])
+            return
+        }
+        convolution = nil
         cosines = (0..<count).map { cos(2 * Double.pi * Double($0) / Double(count)) }
         sines = (0..<count).map { -sin(2 * Double.pi * Double($0) / Double(count)) }
     }
@@ -39,6 +48,13 @@ final class FourierTransform {
         precondition(values.count == count)
         var re = values
         var im = [Double](repeating: 0, count: count)
+        transform(&re, &im)
+        return (0..<(count / 2)).map { (re[$0] * re[$0] + im[$0] * im[$0]).squareRoot() }
+    }
+
+    /// Of complex values, in place.
+    private func transform(_ re: inout [Double], _ im: inout [Double]) {
+        if let convolution { return convolution.transform(&re, &im) }
         var outRe = im
         var outIm = im
         var n = count
@@ -59,7 +75,55 @@ final class FourierTransform {
             n = m
             stride *= p
         }
-        return (0..<(count / 2)).map { (re[$0] * re[$0] + im[$0] * im[$0]).squareRoot() }
+    }
+
+    /// Bluestein's algorithm: with w[k] = exp(-pi i k^2 / n), X[k] = w[k] * sum over j of x[j] w[j] conj(w[k - j]).
+    private final class Convolution {
+        private let inner: FourierTransform
+        private let chirp: (re: [Double], im: [Double])
+        /// Transform of conj(w), wrapped around.
+        private let filter: (re: [Double], im: [Double])
+
+        init(count: Int) {
+            var length = 1
+            while length < 2 * count - 1 { length *= 2 }
+            inner = FourierTransform(count: length)
+            // k^2 modulo 2n keeps the angle exact.
+            let angles = (0..<count).map { Double.pi * Double($0 * $0 % (2 * count)) / Double(count) }
+            chirp = (angles.map { cos($0) }, angles.map { -sin($0) })
+            var (re, im) = ([Double](repeating: 0, count: length), [Double](repeating: 0, count: length))
+            for k in 0..<count {
+                for at in [k, (length - k) % length] {
+                    re[at] = chirp.re[k]
+                    im[at] = -chirp.im[k]
+                }
+            }
+            inner.transform(&re, &im)
+            filter = (re, im)
+        }
+
+        func transform(_ re: inout [Double], _ im: inout [Double]) {
+            let (count, length) = (re.count, inner.count)
+            var (a, b) = ([Double](repeating: 0, count: length), [Double](repeating: 0, count: length))
+            for k in 0..<count {
+                a[k] = re[k] * chirp.re[k] - im[k] * chirp.im[k]
+                b[k] = re[k] * chirp.im[k] + im[k] * chirp.re[k]
+            }
+            inner.transform(&a, &b)
+            // The inverse is the transform of the conjugate, conjugated.
+            for k in 0..<length {
+                let (x, y) = (a[k], b[k])
+                a[k] = x * filter.re[k] - y * filter.im[k]
+                b[k] = -(x * filter.im[k] + y * filter.re[k])
+            }
+            inner.transform(&a, &b)
+            let scale = 1 / Double(length)
+            for k in 0..<count {
+                let (x, y) = (a[k] * scale, -b[k] * scale)
+                re[k] = x * chirp.re[k] - y * chirp.im[k]
+                im[k] = x * chirp.im[k] + y * chirp.re[k]
+            }
+        }
     }
 
     /// One pass: sequences of p values, m * stride apart, are transformed, turned, and stored together.

@@ -26,6 +26,10 @@ public enum Interruption {
     /// What is read is cut here.
     package static func cut() { hasCut = true }
 
+    /// The first request ends the program as a second would: what it does has no part that would be of use.
+    public static func endAtOnce() { endsAtOnce = true }
+    private nonisolated(unsafe) static var endsAtOnce = false
+
     /// From now on SIGINT, SIGTERM and SIGHUP (but for one that is ignored, as under nohup) are requests.
     public static func listen() {
         UnfinishedFiles.prepare()
@@ -38,7 +42,7 @@ public enum Interruption {
         for number in numbers {
             var action = sigaction()
             action.__sigaction_handler.sa_handler = { number in
-                if Interruption.flag != 0 {
+                if Interruption.flag != 0 || Interruption.endsAtOnce {
                     UnfinishedFiles.unlinkAll()
                     _exit(128 + number)
                 }

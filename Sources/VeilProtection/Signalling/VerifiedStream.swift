@@ -32,6 +32,8 @@ package final class VerifiedStream {
     private var statement: ProtectionMessage?
     /// Slices of the access unit that no message covers: layer and offset of the first.
     private var uncovered: [Int: Int] = [:]
+    /// The first slice of an access unit that came before any message.
+    private var unclaimed: (layer: Int, offset: Int)?
     /// Layers with hidden pictures in the access unit that nobody could open.
     private var hiddenLayers: Set<Int> = []
     /// The last slice's header in the access unit, by layer.
@@ -261,6 +263,17 @@ package final class VerifiedStream {
                 reason: "is in the clear, though there is a key for the layer and nothing says that it is not "
                     + "protected")
         }
+        guard statement == nil, unclaimed == nil,
+            let first = uncovered.filter({ decryption.wants(layer: $0.key) }).min(by: { $0.value < $1.value })
+        else { return }
+        if options.requiresTags { throw inFront(first.key, first.value) }
+        unclaimed = (first.key, first.value)
+    }
+
+    /// Of a layer without a key, in front of all messages: from its first picture on the encryptor would have said
+    /// what the layer is.
+    private func inFront(_ layer: Int, _ offset: Int) -> KeyError {
+        .tampered(layer: layer, offset: offset, reason: "was put in front: it comes before all messages")
     }
 
     // MARK: Messages
@@ -280,6 +293,9 @@ package final class VerifiedStream {
         if keys == nil { locked.insert(RunLayer(nonce: message.nonce, layer: message.layer)) }
         follower.observe(message)
         guard keys != nil else { return }
+        if let unclaimed, statement == nil, message.isAuthenticated, !options.allowsClear {
+            throw inFront(unclaimed.layer, unclaimed.offset)
+        }
         statement = message
         for (id, known) in layers where known.message.nonce != message.nonce && message.leavesClear(layer: id) {
             layers[id] = nil
