@@ -4,6 +4,7 @@
 # make test        install what is missing, build, run the tests
 # make check       sizes, formats, licence lines, directions of imports; no build
 # make x265-hook   prepare libx265's entropy coder and lookahead: bin hook and pyramids (done by the two above when it can be)
+# make bench       time Veil beside x265, ffmpeg and libde265, where they are (CLIP=film.y4m, FRAMES=48, ROUNDS=5): bench/
 # make install     install program, man page, completions, C library and header (PREFIX=/usr/local)
 # make uninstall   take them away again
 # make deb         Debian packages that need no Swift, in packages/; make wheel: a Python wheel; make packages: both
@@ -20,7 +21,7 @@ VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Veil/
 # The number in the C library's soname.
 ABI := $(shell sed -n 's/^#define VEIL_ABI_VERSION //p' CModules/CVeil/include/veil.h)
 
-.PHONY: demo test check build deps x265-hook install uninstall static deb wheel packages docs clean check-neon
+.PHONY: demo test check bench build deps x265-hook install uninstall static deb wheel packages docs clean check-neon
 
 demo: build
 	$(BUILD)/veil demo -o demo
@@ -33,6 +34,9 @@ build: deps
 
 check:
 	@SWIFT=$(SWIFT) Scripts/check
+
+bench: build
+	Scripts/bench $(CLIP) --frames $(or $(FRAMES),48) --rounds $(or $(ROUNDS),5)
 
 deps:
 	@Scripts/install-dependencies $(SUDO)
