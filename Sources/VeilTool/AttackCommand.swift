@@ -49,7 +49,7 @@ struct AttackCommand: ParsableCommand {
         let progress = VeilLab.Progress(steps: steps, quiet: experiment.quiet)
         var settings = Attack.Settings()
         settings.clip = (input.input as NSString).lastPathComponent
-        settings.threads = max(experiment.threads, 1)
+        settings.threads = experiment.threads
         settings.figureFrame = figure
         settings.folder = experiment.output
         settings.gallery = gallery

@@ -26,7 +26,7 @@ struct ViewCommand: ParsableCommand {
     var columns: Int = 3
     @Option(help: "Width of a picture on the sheet in pixels; larger ones are made smaller.")
     var width: Int = 480
-    @Option(help: "Worker threads.")
+    @Option(help: "Worker threads, by default one a processor.", transform: ThreadCount.parse)
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
 
@@ -86,7 +86,7 @@ struct ViewCommand: ParsableCommand {
         var options = VideoDecoder.Options()
         options.output = .layer(layer)
         options.keys = keys
-        options.threads = max(threads, 1)
+        options.threads = threads
         let decoder = VideoDecoder(options: options)
         try StreamInput.decode(input, decoder) { picture in
             if wanted.contains(index) {
