@@ -279,7 +279,11 @@ package final class ScalableEncoder {
         var nals = unit.before
         let userData = self.userData.removeValue(forKey: unit.displayIndex) ?? []
         nals += describingMessages(unit, layer: 0, userData)
-        nals += (unit.messages[0].map { [$0] } ?? []) + unit.baseUnits
+        var baseUnits = unit.baseUnits
+        // The first unit of an access unit has a zero_byte (B.2.2), also where libx265's messages before it went.
+        // Encryption messages come and go without a change to others.
+        if nals.isEmpty { baseUnits[0].startCodeLength = 4 } else { nals[0].startCodeLength = 4 }
+        nals += (unit.messages[0].map { [$0] } ?? []) + baseUnits
         var bytes = [unit.baseBytes]
         for (i, picture) in unit.pictures.enumerated() {
             nals += describingMessages(unit, layer: i + 1, userData)

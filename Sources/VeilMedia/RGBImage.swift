@@ -85,6 +85,21 @@ public struct RGBImage: Sendable {
         return sheet
     }
 
+    /// The image turned by right angles, or mirrored.
+    package func turned(_ turn: QuarterTurn) -> RGBImage {
+        var result = RGBImage(
+            width: turn.swapsSides ? height : width, height: turn.swapsSides ? width : height)
+        for y in 0..<height {
+            for x in 0..<width {
+                let column = turn.a * x + turn.c * y + (turn.a + turn.c < 0 ? result.width - 1 : 0)
+                let row = turn.b * x + turn.d * y + (turn.b + turn.d < 0 ? result.height - 1 : 0)
+                let (from, to) = ((y * width + x) * 3, (row * result.width + column) * 3)
+                for c in 0..<3 { result.samples[to + c] = samples[from + c] }
+            }
+        }
+        return result
+    }
+
     /// The image made smaller by averaging, keeping its shape; itself when it is no wider.
     public func reduced(toWidth target: Int) -> RGBImage {
         guard target > 0, target < width else { return self }
@@ -131,4 +146,15 @@ public struct RGBImage: Sendable {
         }
         return result
     }
+}
+
+/// A turn by right angles, or a reflection: a point (x, y), y down, becomes (ax + cy, bx + dy).
+package struct QuarterTurn: Equatable, Sendable {
+    let a: Int
+    let b: Int
+    let c: Int
+    let d: Int
+
+    /// Whether width becomes height.
+    package var swapsSides: Bool { a == 0 }
 }

@@ -8,9 +8,13 @@ struct AttackCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "attack",
         abstract: "What someone without the key gets out of a clip, or a clear stream, once it is encrypted.",
-        discussion: "veil attack clip.y4m -o attack --layers 2x --qp 26,26")
+        discussion: """
+            veil attack clip.y4m -o attack --layers 2x --qp 26,26
+            veil attack layers.mp4 -o attack
+            """)
 
     @OptionGroup var input: InputOptions
+    @OptionGroup var kind: ExperimentInputOptions
     @OptionGroup var experiment: ExperimentOptions
     @Option(help: "Layers: 2x, 1.5x, snr, or 1 (for clips).")
     var layers: LayerStructure = .double
@@ -44,7 +48,7 @@ struct AttackCommand: ParsableCommand {
             throw MediaError.cannotOpen(path: input.input, reason: "no such file")
         }
         try OutputFolder.makeForReport(experiment.output)
-        let isStream = EvaluateCommand.isStream(input.input)
+        let isStream = try kind.isStream(input.input)
         let steps = Attack.steps(layers: layers == .single ? 1 : 2) + (isStream ? 0 : 2)
         let progress = VeilLab.Progress(steps: steps, quiet: experiment.quiet)
         var settings = Attack.Settings()
@@ -62,12 +66,12 @@ struct AttackCommand: ParsableCommand {
         defer { for path in temporary { unlink(path) } }
         if isStream {
             settings.layers = "as in the stream"
+            stream = try kind.byteStream(of: input.input, copiedTo: temporary[0])
         } else {
             settings.layers = layers.rawValue
             settings.qp = rates
             stream = temporary[0]
-            let source = try VideoSource.open(
-                path: input.input, size: input.size.map { ($0.width, $0.height) }, bitDepth: input.inputDepth)
+            let source = try SourceInput.open(input, threads: experiment.threads)
             progress.step("encoding \(settings.clip)")
             try encode(input.input, stream, rates, raw: true)
             // What the attacker knows: a drawn clip of the same size, finely quantized, so that its units reach far.

@@ -124,11 +124,15 @@ extension StreamInput {
     /// Pushes a whole stream through a decoder.
     static func decode(
         _ path: String, _ decoder: VideoDecoder, opened: (StreamChunks) -> Void = { _ in },
-        looked: ([UInt8]) -> Void = { _ in }, deliver: (VideoPicture) throws -> Void
+        looked: (ArraySlice<UInt8>) -> Void = { _ in }, deliver: (VideoPicture) throws -> Void
     ) throws {
-        try chunks(path, opened: opened) {
-            looked($0)
-            try decoder.push($0, deliver: deliver)
+        try chunks(path, opened: opened) { chunk in
+            // In pieces, so that whoever looks on to the first picture only reads little more than that twice.
+            for piece in stride(from: 0, to: chunk.count, by: 1 << 16) {
+                let bytes = chunk[piece..<min(piece + 1 << 16, chunk.count)]
+                looked(bytes)
+                try decoder.push(bytes, deliver: deliver)
+            }
         }
         try named(path) { try decoder.finish(isCut: Interruption.hasCut, deliver: deliver) }
     }

@@ -135,6 +135,13 @@ enum SourceInput {
                         + "decrypt it first")
             }
             source.notes += summary.rolesLeft(taken: first.layer, option: layer == nil ? "--source-layer" : nil)
+            // Files say so as well.
+            let dolby = SourceProbe.notCarried(StreamSummary.dolbyVision)
+            if summary.layers.contains(where: { $0.userData?[StreamSummary.dolbyVision] != nil }),
+                !source.notes.contains(dolby)
+            {
+                source.notes.append(dolby)
+            }
         }
         if let times = chunks.times {
             source.start = times.start

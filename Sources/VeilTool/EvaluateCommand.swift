@@ -19,10 +19,16 @@ struct EvaluateCommand: ParsableCommand {
         discussion: """
             veil evaluate clip.y4m other.mp4 -o evaluation --layers snr,2x,1.5x,1 --qp 22
             veil evaluate reference.bit -o evaluation --reference clip.y4m
+            veil evaluate layers.mp4 -o evaluation
             """)
 
-    @Argument(help: "Clips (anything encode reads), or clear HEVC or SHVC streams (.hevc, .265, .h265, .bit, .bin).")
+    @Argument(
+        help: """
+            Clips (anything encode reads), or clear HEVC or SHVC streams (.hevc, .265, .h265, .bit, .bin, and MP4 with \
+            several layers).
+            """)
     var inputs: [String]
+    @OptionGroup var kind: ExperimentInputOptions
     @OptionGroup var experiment: ExperimentOptions
     @Option(help: "Layer structures for clips: snr, 2x, 1.5x, 1, comma separated.")
     var layers: String = "snr,2x,1.5x,1"
@@ -114,7 +120,7 @@ struct EvaluateCommand: ParsableCommand {
             guard FileManager.default.fileExists(atPath: input) else {
                 throw MediaError.cannotOpen(path: input, reason: "no such file")
             }
-            if Self.isStream(input) {
+            if try kind.isStream(input) {
                 result.append(Job(input: input, structure: nil, qp: (0, 0)))
                 continue
             }
@@ -131,10 +137,6 @@ struct EvaluateCommand: ParsableCommand {
         return result
     }
 
-    static func isStream(_ path: String) -> Bool {
-        ["hevc", "265", "h265", "bit", "bin"].contains((path as NSString).pathExtension.lowercased())
-    }
-
     private func evaluate(
         _ job: Job, _ progress: VeilLab.Progress
     ) throws -> (EvaluationReport.Run, StreamEvaluation.Pictures) {
@@ -149,8 +151,11 @@ struct EvaluateCommand: ParsableCommand {
         guard let structure = job.structure else {
             let evaluation = StreamEvaluation(
                 settings: settings, source: reference.map { path in { try self.open(path) } }, progress: progress)
+            let copy = "\(experiment.output)/\(settings.name).clear.hevc"
+            let stream = try kind.byteStream(of: job.input, copiedTo: copy)
+            defer { if !keep, stream == copy { unlink(copy) } }
             return try evaluation.run(
-                stream: job.input,
+                stream: stream,
                 commands: [
                     "veil keygen -o keys.json --layers 3",
                     "veil encrypt \(job.input) -o bl.hevc --scheme bl --keys keys.json",
@@ -186,7 +191,9 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     private func open(_ path: String) throws -> VideoSource {
-        try VideoSource.open(path: path, size: size.map { ($0.width, $0.height) })
+        try SourceInput.open(
+            path: path, size: size.map { ($0.width, $0.height) }, fps: nil, bitDepth: nil,
+            threads: experiment.threads)
     }
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Foundation
+import VeilMedia
 
 /// What the verbs that run experiments and write a report have in common.
 struct ExperimentOptions: ParsableArguments {
@@ -12,4 +13,42 @@ struct ExperimentOptions: ParsableArguments {
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "No progress.")
     var quiet = false
+}
+
+/// Of the verbs that take clips, which they encode, and clear streams, which they take as they are.
+struct ExperimentInputOptions: ParsableArguments {
+    @Flag(
+        help: """
+            Take MP4, Matroska and MPEG-TS as the stream that they hold, not as clips; so without it where they \
+            hold several layers.
+            """)
+    var stream = false
+
+    private static let names = ["hevc", "265", "h265", "bit", "bin"]
+
+    /// Whether a file is taken as a stream.
+    func isStream(_ path: String) throws -> Bool {
+        if Self.names.contains((path as NSString).pathExtension.lowercased()) { return true }
+        let input = try InputFile(path: path)
+        if try VideoSource.isRaw(input, size: nil) { return false }
+        switch try input.kind() {
+        case .isoMedia:
+            if stream { return true }
+            let file = try input.seekable()
+            return (try? IsoMediaReader(file: file))?.hasSeveralLayers ?? false
+        case .byteStream, .matroska, .transportStream: return stream
+        case .y4m, .other: return false
+        }
+    }
+
+    /// Its byte stream: the file itself, or a copy without what is around it, which the caller removes.
+    /// - Parameter path: of the copy.
+    func byteStream(of input: String, copiedTo path: String) throws -> String {
+        let kind = try InputFile(path: input).kind()
+        guard [.isoMedia, .matroska, .transportStream].contains(kind) else { return input }
+        let file = try OutputFile(path: path)
+        try StreamInput.chunks(input) { try file.write($0) }
+        try file.finish()
+        return path
+    }
 }

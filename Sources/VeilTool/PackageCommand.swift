@@ -50,7 +50,7 @@ struct PackageCommand: ParsableCommand {
         package.others = chunks.others
         if let movie = chunks.movie {
             package.keep(movie)
-        } else if let carried = try chunks.carried(beside: output + "/x") {
+        } else if let carried = try chunks.carried(beside: package.manifest) {
             package.keep(carried)
         } else if !chunks.others.isEmpty {
             warn("\(output): left out: \(chunks.others.joined(separator: ", "))")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import Synchronization
 import VeilBitstream
 import VeilMedia
 
@@ -56,6 +57,8 @@ final class StreamChunks {
     }
     /// What the container is and holds, where it is one.
     private(set) var container: ContainerContents?
+    /// Files of which it was told what they miss: some are read more than once.
+    private static let told = Mutex<Set<String>>([])
     /// The file, where it can be read once more: a container whose sound may be wanted.
     private(set) var file: String?
     /// What plays beside the pictures, once it was asked for.
@@ -82,6 +85,11 @@ final class StreamChunks {
         case .isoMedia:
             let file = try input.seekable()
             var reader = try StreamInput.named(input.name) { try IsoMediaReader(file: file) }
+            if let layer = reader.layerWithoutSets, Self.told.withLock({ $0.insert(input.name).inserted }) {
+                warn(
+                    "\(input.name): layer \(layer) cannot be decoded: its parameter sets are missing. They are in "
+                        + "lhvC, a box that programs which know the base layer only (FFmpeg) leave out when they copy")
+            }
             times = reader.times
             movie = reader.movie
             container = ContainerContents(reader.movie)

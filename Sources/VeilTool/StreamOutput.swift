@@ -30,6 +30,8 @@ final class StreamOutput {
     private var grouping = AccessUnitGrouping()
     /// Of a byte stream: the rate of the container that it comes out of, until it is known what the stream tells.
     private var lostRate: LostFrameRate?
+    /// Of a byte stream that comes out of a file whose units have lengths.
+    private var startCodes: StartCodes?
     /// The file whose sound goes along, read once more at the end.
     private var soundSource: String?
 
@@ -69,6 +71,7 @@ final class StreamOutput {
     ///   - first: the access unit that the output begins with, of a part.
     func begin(from chunks: StreamChunks, maxTemporalId: Int = 6, first: Int? = nil) throws {
         var left = chunks.others
+        startCodes = chunks.movie.map { _ in StartCodes() }
         switch form {
         case .movie(let movie):
             if let source = chunks.movie {
@@ -108,6 +111,7 @@ final class StreamOutput {
         if let unit = grouping.finish() { try write(unit) }
         tellUnknownBoxes(of: chunks)
         var left = chunks.others
+        startCodes = chunks.movie.map { _ in StartCodes() }
         if case .movie(let movie) = form {
             if let carried = try chunks.carried(beside: path) {
                 movie.join(carried)
@@ -166,7 +170,7 @@ final class StreamOutput {
                 lostRate = nil
             }
             var bytes: [UInt8] = []
-            bytes.append(annexB: nal)
+            bytes.append(annexB: startCodes?.placed(nal) ?? nal)
             try file.write(bytes)
         case .movie, .fragments: if let unit = grouping.push(nal) { try write(unit) }
         case .container(let container): try container.write(nal)

@@ -9,14 +9,15 @@ struct ViewCommand: ParsableCommand {
         commandName: "view", abstract: "Draw each layer, without and with keys (PNG).",
         discussion: """
             One row a layer: pictures from all over the stream as seen without keys,
-            and beside them, when keys are given, as their owner sees them.
+            and beside them, when keys are given, as their owner sees them. Pictures of MP4
+            files are turned as players turn them.
 
             EXAMPLES
               veil view out.hevc -o sheet.png --keys keys.json
               veil view out.hevc -o blind.png --columns 4 --width 320
             """)
 
-    @Argument(help: "Annex B stream.")
+    @Argument(help: "Stream: a byte stream, or a file that holds one.")
     var input: String
     @Option(name: .shortAndLong, help: "PNG to write, '-' for standard output.")
     var output: String = "sheet.png"
@@ -71,7 +72,14 @@ struct ViewCommand: ParsableCommand {
     /// How many pictures each layer has.
     private func pictureCounts() throws -> [Int: Int] {
         let inspector = StreamInspector(countsSpace: false)
-        try StreamInput.chunks(input) { try inspector.push($0) }
+        try StreamInput.chunks(
+            input,
+            opened: {
+                if let turning = $0.movie?.turning, $0.movie?.quarterTurn == nil {
+                    warn("\(input): players show its pictures \(turning); here they are as they are coded")
+                }
+            }
+        ) { try inspector.push($0) }
         let summary = try StreamInput.named(input) { try inspector.finish() }
         return Dictionary(
             uniqueKeysWithValues: summary.layers.filter { $0.pictures > 0 }.map { ($0.layer, $0.pictures) })
@@ -88,10 +96,17 @@ struct ViewCommand: ParsableCommand {
         options.keys = keys
         options.threads = threads
         let decoder = VideoDecoder(options: options)
-        try StreamInput.decode(input, decoder) { picture in
+        // As players turn them.
+        var turn: QuarterTurn?
+        try StreamInput.decode(input, decoder, opened: { turn = $0.movie?.quarterTurn }) { picture in
             if wanted.contains(index) {
-                result.append(
-                    RGBImage(VideoFrame(picture)).shown(sampleAspect: picture.colour.sampleAspect, toWidth: width))
+                var image = RGBImage(VideoFrame(picture))
+                var aspect = picture.colour.sampleAspect
+                if let turn {
+                    image = image.turned(turn)
+                    if turn.swapsSides { aspect = aspect.map { ($0.height, $0.width) } }
+                }
+                result.append(image.shown(sampleAspect: aspect, toWidth: width))
             }
             index += 1
         }

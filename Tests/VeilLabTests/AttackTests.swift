@@ -178,7 +178,7 @@ struct AttackTests {
         #expect(report.hidden.map(\.level) == [0, 1, 2, 3])
         #expect(zip(report.hidden, report.hidden.dropFirst()).allSatisfy { $0.bytes <= $1.bytes })
         #expect(report.keyBits.allSatisfy { $0.refused && $0.changed > 0.4 && $0.changed < 0.6 })
-        let files = try AttackPage.write(report, pictures: pictures, folder: folder("report"))
+        let files = try AttackPage.write(report, pictures: pictures, folder: folder.made("report"))
         let shown = try FileManager.default.contentsOfDirectory(atPath: folder("report/pictures"))
         #expect(shown.count == pictures.attempts.count + pictures.maps.count && shown.contains("00-clear.png"))
         let again = try JSONDecoder().decode(

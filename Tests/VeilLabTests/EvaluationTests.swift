@@ -16,6 +16,11 @@ final class Folder {
     init() throws { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) }
     deinit { try? FileManager.default.removeItem(atPath: path) }
     func callAsFunction(_ name: String) -> String { path + "/" + name }
+    /// The same of a folder that is made.
+    func made(_ name: String) throws -> String {
+        try FileManager.default.createDirectory(atPath: self(name), withIntermediateDirectories: true)
+        return self(name)
+    }
 }
 
 /// Codes frames of the drawn clip as one layer; also writes the clip.
@@ -80,7 +85,7 @@ struct EvaluationTests {
             #expect(c.recognition?.gallery == 100 && c.recognition?.queries == 4)
         }
         let report = EvaluationReport(version: "test", command: "veil evaluate", machine: "test", runs: [run])
-        let files = try EvaluationPage.write(report, pictures: [pictures], folder: folder("report"))
+        let files = try EvaluationPage.write(report, pictures: [pictures], folder: folder.made("report"))
         let html = try String(contentsOfFile: files.html, encoding: .utf8)
         #expect(html.hasPrefix("<!DOCTYPE html>") && html.hasSuffix("</html>\n"))
         #expect(
@@ -205,7 +210,7 @@ struct EvaluationTests {
         for spoils in [false, true] {
             var settings = Comparison.Settings()
             settings.clip = clip
-            settings.folder = folder("compare")
+            settings.folder = try folder.made("compare")
             settings.rounds = 1
             settings.keepsStreams = false
             // Stands in for the program: copies, with a changed last byte where in-loop encryption is to be wrong.
@@ -224,7 +229,7 @@ struct EvaluationTests {
             #expect(report.inLoopEqualsPostHoc == !spoils)
             #expect(report.firstDifference == (spoils ? StreamWork.size(stream) - 1 : nil))
             #expect(report.methods.map(\.id) == ["clear", "a", "b", "c", "d"])
-            try ComparisonPage.write(report, folder: folder("page"))
+            try ComparisonPage.write(report, folder: folder.made("page"))
             #expect(FileManager.default.fileExists(atPath: folder("page/report.html")))
         }
     }

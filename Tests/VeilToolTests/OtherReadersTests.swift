@@ -142,6 +142,15 @@ struct OtherReadersTests {
             try veil("decode", f.path("\(name)\(suffix).mp4"), "-o", f.path("\(name)\(suffix).yuv"))
         }
         #expect(try f.data("\(name).yuv") == f.data("\(name)-copy.yuv"))
+        // Upper layers lose their parameter sets: that is named, and the base layer is whole.
+        try veil("encode", f.path("clip.y4m"), "-o", f.path("\(name).mp4"), "--layers", "2x", "--keyint", "4")
+        let layers = try Run(
+            try #require(pyav), ["-c", copy, f.path("\(name).mp4"), f.path("\(name)-copy.mp4"), flags])
+        try #require(layers.status == 0, "\(layers.errors)")
+        let run = try Run(["decode", f.path("\(name)-copy.mp4"), "-o", f.path("\(name)-copy.yuv")])
+        #expect(run.errors.contains("layer 1 cannot be decoded: its parameter sets are missing"), "\(run.errors)")
+        try veil("decode", f.path("\(name).mp4"), "-o", f.path("\(name).yuv"), "--layer", "0")
+        #expect(try f.data("\(name).yuv") == f.data("\(name)-copy.yuv"))
     }
 
     /// The page of a package runs: it plays, or says that it cannot.

@@ -76,6 +76,7 @@ private struct HeaderSummary {
                     $0.sealedBytes = ($0.sealedBytes ?? 0) + nal.bytes.count
                 }
             default:
+                if nal.isDolbyVision { userData[0, default: [:]][StreamSummary.dolbyVision, default: 0] += 1 }
                 if nal.header.nalUnitType.isSlice { try addSlice(nal) }
             }
         } catch let error as SyntaxError {

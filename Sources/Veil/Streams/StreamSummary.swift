@@ -3,6 +3,9 @@ import VeilBitstream
 
 /// What a stream holds, as ``StreamInspector`` finds it.
 public struct StreamSummary: Codable, Sendable {
+    /// What its units that hold data of pictures are called among ``Layer/userData``.
+    package static let dolbyVision = "Dolby Vision"
+
     public struct Encryption: Codable, Sendable {
         public internal(set) var scheme: String
         public internal(set) var cipher: String

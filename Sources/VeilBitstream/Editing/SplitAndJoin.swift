@@ -12,28 +12,28 @@ public enum CutError: Error, Sendable, CustomStringConvertible {
 }
 
 extension Array where Element == NALUnit {
-    /// A layer of which there is no slice in an access unit, but a unit of an unspecified type, which may hold one.
+    /// A layer of which there is no slice in an access unit, but a unit of the type of sealed ones, which may hold one.
     package var layerWithoutSlices: Int? {
         let layers = Set(lazy.filter { $0.header.nalUnitType.isSlice }.map(\.header.nuhLayerId))
-        return first { $0.header.nalUnitType.isUnspecified && !layers.contains($0.header.nuhLayerId) }?.header
+        return first { $0.header.nalUnitType == .sealed && !layers.contains($0.header.nuhLayerId) }?.header
             .nuhLayerId
     }
 
-    /// A layer of which a unit of an unspecified type stands behind slices of a higher one: it may be a picture of the
-    /// next access unit.
+    /// A layer of which a unit of the type of sealed ones stands behind slices of a higher one: it may be a picture of
+    /// the next access unit.
     package var layerBehindHigher: Int? {
         var highest = 0
         for nal in self {
             let layer = nal.header.nuhLayerId
             if nal.header.nalUnitType.isSlice { highest = Swift.max(highest, layer) }
-            if nal.header.nalUnitType.isUnspecified, layer < highest { return layer }
+            if nal.header.nalUnitType == .sealed, layer < highest { return layer }
         }
         return nil
     }
 
     /// Whether such a unit comes before any slice.
     package var beginsSealed: Bool {
-        prefix { !$0.header.nalUnitType.isSlice }.contains { $0.header.nalUnitType.isUnspecified }
+        prefix { !$0.header.nalUnitType.isSlice }.contains { $0.header.nalUnitType == .sealed }
     }
 
     /// The first slice of the lowest layer.

@@ -30,8 +30,9 @@ package struct NALUnitType: RawRepresentable, Equatable, Hashable, Sendable, Cus
     /// A VCL NAL unit type that is not reserved.
     package var isSlice: Bool { rawValue <= 9 || (16...21).contains(rawValue) }
     package var isVCL: Bool { rawValue < 32 }
-    /// Free for applications (Table 7-1): sealed units have such a type.
-    package var isUnspecified: Bool { rawValue >= 48 }
+    /// Of the types that are free for applications (Table 7-1), the one of sealed units; others are of other programs
+    /// (Dolby Vision has 62 and 63).
+    package static let sealed = NALUnitType(rawValue: 60)
     /// Where it follows the last VCL NAL unit of a picture, it may be of the next access unit (7.4.2.4.4).
     package var opensAccessUnit: Bool {
         (32...35).contains(rawValue) || rawValue == 39 || (41...44).contains(rawValue) || (48...55).contains(rawValue)
@@ -107,6 +108,12 @@ package struct NALUnit: Sendable {
     /// Whether it holds the first slice segment of a picture: first_slice_segment_in_pic_flag is the first bit after
     /// the header.
     package var beginsPicture: Bool { header.nalUnitType.isSlice && bytes.count > 2 && bytes[2] & 0x80 != 0 }
+
+    /// Whether it holds Dolby Vision's data of a picture: an RPU, of a type that is free for applications, begins with
+    /// rpu_nal_prefix = 25 (ETSI GS CCM 001).
+    package var isDolbyVision: Bool {
+        header.nalUnitType.rawValue == 62 && header.nuhLayerId == 0 && bytes.count > 2 && bytes[2] == 25
+    }
 
     /// Of what is no NAL unit, the layer of the VCL NAL unit that it may have been before it was damaged.
     package var damagedSliceLayer: Int? {

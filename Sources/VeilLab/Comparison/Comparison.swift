@@ -106,7 +106,6 @@ package final class Comparison {
 
     package func run(version: String, command: String) throws -> ComparisonReport {
         let s = settings
-        try FileManager.default.createDirectory(atPath: s.folder, withIntermediateDirectories: true)
         let keyPath = path("compare-keys.json")
         unlink(keyPath)
         let keys = KeyRing.generate(layers: 2, cipher: s.cipher, profile: s.profile)

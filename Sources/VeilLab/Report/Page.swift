@@ -130,13 +130,12 @@ struct Page {
         """
 }
 
-/// Writes a page and its JSON twin into a folder.
+/// Writes a page and its JSON twin into a folder that is there.
 struct ReportFiles {
     let html: String
     let json: String
 
     init(folder: String, page: Page, model: some Encodable) throws {
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         html = folder + "/report.html"
         json = folder + "/report.json"
         let encoder = JSONEncoder()

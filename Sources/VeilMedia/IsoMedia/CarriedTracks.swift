@@ -14,6 +14,8 @@ protocol PresentedSource {
     func shown(_ places: ArraySlice<DisplayOrder.Place>, from first: Int) -> (times: [Int], lastDuration: Int)?
     /// When ticks are presented, in seconds, none of them before the presentation begins.
     func presented(_ ticks: Int) -> Double
+    /// Ticks between a time and the beginning of the presentation, where that is later: an edit list cuts pictures off.
+    func cut(before ticks: Int) -> Int
     /// Nil where it has none that can be read.
     func contents() throws -> CopiedTracks.Contents?
 
@@ -26,7 +28,7 @@ protocol PresentedSource {
 }
 
 extension SourceMovie: PresentedSource {
-    var count: Int { times(maxTemporalId: 6).count }
+    var count: Int { min(samples.count, temporalIds.count) }
 
     func contents() throws -> CopiedTracks.Contents? { try CopiedTracks.read(file) }
 
@@ -68,6 +70,7 @@ package final class CarriedTracks: PresentedSource {
     }
 
     func presented(_ ticks: Int) -> Double { start + Double(ticks) / Double(timeScale) }
+    func cut(before ticks: Int) -> Int { 0 }
     func contents() throws -> CopiedTracks.Contents? { others }
 
     /// What the tracks hold, in words.

@@ -112,8 +112,35 @@ package struct IsoMediaReader {
         return pending[pendingAt - 1]
     }
 
-    /// Gathers the base layer's next sample and those of upper layers that are decoded with it.
+    /// A layer of the first access unit whose slices refer to parameter sets that are nowhere before them. Files whose
+    /// sample entries some program wrote again without `lhvC` are so.
+    package var layerWithoutSets: Int? {
+        var copy = self
+        guard (try? copy.gatherAccessUnit()) ?? false else { return nil }
+        var known: Set<Int> = []
+        for nal in copy.pending {
+            var r = BitReader(Array(nal.rbsp.prefix(32)))
+            if nal.header.nalUnitType == .pps, let id = try? r.ue("pps_pic_parameter_set_id", in: 0...63) {
+                known.insert(id)
+            }
+            guard nal.header.nuhLayerId > 0, nal.beginsPicture else { continue }
+            _ = try? r.flag("first_slice_segment_in_pic_flag")
+            if nal.header.nalUnitType.isIRAP { _ = try? r.flag("no_output_of_prior_pics_flag") }
+            if let id = try? r.ue("slice_pic_parameter_set_id", in: 0...63), !known.contains(id) {
+                return nal.header.nuhLayerId
+            }
+        }
+        return nil
+    }
+
     private mutating func readAccessUnit() throws -> Bool {
+        guard try gatherAccessUnit() else { return false }
+        movie.read(temporalId: pending.first { $0.header.nalUnitType.isSlice }?.header.temporalId ?? 0)
+        return true
+    }
+
+    /// Gathers the base layer's next sample and those of upper layers that are decoded with it.
+    private mutating func gatherAccessUnit() throws -> Bool {
         guard next[0] < tracks[0].samples.count else {
             for i in tracks.indices.dropFirst() where next[i] < tracks[i].samples.count { noteAlone(track: i) }
             return false
@@ -137,7 +164,6 @@ package struct IsoMediaReader {
                 }
             }
         }
-        movie.read(temporalId: pending.first { $0.header.nalUnitType.isSlice }?.header.temporalId ?? 0)
         return true
     }
 

@@ -216,8 +216,10 @@ package final class IsoMediaWriter {
     private func timeline(_ notes: inout [String]) -> SampleTimeline {
         if firstSourceUnit != nil, source != nil || carried != nil {
             if let (source, times, lastDuration) = partTimes {
-                return SampleTimeline(shown: times, lastDuration: lastDuration, timeScale: source.timeScale)
-                    .delayed(by: firstSourceUnit == 0 ? source.presented(times.min() ?? 0) : 0)
+                let timeline = SampleTimeline.part(
+                    shown: times, lastDuration: lastDuration, of: source, delay: firstSourceUnit == 0)
+                if timeline.cut > 0 { track.shown = timeline.length - timeline.cut }
+                return timeline
             }
             notes.append("its pictures are not those of the source: they are shown at a constant rate")
         } else if let source {

@@ -61,12 +61,13 @@ struct JoinedMovies {
     }
 
     /// What is known of each part: ticks of the first one's scale from its first picture on, and when it presents them
-    /// itself, in seconds. Nil where some part is no such file, or its pictures are not those that were joined.
+    /// itself, and what it cuts off of them, in seconds. Nil where some part is no such file, or its pictures are not
+    /// those that were joined.
     private func times(
         _ places: [DisplayOrder.Place]
-    ) -> [(shown: [Int], length: Int, lastDuration: Int, presented: Range<Double>)]? {
+    ) -> [(shown: [Int], length: Int, lastDuration: Int, presented: Range<Double>, cut: Double)]? {
         guard let scale = parts.first?.movie?.timeScale else { return nil }
-        var result: [(shown: [Int], length: Int, lastDuration: Int, presented: Range<Double>)] = []
+        var result: [(shown: [Int], length: Int, lastDuration: Int, presented: Range<Double>, cut: Double)] = []
         for (i, part) in parts.enumerated() {
             let own = places[part.first..<(i + 1 < parts.count ? parts[i + 1].first : places.count)]
             // Leading pictures of later parts may have been left out, and then nothing tells which.
@@ -79,7 +80,8 @@ struct JoinedMovies {
                     times.map { OutputTrack.scaled($0 - first, scale, movie.timeScale) },
                     OutputTrack.scaled(last + lastDuration - first, scale, movie.timeScale),
                     OutputTrack.scaled(lastDuration, scale, movie.timeScale),
-                    movie.presented(first)..<max(movie.presented(last + lastDuration), movie.presented(first))
+                    movie.presented(first)..<max(movie.presented(last + lastDuration), movie.presented(first)),
+                    Double(movie.cut(before: first)) / Double(movie.timeScale)
                 ))
         }
         return result
@@ -97,7 +99,8 @@ struct JoinedMovies {
         for (part, time) in zip(parts, times) {
             shown += time.shown.map { start + $0 }
             if let movie = part.movie {
-                let seconds = Double(start) / Double(scale)
+                // Pictures that an edit list cuts off are shown in what is joined: the rest begins behind them.
+                let seconds = Double(start) / Double(scale) + time.cut
                 if let own = try movie.contents() {
                     try others.append(own, presented: time.presented, at: seconds)
                 }

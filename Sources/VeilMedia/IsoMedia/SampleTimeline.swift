@@ -10,10 +10,15 @@ struct SampleTimeline {
     /// Ticks before the presentation begins, and such in which nothing is presented at its beginning.
     private(set) var mediaStart = 0
     private(set) var emptyStart = 0
+    /// Of the ticks before the presentation, those that pictures are shown in when all are.
+    private(set) var cut = 0
 
     func duration(_ index: Int) -> Int {
         index + 1 < decoded.count ? decoded[index + 1] - decoded[index] : lastDuration
     }
+
+    /// Ticks of all access units.
+    var length: Int { (decoded.last ?? 0) - (decoded.first ?? 0) + lastDuration }
 
     func compositionOffset(_ index: Int) -> Int { shown[index] - decoded[index] }
 
@@ -38,6 +43,20 @@ struct SampleTimeline {
     func delayed(by seconds: Double) -> SampleTimeline {
         var result = self
         result.emptyStart += Int(min(max(seconds, 0) * Double(timeScale), 1e15).rounded())
+        return result
+    }
+
+    /// Pictures of a part of a presentation, in ticks of its own: later by what comes before them, and without those
+    /// that it cuts off, which are decoded only.
+    static func part(
+        shown times: [Int], lastDuration: Int, of source: any PresentedSource, delay: Bool
+    ) -> SampleTimeline {
+        let first = times.min() ?? 0
+        var result = SampleTimeline(shown: times, lastDuration: lastDuration, timeScale: source.timeScale)
+        if delay { result = result.delayed(by: source.presented(first)) }
+        // Of a part that is cut off as a whole, the last picture stays.
+        result.cut = min(source.cut(before: first), (times.max() ?? 0) - first)
+        result.mediaStart += result.cut
         return result
     }
 

@@ -46,7 +46,7 @@ package final class SourceMovie {
     /// it. What is made of such a stream does not give the same samples again.
     package private(set) var irregularity: String?
     /// Of the access units of the base layer's track, in decoding order.
-    private let samples: [Time]
+    let samples: [Time]
     /// TemporalId of the access units that were read.
     private(set) var temporalIds: [Int] = []
 
@@ -109,8 +109,22 @@ package final class SourceMovie {
         return degrees == 0 ? "of another size" : "turned by \((degrees + 360) % 360) degrees clockwise"
     }
 
+    /// How players turn its pictures, where that is by right angles, or mirror them: a point (x, y), y down, becomes
+    /// (ax + cy, bx + dy). Nil where they do neither, and where they do something else.
+    package var quarterTurn: QuarterTurn? {
+        guard isTurned, let matrix, matrix.count == 36 else { return nil }
+        let numbers = [0, 1, 3, 4].map { i in
+            Int(Int32(truncatingIfNeeded: matrix[4 * i..<4 * i + 4].reduce(0) { $0 << 8 | Int($1) }))
+        }
+        guard numbers.allSatisfy({ [0, 65536, -65536].contains($0) }) else { return nil }
+        let (a, b, c, d) = (numbers[0] / 65536, numbers[1] / 65536, numbers[2] / 65536, numbers[3] / 65536)
+        return abs(a * d - b * c) == 1 && a * b == 0 ? QuarterTurn(a: a, b: b, c: c, d: d) : nil
+    }
+
     /// When ticks of the track are presented, in seconds, none of them before the presentation begins.
     func presented(_ ticks: Int) -> Double { max(Double(ticks - mediaStart + emptyStart) / Double(timeScale), 0) }
+
+    func cut(before ticks: Int) -> Int { max(mediaStart - emptyStart - ticks, 0) }
 
     private static func brand(_ file: FileHandle) -> String? {
         guard (try? file.seek(toOffset: 0)) != nil, let head = try? file.read(upToCount: 12), head.count == 12,

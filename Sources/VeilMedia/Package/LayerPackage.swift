@@ -58,6 +58,9 @@ package final class LayerPackage {
         files = try PackageFolder(path: folder)
     }
 
+    /// The path of the manifest.
+    package var manifest: String { folder + "/" + PackageFolder.manifest }
+
     /// Files that are there and go.
     package var replaced: [String] { files.replaced }
 
@@ -96,7 +99,7 @@ package final class LayerPackage {
     }
 
     private func write(_ unit: [NALUnit], layer id: Int) throws {
-        let layer = try layers[id] ?? Layer(OutputTrack.video(beside: folder + "/x"))
+        let layer = try layers[id] ?? Layer(OutputTrack.video(beside: manifest))
         layers[id] = layer
         let slices = unit.filter { $0.header.nalUnitType.isSlice }
         let isSync = !slices.isEmpty && slices.allSatisfy { $0.header.nalUnitType.isIRAP }
@@ -121,7 +124,7 @@ package final class LayerPackage {
         let firstUnits = base.map { layers[0]?.units[$0.lowerBound] ?? 0 } + [places.count]
         var manifest = DASHManifest(
             timeScale: timeline.timeScale,
-            seconds: Double(tracks[0].end) / Double(timeline.timeScale))
+            seconds: Double(tracks[0].end - timeline.cut) / Double(timeline.timeScale))
         var bytes: [Int: Int] = [:]
         for (i, id) in ids.enumerated() {
             let units = layers[id]?.units ?? []
@@ -166,8 +169,7 @@ package final class LayerPackage {
         if let presented {
             if let (times, lastDuration) = presented.shown(places[...], from: 0) {
                 // Sound may play before the first picture.
-                return SampleTimeline(shown: times, lastDuration: lastDuration, timeScale: presented.timeScale)
-                    .delayed(by: presented.presented(times.min() ?? 0))
+                return SampleTimeline.part(shown: times, lastDuration: lastDuration, of: presented, delay: true)
             }
             notes.append("its pictures are not those of the source: they are shown at a constant rate")
         }

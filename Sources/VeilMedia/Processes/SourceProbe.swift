@@ -4,7 +4,7 @@ import VeilBitstream
 
 /// What ffprobe tells of the video of a file that ffmpeg decodes, and how ffmpeg is to hand it over so that samples
 /// keep their meaning. Without ffprobe nothing is known.
-struct SourceProbe {
+package struct SourceProbe {
     private(set) var colour = ColourDescription()
     /// 8, or 10 for all that has more.
     private(set) var bitDepth = 8
@@ -41,6 +41,7 @@ struct SourceProbe {
 
     private struct Frame: Decodable {
         var interlacedFrame: Int?
+        var colorTransfer: String?
         var sideDataList: [SideData]?
     }
 
@@ -130,6 +131,10 @@ struct SourceProbe {
         }
         colour.primaries = stream.colorPrimaries.flatMap { ColourNames.primaries.value(of: $0) }
         colour.transfer = stream.colorTransfer.flatMap { ColourNames.transfer.value(of: $0) }
+        // Of pictures ffmpeg says what is preferred (SEI 147), of the whole what the file says: HLG, which others take
+        // for what their files say.
+        let shown = frame?.colorTransfer.flatMap { ColourNames.transfer.value(of: $0) }
+        if shown == 18, let transfer = colour.transfer, transfer != 18 { colour.alternativeTransfer = 18 }
         colour.matrix = stream.colorSpace.flatMap { ColourNames.matrix.value(of: $0) }
         colour.chromaLocation = stream.chromaLocation.flatMap { ColourNames.chromaLocation.value(of: $0) }
         switch stream.colorRange {
@@ -194,11 +199,15 @@ struct SourceProbe {
         case let type
         where type.contains("2094-40") || type.contains("Closed Captions") || type.contains("DOVI")
             || type.contains("Dolby Vision"):
-            let note = "\(type) is not carried on"
+            let isDolby = type.contains("DOVI") || type.contains("Dolby Vision")
+            let note = Self.notCarried(isDolby ? "Dolby Vision" : type)
             if !notes.contains(note) { notes.append(note) }
         default: break
         }
     }
+
+    /// That something a source says is lost.
+    package static func notCarried(_ what: String) -> String { "\(what) is not carried on" }
 
     /// Bits a sample of one of ffmpeg's pixel formats.
     private static func depth(_ format: String) -> Int {

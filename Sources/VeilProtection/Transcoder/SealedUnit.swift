@@ -11,7 +11,7 @@ import VeilBitstream
 /// never repeats in a run; the header, mark, layer and counter are authenticated too. The header has the layer and the
 /// sub-layer of the unit sealed, so that it is dropped with them.
 package enum SealedUnit {
-    package static let type = NALUnitType(rawValue: 60)
+    package static let type = NALUnitType.sealed
     /// Why a unit was sealed, which its mark tells.
     package enum Kind: UInt8 {
         /// It cannot be encrypted bin by bin.
