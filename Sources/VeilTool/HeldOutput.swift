@@ -20,7 +20,7 @@ final class HeldOutput {
     func transcode(_ input: String, _ transcoder: VideoTranscoder, beforeEnding: () throws -> Void = {}) throws {
         if transcoder.isEncrypting { output.leaveCoverOut() }
         do {
-            try StreamInput.chunks(input, isExact: true, opened: { try output.begin(from: $0) }) {
+            try StreamInput.chunks(input, isExact: true, opened: { try output.begin(from: $0, keepsSamples: true) }) {
                 try transcoder.push($0, deliver: write)
                 try output.flush()
             }

@@ -61,6 +61,8 @@ final class MovieOutput {
         try writer.write(unit, displayIndex: index)
     }
 
+    func write(_ sample: CarriedSample) throws { try writer.write(sample) }
+
     /// - Parameters:
     ///   - encoded: the path of what was encoded.
     ///   - isCut: not to its end.

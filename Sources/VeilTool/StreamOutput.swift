@@ -28,6 +28,8 @@ final class StreamOutput {
     private let path: String
     private let form: Form
     private var grouping = AccessUnitGrouping()
+    /// Of a stream that goes into the samples it came in.
+    private var carrier: SampleCarrier?
     /// Of a byte stream: the rate of the container that it comes out of, until it is known what the stream tells.
     private var lostRate: LostFrameRate?
     /// Of a byte stream that comes out of a file whose units have lengths.
@@ -69,9 +71,13 @@ final class StreamOutput {
     /// - Parameters:
     ///   - maxTemporalId: the sub-layers that are kept.
     ///   - first: the access unit that the output begins with, of a part.
-    func begin(from chunks: StreamChunks, maxTemporalId: Int = 6, first: Int? = nil) throws {
+    ///   - keepsSamples: all units come, with the offsets they have in the stream: samples are those of the source.
+    func begin(
+        from chunks: StreamChunks, maxTemporalId: Int = 6, first: Int? = nil, keepsSamples: Bool = false
+    ) throws {
         var left = chunks.others
         startCodes = chunks.movie.map { _ in StartCodes() }
+        if keepsSamples { carrier = chunks.movie.map { SampleCarrier($0) } }
         switch form {
         case .movie(let movie):
             if let source = chunks.movie {
@@ -172,8 +178,23 @@ final class StreamOutput {
             var bytes: [UInt8] = []
             bytes.append(annexB: startCodes?.placed(nal) ?? nal)
             try file.write(bytes)
-        case .movie, .fragments: if let unit = grouping.push(nal) { try write(unit) }
+        case .movie, .fragments:
+            if carrier != nil {
+                try write(carrier?.push(nal) ?? [])
+            } else if let unit = grouping.push(nal) {
+                try write(unit)
+            }
         case .container(let container): try container.write(nal)
+        }
+    }
+
+    private func write(_ samples: [CarriedSample]) throws {
+        for sample in samples {
+            switch form {
+            case .movie(let movie): try movie.write(sample)
+            case .fragments(let writer): try writer.write(sample)
+            case .byteStream, .container: break
+            }
         }
     }
 
@@ -198,6 +219,7 @@ final class StreamOutput {
     ///   - isCut: not to its end.
     func finish(soundOf encoded: String? = nil, isCut: Bool = false) throws {
         if let unit = grouping.finish() { try write(unit) }
+        try write(carrier?.finish() ?? [])
         switch form {
         case .byteStream(let file): try file.finish()
         case .movie(let movie):

@@ -43,6 +43,14 @@ struct DisplayOrder {
         return Place(sequence: sequence, poc: Int(position.poc), begins: position.restarts)
     }
 
+    /// Passes over the access unit of a sample whose times are known. What cannot be read does not matter.
+    mutating func pass(_ unit: [NALUnit]) {
+        for nal in unit where !nal.isMalformed { try? sets.insert(nal) }
+        if sps == nil, let slice = unit.first(where: { $0.header.nalUnitType.isSlice }) {
+            sps = try? position(slice).1
+        }
+    }
+
     private mutating func position(_ slice: NALUnit) throws -> (PicturePosition, SequenceParameterSet) {
         let header = try SliceSegmentHeader(nal: slice.header, rbsp: slice.rbsp, sets: sets, previous: nil)
         let pps = try sets.pictureParameterSet(id: header.slicePicParameterSetId)

@@ -18,6 +18,8 @@ package final class FragmentedMovieWriter {
     private var entries = SampleEntries()
     private var units = SampleUnits()
     private var source: SourceMovie?
+    /// Of a stream in the samples of its source.
+    private var exact = CarriedEntries()
     private var layers: Set<Int> = []
     /// The fragment that is being gathered.
     private var track: OutputTrack
@@ -55,7 +57,13 @@ package final class FragmentedMovieWriter {
         if isSync || places.count == Self.longestFragment { try endFragment() }
         for nal in unit where nal.header.nalUnitType.isSlice { layers.insert(nal.header.nuhLayerId) }
         let sample = OutputTrack.bytes(of: try entries.addSample(unit, beginsAnew: isSync, path: path))
-        if entries.count > 1 {
+        try append(sample, place, displayIndex: displayIndex, isSync: isSync, entries: entries.count)
+    }
+
+    private func append(
+        _ sample: [UInt8], _ place: DisplayOrder.Place, displayIndex: Int? = nil, isSync: Bool, entries: Int
+    ) throws {
+        if entries > 1 {
             throw MediaError.notSupported(
                 path: path, what: "parameter sets change, which the one sample entry of a file in fragments cannot hold"
             )
@@ -65,6 +73,22 @@ package final class FragmentedMovieWriter {
                 offset: data.count, size: sample.count, duration: 0, compositionOffset: 0, isSync: isSync))
         data += sample
         places.append((place, displayIndex))
+    }
+
+    /// Adds what became of a sample of the source. One that had units, and has none any more, is left out.
+    package func write(_ sample: CarriedSample) throws {
+        guard let source, sample.index < source.bounds.samples.count else { return }
+        let bounds = source.bounds.samples[sample.index]
+        guard bounds.isEmpty || !sample.units.isEmpty else { return }
+        let time = source.samples[sample.index]
+        if time.isSync || places.count == Self.longestFragment { try endFragment() }
+        units.pass(sample)
+        for nal in sample.units where nal.header.nalUnitType.isSlice { layers.insert(nal.header.nuhLayerId) }
+        let (bytes, _) = try exact.add(sample, form: source.bounds.entries[bounds.entry], path: path)
+        // Which comes before which the source's times tell.
+        try append(
+            bytes, DisplayOrder.Place(sequence: 0, poc: time.shown, begins: time.isSync), isSync: time.isSync,
+            entries: exact.count)
     }
 
     /// Ends the file. Returns what could not be kept, a line each.
@@ -87,7 +111,10 @@ package final class FragmentedMovieWriter {
         track.timeScale = ticks.scale
         if fragments == 0 {
             track.mediaStart = delay * ticks.frame
-            let descriptions = try entries.descriptions(further: source?.entryBoxes(layers: layers.count) ?? [])
+            let further = source?.entryBoxes(layers: layers.count) ?? []
+            let descriptions =
+                try exact.count > 0
+                ? exact.descriptions(further: further) : entries.descriptions(further: further)
             track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
             track.size = descriptions[0].shownSize
             try output.write(FragmentedTrack.initialization([fragment]))

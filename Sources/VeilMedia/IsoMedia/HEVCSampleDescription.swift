@@ -13,8 +13,10 @@ struct HEVCSampleDescription {
     ///   - first: the SPS of the base layer, where that is in samples.
     ///   - described: what SEI messages say of the base layer.
     ///   - further: boxes of the source's entry.
+    ///   - lengthSize: bytes of the lengths of units in samples.
     init(
-        units: [NALUnit], inBand: Bool, first: NALUnit?, described: ColourDescription, further: [UInt8] = []
+        units: [NALUnit], inBand: Bool, first: NALUnit?, described: ColourDescription, further: [UInt8] = [],
+        lengthSize: Int = 4
     ) throws {
         guard
             let own = units.first(where: { $0.header.nalUnitType == .sps && $0.header.nuhLayerId == 0 }) ?? first
@@ -25,12 +27,14 @@ struct HEVCSampleDescription {
         let base = units.filter { $0.header.nuhLayerId == 0 }
         let upper = units.filter { $0.header.nuhLayerId > 0 }
         self.init(inBand ? "hev1" : "hvc1", sps.shownSize, colour) {
-            $0.box("hvcC") { Self.configuration(sps, rbsp: rbsp, units: base, isComplete: !inBand, &$0) }
+            $0.box("hvcC") {
+                Self.configuration(sps, rbsp: rbsp, units: base, isComplete: !inBand, lengthSize: lengthSize, &$0)
+            }
             if !upper.isEmpty {
                 $0.box("lhvC") {
                     $0.u8(1)
                     Self.common(&$0)
-                    $0.u8(0xC0 | Self.layersAndLength(rbsp[0]))
+                    $0.u8(0xC0 | Self.layersAndLength(rbsp[0], lengthSize))
                     Self.arrays(upper, isComplete: !inBand, &$0)
                 }
             }
@@ -44,7 +48,8 @@ struct HEVCSampleDescription {
     ///   - units: the base layer's parameter sets and messages.
     ///   - isComplete: samples hold no others.
     static func configuration(
-        _ sps: SequenceParameterSet, rbsp: [UInt8], units: [NALUnit], isComplete: Bool, _ w: inout BoxWriter
+        _ sps: SequenceParameterSet, rbsp: [UInt8], units: [NALUnit], isComplete: Bool, lengthSize: Int = 4,
+        _ w: inout BoxWriter
     ) {
         w.u8(1)
         // general_profile_space to general_level_idc, as they stand in the SPS (7.3.3).
@@ -55,7 +60,7 @@ struct HEVCSampleDescription {
         w.u8(0xF8 | (sps.bitDepthC - 8))
         // avgFrameRate and constantFrameRate unknown; sub-layers and nesting from the SPS's first byte.
         w.u16(0)
-        w.u8(layersAndLength(rbsp[0]))
+        w.u8(layersAndLength(rbsp[0], lengthSize))
         arrays(units, isComplete: isComplete, &w)
     }
 
@@ -122,10 +127,10 @@ struct HEVCSampleDescription {
         w.u8(0xFC)
     }
 
-    /// numTemporalLayers, temporalIdNested and lengthSizeMinusOne = 3, from sps_max_sub_layers_minus1 and
+    /// numTemporalLayers, temporalIdNested and lengthSizeMinusOne, from sps_max_sub_layers_minus1 and
     /// sps_temporal_id_nesting_flag.
-    private static func layersAndLength(_ first: UInt8) -> Int {
-        (Int(first >> 1 & 7) + 1) << 3 | Int(first & 1) << 2 | 3
+    private static func layersAndLength(_ first: UInt8, _ lengthSize: Int = 4) -> Int {
+        (Int(first >> 1 & 7) + 1) << 3 | Int(first & 1) << 2 | (lengthSize - 1)
     }
 
     /// - Parameter isComplete: array_completeness: samples hold no others. Of messages they may.

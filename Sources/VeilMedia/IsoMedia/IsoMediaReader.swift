@@ -15,7 +15,7 @@ package struct IsoMediaReader {
     /// Next sample of each track, and the entry whose parameter sets were given out last.
     private var next: [Int]
     private var entry: [Int]
-    private var pending: [NALUnit] = []
+    private var pending: [SourceUnit] = []
     /// What the file says beside the stream.
     package let movie: SourceMovie
     private var pendingAt = 0
@@ -109,7 +109,7 @@ package struct IsoMediaReader {
             guard try readAccessUnit() else { return nil }
         }
         pendingAt += 1
-        return pending[pendingAt - 1]
+        return pending[pendingAt - 1].nal
     }
 
     /// A layer of the first access unit whose slices refer to parameter sets that are nowhere before them. Files whose
@@ -118,7 +118,7 @@ package struct IsoMediaReader {
         var copy = self
         guard (try? copy.gatherAccessUnit()) ?? false else { return nil }
         var known: Set<Int> = []
-        for nal in copy.pending {
+        for nal in copy.pending.map(\.nal) {
             var r = BitReader(Array(nal.rbsp.prefix(32)))
             if nal.header.nalUnitType == .pps, let id = try? r.ue("pps_pic_parameter_set_id", in: 0...63) {
                 known.insert(id)
@@ -135,7 +135,11 @@ package struct IsoMediaReader {
 
     private mutating func readAccessUnit() throws -> Bool {
         guard try gatherAccessUnit() else { return false }
-        movie.read(temporalId: pending.first { $0.header.nalUnitType.isSlice }?.header.temporalId ?? 0)
+        let form = tracks[0].entries[entry[0] - 1]
+        movie.read(
+            pending,
+            entry: SourceSamples.Entry(
+                numbers: entry, lengthSize: form?.lengthSize ?? 4, inBand: form?.isInBand ?? false))
         return true
     }
 
@@ -145,17 +149,16 @@ package struct IsoMediaReader {
             for i in tracks.indices.dropFirst() where next[i] < tracks[i].samples.count { noteAlone(track: i) }
             return false
         }
-        pending = []
         pendingAt = 0
         let time = tracks[0].samples[next[0]].decodeTime
-        try append(track: 0)
+        var parts = [try readSample(track: 0)]
         for i in tracks.indices.dropFirst() {
             // Time scales may differ between tracks.
             while next[i] < tracks[i].samples.count {
                 let own = tracks[i].samples[next[i]].decodeTime.multipliedFullWidth(by: tracks[0].timeScale)
                 let wanted = time.multipliedFullWidth(by: tracks[i].timeScale)
                 if own == wanted {
-                    try append(track: i)
+                    parts.append(try readSample(track: i))
                 } else if own < wanted {
                     noteAlone(track: i)
                     next[i] += 1
@@ -164,6 +167,7 @@ package struct IsoMediaReader {
                 }
             }
         }
+        pending = SourceUnit.accessUnit(parts)
         return true
     }
 
@@ -172,7 +176,8 @@ package struct IsoMediaReader {
             irregularity: "sample \(next[i] + 1) of track \(tracks[i].id) comes at no time of the base layer's")
     }
 
-    private mutating func append(track i: Int) throws {
+    private mutating func readSample(track i: Int) throws -> [SourceUnit] {
+        var units: [SourceUnit] = []
         let sample = tracks[i].samples[next[i]]
         next[i] += 1
         let form = try tracks[i].entry(of: sample)
@@ -184,7 +189,7 @@ package struct IsoMediaReader {
                 throw IsoMediaError.invalid(
                     box: "stsc", offset: sample.offset, what: "the sample entry changes too often for the file's size")
             }
-            pending += form.parameterSets
+            units += form.parameterSets.map { SourceUnit(nal: $0, entryTrack: i) }
         }
         let bytes = try Self.read(file, from: sample.offset, count: sample.size, in: "mdat")
         var at = 0
@@ -203,11 +208,13 @@ package struct IsoMediaReader {
                 if Self.holdsStartCode(content) {
                     movie.note(irregularity: "the NAL unit at byte \(sample.offset + at) holds a start code")
                 }
-                pending.append(unit)
+                let zeros = content.count - ((content.lastIndex { $0 != 0 } ?? -1) + 1)
+                units.append(SourceUnit(nal: unit, zeros: zeros))
                 isFirst = false
             }
             at += length
         }
+        return units
     }
 
     /// In a byte stream it would end there: emulation prevention (7.4.2) has been left out.

@@ -18,6 +18,8 @@ package final class IsoMediaWriter {
     /// As the caller gave them.
     private var displayIndices: [Int] = []
     private var source: SourceMovie?
+    /// Of a stream in the samples of its source: its entries, and which samples are written.
+    private var exact = (entries: CarriedEntries(), samples: [Int]())
     private var carried: CarriedTracks?
     private var joined = JoinedMovies()
     private var userData: [UInt8]?
@@ -91,6 +93,22 @@ package final class IsoMediaWriter {
         if let displayIndex { displayIndices.append(displayIndex) }
     }
 
+    /// Adds what became of a sample of the source. One that had units, and has none any more, is left out.
+    package func write(_ sample: CarriedSample) throws {
+        guard let source, sample.index < source.bounds.samples.count else { return }
+        let bounds = source.bounds.samples[sample.index]
+        guard bounds.isEmpty || !sample.units.isEmpty else { return }
+        units.pass(sample)
+        // Of a layer all of whose pictures are sealed there are sealed units.
+        for nal in sample.units where nal.header.nalUnitType.isSlice || nal.header.nalUnitType.isUnspecified {
+            if !nal.isMalformed { layers.insert(nal.header.nuhLayerId) }
+        }
+        let (bytes, entry) = try exact.entries.add(sample, form: source.bounds.entries[bounds.entry], path: path)
+        try track.append(
+            bytes, isSync: source.samples[sample.index].isSync, description: entry, path: path)
+        exact.samples.append(sample.index)
+    }
+
     /// What the tracks of others that it will hold are.
     package var copiedKinds: [String] {
         CopiedTracks.Contents(tracks: others, chapters: track.chapters, left: []).kinds
@@ -120,7 +138,7 @@ package final class IsoMediaWriter {
     /// Puts the file together and gives it its name. Returns what could not be kept, a line each.
     @discardableResult
     package func finish() throws -> [String] {
-        guard !places.isEmpty else {
+        guard !track.samples.isEmpty else {
             throw MediaError.writeFailed(path: path, reason: "there are no pictures")
         }
         var notes: [String] = []
@@ -165,7 +183,9 @@ package final class IsoMediaWriter {
         if track.samples.contains(where: { UInt32(exactly: $0.duration) == nil }) {
             throw MediaError.notSupported(path: path, what: "a picture lasts longer than the time scale can tell")
         }
-        let descriptions = try entries.descriptions(further: further)
+        let isExact = !exact.samples.isEmpty
+        let descriptions =
+            try isExact ? exact.entries.descriptions(further: further) : entries.descriptions(further: further)
         track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
         track.size = descriptions[0].shownSize
         track.sampleGroups = units.order.sampleGroups(layers: layers.sorted(), samples: track.samples.count)
@@ -214,6 +234,10 @@ package final class IsoMediaWriter {
 
     /// As in the file that the stream was taken out of, or at a constant rate.
     private func timeline(_ notes: inout [String]) -> SampleTimeline {
+        if let source, !exact.samples.isEmpty {
+            track.shown = Interruption.isRequested ? nil : source.shown
+            return SampleTimeline(exact.samples, of: source)
+        }
         if firstSourceUnit != nil, source != nil || carried != nil {
             if let (source, times, lastDuration) = partTimes {
                 let timeline = SampleTimeline.part(

@@ -51,6 +51,9 @@ struct HEVCSampleEntry {
         unknown = rest.filter { !describes($0) }.map(\.type)
     }
 
+    /// Whether parameter sets may be in samples.
+    var isInBand: Bool { ["hev1", "hev2", "lhe1", "dvhe"].contains(type) }
+
     /// Whether its samples hold layers above those of another track.
     var isEnhancement: Bool { type == "lhv1" || type == "lhe1" || type == "hvc2" || type == "hev2" }
 }

@@ -75,10 +75,26 @@ struct OutputTrack {
         return w.bytes
     }
 
+    /// The same with lengths of so many bytes; nil where they cannot tell one.
+    static func bytes(of units: [NALUnit], lengthSize: Int) -> [UInt8]? {
+        var result: [UInt8] = []
+        for nal in units {
+            guard nal.bytes.count >> (8 * lengthSize) == 0 else { return nil }
+            for i in 0..<lengthSize {
+                result.append(UInt8(truncatingIfNeeded: nal.bytes.count >> (8 * (lengthSize - 1 - i))))
+            }
+            result += nal.bytes
+        }
+        return result
+    }
+
     /// Puts a sample of NAL units behind the others. Its times come later.
     /// - Parameter path: of what is being written, for messages.
     mutating func append(_ units: [NALUnit], isSync: Bool, description: Int, path: String) throws {
-        let bytes = Self.bytes(of: units)
+        try append(Self.bytes(of: units), isSync: isSync, description: description, path: path)
+    }
+
+    mutating func append(_ bytes: [UInt8], isSync: Bool, description: Int, path: String) throws {
         do { try file.write(contentsOf: bytes) } catch {
             throw MediaError.writeFailed(path: path, reason: "\(error.localizedDescription)")
         }

@@ -36,7 +36,7 @@ struct SampleEntries {
     private var entries = [Entry()]
     private var hadPicture = false
 
-    private static let mostEntries = 256
+    static let mostEntries = 256
 
     /// The number of the last sample's entry.
     var count: Int { entries.count }

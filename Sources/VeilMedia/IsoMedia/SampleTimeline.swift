@@ -69,6 +69,18 @@ struct SampleTimeline {
         (mediaStart, emptyStart) = (source.mediaStart, source.emptyStart)
     }
 
+    /// As in another file, of which only such samples are there. Its presentation begins when it did.
+    init(_ indices: [Int], of source: SourceMovie) {
+        self.init(indices.map { source.samples[$0] }, of: source)
+        // Before the first of them is nothing.
+        let left = source.samples[indices.first ?? 0].decode - source.samples[0].decode
+        mediaStart -= left
+        if mediaStart < 0, left > 0 {
+            emptyStart -= mediaStart
+            mediaStart = 0
+        }
+    }
+
     /// Pictures are decoded as far apart as they are shown, as much earlier as reordering takes: as much of the track
     /// lies before the presentation.
     init(shown times: [Int], lastDuration: Int, timeScale: Int) {

@@ -37,6 +37,9 @@ struct SampleUnits {
         return (units, place, isSync)
     }
 
+    /// Passes over a sample whose times and bounds are those of the stream's source.
+    mutating func pass(_ sample: CarriedSample) { order.pass(sample.entryUnits.map(\.nal) + sample.units) }
+
     /// What is not written, a line each.
     var notes: [String] {
         leading > 0 ? ["\(leading) pictures before the first IRAP picture are left out"] : []

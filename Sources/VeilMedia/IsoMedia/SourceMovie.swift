@@ -11,6 +11,7 @@ package final class SourceMovie {
         var decode: Int
         var compositionOffset: Int
         var duration: Int
+        var isSync: Bool
 
         var shown: Int { decode &+ compositionOffset }
     }
@@ -49,6 +50,8 @@ package final class SourceMovie {
     let samples: [Time]
     /// TemporalId of the access units that were read.
     private(set) var temporalIds: [Int] = []
+    /// Where these lie in the stream.
+    private(set) var bounds = SourceSamples()
 
     init(file: FileHandle, moov: Box, trak: Box, track: MediaTrack, tracks: [MediaTrack]) throws {
         self.file = file
@@ -73,7 +76,7 @@ package final class SourceMovie {
             let kind = try trak.required("mdia").handler().kind
             return (id.map { chapterIds.contains($0) } ?? false ? "chapters" : kind, entry?.type.description ?? "")
         }
-        inBand = track.entries.contains { ["hev1", "hev2", "lhe1", "dvhe"].contains($0?.type) }
+        inBand = track.entries.contains { $0?.isInBand ?? false }
         outOfBand = tracks.flatMap { $0.entries.flatMap { $0?.parameterSets ?? [] } }
         entryBoxes = track.entries.compactMap { $0 }.first?.others ?? []
         unknownBoxes = tracks.flatMap { $0.entries.flatMap { $0?.unknown ?? [] } }.map(\.description)
@@ -84,7 +87,7 @@ package final class SourceMovie {
             times.append(
                 Time(
                     decode: sample.decodeTime, compositionOffset: sample.compositionOffset,
-                    duration: next.map { $0 - sample.decodeTime } ?? sample.duration))
+                    duration: next.map { $0 - sample.decodeTime } ?? sample.duration, isSync: sample.isSync))
         }
         samples = times
     }
@@ -171,7 +174,11 @@ package final class SourceMovie {
     func note(irregularity what: String) { if irregularity == nil { irregularity = what } }
 
     /// An access unit was read.
-    func read(temporalId: Int) { temporalIds.append(temporalId) }
+    func read(_ units: [SourceUnit], entry: SourceSamples.Entry) {
+        let slice = units.first { $0.nal.header.nalUnitType.isSlice }
+        temporalIds.append(slice?.nal.header.temporalId ?? 0)
+        bounds.append(units, entry: entry)
+    }
 
     /// Times of the access units read so far of some temporal sub-layers.
     func times(maxTemporalId: Int) -> [Time] {
