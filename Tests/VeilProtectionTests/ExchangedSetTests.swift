@@ -60,6 +60,68 @@ import VeilBitstream
         #expect(decrypt(try put([try own(.vps, clear)], into: there, unit: 3, behind: 0)) == nil)
     }
 
+    /// What takes the place of a parameter set and cannot be read, with the true one of its layer behind it: pictures
+    /// that nobody could decrypt are not given out as if they were right.
+    @Test(arguments: [false, true]) func unreadableSetsInPlaceOfOthers(isEntropic: Bool) throws {
+        let clear = try clip()
+        let whole = try encrypt(clear) {
+            $0.authenticates = true
+            // Which pictures are encrypted does not matter.
+            $0.selection.irapOnly = isEntropic
+        }
+        // Of layer 1, with the identifier of the base layer's.
+        for (type, rbsp) in [(NALUnitType.sps, [0x0F] as [UInt8]), (.pps, [0x80])] {
+            let unreadable = NALUnit(header: NALUnitHeader(nalUnitType: type, nuhLayerId: 1), rbsp: rbsp)
+            #expect(ParameterSetCollection.identifier(of: unreadable) == 0)
+            let own = try #require(clear.first { $0.header.nalUnitType == type && $0.header.nuhLayerId == 1 })
+            for unit in 0..<8 {
+                let forged = try put([unreadable, own], into: whole, unit: unit)
+                // The stream's own sets follow where it begins, and again with each intra picture.
+                let given = decrypt(forged)
+                let isRepeated = accessUnits(whole)[unit].contains { $0.header.nalUnitType == type }
+                #expect((given == nil) == !isRepeated, "\(type), unit \(unit)")
+                if let given {
+                    #expect(bytes(given.given) == bytes(try put([unreadable, own], into: clear, unit: unit)))
+                }
+            }
+        }
+    }
+
+    /// Sets that come and go, readable or not, around slices that are sealed for them: whoever encrypts begins runs
+    /// where whoever checks counts exchanges.
+    @Test func exchangesAroundSealedSlices() throws {
+        let clear = try clip()
+        let own = try self.own(.pps, clear)
+        let upper = try #require(clear.first { $0.header.nalUnitType == .pps && $0.header.nuhLayerId == 1 })
+        let unreadable = NALUnit(header: own.header, rbsp: [0x80])
+        let above = NALUnit(header: upper.header, rbsp: [0x80])
+        var units = accessUnits(clear)
+        // In place of the first one.
+        units[0] = units[0].map { $0.bytes == own.bytes ? unreadable : $0 }
+        units[1].insert(contentsOf: [above, own], at: 0)
+        var streams = [Array(units.joined())]
+        let choices = [own, upper, unreadable, above, try changed(.pps, clear), try self.own(.sps, clear)]
+        for seed in 0..<24 {
+            var state = UInt32(seed) &* 2_654_435_761 &+ 12345
+            func random(_ n: Int) -> Int {
+                state = state &* 1_664_525 &+ 1_013_904_223
+                return Int(state >> 16) % n
+            }
+            var units = accessUnits(clear)
+            for i in units.indices {
+                for _ in 0..<random(4) {
+                    units[i].insert(choices[random(choices.count)], at: random(2) == 0 ? 0 : units[i].count)
+                }
+            }
+            streams.append(Array(units.joined()))
+        }
+        for (i, stream) in streams.enumerated() {
+            let whole = try encrypt(stream, damaged: .seal, tagged)
+            let given = try #require(decrypt(whole, strict: true), "case \(i)")
+            #expect(bytes(given.given) == bytes(stream), "case \(i)")
+        }
+    }
+
     /// What the clear stream does itself alarms nobody: another run of the encryption begins there.
     @Test(arguments: [1, 2]) func theStreamsOwnExchanges(layers: Int) throws {
         let clear = try clip(layers)

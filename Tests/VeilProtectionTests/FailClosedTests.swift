@@ -264,4 +264,25 @@ private enum Damage: CaseIterable {
         let counted = encrypted.report.unchangedSlices.values.reduce(0, +)
         #expect(try clear(stream, in: encrypted.bytes) <= counted)
     }
+
+    /// With new keys too, against the clear stream, though it is nowhere.
+    @Test(arguments: [1, 3]) func unchangedSlicesAreCountedWithNewKeys(threads: Int) throws {
+        let tiles = try #require(ReferenceStream.own.first { $0.name.hasSuffix("ldp_snr_tiles") }).bytes()
+        var total = 0
+        for (i, stream) in [tiles, ParallelStreams.wppSegments].enumerated() {
+            for fill in 0..<12 {
+                let encrypted = try encrypt(stream) { $0.nonce = [UInt8](repeating: UInt8(fill), count: 16) }
+                var options = Encryption.Options()
+                options.nonce = [UInt8](repeating: UInt8(fill + 100), count: 16)
+                let rekeyed = try transcode(
+                    encrypted.bytes,
+                    .rekeyPlan(Decryption(keys: keys), ProtectionPlan(options: options, keys: newKeys)),
+                    threads: threads)
+                let left = try clear(stream, in: rekeyed.bytes)
+                #expect(left == rekeyed.unchanged, "stream \(i), nonce \(fill)")
+                total += left
+            }
+        }
+        #expect(total > 0)
+    }
 }

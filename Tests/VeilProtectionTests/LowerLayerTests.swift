@@ -388,4 +388,33 @@ import VeilEncoder
         }
         #expect(throws: ProtectionError.self) { try rekey(signals: false) { _ in } }
     }
+
+    /// The number of layers grows: layers that were encrypted before, and are clear now, say so themselves.
+    @Test(arguments: [false, true]) func layersThatAreClearFromARunOn(isTagged: Bool) throws {
+        let clear = try clip() + clip(3)
+        let whole = try encrypt(clear) {
+            $0.scheme = .el
+            $0.authenticates = isTagged
+        }
+        #expect(bytes(try #require(decrypt(whole, strict: true)).given) == bytes(clear))
+        for layer in isTagged ? 1...1 : 0...2 {
+            func extracted(_ nals: [NALUnit]) -> [NALUnit] {
+                var extraction = LayerExtraction(layer: layer)
+                return nals.compactMap { extraction.extract($0) }
+            }
+            // Of the base layer alone nothing tells that it is clear.
+            let decryption = decryption { $0.allowsClear = layer == 0 }
+            let given = bytes(try transcode(extracted(whole), .decrypt(decryption)))
+            #expect(given == bytes(extracted(clear)), "layer \(layer)")
+            // The layer above is missing.
+            #expect(decryption.report.isWhole == !isTagged, "layer \(layer)")
+        }
+        // And who has the key of the layer below only.
+        let keys = try Self.keys().only(layer: 1)
+        if !isTagged {
+            let given = try transcode(whole, .decrypt(Decryption(keys: keys, lenient: true)))
+            let own = clear.filter { $0.header.nalUnitType.isSlice && $0.header.nuhLayerId < 2 }
+            #expect(own.map(\.bytes) == given.filter { isSlice($0, 0) || isSlice($0, 1) }.map(\.bytes))
+        }
+    }
 }

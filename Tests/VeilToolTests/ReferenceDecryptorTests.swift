@@ -157,6 +157,65 @@ struct ReferenceDecryptorTests {
         #expect(statuses == [0, 1, 1, 0, 1, 2, 0, 1, 2, 2], "\(statuses)")
     }
 
+    /// What cannot be read takes the place of a set that is in use: both refuse the pictures.
+    @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"))
+    func bothKnowUnreadableSets() throws {
+        let f = try Fixture.shared.get()
+        try veil(
+            "encrypt", f.path("clear.hevc"), "-o", f.path("whole.hevc"), "--keys", f.path("keys.json"),
+            "--authenticate", "--irap-only")
+        let units = try AnnexBReader.units(of: [UInt8](f.data("whole.hevc")))
+        let place = try #require(units.lastIndex { $0.header.nalUnitType == .vps })
+        for (type, rbsp) in [(NALUnitType.sps, [0x0F] as [UInt8]), (.pps, [0x80])] {
+            let own = try #require(units.first { $0.header.nalUnitType == type && $0.header.nuhLayerId == 1 })
+            var forged: [UInt8] = []
+            for unit in units[..<place] { forged.append(annexB: unit) }
+            forged.append(annexB: NALUnit(header: own.header, rbsp: rbsp))
+            // Without the base layer's, which would follow.
+            for unit in [own] + units[place...] where unit.header.nalUnitType != type || unit.header.nuhLayerId > 0 {
+                forged.append(annexB: unit)
+            }
+            try Data(forged).write(to: URL(fileURLWithPath: f.path("unreadable.hevc")))
+            let theirs = try decryptor(f, "unreadable.hevc", "unreadable-python.hevc")
+            let ours = try Run(
+                ["decrypt", f.path("unreadable.hevc"), "-o", f.path("unreadable-own.hevc"), "--keys"]
+                    + [f.path("keys.json")])
+            #expect(ours.status == 1 && ours.errors.contains("is missing"), "\(type): \(ours.errors)")
+            #expect(theirs.status == 1, "\(type): \(theirs.errors)")
+        }
+    }
+
+    /// Layers are encrypted first and clear later, whoever is left with them: of one encryption, and of two that are
+    /// joined.
+    @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"), arguments: [false, true])
+    func layersThatAreClearLater(isJoined: Bool) throws {
+        let f = try Fixture.shared.get()
+        let vectors = Run.root.appendingPathComponent("Tests/Vectors")
+        let sources = ["ldp_2x", "three_layers"].map { vectors.appendingPathComponent("\($0).bit").path }
+        func path(_ what: String) -> String { f.path("later-\(isJoined)-\(what)") }
+        try veil("keygen", "-o", path("keys.json"), "--layers", "3")
+        func encrypt(_ source: String, _ target: String) throws {
+            try veil("encrypt", source, "-o", target, "--keys", path("keys.json"), "--scheme", "el")
+        }
+        try veil("join", sources[0], sources[1], "-o", path("clear.hevc"))
+        if isJoined {
+            for i in 0...1 { try encrypt(sources[i], path("\(i).hevc")) }
+            try veil("join", path("0.hevc"), path("1.hevc"), "-o", path("all.hevc"))
+        } else {
+            try encrypt(path("clear.hevc"), path("all.hevc"))
+        }
+        for name in ["clear", "all"] {
+            try veil("extract", path("\(name).hevc"), "-o", path("\(name)-1.hevc"), "--layer", "1")
+        }
+        try veil("decrypt", path("all-1.hevc"), "-o", path("own.hevc"), "--keys", path("keys.json"))
+        let clear = try Data(contentsOf: URL(fileURLWithPath: path("clear-1.hevc")))
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path("own.hevc"))) == clear)
+        let run = try Run(
+            try #require(python), [script, path("all-1.hevc"), path("python.hevc"), "--keys", path("keys.json")])
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path("python.hevc"))) == clear)
+    }
+
     /// Hidden as they are encoded: the same bytes as hidden afterwards.
     @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"), arguments: [1, 2, 3])
     func picturesHiddenInTheLoop(level: Int) throws {

@@ -216,12 +216,19 @@ class Decryptor:
         elif tagging:
             raise FormatError("layer %d: a slice of no picture with a tag" % layer)
         rbsp = unescape(unit[2:])
+        # What an encryptor gave a tag it had encrypted, or sealed.
+        is_tagged = known and known.message.tagged and known.message.version == 2 and known.message.selects(
+            tid, 16 <= nal_type <= 23)
         try:
             h, picture = self.following.take(rbsp, nal_type, layer, tid, known)
             # What is not selected, or of no picture that is known, is as it was.
             if picture and picture.cipher:
                 return unit[:2] + self.recode(unit[2:], rbsp, h, picture)
-        except (FormatError, IndexError, KeyError, ValueError):
+            if not picture and is_tagged:
+                raise FormatError("it belongs to no picture that is known")
+        except (FormatError, IndexError, KeyError, ValueError) as error:
+            if is_tagged:
+                raise FormatError("layer %d: the tag is right, but it cannot be decrypted: %s" % (layer, error))
             if known:
                 self.left[layer] = self.left.get(layer, 0) + 1
         return unit

@@ -356,11 +356,11 @@ def identifier(nal_type, layer, rbsp):
 
 
 class ParameterSets:
-    """keeps: an SPS or PPS that cannot be read leaves the one before it in force."""
+    """An SPS or PPS that cannot be read takes the one of its identifier away."""
 
-    def __init__(self, keeps=False):
+    def __init__(self):
         self.vps, self.sps, self.pps = {}, {}, {}
-        self.keeps, self.count = keeps, 0
+        self.count = 0
         # Digests of NAL units: of sets and the layer they came with; of those that cannot be read, by type and layer.
         self.hashes, self.came_with, self.unreadable = {}, {}, {}
 
@@ -373,7 +373,7 @@ class ParameterSets:
         try:
             made = parse(rbsp)
         except (FormatError, IndexError, ValueError):
-            if not self.keeps and nal_type != 32:
+            if nal_type != 32:
                 try:
                     known.pop(identifier(nal_type, layer, rbsp), None)
                 except FormatError:

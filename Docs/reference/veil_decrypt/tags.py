@@ -84,7 +84,7 @@ class Seen:
     """Follows a stream as it is, for tags: sealed units belong to no picture."""
 
     def __init__(self):
-        self.sets, self.positions, self.access_unit = ParameterSets(keeps=True), Positions(), AccessUnit()
+        self.sets, self.positions, self.access_unit = ParameterSets(), Positions(), AccessUnit()
         # Layers whose next picture follows an end of sequence; hashes of sealed units under the key of a layer since
         # its last tag; the picture whose slices come.
         self.ended, self.sealed, self.open, self.exchanges = set(), {}, None, Exchanges()

@@ -29,6 +29,8 @@ public struct StreamUnit: Sendable {
 public final class LayerExtractor {
     private var extraction: LayerExtraction
     private var splitter = ByteStreamSplitter(.editing)
+    /// Of layers that stay, the message in force.
+    private var messages: [Int: ProtectionMessage] = [:]
 
     /// - Parameters:
     ///   - layer: the nuh_layer_id to keep, with those it is predicted from; nil for all.
@@ -51,7 +53,22 @@ public final class LayerExtractor {
     }
 
     private func extract(_ nal: NALUnit, _ deliver: (StreamUnit) throws -> Void) throws {
-        if let unit = extraction.extract(nal) { try deliver(StreamUnit(nal: unit)) }
+        let kept = extraction.extract(nal)
+        var told: NALUnit?
+        if nal.header.nalUnitType == .prefixSEI, !nal.isMalformed, let message = try? ProtectionSEI.message(in: nal) {
+            told = follow(message, isKept: kept != nil)
+        }
+        if let unit = kept ?? told { try deliver(StreamUnit(nal: unit)) }
+    }
+
+    /// Streams joined one after the other need not encrypt the same layers: what a message that goes says of layers
+    /// that stay, and that one before it told about, stays with them.
+    private func follow(_ message: ProtectionMessage, isKept: Bool) -> NALUnit? {
+        let over = messages.filter { $0.value.nonce != message.nonce && message.leavesClear(layer: $0.key) }.keys
+        for layer in over { messages[layer] = nil }
+        if isKept { messages[message.layer] = message }
+        guard !isKept, message.version > 1, let layer = over.min() else { return nil }
+        return ProtectionSEI.unit(message, carriedBy: layer)
     }
 }
 

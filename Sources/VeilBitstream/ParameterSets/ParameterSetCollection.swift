@@ -38,9 +38,10 @@ package final class ParameterSetCollection: ParameterSetSource {
 
     /// Keeps a set like `insert`; an SPS or PPS that cannot be read takes that of its identifier away all the same, so
     /// that nothing is read with what was in force before. A VPS leaves the one before it in force, as it does where
-    /// layers are chosen to be decoded.
-    package func insertOrRemove(_ nal: NALUnit) throws {
-        do { try insert(nal) } catch {
+    /// layers are chosen to be decoded. Whoever encrypts, decrypts or checks tags keeps them by this rule.
+    @discardableResult
+    package func insertOrRemove(_ nal: NALUnit) throws -> Int? {
+        do { return try insert(nal) } catch {
             if let id = Self.identifier(of: nal) {
                 switch nal.header.nalUnitType {
                 case .vps: break

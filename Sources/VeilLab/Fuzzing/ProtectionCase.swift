@@ -6,7 +6,7 @@ import VeilProtection
 ///
 /// - no VCL NAL unit of a layer to be encrypted leaves as it came, unless it is counted as one in which nothing can be
 ///   encrypted, or was let through (``DamagePolicy/pass``);
-/// - what encryption accepts, decryption gives back byte for byte, but for what was left out;
+/// - what encryption accepts, decryption gives back byte for byte, but for what was left out, and finds whole;
 /// - where damage is sealed, everything is accepted.
 package struct ProtectionCase {
     /// What happened, and what must not happen.
@@ -130,16 +130,23 @@ package struct ProtectionCase {
         }
         if policy == .seal && report.failedSlices > 0 { outcome.violations.append("sealing lets slices through") }
         do {
-            let again = try transcode(
-                encrypted.bytes, .decrypt(Decryption(keys: Self.old)), threads: 4 - threads)
+            let decryption = Decryption(keys: Self.old)
+            let again = try transcode(encrypted.bytes, .decrypt(decryption), threads: 4 - threads)
             restored(again.bytes, policy, report, "decryption", &outcome)
+            if !decryption.report.isWhole {
+                outcome.violations.append("\(policy): something is missing: \(decryption.report.lines)")
+            }
             if policy == .pass || variant / 4096 % 3 != 0 { return }
             let mode = StreamTranscoder.Mode.rekeyPlan(
                 Decryption(keys: Self.old), ProtectionPlan(options: options(9), keys: Self.new))
             let rekeyed = try transcode(encrypted.bytes, mode, threads: threads, damaged: policy)
             if rekeyed.report.failedSlices > 0 { outcome.violations.append("\(policy): rekeying lets slices through") }
-            let last = try transcode(rekeyed.bytes, .decrypt(Decryption(keys: Self.new)), threads: threads)
+            let renewed = Decryption(keys: Self.new)
+            let last = try transcode(rekeyed.bytes, .decrypt(renewed), threads: threads)
             restored(last.bytes, policy, report, "rekeying", &outcome)
+            if !renewed.report.isWhole {
+                outcome.violations.append("\(policy): something is missing with new keys: \(renewed.report.lines)")
+            }
         } catch {
             outcome.violations.append("\(policy): what was encrypted is refused: \(error)")
         }

@@ -26,6 +26,8 @@ package final class HooksInTurn: BinHookProvider {
 final class HookInTurn: BinHook {
     private let first: any BinHook
     private let second: any BinHook
+    /// Runs that the second replaced by other bins than it was shown.
+    private(set) var changes = 0
 
     init(_ first: any BinHook, _ second: any BinHook) {
         self.first = first
@@ -57,6 +59,8 @@ final class HookInTurn: BinHook {
         var plain = run
         plain.bins = first.replace(run)
         plain.complete()
-        return second.replace(plain)
+        let replaced = second.replace(plain)
+        if replaced != plain.bins { changes &+= 1 }
+        return replaced
     }
 }

@@ -116,7 +116,8 @@ struct PictureFollower {
             let hash = Self.hash(nal.bytes)
             history.record(nal, hash: hash)
             unreadable[nal.header.nalUnitType, default: [:]][layer] = hash
-            guard let id = try sets.insert(nal) else { return }
+            // As those do who encrypt and decrypt: nothing is read with what an unreadable set replaced.
+            guard let id = try sets.insertOrRemove(nal) else { return }
             unreadable[nal.header.nalUnitType]?[layer] = nil
             let key = ParameterSetKey(nal.header.nalUnitType, id)
             raw[key] = hash

@@ -148,7 +148,7 @@ public struct ProtectionMessage: Hashable, Sendable {
     var periodStart: PeriodStart { PeriodStart(period: period, pocLsb: pocLsb) }
 
     /// Whether the run leaves a layer clear, as far as the message tells.
-    func leavesClear(layer other: Int) -> Bool {
+    package func leavesClear(layer other: Int) -> Bool {
         if version > 1 { return protectedLayers >> UInt64(other & 63) & 1 == 0 }
         return other != layer && (scheme == .bl || scheme == .el)
     }

@@ -31,10 +31,12 @@ package enum ProtectionSEI {
         }
     }
 
-    package static func unit(_ message: ProtectionMessage) -> NALUnit {
+    /// - Parameter carriedBy: the unit's nuh_layer_id, where it is not the layer that the message is about.
+    package static func unit(_ message: ProtectionMessage, carriedBy layer: Int? = nil) -> NALUnit {
         let sei = SEIMessage(payloadType: SEIMessage.userDataUnregistered, payload: message.payload)
         return NALUnit(
-            header: NALUnitHeader(nalUnitType: .prefixSEI, nuhLayerId: message.layer), rbsp: SEIMessage.rbsp([sei]))
+            header: NALUnitHeader(nalUnitType: .prefixSEI, nuhLayerId: layer ?? message.layer),
+            rbsp: SEIMessage.rbsp([sei]))
     }
 
     /// The suffix SEI unit of an authentication message: of the picture's layer and sub-layer.

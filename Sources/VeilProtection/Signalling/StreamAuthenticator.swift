@@ -21,6 +21,9 @@ package final class StreamAuthenticator {
         self.deliver = deliver
     }
 
+    /// How parameter sets took each other's places in what was pushed: a verifier counts the same.
+    var exchanges: ParameterSetHistory.Counts { follower.history.counts }
+
     package func push(_ nal: NALUnit) throws {
         if nal.isMalformed {
             try release()

@@ -48,7 +48,7 @@ package final class PictureHiding {
         }
         switch nal.header.nalUnitType {
         // A set that cannot be read has no pictures that could stand in.
-        case .vps, .sps, .pps: try? sets.insertOrRemove(nal)
+        case .vps, .sps, .pps: _ = try? sets.insertOrRemove(nal)
         default: break
         }
         guard let encryption, encryption.hides(nal.header) else {

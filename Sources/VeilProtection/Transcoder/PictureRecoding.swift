@@ -37,6 +37,10 @@ final class PictureRecoding: @unchecked Sendable {
     /// What came of each segment.
     private(set) var results: [RecodedSegment] = []
     private let restores: Bool
+    /// It has a tag, and was encrypted: what cannot be recoded was changed.
+    var isTagged = false
+    /// Exchanging keys: segments whose bins leave as others than the clear ones; nil where hooks do not tell.
+    private var changed: Set<Int>?
 
     /// - Parameter restores: recode only what recoding with the opposite hooks gives back byte for byte.
     init(hooks: ObjectPool<HookBox?>, unit: BinUnit, grid: CTBGrid, sps: SequenceParameterSet, restores: Bool) {
@@ -75,6 +79,22 @@ final class PictureRecoding: @unchecked Sendable {
 
     /// The segment as it came.
     func original(_ index: Int) -> NALUnit { segments[index].nal }
+
+    /// Whether a segment leaves as it was before any encryption, recoded to a unit.
+    func isClear(_ index: Int, _ recoded: NALUnit) -> Bool {
+        changed.map { !$0.contains(index) } ?? (recoded.bytes == original(index).bytes)
+    }
+
+    private func changes(_ hook: HookBox) -> Int? { (hook.hook as? HookInTurn)?.changes }
+
+    private func note(_ hook: HookBox, since before: Int?, in segment: Int) {
+        guard let before, let now = changes(hook) else { return }
+        lock.withLock {
+            var known = changed ?? []
+            if now != before { known.insert(segment) }
+            changed = known
+        }
+    }
 
     /// Once all segments are there: how many tasks there are.
     /// - Parameter isParallel: look for more than one.
@@ -137,6 +157,8 @@ final class PictureRecoding: @unchecked Sendable {
         var result: [[UInt8]] = []
         for piece in plan.jobs[task] {
             let segment = segments[piece.segment]
+            let before = changes(hook)
+            defer { note(hook, since: before, in: piece.segment) }
             let data = segment.rbsp.withUnsafeBufferPointer { rbsp -> [UInt8]? in
                 let whole = UnsafeBufferPointer(rebasing: rbsp[segment.data])
                 let bytes = UnsafeBufferPointer(rebasing: whole[piece.firstByte..<(piece.endByte ?? whole.count)])
@@ -274,6 +296,9 @@ final class PictureRecoding: @unchecked Sendable {
             // A segment that goes on with the contexts of one that is missing cannot be parsed.
             if segment.failure != nil || segment.header.dependentSliceSegmentFlag && next != start { return }
             next = nil
+            changed?.remove(index)
+            let before = changes(hook)
+            defer { note(hook, since: before, in: index) }
             guard let recoded = recodeInOrder(segment, from: start, hook, lines, workspace) else { return }
             // Behind an end that damage made is the rest of the picture.
             let hasRest = recoded.ends.last != segment.data.count

@@ -12,7 +12,7 @@ package final class ProtectionPlan {
         var layers: [Int]
         var sizes: [Int]
         var regions: [Int: [EncryptionScope.Region]]
-        /// Of parameter sets, as far as tags count on that there are none in a run.
+        /// Of parameter sets, as the tags' verifier counts them: there are none in a run.
         var exchanges: ParameterSetHistory.Counts
     }
 
@@ -26,6 +26,8 @@ package final class ProtectionPlan {
     private var inherited: [Int: ProtectionMessage] = [:]
     private var last: ProtectionMessage?
     private var basis: Basis?
+    /// How parameter sets took each other's places in what left so far, where it has tags.
+    private var exchanges = ParameterSetHistory.Counts()
 
     /// The same options and keys for every run. Nonces but the first follow from the one before.
     package init(options: Encryption.Options, keys: KeyRing) {
@@ -60,6 +62,13 @@ package final class ProtectionPlan {
     /// What comes next is to be a run of its own.
     func restart() { basis = nil }
 
+    /// Whoever checks the tags counts so many exchanges of parameter sets.
+    /// - Parameter isBefore: before the run at hand.
+    func note(_ counts: ParameterSetHistory.Counts, isBefore: Bool = false) {
+        exchanges = counts
+        if isBefore { basis?.exchanges = counts }
+    }
+
     /// The encryption that begins with a picture, or before anything is known of it; nil: the last one goes on.
     /// - Parameter layers: nuh_layer_ids of the VPS in force; nil: those of the last one that came.
     func next(layers: [Int]?) throws -> Encryption? {
@@ -72,14 +81,13 @@ package final class ProtectionPlan {
         // Where regions lie in layers that nothing is known of yet nobody can tell: all of every picture is encrypted.
         let isUnknown =
             dependsOnSizes && layers.contains { sizes[$0] == nil || self.options.tiles != nil && tiles[$0] == nil }
-        let authenticates = options.authenticates || last?.isAuthenticated == true
         let wanted = Basis(
             layers: layers,
             sizes: layers.flatMap {
                 [sizes[$0]?.width ?? 0, sizes[$0]?.height ?? 0, origins[$0]?.x ?? 0, origins[$0]?.y ?? 0]
             },
             regions: tiles,
-            exchanges: authenticates ? layout.history.counts : .init())
+            exchanges: exchanges)
         if wanted == basis { return nil }
         var options = options
         options.nonce = runs.last.map { Self.nonce(after: $0.nonce) } ?? options.nonce

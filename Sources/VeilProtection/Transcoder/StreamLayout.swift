@@ -9,7 +9,6 @@ package final class StreamLayout {
     /// By layer: the PPS that its last picture used, or else the first that came.
     private var activePPS: [Int: Int] = [:]
     private var firstPPS: [Int: Int] = [:]
-    private(set) var history = ParameterSetHistory()
     /// nuh_layer_ids, ascending; [0] without a VPS that tells.
     package private(set) var layers = [0]
 
@@ -17,7 +16,6 @@ package final class StreamLayout {
 
     package func observe(_ nal: NALUnit) {
         let layer = nal.header.nuhLayerId
-        history.record(nal, hash: PictureFollower.hash(nal.bytes))
         // What cannot be read is told of where it is used.
         do {
             try sets.insert(nal)
@@ -34,7 +32,6 @@ package final class StreamLayout {
     /// A picture of a layer uses a PPS.
     package func activate(pps: Int, layer: Int) {
         activePPS[layer] = pps
-        if let sps = try? sets.pictureParameterSet(id: pps).ppsSeqParameterSetId { history.use(pps: pps, sps: sps) }
     }
 
     /// nuh_layer_ids, ascending.

@@ -60,6 +60,7 @@ extension StreamTranscoder {
         }
         following.previousHeader = header
         guard let picture = following.current?.picture else {
+            if following.isUnknown && !isSealed { try refuseGenuine(nal, "it belongs to no picture that is known") }
             if isSelected(nal.header, isReadable: !following.isUnknown) {
                 if leavesOut { following = before }
                 try putDamaged(nal, "it belongs to no picture that is known", isSealed: isSealed)
@@ -91,6 +92,7 @@ extension StreamTranscoder {
 
     /// What cannot be recoded: a matter of policy where it is to be.
     private func putDamaged(_ nal: NALUnit, _ reason: String, isSealed: Bool) throws {
+        if !isSealed { try refuseGenuine(nal, reason) }
         if isSealed || isSelected(nal.header) {
             try put(.damaged(nal, reason: reason, isSealed: isSealed))
         } else {
@@ -102,6 +104,26 @@ extension StreamTranscoder {
             }
             try put(.ready(nal))
         }
+    }
+
+    /// What an encryptor tagged it had encrypted, or sealed: its parameter sets, or what came before it, are not what
+    /// they were then.
+    private func refuseGenuine(_ nal: NALUnit, _ reason: String) throws {
+        if isTagged(nal.header) { throw genuine(nal, reason) }
+    }
+
+    private func genuine(_ nal: NALUnit, _ reason: String) -> KeyError {
+        .tampered(
+            layer: nal.header.nuhLayerId, offset: nal.offset,
+            reason: "has the right tag, but cannot be decrypted: \(reason)")
+    }
+
+    /// Whether a slice was encrypted, as the messages in force tell, in a picture that has a tag.
+    private func isTagged(_ header: NALUnitHeader) -> Bool {
+        guard let decryption, decryption.wants(layer: header.nuhLayerId), decryption.opens(layer: header.nuhLayerId),
+            let message = decryption.message(layer: header.nuhLayerId)
+        else { return false }
+        return message.isAuthenticated && message.version > 1 && message.selection.includes(header)
     }
 
     /// Whether a slice segment belongs to another picture than the last one, whose first slice may have been lost.
@@ -152,6 +174,9 @@ extension StreamTranscoder {
         let pool = ObjectPool<HookBox?>([HookBox(hook)]) { make().map(HookBox.init) }
         let picture = PictureRecoding(
             hooks: pool, unit: unit, grid: segment.grid, sps: segment.sps, restores: !hasOwnHooks)
+        picture.isTagged = isTagged(
+            NALUnitHeader(
+                nalUnitType: h.nalUnitType, nuhLayerId: h.nuhLayerId, nuhTemporalIdPlus1: h.temporalId + 1))
         following.current = (h.nuhLayerId, picture)
         pictures.append(picture)
     }
@@ -296,7 +321,7 @@ extension StreamTranscoder {
             case .recoded(let nal):
                 if encrypts {
                     hasDelivered = true
-                    if nal.bytes == original.bytes {
+                    if picture.isClear(index, nal) {
                         report.unchangedSlices[nal.header.nuhLayerId, default: 0] += 1
                     } else {
                         hasChanged = true
@@ -304,6 +329,7 @@ extension StreamTranscoder {
                 }
                 try deliver(nal)
             case .failed(let failure):
+                if picture.isTagged && failure != .sealed { throw genuine(original, "\(failure)") }
                 try deliver(damaged: original, "\(failure)", isSealed: failure == .sealed)
             }
         }

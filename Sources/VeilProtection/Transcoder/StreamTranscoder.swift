@@ -87,6 +87,11 @@ package final class StreamTranscoder {
     /// Layers of the run in force whose message was delivered.
     var announced: Set<Int> = []
 
+    /// Other parameter sets came since exchanges of them were counted.
+    private var hasNewSets = false
+    private var setsInForce = ParameterSetUnits()
+    /// Layers of the runs before that were encrypted.
+    private var protectedBefore: Set<Int> = []
     /// Nonces of the runs that were decrypted.
     private var oldRuns: Set<[UInt8]> = []
 
@@ -147,8 +152,11 @@ package final class StreamTranscoder {
     /// Lets the plan follow the stream; what comes next may begin a new run.
     /// - Parameter layers: nuh_layer_ids of the VPS in force, where it is known.
     func follow(layers: [Int]?) throws {
-        guard let plan, let new = try plan.next(layers: layers) else { return }
+        guard let plan else { return }
+        if layers != nil { try countExchanges() }
+        guard let new = try plan.next(layers: layers) else { return }
         let isFirst = encryption == nil
+        let before = encryption
         if !isFirst {
             if !signals {
                 throw ProtectionError.unsupported(
@@ -160,12 +168,36 @@ package final class StreamTranscoder {
         }
         use(new)
         try rejectDamagePolicy()
+        // From there on the verifier counts.
+        hasNewSets = true
+        try countExchanges(isBefore: true)
         if isFirst { return }
+        try announceClear(new, after: before)
         // Before anything of the run: what layers it covers.
         for layer in new.encryptedLayers {
             if let message = new.message(layer: layer, period: 0) {
                 try put(.picture(layer: layer, message: ProtectionSEI.unit(message)))
             }
+        }
+    }
+
+    /// Whoever checks the tags counts exchanges of parameter sets by what leaves, sealed units included: all of it must
+    /// have left before they can be counted.
+    private func countExchanges(isBefore: Bool = false) throws {
+        guard hasNewSets, let authenticator, let plan, encryption?.options.authenticates == true else { return }
+        hasNewSets = false
+        try drain()
+        plan.note(authenticator.exchanges, isBefore: isBefore)
+    }
+
+    /// Layers that were encrypted and are not any more: of a part of the stream that ends with them the messages of the
+    /// layers above are not.
+    private func announceClear(_ new: Encryption, after before: Encryption?) throws {
+        let encrypted = new.encryptedLayers
+        guard let lowest = encrypted.first, let message = new.message(layer: lowest, period: 0) else { return }
+        if let before { protectedBefore.formUnion(before.encryptedLayers) }
+        for layer in protectedBefore.subtracting(encrypted).sorted() where layer < lowest {
+            try put(.picture(layer: lowest, message: ProtectionSEI.unit(message, carriedBy: layer)))
         }
     }
 
@@ -267,6 +299,7 @@ package final class StreamTranscoder {
                 // A picture that is followed once more, without slices that are left out, is of the sets it came with.
                 if leavesOut && !pictures.isEmpty { try drain() }
                 plan?.layout.observe(nal)
+                if plan != nil && !setsInForce.insert(nal) { hasNewSets = true }
                 try sets.insertOrRemove(nal)
             case .accessUnitDelimiter: following.positions.boundary()
             case .endOfSequence, .endOfBitstream: following.positions.endOfSequence(layer: nal.header.nuhLayerId)

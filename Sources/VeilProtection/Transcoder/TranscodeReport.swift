@@ -10,8 +10,8 @@ package struct TranscodeReport: Sendable {
     package var droppedSlices = 0
     package var sealedSlices = 0
     package var openedSlices = 0
-    /// By layer: slices to be encrypted that are the same as before. No bin of theirs can be encrypted, or so few that
-    /// the keystream may leave them as they are.
+    /// By layer: slices to be encrypted that leave as they are in the clear. No bin of theirs can be encrypted, or so
+    /// few that the keystream may leave them as they are.
     package var unchangedSlices: [Int: Int] = [:]
     /// Bytes of slice NAL units by layer.
     package var layerBytes: [Int: Int] = [:]
