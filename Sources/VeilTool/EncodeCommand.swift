@@ -195,6 +195,10 @@ struct EncodeCommand: ParsableCommand {
             let bytes = Dictionary(
                 uniqueKeysWithValues: progress.layerBytes.enumerated().map { ($0.offset, $0.element) })
             for line in EncryptionSpace.lines(encryption, layerBytes: bytes) { info(line) }
+            for layer in encryption.encryptedLayers {
+                let count = encryption.emptyPictures(layer: layer)
+                if count > 0 { info("layer \(layer): \(count) pictures have no bin that can be encrypted") }
+            }
         }
         tellHidden(encoder.hidden)
         report(progress, latency, file.bytesWritten, fps)

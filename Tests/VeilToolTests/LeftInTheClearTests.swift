@@ -235,6 +235,26 @@ struct LeftInTheClearTests {
                 .isEmpty)
     }
 
+    /// Encoding says how many pictures there are without anything to encrypt.
+    @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"))
+    func picturesThatHaveNothing() throws {
+        let f = try Fixture.shared.get()
+        // A slope that stands still.
+        var bytes = Array("YUV4MPEG2 W64 H64 F25:1 Ip A1:1 C420jpeg\n".utf8)
+        for _ in 0..<6 {
+            bytes += Array("FRAME\n".utf8)
+            for c in 0..<3 {
+                let size = c == 0 ? 64 : 32
+                for y in 0..<size { for x in 0..<size { bytes.append(UInt8(60 + x + (y & 3) * 9)) } }
+            }
+        }
+        try Data(bytes).write(to: URL(fileURLWithPath: f.path("still.y4m")))
+        let run = try veil(
+            "encode", f.path("still.y4m"), "-o", f.path("still.hevc"), "--keys", f.path("keys.json"), "--layers", "1",
+            "--qp", "30", "--x265-options", "keyint=6,min-keyint=6,bframes=0")
+        #expect(run.errors.contains("layer 0: 5 pictures have no bin that can be encrypted"), "\(run.errors)")
+    }
+
     /// A layer in which nothing of what was selected occurs is told to be in the clear.
     @Test func layersThatHaveNothing() throws {
         try veil("encode", f.path("clip.y4m"), "-o", f.path("intra.hevc"), "--layers", "1", "--frames", "1")

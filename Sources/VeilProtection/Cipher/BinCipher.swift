@@ -25,6 +25,7 @@ public final class BinCipher: BinHook {
     private var previous: UInt32 = 0
     private var active = false
     private var unitActive = false
+    private var unit: BinUnit?
     private var ctbSize = 64
     private var started = false
     private var counts = ElementCounts()
@@ -58,13 +59,14 @@ public final class BinCipher: BinHook {
 
     /// Adds what was counted to the layer's statistics.
     func flush() {
-        statistics?.add(counts)
+        statistics?.add(counts, of: unit)
         counts = ElementCounts()
     }
 
     public func begin(_ unit: BinUnit) {
         flush()
         unitActive = selection.includes(unit)
+        self.unit = unitActive ? unit : nil
         ctbSize = unit.ctbSize
         active = unitActive
         if continuous {

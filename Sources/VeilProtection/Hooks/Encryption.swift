@@ -186,6 +186,12 @@ public final class Encryption: BinHookProvider, Sendable {
         return layers[layer]?.statistics.counts
     }
 
+    /// Pictures of a layer, of those selected, in which there was no bin to encrypt, once its hooks are gone.
+    public func emptyPictures(layer: Int) -> Int {
+        chains.flush()
+        return layers[layer]?.statistics.emptyPictures ?? 0
+    }
+
     /// Those of all layers and elements.
     package var encryptedBits: Int { encryptedLayers.reduce(0) { $0 + (statistics(layer: $1)?.total ?? 0) } }
 }
