@@ -100,7 +100,7 @@ package final class IsoMediaWriter {
         guard bounds.isEmpty || !sample.units.isEmpty else { return }
         units.pass(sample)
         // Of a layer all of whose pictures are sealed there are sealed units.
-        for nal in sample.units where nal.header.nalUnitType.isSlice || nal.header.nalUnitType.isUnspecified {
+        for nal in sample.units where nal.header.nalUnitType.isSlice || nal.header.nalUnitType == .sealed {
             if !nal.isMalformed { layers.insert(nal.header.nuhLayerId) }
         }
         let (bytes, entry) = try exact.entries.add(sample, form: source.bounds.entries[bounds.entry], path: path)
