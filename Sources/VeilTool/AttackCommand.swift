@@ -53,7 +53,7 @@ struct AttackCommand: ParsableCommand {
         let progress = VeilLab.Progress(steps: steps, quiet: experiment.quiet)
         var settings = Attack.Settings()
         settings.clip = (input.input as NSString).lastPathComponent
-        settings.threads = experiment.threads
+        settings.threads = max(experiment.threads, 1)
         settings.figureFrame = figure
         settings.folder = experiment.output
         settings.gallery = gallery

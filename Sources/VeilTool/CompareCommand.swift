@@ -57,7 +57,7 @@ struct CompareCommand: ParsableCommand {
         settings.rounds = rounds
         settings.preset = experiment.preset
         settings.x265Options = x265Options
-        settings.threads = experiment.threads
+        settings.threads = max(experiment.threads, 1)
         settings.folder = experiment.output
         try OutputFolder.makeForReport(experiment.output)
         settings.keepsStreams = keep

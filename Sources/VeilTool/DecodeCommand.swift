@@ -36,7 +36,7 @@ struct DecodeCommand: ParsableCommand {
     @Option(help: "Sidecar file of a stream without messages.")
     var sidecar: String?
     @OptionGroup var verification: VerificationFlags
-    @Option(help: "Worker threads, by default one a processor.", transform: ThreadCount.parse)
+    @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Option(help: "Frames per second of y4m, in place of what the stream or its container tells.")
     var fps: FrameRate?
@@ -63,7 +63,7 @@ struct DecodeCommand: ParsableCommand {
         options.output =
             view.map { .view($0) } ?? (alpha ? .alpha : nil) ?? outputLayerSet.map { .outputLayerSet($0) }
             ?? layer.map { .layer($0) } ?? .highestLayer
-        options.threads = threads
+        options.threads = max(threads, 1)
         options.verify = verify
         options.maxPixels = maxPixels
         options.keepsToLevel = !anyLevel

@@ -64,7 +64,7 @@ enum SourceInput {
     ) throws -> VideoSource {
         var options = VideoDecoder.Options()
         options.output = layer.map { .layer($0) } ?? .highestLayer
-        options.threads = threads
+        options.threads = max(threads, 1)
         let decoder = VideoDecoder(options: options)
         let chunks = try StreamChunks(input)
         // What its layers are for, as far as the first picture.

@@ -58,9 +58,7 @@ struct EncodeCommand: ParsableCommand {
     @Option(help: "Code at most this many frames.")
     var frames: Int?
     @OptionGroup var coding: CodingOptions
-    @Option(
-        help: "Worker threads, by default one a processor. The stream depends on them with --bitrate only.",
-        transform: ThreadCount.parse)
+    @Option(help: "Worker threads. The stream depends on them with --bitrate only.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Option(help: "Write the reconstruction of each layer to this folder (layer0.y4m, layer1.y4m).")
     var recon: String?
@@ -100,7 +98,7 @@ struct EncodeCommand: ParsableCommand {
         settings.colour = try colour.description(of: format)
         settings.frameRate = input.fps?.fraction ?? format.fps
         settings.layers = try plan.settings()
-        settings.threads = threads
+        settings.threads = max(threads, 1)
         settings.pass = rate.encoderPass
         settings.keepsReconstructions = recon != nil
         coding.apply(to: &settings)

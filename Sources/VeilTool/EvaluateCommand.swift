@@ -142,7 +142,7 @@ struct EvaluateCommand: ParsableCommand {
     ) throws -> (EvaluationReport.Run, StreamEvaluation.Pictures) {
         var settings = StreamEvaluation.Settings()
         settings.name = ((job.input as NSString).lastPathComponent as NSString).deletingPathExtension
-        settings.threads = experiment.threads
+        settings.threads = max(experiment.threads, 1)
         settings.figureFrame = figure
         settings.draws = draws
         settings.gallery = gallery

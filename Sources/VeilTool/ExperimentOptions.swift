@@ -9,7 +9,7 @@ struct ExperimentOptions: ParsableArguments {
     var output: String
     @Option(help: "x265 preset of the base layer.")
     var preset: String = "medium"
-    @Option(help: "Worker threads of each step, by default one a processor.", transform: ThreadCount.parse)
+    @Option(help: "Worker threads of each step.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "No progress.")
     var quiet = false

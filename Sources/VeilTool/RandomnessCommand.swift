@@ -28,7 +28,7 @@ struct RandomnessCommand: ParsableCommand {
     var bits: Int = 1_000_000
     @Option(help: "Seed that a generator's keys are made from.")
     var seed: UInt64 = 1
-    @Option(help: "Worker threads, by default one a processor.", transform: ThreadCount.parse)
+    @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @Flag(help: "Print every p-value's row, not one row a test.")
     var all = false
@@ -62,7 +62,7 @@ struct RandomnessCommand: ParsableCommand {
             }
         } else {
             let (bits, seed, cipher) = (self.bits, self.seed, self.cipher.value)
-            let (sequences, threads) = (self.sequences, min(self.threads, self.sequences))
+            let (sequences, threads) = (self.sequences, min(max(self.threads, 1), self.sequences))
             DispatchQueue.concurrentPerform(iterations: threads) { worker in
                 for i in stride(from: worker, to: sequences, by: threads) {
                     // Not of a cipher that the command line cannot name.

@@ -25,7 +25,7 @@ struct DecryptCommand: ParsableCommand {
     var sidecar: String?
     @OptionGroup var verification: VerificationFlags
     @OptionGroup var form: StreamOutputOptions
-    @Option(help: "Worker threads, by default one a processor.", transform: ThreadCount.parse)
+    @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
 
@@ -40,7 +40,7 @@ struct DecryptCommand: ParsableCommand {
             .decrypt(
                 keys: try KeyRing(reference: keys), partial: partial, verification: verification.options,
                 sidecar: try sidecar.map(Self.sidecar)),
-            threads: threads)
+            threads: max(threads, 1))
         let file = try HeldOutput(path: output, form)
         try file.transcode(input, transcoder)
         let report = transcoder.report
@@ -129,7 +129,7 @@ struct EncryptCommand: ParsableCommand {
     var tiles: String?
     @OptionGroup var damage: DamageOptions
     @OptionGroup var form: StreamOutputOptions
-    @Option(help: "Worker threads, by default one a processor.", transform: ThreadCount.parse)
+    @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
 
@@ -145,7 +145,7 @@ struct EncryptCommand: ParsableCommand {
         var (keys, options) = try protection.transcoding("encrypt")
         options.tiles = wantedTiles
         let transcoder = VideoTranscoder(
-            .encrypt(keys: keys, options: options), threads: threads, damaged: damage.damaged,
+            .encrypt(keys: keys, options: options), threads: max(threads, 1), damaged: damage.damaged,
             signals: protection.signal == .sei)
         let file = try HeldOutput(path: output, form)
         try damage.encrypt(input, transcoder, protection, to: file)
@@ -190,7 +190,7 @@ struct RekeyCommand: ParsableCommand {
     @OptionGroup var protection: ProtectionOptions
     @OptionGroup var damage: DamageOptions
     @OptionGroup var form: StreamOutputOptions
-    @Option(help: "Worker threads, by default one a processor.", transform: ThreadCount.parse)
+    @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
 
@@ -202,7 +202,7 @@ struct RekeyCommand: ParsableCommand {
             .rekey(
                 from: try KeyRing(reference: oldKeys), verification: verification.options,
                 sidecar: try oldSidecar.map(DecryptCommand.sidecar), keys: keys, options: options),
-            threads: threads, damaged: damage.damaged, signals: protection.signal == .sei)
+            threads: max(threads, 1), damaged: damage.damaged, signals: protection.signal == .sei)
         try damage.encrypt(input, transcoder, protection, to: try HeldOutput(path: output, form))
         let isWhole = VerificationFlags.tell(transcoder.report.verification, of: input)
         try damage.check(transcoder.report, input)

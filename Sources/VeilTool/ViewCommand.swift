@@ -27,7 +27,7 @@ struct ViewCommand: ParsableCommand {
     var columns: Int = 3
     @Option(help: "Width of a picture on the sheet in pixels; larger ones are made smaller.")
     var width: Int = 480
-    @Option(help: "Worker threads, by default one a processor.", transform: ThreadCount.parse)
+    @Option(help: "Worker threads.")
     var threads: Int = ProcessInfo.processInfo.activeProcessorCount
     @OptionGroup var logging: LoggingOptions
 
@@ -94,7 +94,7 @@ struct ViewCommand: ParsableCommand {
         var options = VideoDecoder.Options()
         options.output = .layer(layer)
         options.keys = keys
-        options.threads = threads
+        options.threads = max(threads, 1)
         let decoder = VideoDecoder(options: options)
         // As players turn them.
         var turn: QuarterTurn?

@@ -201,7 +201,7 @@ struct MetadataTests {
     @Test(arguments: [
         ["--range", "wide"], ["--colorprim", "bt2021"], ["--sar", "0:1"], ["--sar", "4"], ["--chromaloc", "6"],
         ["--master-display", "G(1,2)"], ["--max-cll", "1000"], ["--max-cll", "70000,1"], ["--colormatrix", "gbr"],
-        ["--hdr10"], ["--master-display", "G(70000,1)B(1,1)R(1,1)WP(1,1)L(1,1)"], ["--threads=0"], ["--frames=-1"],
+        ["--hdr10"], ["--master-display", "G(70000,1)B(1,1)R(1,1)WP(1,1)L(1,1)"], ["--frames=-1"],
     ])
     func wrongOptions(options: [String]) throws {
         let f = try Fixture.shared.get()
