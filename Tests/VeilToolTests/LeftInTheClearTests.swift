@@ -171,11 +171,12 @@ struct LeftInTheClearTests {
 
     /// An end of sequence of a layer that there is not, in front of all pictures, is nobody's forgery.
     @Test(arguments: ["el", "all", "bl"]) func endsInFrontOfPictures(scheme: String) throws {
-        let path = try write([0, 0, 1, 0x48, 0x11] + [UInt8](try f.data("clear.hevc")), "end-first.hevc")
+        let stream = [0, 0, 1, 0x48, 0x11] + [UInt8](try f.data("clear.hevc"))
+        let path = try write(stream, "end-first-\(scheme).hevc")
         let (secret, back) = (f.path("end-first-\(scheme).enc.hevc"), f.path("end-first-\(scheme).dec.hevc"))
         try veil("encrypt", path, "-o", secret, "--keys", f.path("keys.json"), "--scheme", scheme, "--authenticate")
         try veil("decrypt", secret, "-o", back, "--keys", f.path("keys.json"), "--strict")
-        #expect(try f.data("end-first-\(scheme).dec.hevc") == f.data("end-first.hevc"))
+        #expect(try [UInt8](f.data("end-first-\(scheme).dec.hevc")) == stream)
     }
 
     /// Pictures of a layer that nobody has a key for, in front of an authenticated stream.

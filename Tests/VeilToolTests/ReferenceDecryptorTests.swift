@@ -165,16 +165,13 @@ struct ReferenceDecryptorTests {
             "encrypt", f.path("clear.hevc"), "-o", f.path("whole.hevc"), "--keys", f.path("keys.json"),
             "--authenticate", "--irap-only")
         let units = try AnnexBReader.units(of: [UInt8](f.data("whole.hevc")))
-        let place = try #require(units.lastIndex { $0.header.nalUnitType == .vps })
+        // Behind all parameter sets.
+        let place = try #require(units.firstIndex { $0.header.nalUnitType == .prefixSEI })
         for (type, rbsp) in [(NALUnitType.sps, [0x0F] as [UInt8]), (.pps, [0x80])] {
             let own = try #require(units.first { $0.header.nalUnitType == type && $0.header.nuhLayerId == 1 })
             var forged: [UInt8] = []
-            for unit in units[..<place] { forged.append(annexB: unit) }
-            forged.append(annexB: NALUnit(header: own.header, rbsp: rbsp))
-            // Without the base layer's, which would follow.
-            for unit in [own] + units[place...] where unit.header.nalUnitType != type || unit.header.nuhLayerId > 0 {
-                forged.append(annexB: unit)
-            }
+            let unreadable = NALUnit(header: own.header, rbsp: rbsp)
+            for unit in units[..<place] + [unreadable, own] + units[place...] { forged.append(annexB: unit) }
             try Data(forged).write(to: URL(fileURLWithPath: f.path("unreadable.hevc")))
             let theirs = try decryptor(f, "unreadable.hevc", "unreadable-python.hevc")
             let ours = try Run(
