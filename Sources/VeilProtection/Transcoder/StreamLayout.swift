@@ -7,7 +7,7 @@ import VeilEntropy
 package final class StreamLayout {
     private let sets = ParameterSetCollection()
     /// By layer: the PPS that its last picture used, or else the first that came.
-    private var activePPS: [Int: Int] = [:]
+    var activePPS: [Int: Int] = [:]
     private var firstPPS: [Int: Int] = [:]
     /// nuh_layer_ids, ascending; [0] without a VPS that tells.
     package private(set) var layers = [0]
@@ -27,11 +27,6 @@ package final class StreamLayout {
             default: break
             }
         } catch {}
-    }
-
-    /// A picture of a layer uses a PPS.
-    package func activate(pps: Int, layer: Int) {
-        activePPS[layer] = pps
     }
 
     /// nuh_layer_ids, ascending.

@@ -45,9 +45,11 @@ extension StreamTranscoder {
         let header = segment.header
         let before = following
         if isNewPicture(header) {
-            plan?.layout.activate(pps: header.slicePicParameterSetId, layer: layer)
+            following.activePPS[layer] = header.slicePicParameterSetId
             try follow(layers: StreamLayout.layers(sets.videoParameterSet(of: segment.sps)))
             try beginPicture(segment)
+            // Whoever exchanges keys does not see what a picture activates that is left out.
+            checkpoint?.activePPS = before.activePPS
             following.generation = sets.generation
         } else if following.isClosed {
             try putDamaged(nal, "the beginning of its picture was left out", isSealed: isSealed)

@@ -33,6 +33,8 @@ package final class StreamTranscoder {
         /// What the encryption calls the pictures.
         var numbering = PeriodNumbering()
         var previousHeader: SliceSegmentHeader?
+        /// By layer: the PPS of its last picture.
+        var activePPS: [Int: Int] = [:]
         /// What its picture's parameter sets were counted as.
         var generation = 0
         /// The picture being put together; nil where nothing in it is recoded.
@@ -154,6 +156,7 @@ package final class StreamTranscoder {
     func follow(layers: [Int]?) throws {
         guard let plan else { return }
         if layers != nil { try countExchanges() }
+        plan.layout.activePPS = following.activePPS
         guard let new = try plan.next(layers: layers) else { return }
         let isFirst = encryption == nil
         let before = encryption
