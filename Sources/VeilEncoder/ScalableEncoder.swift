@@ -110,6 +110,9 @@ package final class ScalableEncoder {
         return try next(limit: 0)
     }
 
+    /// Ends libx265, once all access units are out.
+    package func close() { baseEncoder.close() }
+
     /// The oldest access unit, if it is finished or more than `limit` are in flight.
     private func next(limit: Int) throws -> CodedAccessUnit? {
         guard let first = inFlight.first, inFlight.count > limit || first.isFinished else { return nil }

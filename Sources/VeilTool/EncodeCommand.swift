@@ -194,8 +194,10 @@ struct EncodeCommand: ParsableCommand {
                 uniqueKeysWithValues: progress.layerBytes.enumerated().map { ($0.offset, $0.element) })
             for line in EncryptionSpace.lines(encryption, layerBytes: bytes) { info(line) }
             for layer in encryption.encryptedLayers {
-                let count = encryption.emptyPictures(layer: layer)
-                if count > 0 { info("layer \(layer): \(count) pictures have no bin that can be encrypted") }
+                let count = encryption.unchangedPictures(layer: layer)
+                if count > 0 {
+                    info("layer \(layer): \(count) pictures are as in the clear: no bin, or none that changed")
+                }
             }
         }
         tellHidden(encoder.hidden)

@@ -57,7 +57,9 @@ struct VeilProgram: ParsableCommand {
             Foundation.exit(ExitCode.validationFailure.rawValue)
         }
         // Nor is memory with keys written anywhere when the program crashes.
-        if CommandLine.arguments.contains(where: { $0.hasPrefix("--keys") || $0.hasPrefix("--old-keys") }) {
+        let naming = ["--keys", "--old-keys", "--layer-file"]
+        if CommandLine.arguments.contains(where: { word in word == "keygen" || naming.contains { word.hasPrefix($0) } })
+        {
             var none = rlimit(rlim_cur: 0, rlim_max: 0)
             setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
         }

@@ -139,6 +139,18 @@ func smallStream(frames: Int = 5) throws -> [NALUnit] {
         #expect(errors > 400 && outcome.violations.isEmpty, "\(outcome.violations)")
     }
 
+    /// Regions scale with the highest layer's size. A picture of another size that is left out tells no size: who
+    /// exchanges keys does not see it. And where all pictures of a first run are left out, parameter sets wait for the
+    /// first picture of the next: new tags are of them too.
+    @Test(
+        arguments: [
+            ("left-out.hevc", 9_169_464_074_984_819_627, 1), ("late-vps.hevc", 9_359_592_303_441_777_580, 4),
+        ] as [(String, UInt64, Int)])
+    func keysOfStreamsWithPicturesLeftOut(name: String, variant: UInt64, dropped: Int) throws {
+        let outcome = ProtectionCase(stream: try seed(name), variant: variant).run()
+        #expect(outcome.violations.isEmpty && outcome.dropped == dropped, "\(outcome)")
+    }
+
     /// An undamaged stream passes without a complaint.
     @Test func wholeStreamIsClean() throws {
         var stream: [UInt8] = []

@@ -221,6 +221,28 @@ import VeilEncoder
         for nal in given { #expect(clear.contains { $0.bytes == nal.bytes }) }
     }
 
+    /// Some decoders read units whose header cannot be: a stream's own are sealed, others were put in.
+    @Test(arguments: [NALUnitType.vps, .sps, .pps, .idrWRADL, .endOfSequence])
+    func unitsWithForbiddenHeaders(type: NALUnitType) throws {
+        let clear = accessUnits(try clip(2))
+        let whole = accessUnits(try encrypt(clear.flatMap { $0 }, tagged))
+        let own =
+            clear.joined().first { $0.header.nalUnitType == type }
+            ?? NALUnit(header: NALUnitHeader(nalUnitType: type), rbsp: [])
+        for (first, second) in [(own.bytes[0] | 0x80, own.bytes[1]), (own.bytes[0], own.bytes[1] & 0xF8)] {
+            let unit = NALUnit(malformed: [first, second] + own.bytes.dropFirst(2), startCodeLength: 4, offset: 0)
+            for at in [0, 3, whole.count] {
+                func with(_ units: [[NALUnit]]) -> [NALUnit] { units[..<at].joined() + [unit] + units[at...].joined() }
+                #expect(decrypt(with(whole)) == nil, "at \(at)")
+                let damaged = with(clear)
+                let sealed = try encrypt(damaged, damaged: .seal, tagged)
+                #expect(bytes(try #require(decrypt(sealed, strict: true)).given) == bytes(damaged), "at \(at)")
+                #expect(!sealed.contains { $0.bytes == unit.bytes })
+                if type.isSlice { #expect(throws: ProtectionError.self) { try encrypt(damaged, tagged) } }
+            }
+        }
+    }
+
     // MARK: Sealed units
 
     /// A clip in which some slices cannot be read, and where its access units begin.

@@ -128,7 +128,8 @@ struct EncoderLibraryTests {
 
     /// Codes a clip on one thread and on others, which give the same stream.
     private func compare(
-        pictures: Int, _ rates: [VideoEncoder.LayerSettings.Rate], preset: String, threads: [Int]
+        pictures: Int, _ rates: [VideoEncoder.LayerSettings.Rate], preset: String, threads: [Int],
+        _ change: (inout VideoEncoder.Settings) -> Void = { _ in }
     ) throws {
         let (width, height) = (192, 192)
         let clip = try (0..<pictures).map { try scrolling($0, width: width, height: height) }
@@ -137,6 +138,7 @@ struct EncoderLibraryTests {
         settings.layers.setRates(rates[0], rates[1])
         settings.preset = preset
         settings.threads = 1
+        change(&settings)
         let one = try encode(settings, clip)
         for threads in threads {
             settings.threads = threads
@@ -150,6 +152,17 @@ struct EncoderLibraryTests {
 
     @Test func averageRatesDoNotDependOnThreads() throws {
         try compare(pictures: 12, [.bitrate(200), .bitrate(400)], preset: "fast", threads: [1, 2, 4, 2, 4])
+    }
+
+    /// Of two pictures in the making libx265 would let one go by how far the other is.
+    @Test func slicesAndBuffersDoNotDependOnThreads() throws {
+        let threads = [1, 2, 4, 2, 4, 3]
+        try compare(pictures: 12, [.qp(30), .qp(28)], preset: "fast", threads: threads) { $0.slices = 2 }
+        for rate in [VideoEncoder.LayerSettings.Rate.bitrate(100), .crf(18)] {
+            try compare(pictures: 12, [rate, .qp(32)], preset: "fast", threads: threads) {
+                $0.layers[0].buffer = .init(maxRate: 100, size: 50)
+            }
+        }
     }
 
     @Test func whatCannotBeCodedIsRefused() throws {

@@ -108,6 +108,26 @@ final class InputOutputTests {
         #expect(!names.contains { $0.contains(".part") || $0 == "out" }, "\(names)")
     }
 
+    /// libx265 makes files by names of its own: where nobody can put a link in its way, and only of passes that are
+    /// asked for as such.
+    @Test func statisticsFollowNoLinks() throws {
+        let keys = try data("keys.json")
+        let line = "$V encode clip.y4m --layers 1 --preset ultrafast -o out"
+        for option in ["stats=keys.json,pass=1", "multi-pass-opt-analysis=1", "pass=1"] {
+            let run = try run("\(line) --x265-options \(option)")
+            #expect(run.status == 64 && run.errors.contains("--pass"), "\(option): \(run.status) \(run.errors)")
+        }
+        try #require(
+            run("for s in .temp .cutree.temp .cutree; do ln -s keys.json st.x265$s; done").status == 0)
+        let first = try run("\(line) --pass 1 --stats st --bitrate 60")
+        #expect(first.status == 0, "\(first.errors)")
+        #expect(try data("keys.json") == keys)
+        let second = try run("\(line) --pass 2 --stats st --bitrate 60")
+        #expect(second.status == 0, "\(second.errors)")
+        #expect(try data("keys.json") == keys && data("st.x265").count > 500)
+        #expect(!names.contains { $0.contains(".part") }, "\(names)")
+    }
+
     @Test func standardErrorMayBeClosedOrFull() throws {
         try #require(run("$V encode clip.y4m -o plain --layers 1 --preset ultrafast").status == 0)
         var ways = ["2>&-", "2> >(true)"]

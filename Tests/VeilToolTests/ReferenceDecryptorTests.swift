@@ -182,6 +182,47 @@ struct ReferenceDecryptorTests {
         }
     }
 
+    /// Whoever has the base layer's key only is given no upper layer in the clear: the encryption says that it protects
+    /// it. Without any upper layer the base is whole, and the other one missing.
+    @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"))
+    func clearSlicesInPlaceOfALockedLayer() throws {
+        let f = try Fixture.shared.get()
+        try veil(
+            "encrypt", f.path("clear.hevc"), "-o", f.path("locked.hevc"), "--keys", f.path("keys.json"),
+            "--authenticate")
+        var keys = try #require(JSONSerialization.jsonObject(with: f.data("keys.json")) as? [String: Any])
+        let all = try #require(keys["layers"] as? [[String: Any]])
+        keys["layers"] = all.filter { $0["layer"] as? Int == 0 }
+        try JSONSerialization.data(withJSONObject: keys).write(to: URL(fileURLWithPath: f.path("base-key.json")))
+        let units = try AnnexBReader.units(of: [UInt8](f.data("locked.hevc")))
+        var clear = try AnnexBReader.units(of: [UInt8](f.data("clear.hevc"))).filter {
+            $0.header.nuhLayerId == 1 && $0.header.nalUnitType.isSlice
+        }[...]
+        for isForged in [false, true] {
+            var stream: [UInt8] = []
+            for unit in units {
+                let type = unit.header.nalUnitType
+                if unit.header.nuhLayerId == 0 || [.sps, .pps].contains(type) {
+                    stream.append(annexB: unit)
+                } else if isForged, type.isSlice, let slice = clear.popFirst() {
+                    stream.append(annexB: slice)
+                }
+            }
+            try Data(stream).write(to: URL(fileURLWithPath: f.path("locked-forged.hevc")))
+            let status: Int32 = isForged ? 1 : 2
+            for options in [[], ["--require-authentication"]] {
+                let arguments = [f.path("locked-forged.hevc"), "--keys", f.path("base-key.json")] + options + ["-o"]
+                let run = try Run(["decrypt"] + arguments + [f.path("locked-own.hevc")])
+                #expect(run.status == status && run.errors.contains("layer 1"), "\(isForged): \(run.errors)")
+                let decode = try Run(["decode"] + arguments + ["-"])
+                #expect(decode.status == status && decode.output.isEmpty == isForged, "\(isForged): \(decode.errors)")
+            }
+            let theirs = try decryptor(f, "locked-forged.hevc", "locked-python.hevc", keys: "base-key.json")
+            #expect(theirs.status == status, "\(isForged): \(theirs.errors)")
+        }
+        #expect(clear.isEmpty)
+    }
+
     /// Layers are encrypted first and clear later, whoever is left with them: of one encryption, and of two that are
     /// joined.
     @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"), arguments: [false, true])

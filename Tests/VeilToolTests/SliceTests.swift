@@ -14,7 +14,7 @@ struct SliceTests {
         let f = try Fixture.shared.get()
         let name = "slices-\(options.joined())"
         func encode(_ file: String, _ more: [String]) throws {
-            // What libx265 makes of slices of its own depends on its threads.
+            // Slices of the enhancement layer only.
             let x265 = "slices=1,ctu=16,keyint=4,min-keyint=4,bframes=2,weightp=0"
             let run = try Run(
                 [

@@ -53,8 +53,9 @@ class Decryptor:
     def take(self, unit, number):
         """What becomes of a unit; None for messages and tags."""
         if is_malformed(unit):
-            if len(unit) > 1 and unit[0] >> 1 & 63 < 32 and self.tagging(header(unit)[1]):
-                raise FormatError("layer %d: a slice with a forbidden header" % header(unit)[1])
+            if len(unit) > 1 and self.tags.message:
+                raise FormatError("layer %d: a unit with a forbidden header" % header(unit)[1])
+            self.unclaimed = self.unclaimed or len(unit) > 1 and not self.statement
             return unit
         if self.seen.ends(unit):
             self.end_picture()
@@ -141,9 +142,13 @@ class Decryptor:
 
     def end_access_unit(self, statement):
         """What is clear and has a key is a forgery, unless a message says that it is left alone."""
-        for layer in self.uncovered & self.key_layers:
-            if not statement or not statement.leaves_clear(layer):
+        for layer in sorted(self.uncovered):
+            if statement and statement.leaves_clear(layer):
+                continue
+            if layer in self.key_layers:
                 raise FormatError("layer %d: is in the clear, though there is a key for it" % layer)
+            if statement and statement.tagged and statement.version == 2:
+                raise FormatError("layer %d: is in the clear, though the encryption protects it" % layer)
         if self.uncovered and not statement:
             self.unclaimed = True
         self.uncovered.clear()

@@ -99,7 +99,7 @@ public final class VideoDecoder {
     private var decoder: VeilDecoder.Decoder?
     private var input: DecryptingInput?
     private var decryption: Decryption?
-    private var splitter = ByteStreamSplitter()
+    private var splitter: ByteStreamSplitter
     private let sink = Sink()
 
     /// Pictures on their way out, and how many layers there were to put out when the last one came.
@@ -111,6 +111,8 @@ public final class VideoDecoder {
 
     public init(options: Options = Options()) {
         self.options = options
+        // Where tags are checked nothing is passed over before.
+        splitter = ByteStreamSplitter(options.keys == nil ? .reading : .editing)
         switch options.output {
         case .highestLayer: begin(.highest)
         case .layer(let layer): begin(.layer(layer))
@@ -148,7 +150,9 @@ public final class VideoDecoder {
         }
         sink.decoder = made
         decoder = made
-        input = decryption.map { DecryptingInput($0, threads: inner.threads) { try made.push($0) } }
+        input = decryption.map {
+            DecryptingInput($0, threads: inner.threads) { if !$0.isMalformed { try made.push($0) } }
+        }
     }
 
     /// Takes the next bytes of the stream, however they are cut, and delivers pictures as they become ready.

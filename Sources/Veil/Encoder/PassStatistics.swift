@@ -8,19 +8,35 @@ import VeilMedia
 final class PassStatistics {
     private static let firstLine = "veil two-pass statistics 1"
 
+    private let path: String
     private let file: OutputFile
+    /// libx265 follows links that have the names it makes: it makes them where nobody else can.
+    private let folder: PrivateFolder
+    private static let own = "x265"
 
     init(path: String) throws {
+        self.path = path
         file = try OutputFile(path: path)
+        let names = ["", ".temp", ".cutree", ".cutree.temp"].map { Self.own + $0 }
+        folder = try PrivateFolder(beside: path, names: names)
         try file.write("\(Self.firstLine)\n".utf8)
     }
+
+    /// Where libx265 is to leave its own.
+    var ownPath: String { folder.path(of: Self.own) }
 
     func add(_ unit: CodedAccessUnit) throws {
         let fields = zip(unit.layerQps, unit.layerBytes).dropFirst().flatMap { [$0.0, $0.1 * 8] }
         try file.write("\(unit.layerQps[0]) \(fields.map(String.init).joined(separator: " "))\n".utf8)
     }
 
-    func finish() throws { try file.finish() }
+    /// libx265 has ended.
+    func finish() throws {
+        for suffix in ["", ".cutree"] where folder.has(Self.own + suffix) {
+            try folder.move(Self.own + suffix, to: "\(path).x265\(suffix)")
+        }
+        try file.finish()
+    }
 
     /// The pictures of each enhancement layer.
     static func read(path: String, layers: Int) throws -> [[FirstPassPicture]] {

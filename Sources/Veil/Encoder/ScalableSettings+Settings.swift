@@ -99,7 +99,8 @@ extension ScalableSettings {
 
     private static func passOptions(_ pass: VideoEncoder.Pass?) -> [(name: String, value: String?)] {
         switch pass {
-        case .first(let path): [("pass", "1"), ("stats", path + ".x265")]
+        // Where it leaves its statistics, the encoder says.
+        case .first: [("pass", "1")]
         case .second(let path): [("pass", "2"), ("stats", path + ".x265")]
         case nil: []
         }

@@ -38,13 +38,15 @@ public final class VideoEncoder {
         baseEncryptionNote = encryption.flatMap { inner.protect(with: $0, signals: settings.signalsEncryption) }
         let signals = settings.signalsEncryption
         finishing = encryption.map { AccessUnitFinishing($0, signals: signals) }
-        encoder = try ScalableEncoder(settings: inner)
-        colours = plan.layers.indices.map { inner.colour(ofLayer: $0) }
         if case .first(let path)? = settings.pass {
-            statistics = try PassStatistics(path: path)
+            let statistics = try PassStatistics(path: path)
+            inner.base.options.append(("stats", statistics.ownPath))
+            self.statistics = statistics
         } else {
             statistics = nil
         }
+        encoder = try ScalableEncoder(settings: inner)
+        colours = plan.layers.indices.map { inner.colour(ofLayer: $0) }
         sources = LayerSources(
             plan: plan,
             format: VideoFormat(
@@ -82,6 +84,7 @@ public final class VideoEncoder {
             waiting = nil
             return try accessUnit(last, isLast: true)
         }
+        encoder.close()
         try statistics?.finish()
         if let encryption, encryption.options.selects, hasCoded, encryption.encryptedBits == 0 {
             throw ProtectionError.nothingSelected

@@ -84,6 +84,7 @@ package final class BaseLayerEncoder {
         #endif
         /// Size of the coded pictures, which is a multiple of the encoder's smallest coding block.
         private var codedWidth = 0
+        private var isOpen = true
         private var codedHeight = 0
         private var ctbLog2Size = 6
 
@@ -129,11 +130,18 @@ package final class BaseLayerEncoder {
             #endif
         }
 
-        deinit {
+        /// Ends libx265, which then gives the statistics of a first pass their names. Nothing is coded afterwards.
+        package func close() {
+            guard isOpen else { return }
+            isOpen = false
             #if VEIL_X265_HOOK
                 hooks?.remove()
             #endif
             veil_x265_close(encoder)
+        }
+
+        deinit {
+            close()
             for plane in narrow { plane.deallocate() }
         }
 
@@ -150,6 +158,10 @@ package final class BaseLayerEncoder {
         /// Pushes the next picture in display order, or flushes with nil. Returns the next coded picture, if there is
         /// one yet.
         package func encode(_ source: FrameBuffer?) throws -> BaseLayerPicture? {
+            guard isOpen else {
+                if source == nil { return nil }
+                throw BaseLayerError.failed("the stream has ended")
+            }
             var out = veil_x265_output()
             let got: Int32
             if let source {
@@ -219,5 +231,6 @@ package final class BaseLayerEncoder {
         package init(settings: BaseLayerSettings) throws { throw BaseLayerError.unavailable }
         package func headers() throws -> [NALUnit] { throw BaseLayerError.unavailable }
         package func encode(_ source: FrameBuffer?) throws -> BaseLayerPicture? { throw BaseLayerError.unavailable }
+        package func close() {}
     #endif
 }

@@ -40,9 +40,6 @@ package struct BaseLayerSettings: Sendable {
 
     /// The options, and before them those that make the groups of a pyramid, where there is to be one.
     var allOptions: [(name: String, value: String?)] {
-        // libx265 3.5 spreads costs over blocks of 16 samples, several at a time, in a row as long as the picture's:
-        // where that has less than four, it writes behind it.
-        let safe: [(name: String, value: String?)] = width <= 48 ? [("cutree", "0")] : []
         guard hasPyramid else { return options + safe }
         // A fixed group: libx265's choice of its length (b-adapt) knows nothing of what several levels save.
         var own: [(name: String, value: String?)] = [("bframes", "7"), ("b-adapt", "0")]
@@ -53,6 +50,21 @@ package struct BaseLayerSettings: Sendable {
         // A hexagon loses what moves fast on the way across eight pictures.
         if ["superfast", "veryfast", "faster", "fast", "medium"].contains(preset) { own.append(("me", "umh")) }
         return own + options + safe
+    }
+
+    /// What no other option may undo.
+    private var safe: [(name: String, value: String?)] {
+        var safe: [(name: String, value: String?)] = []
+        // libx265 3.5 spreads costs over blocks of 16 samples, several at a time, in a row as long as the picture's:
+        // where that has less than four, it writes behind it.
+        if width <= 48 { safe.append(("cutree", "0")) }
+        let hasBuffer = options.contains { $0.name == "vbv-bufsize" && $0.value != "0" }
+        let hasSlices = options.last { $0.name == "slices" }.map { $0.value != "1" } ?? false
+        // Of two pictures in the making one is steered by how far the other is, so that no two runs need be the same.
+        if hasBuffer || hasSlices { safe.append(("frame-threads", "1")) }
+        // Nor then, where rows are steered by those that are on their way beside them.
+        if hasBuffer { safe.append(("const-vbv", nil)) }
+        return safe
     }
 
     private var hasPyramid: Bool {

@@ -9,6 +9,7 @@ package enum X265Options {
         let fields = "fields are not supported"
         let windows = "all layers show what the source has"
         let files = "libx265 reads and writes no such files under Veil"
+        let passes = "passes and their files are Veil's (--pass, --stats)"
         let waits = "nothing gives what it would wait for"
         let packets = "Veil makes the NAL units"
         var reasons: [String: String] = [:]
@@ -26,6 +27,7 @@ package enum X265Options {
                 "analysis-reuse-mode", "dolby-vision-rpu", "abr-ladder", "film-grain", "aom-film-grain", "qpfile",
                 "recon-y4m-exec", "csv", "csv-log-level", "dhdr10-info", "dhdr10-opt",
             ], files)
+        refuse(["pass", "stats", "multi-pass-opt-analysis", "multi-pass-opt-distortion"], passes)
         refuse(["ctu-info"], waits)
         refuse(["annexb", "repeat-headers", "copy-pic"], packets)
         return reasons

@@ -126,5 +126,7 @@ enum UnfinishedFiles {
     /// For a signal's handler.
     static func unlinkAll() {
         for slot in 0..<count where names[slot * longest] != 0 { unlink(names + slot * longest) }
+        // Folders that these files were in.
+        for slot in 0..<count where names[slot * longest] != 0 { rmdir(names + slot * longest) }
     }
 }

@@ -29,6 +29,8 @@ public final class BinCipher: BinHook {
     private var ctbSize = 64
     private var started = false
     private var counts = ElementCounts()
+    /// Any bin of the unit became another one.
+    private var hasChanged = false
     private let statistics: EncryptionStatistics?
 
     private static let firstChunk = 32
@@ -59,8 +61,9 @@ public final class BinCipher: BinHook {
 
     /// Adds what was counted to the layer's statistics.
     func flush() {
-        statistics?.add(counts, of: unit)
+        statistics?.add(counts, of: unit, hasChanged: hasChanged)
         counts = ElementCounts()
+        hasChanged = false
     }
 
     public func begin(_ unit: BinUnit) {
@@ -132,12 +135,14 @@ public final class BinCipher: BinHook {
             // Masks other than the low bits come from frozen signs and are rare.
             let value = mask == low ? run.bins & low : Self.gather(run.bins, mask)
             let changed = value ^ (key & low)
+            hasChanged = hasChanged || key & low != 0
             previous = decrypts ? value : changed
             return mask == low ? run.bins & ~mask | changed : run.bins & ~mask | Self.scatter(changed, mask)
         case .flip(let mask):
             counts.add(run.element, 1)
             let key = (feedback ? nextBits(1) &+ previous : nextBits(1)) & 1
             let changed = key != 0 ? run.bins ^ mask : run.bins
+            hasChanged = hasChanged || key != 0
             previous = (decrypts ? run.bins : changed) & 1
             return changed
         case .permutation(let first, let size):
@@ -147,6 +152,7 @@ public final class BinCipher: BinHook {
                 &+ (feedback ? previous % size : 0)
             let value = (run.bins &- first) % size
             let changed = decrypts ? (value &+ 2 &* size &- step) % size : (value &+ step) % size
+            hasChanged = hasChanged || changed != value
             previous = decrypts ? value : changed
             return first &+ changed
         }

@@ -186,10 +186,11 @@ public final class Encryption: BinHookProvider, Sendable {
         return layers[layer]?.statistics.counts
     }
 
-    /// Pictures of a layer, of those selected, in which there was no bin to encrypt, once its hooks are gone.
-    public func emptyPictures(layer: Int) -> Int {
+    /// Pictures of a layer, of those selected, whose bins are as they were, once its hooks are gone: there was none to
+    /// encrypt, or the keystream changed none of the few.
+    public func unchangedPictures(layer: Int) -> Int {
         chains.flush()
-        return layers[layer]?.statistics.emptyPictures ?? 0
+        return layers[layer]?.statistics.unchangedPictures ?? 0
     }
 
     /// Those of all layers and elements.

@@ -52,10 +52,10 @@ public enum EncryptionSpace {
 public final class EncryptionStatistics: @unchecked Sendable {
     private let lock = NSLock()
     private var storage = ElementCounts()
-    /// Of the last pictures, whether anything in them was encrypted; and which came first.
+    /// Of the last pictures, whether encryption changed anything in them; and which came first.
     private var pictures: [Picture: Bool] = [:]
     private var order: [Picture] = []
-    private var emptyBefore = 0
+    private var unchangedBefore = 0
     /// As many as are never coded at once.
     private static let mostPictures = 4096
 
@@ -67,22 +67,22 @@ public final class EncryptionStatistics: @unchecked Sendable {
     public init() {}
 
     /// - Parameter unit: what they are of, where something in it was to be encrypted.
-    func add(_ counts: ElementCounts, of unit: BinUnit?) {
+    func add(_ counts: ElementCounts, of unit: BinUnit?, hasChanged: Bool) {
         lock.withLock {
             storage.add(counts)
             guard let unit else { return }
             let picture = Picture(period: unit.period, pocDelta: unit.pocDelta)
             if pictures[picture] == nil { order.append(picture) }
-            pictures[picture] = pictures[picture] ?? false || counts.total > 0
+            pictures[picture] = pictures[picture] ?? false || hasChanged
             if order.count < Self.mostPictures { return }
             for old in order.prefix(Self.mostPictures / 2) where pictures.removeValue(forKey: old) == false {
-                emptyBefore += 1
+                unchangedBefore += 1
             }
             order.removeFirst(Self.mostPictures / 2)
         }
     }
 
     public var counts: ElementCounts { lock.withLock { storage } }
-    /// Pictures in which no bin was encrypted.
-    var emptyPictures: Int { lock.withLock { emptyBefore + pictures.values.count { !$0 } } }
+    /// Pictures whose bins are as they were.
+    var unchangedPictures: Int { lock.withLock { unchangedBefore + pictures.values.count { !$0 } } }
 }

@@ -150,11 +150,14 @@ package final class VerifiedStream {
         return (try? ProtectionSEI.message(in: nal))?.isAuthenticated ?? false
     }
 
-    /// What is no NAL unit would be sealed, if it looked like a slice of an authenticated layer; players may show it.
+    /// Some decoders read units whose header cannot be: an encryptor seals them.
     private func check(malformed nal: NALUnit) throws {
-        if let layer = nal.damagedSliceLayer, tagging(layer) != nil {
-            throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "has a slice with a forbidden header")
+        guard nal.hasBadHeader, !options.allowsClear else { return }
+        let layer = nal.header.nuhLayerId
+        if options.requiresTags || authenticated.map({ $0.version > 1 }) ?? false {
+            throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "has a unit with a forbidden header")
         }
+        if statement == nil && unclaimed == nil { unclaimed = (layer, nal.offset) }
     }
 
     /// Layers that an authenticated run did not know cannot have come from it.
@@ -251,17 +254,23 @@ package final class VerifiedStream {
         }
     }
 
-    /// Slices in the clear of layers whose keys are held are a forgery, unless the encryptor says that it left the
-    /// layer alone.
+    /// Slices in the clear of layers whose keys are held, or that an authenticated run protects, are a forgery, unless
+    /// the encryptor says that it left the layer alone.
     private func checkClear() throws {
         if options.allowsClear { return }
-        for (layer, offset) in uncovered.sorted(by: { $0.key < $1.key })
-        where decryption.holdsKey(layer: layer) && decryption.wants(layer: layer) {
+        for (layer, offset) in uncovered.sorted(by: { $0.key < $1.key }) where decryption.wants(layer: layer) {
             if let statement, statement.leavesClear(layer: layer) { continue }
-            throw KeyError.tampered(
-                layer: layer, offset: offset,
-                reason: "is in the clear, though there is a key for the layer and nothing says that it is not "
-                    + "protected")
+            if decryption.holdsKey(layer: layer) {
+                throw KeyError.tampered(
+                    layer: layer, offset: offset,
+                    reason: "is in the clear, though there is a key for the layer and nothing says that it is not "
+                        + "protected")
+            }
+            if let statement, statement.isAuthenticated, statement.version > 1 {
+                throw KeyError.tampered(
+                    layer: layer, offset: offset,
+                    reason: "is in the clear, though the encryption protects the layer under a key that is not here")
+            }
         }
         guard statement == nil, unclaimed == nil,
             let first = uncovered.filter({ decryption.wants(layer: $0.key) }).min(by: { $0.value < $1.value })

@@ -312,6 +312,8 @@ extension StreamTranscoder {
 
     private func deliver(_ slot: Slot) throws {
         switch slot {
+        case .ready(let nal) where isAlarming(nal):
+            try deliver(damaged: nal, "its header cannot be", isSealed: true)
         case .ready(let nal):
             try announce(before: nal)
             try deliver(nal)
@@ -335,6 +337,12 @@ extension StreamTranscoder {
                 try deliver(damaged: original, "\(failure)", isSealed: failure == .sealed)
             }
         }
+    }
+
+    /// Whether a unit would be taken for a forgery: some decoders read units whose header cannot be, and no tag covers
+    /// them.
+    private func isAlarming(_ nal: NALUnit) -> Bool {
+        encrypts && signals && nal.hasBadHeader && encryption?.options.authenticates == true
     }
 
     private func deliver(message: NALUnit, layer: Int) throws {

@@ -342,8 +342,9 @@ package final class StreamTranscoder {
                 let isFirst = oldRuns.isEmpty
                 if oldRuns.insert(message.nonce).inserted {
                     if encryption != nil { plan?.restart() }
-                    // As the encryptor had it: no picture goes on from one run to the next.
-                    if !isFirst {
+                    // As the encryptor had it: no picture goes on from one run to the next. Before the new
+                    // encryption's first nothing leaves: its tags cover the parameter sets that wait.
+                    if !isFirst && (plan == nil || encryption != nil) {
                         try drain()
                         following.current = nil
                     }
