@@ -24,7 +24,8 @@ struct EncodeCommand: ParsableCommand {
               layers:
                 - {ratio: 2x, bitrate: 800, keys: base.json}
                 - {qp: 26, keys: env:PREMIUM, references: [0], preset: slow}
-            Further keys: size, depth, crf, vbv-maxrate, vbv-bufsize, source.
+            Further keys: size, depth, crf, vbv-maxrate, vbv-bufsize, source,
+            view (true, of a second view; its source is the right eye's).
             Layers with keys of their own are encrypted; without ratio and size
             the top layer has the input's size.
             """)

@@ -217,6 +217,28 @@ struct StereoTests {
         #expect(!FileManager.default.fileExists(atPath: f.path("not.hevc")))
     }
 
+    @Test func layerFilesTakeViews() throws {
+        func encode(_ text: String, _ name: String) throws -> Run {
+            try Data(text.utf8).write(to: URL(fileURLWithPath: f.path("views.yaml")))
+            return try Run([
+                "encode", f.path("left.y4m"), "-o", f.path(name), "--layer-file", f.path("views.yaml"), "--preset",
+                "fast",
+            ])
+        }
+        let run = try encode(
+            "layers:\n - {qp: 28}\n - {view: true, source: \(f.path("right.y4m")), qp: 28}\n", "file.hevc")
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(try f.data("file.hevc") == coded("options.hevc"))
+        for (text, message) in [
+            ("layers:\n - {qp: 28}\n - {view: true}\n", "views.yaml:3: a view needs 'source'"),
+            ("layers:\n - {qp: 28}\n - {view: 2}\n", "'view' takes true"),
+            ("layers:\n - {ratio: 2x}\n - {view: true, source: x.y4m}\n", "a view of 192x112, the other one of 96x56"),
+        ] {
+            let run = try encode(text, "never.hevc")
+            #expect(run.status == 64 && run.errors.contains(message), "\(run.errors)")
+        }
+    }
+
     @Test func codingBlocksAreOfOneSize() throws {
         let run = try encode("not.hevc", ["--x265-options", "min-cu-size=16"])
         #expect(run.status == 1 && run.errors.contains("coding blocks of 8x8"), "\(run.errors)")
