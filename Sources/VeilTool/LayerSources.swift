@@ -47,6 +47,7 @@ final class LayerSources {
         let source = try SourceInput.open(
             path: path, size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
             bitDepth: input.inputDepth, layer: input.sourceLayer, threads: threads)
+        for note in source.notes { warn("\(path): \(note)") }
         func rate(_ f: VideoFormat) -> String { "\(f.fps.numerator)/\(f.fps.denominator)" }
         func text(_ f: VideoFormat) -> String { "\(f.width)x\(f.height), \(f.bitDepth) bit" }
         let (l, r) = (left.format, source.format)

@@ -196,6 +196,11 @@ struct StereoTests {
         let inspected = try veil("inspect", f.path("short.hevc"))
         #expect(String(decoding: inspected.output, as: UTF8.self).contains("right eye, 6 pictures"))
         #expect(try encode("cut.hevc", ["--frames", "6"], right: "short.y4m").status == 0)
+        // A view out of a stereo stream is that of one eye, and it is said which.
+        _ = try coded("source.hevc")
+        let again = try encode("again.hevc", right: "source.hevc")
+        #expect(
+            again.status == 0 && again.errors.contains("source.hevc: left eye is taken (layer 0)"), "\(again.errors)")
         let left = try Run([
             "encode", f.path("short.y4m"), f.path("right.y4m"), "-o", f.path("short.hevc"), "--layers", "view",
         ])
