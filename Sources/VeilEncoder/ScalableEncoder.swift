@@ -71,6 +71,9 @@ package final class ScalableEncoder {
             else {
                 throw EncoderError.settings("layer \(i + 1) must refer to lower layers")
             }
+            guard !layer.isView || settings.enhancements.count == 1 else {
+                throw EncoderError.settings("layer \(i + 1) is a view, which goes with no further layers")
+            }
         }
         baseEncoder = try BaseLayerEncoder(settings: settings.base)
         pool = WorkerPool(threads: settings.enhancements.isEmpty ? 1 : settings.threads)
@@ -309,7 +312,11 @@ package final class ScalableEncoder {
         let header = NALUnitHeader(
             nalUnitType: .prefixSEI, nuhLayerId: layer,
             nuhTemporalIdPlus1: unit.baseUnits.first?.header.nuhTemporalIdPlus1 ?? 1)
-        let whole = unit.isIRAP ? SEIMessage.messages(of: settings.colour) : []
+        var whole = unit.isIRAP ? SEIMessage.messages(of: settings.colour) : []
+        if unit.isIRAP && layer == 0 && settings.isStereo {
+            let displays = ReferenceDisplays(leftViewId: 0, rightViewId: 1)
+            whole.append(SEIMessage(payloadType: ReferenceDisplays.payloadType, payload: displays.payload))
+        }
         let own = userData.map { SEIMessage(payloadType: SEIMessage.userDataRegistered, payload: $0) }
         return [whole, own].filter { !$0.isEmpty }.map { NALUnit(header: header, rbsp: SEIMessage.rbsp($0)) }
     }
@@ -344,6 +351,13 @@ package final class ScalableEncoder {
         baseFormat.codedWidth = baseSps.picWidthInLumaSamples
         baseFormat.codedHeight = baseSps.picHeightInLumaSamples
         let formats = [baseFormat] + settings.enhancements.map(\.format)
+        if let view = settings.enhancements.first(where: \.isView) {
+            guard view.format.isCoded(as: baseFormat), baseSps.minCbLog2SizeY == 3 else {
+                throw EncoderError.settings(
+                    "layer 1: a view and the base layer have one size, one depth and coding blocks of 8x8 (x265 option "
+                        + "min-cu-size)")
+            }
+        }
         let fps = Double(settings.base.fps.numerator) / Double(settings.base.fps.denominator)
         let vps = LayerParameterSets.vps(
             base: baseVps, formats: formats, layers: settings.enhancements, framesPerSecond: fps,
@@ -361,7 +375,8 @@ package final class ScalableEncoder {
                 LayerParameterSets.pps(
                     layerId: i + 1, id: id, spsId: i + 1, qp: options.rate.initialQp, tools: tools,
                     transformSkip: transformSkip,
-                    references: options.references.map { ($0, formats[$0].padding) }, padding: options.format.padding)
+                    references: options.isView ? [] : options.references.map { ($0, formats[$0].padding) },
+                    padding: options.format.padding)
             }
             let pps = makePps(id: id, transformSkip: false)
             let screenContentPps =
@@ -372,10 +387,12 @@ package final class ScalableEncoder {
                 layerSets.append(
                     NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: screenContentPps.rbsp()))
             }
+            var effort = options.effort
+            effort.hasDisparity = options.isView
             let layer = try LayerConfiguration(
                 layerId: id, sps: try sps.resolved(forLayer: id, vps: vps), pps: pps,
                 screenContentPps: screenContentPps, vps: vps,
-                effort: options.effort)
+                effort: effort)
             layers.append(
                 EnhancementLayerEncoder(
                     settings: layer, options: options,

@@ -33,6 +33,9 @@ package struct EnhancementSettings: Sendable {
     package var references = [0]
     /// Off codes the layer without inter-layer prediction (IRAP pictures intra), for comparison.
     package var interLayerPrediction = true
+    /// Another view of what the base layer shows, of its size and depth and the only layer above it (Annex G):
+    /// predicted from the base layer's pictures themselves, with vectors.
+    package var isView = false
     /// Pictures of the layer's own used on each side of a picture, besides the inter-layer ones.
     package var maxReferences = 2
     /// Pictures that others depend on get lower QPs than the rest, beyond what x265 does; off follows x265.
@@ -64,6 +67,9 @@ package struct ScalableSettings {
     /// A prefix SEI unit to put before the slices of a picture that begins a period of the layer.
     package var message: ((_ layer: Int, _ period: PeriodStart) -> NALUnit?)?
     package init() {}
+
+    /// Whether the layers are two views: the base layer's for the left eye.
+    var isStereo: Bool { enhancements.contains(where: \.isView) }
 
     /// Layers of one stream: nuh_layer_id has room for more, the parameter set ids of this encoder do not.
     package static let maxLayers = 8

@@ -18,24 +18,29 @@ struct EncodeCommand: ParsableCommand {
               veil encode in.y4m -o out.hevc --layers 2x,snr --bitrate 800,2000,3000
               ffmpeg -i /dev/video0 -f yuv4mpegpipe - | veil encode - -o cam.hevc
               veil encode in.y4m -o out.hevc --layer-file layers.yaml
+              veil encode left.y4m right.y4m -o stereo.hevc --layers view
 
             A LAYER FILE (YAML or JSON), bottom up
               layers:
                 - {ratio: 2x, bitrate: 800, keys: base.json}
                 - {qp: 26, keys: env:PREMIUM, references: [0], preset: slow}
-            Further keys: size, depth, crf, vbv-maxrate, vbv-bufsize, source.
+            Further keys: size, depth, crf, vbv-maxrate, vbv-bufsize, source,
+            view (true, of a second view; its source is the right eye's).
             Layers with keys of their own are encrypted; without ratio and size
             the top layer has the input's size.
             """)
 
     @OptionGroup var input: InputOptions
+    @Argument(help: "With --layers view: the source for the right eye, of the input's size, depth and rate.")
+    var right: String?
     @Option(name: .shortAndLong, help: "Output stream, '-' for standard output.")
     var output: String
     @Option(
         help:
             """
             Each enhancement layer relative to the one below it, bottom up: 2x, 1.5x, any ratio, snr (2x,snr makes \
-            three layers); the size of every layer (640x360,1280x720); or 1 for a single layer (default: 2x).
+            three layers); the size of every layer (640x360,1280x720); 1 for a single layer; or view for two views, \
+            left and right (MV-HEVC) (default: 2x).
             """
     )
     var layers: String?
@@ -66,7 +71,24 @@ struct EncodeCommand: ParsableCommand {
 
     func validate() throws {
         if layerFile != nil && layers != nil { throw ValidationError("--layers and --layer-file exclude each other") }
+        try checkViews()
         if let frames, frames < 1 { throw ValidationError("--frames takes 1 or more") }
+    }
+
+    private var isStereo: Bool { layers?.lowercased().split(separator: ",").contains("view") ?? false }
+
+    private func checkViews() throws {
+        guard isStereo else {
+            if let right {
+                throw ValidationError("a second input ('\(right)') is the right eye's view, and takes --layers view")
+            }
+            return
+        }
+        guard let right else {
+            throw ValidationError("--layers view takes two inputs: the views for the left and the right eye")
+        }
+        if right == "-" && input.input == "-" { throw ValidationError("both views from standard input") }
+        if lowerSources != nil { throw ValidationError("--layers view takes a second input, and no --lower-sources") }
     }
 
     /// Layers of the stream.
@@ -79,6 +101,7 @@ struct EncodeCommand: ParsableCommand {
             }
             for i in plan.layers.indices { plan.layers[i].settings.bitDepth = values[min(i, values.count - 1)] }
         }
+        if let right { plan.layers[plan.layers.count - 1].source = right }
         if let lowerSources {
             let paths = lowerSources.split(separator: ",").map(String.init)
             guard paths.count < plan.layers.count else {
@@ -145,7 +168,7 @@ struct EncodeCommand: ParsableCommand {
         let settings = try settings(plan, source.format)
         let sizes = try settings.layerSizes()
         let sources = try LayerSources(
-            plan: plan, top: source, sizes: sizes, depth: settings.bitDepth, threads: threads)
+            plan: plan, input: input, top: source, sizes: sizes, depth: settings.bitDepth, threads: threads)
         for (i, size) in sizes.enumerated() where size.width % 2 != 0 || size.height % 2 != 0 {
             warn(
                 "layer \(i): 4:2:0 pictures of HEVC have even sizes: \(size.width)x\(size.height) is decoded as "
@@ -204,6 +227,10 @@ struct EncodeCommand: ParsableCommand {
         report(progress, latency, file.bytesWritten, fps)
         if let damage = sources.damage {
             warn("\(damage): what is whole was coded")
+            throw ExitCode(2)
+        }
+        if let ended = sources.endedFirst {
+            warn("\(ended) ends before the other view: \(progress.frames) pictures of both were coded")
             throw ExitCode(2)
         }
     }

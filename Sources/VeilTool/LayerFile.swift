@@ -12,7 +12,7 @@ import Yams
 ///       - {qp: 26, keys: env:PREMIUM_KEYS, references: [0], preset: slow}
 ///
 /// `size` (WxH) or `ratio` (of the next layer's size to this one's) may be left out of the top layer, which then has
-/// the source's size.
+/// the source's size. `view: true` makes the upper one of two layers another view, whose `source` is the right eye's.
 struct LayerFile {
     private let path: String
     private let entries: [Entry]
@@ -95,6 +95,9 @@ struct LayerFile {
             case "vbv-maxrate": entry.layer.maxRate = try number(1...1e6)
             case "vbv-bufsize": entry.layer.buffer = try number(1...1e6)
             case "source": entry.layer.source = try text()
+            case "view":
+                guard value.bool == true else { throw fail("takes true, of another view of the layer below") }
+                entry.layer.settings.isView = true
             case "keys":
                 entry.layer.keys = try text()
                 ChildProcess.keepFromChildren(try text())
@@ -110,7 +113,7 @@ struct LayerFile {
                 entry.layer.settings.references = ids.sorted()
             default:
                 throw fail(
-                    "is unknown: size, ratio, depth, qp, crf, bitrate, vbv-maxrate, vbv-bufsize, source, keys, "
+                    "is unknown: size, ratio, depth, qp, crf, bitrate, vbv-maxrate, vbv-bufsize, source, view, keys, "
                         + "preset, references"
                 )
             }
@@ -137,7 +140,11 @@ struct LayerFile {
             if isTop && entry.hasRatio {
                 throw ValidationError("\(path):\(entry.line): the top layer takes 'size', and no 'ratio'")
             }
-            if !isTop && !entry.hasSize && !entry.hasRatio {
+            if entry.layer.settings.isView && entry.layer.source == nil {
+                throw ValidationError("\(path):\(entry.line): a view needs 'source'")
+            }
+            let isSeenTwice = !isTop && entries[i + 1].layer.settings.isView
+            if !isTop && !entry.hasSize && !entry.hasRatio && !isSeenTwice {
                 throw ValidationError("\(path):\(entry.line): layer \(i) needs 'size' or 'ratio'")
             }
         }

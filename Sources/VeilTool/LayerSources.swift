@@ -2,17 +2,31 @@
 import Veil
 import VeilMedia
 
-/// Reads the frames of the top layer, and of lower ones with files of their own.
+/// Reads the frames of the top layer, and of lower ones with files of their own; or those of two views.
 final class LayerSources {
     private let top: VideoSource
     private let own: [Int: VideoSource]
+    /// What the files of the views are called.
+    private let views: (left: String, right: String)?
+    /// The file of the view that ended while the other one went on.
+    private(set) var endedFirst: String?
 
-    /// - Parameter sizes: luma size of each layer.
-    init(plan: LayerPlan, top: VideoSource, sizes: [(width: Int, height: Int)], depth: Int, threads: Int) throws {
+    /// - Parameters:
+    ///   - top: what `input` names.
+    ///   - sizes: luma size of each layer.
+    init(
+        plan: LayerPlan, input: InputOptions, top: VideoSource, sizes: [(width: Int, height: Int)], depth: Int,
+        threads: Int
+    ) throws {
         self.top = top
+        views = plan.layers.last { $0.settings.isView }?.source.map { (input.input, $0) }
         var own: [Int: VideoSource] = [:]
         for (i, layer) in plan.layers.enumerated() {
             guard let path = layer.source else { continue }
+            if layer.settings.isView {
+                own[i] = try Self.view(path, input, left: top, threads: threads)
+                continue
+            }
             let size = sizes[i]
             let source = try SourceInput.open(
                 path: path, size: size, fps: nil, bitDepth: layer.settings.bitDepth ?? depth, threads: threads)
@@ -26,15 +40,43 @@ final class LayerSources {
         self.own = own
     }
 
+    /// The right eye's view, which is as the left eye's is.
+    private static func view(
+        _ path: String, _ input: InputOptions, left: VideoSource, threads: Int
+    ) throws -> VideoSource {
+        let source = try SourceInput.open(
+            path: path, size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
+            bitDepth: input.inputDepth, layer: input.sourceLayer, threads: threads)
+        for note in source.notes { warn("\(path): \(note)") }
+        func rate(_ f: VideoFormat) -> String { "\(f.fps.numerator)/\(f.fps.denominator)" }
+        func text(_ f: VideoFormat) -> String { "\(f.width)x\(f.height), \(f.bitDepth) bit" }
+        let (l, r) = (left.format, source.format)
+        guard l.width == r.width, l.height == r.height, l.bitDepth == r.bitDepth else {
+            throw MediaError.notSupported(path: path, what: "is \(text(r)), the other view \(text(l))")
+        }
+        guard input.fps != nil || l.fps.numerator * r.fps.denominator == r.fps.numerator * l.fps.denominator else {
+            throw MediaError.notSupported(
+                path: path,
+                what: "has \(rate(r)) frames a second, the other view \(rate(l)) (--fps takes both at one rate)")
+        }
+        return source
+    }
+
     /// What one of the sources ended with in place of a whole frame.
     var damage: MediaError? { top.damage ?? own.values.lazy.compactMap(\.damage).first }
 
     /// The next frames; nil when one of the sources ends.
     func next() throws -> (top: SourceFrame, own: [Int: SourceFrame])? {
-        guard let frame = try top.nextFrame() else { return nil }
+        guard let frame = try top.nextFrame() else {
+            if let views, try own.values.contains(where: { try $0.nextFrame() != nil }) { endedFirst = views.left }
+            return nil
+        }
         var frames: [Int: SourceFrame] = [:]
         for (i, source) in own.sorted(by: { $0.key < $1.key }) {
-            guard let frame = try source.nextFrame() else { return nil }
+            guard let frame = try source.nextFrame() else {
+                endedFirst = views?.right
+                return nil
+            }
             frames[i] = SourceFrame(frame, stored: source.lastFrameInFile)
         }
         return (SourceFrame(frame, stored: top.lastFrameInFile), frames)

@@ -77,6 +77,12 @@ struct CLibraryTests {
         #expect(told.layers[0].rate == .bitrate(100) && told.layers[1].rate == .crf(20))
         #expect(told.layers[1].buffer == .init(maxRate: 400, size: 200) && told.layers[1].references == [0])
         #expect(told.wavefront == false)
+        try "view".withCString {
+            var stereo = encoderSettings()
+            stereo.layers = $0
+            let told = try stereo.librarySettings()
+            #expect(told.layers.map(\.isView) == [false, true] && told.layers.map(\.hasOwnSource) == [false, true])
+        }
         given.layer.1.rate = 99
         var encoder: OpaquePointer?
         #expect(veil_encoder_open(&encoder, &given) == VEIL_ERROR_SETTINGS.rawValue)

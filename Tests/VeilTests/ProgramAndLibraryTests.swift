@@ -179,6 +179,24 @@ struct ProgramAndLibraryTests {
         #expect(decoded.allSatisfy { $0.planes[0].allSatisfy { (88...92).contains($0) } })
     }
 
+    @Test func viewsAreTheSame() throws {
+        let run = try Run([
+            "encode", f.path("clip.y4m"), f.path("clip.y4m"), "-o", f.path("views.hevc"), "--layers", "view", "--qp",
+            "30",
+        ])
+        #expect(run.status == 0, "\(run.errors)")
+        var settings = Settings(width: Fixture.width, height: Fixture.height)
+        settings.layers = .stereo
+        settings.layers.setRates(.qp(30))
+        let encoder = try VideoEncoder(settings: settings)
+        let picture = try #require(clip().first)
+        #expect(throws: SettingsError.self) { try encoder.push(picture) }
+        var bytes: [UInt8] = []
+        for picture in try clip() { bytes += try encoder.push(picture, layers: [1: picture]).flatMap(\.bytes) }
+        bytes += try encoder.finish().flatMap(\.bytes)
+        #expect(try bytes == [UInt8](f.data("views.hevc")))
+    }
+
     @Test func mistakesNameTheLayer() throws {
         func error(_ change: (inout Settings) -> Void) -> String {
             var settings = Settings(width: 128, height: 96)
@@ -199,5 +217,18 @@ struct ProgramAndLibraryTests {
         #expect(error { $0.scheme = .all } == "layer 0: scheme all needs keys")
         #expect(error { $0.frameRate = (0, 1) } != "none")
         #expect(error { $0.width = 0 } != "none")
+        #expect(
+            error { $0.layers = .stereo + [.init()] }
+                == "layer 1: a view goes with no other layers but the one below it")
+        #expect(
+            error {
+                $0.layers = .stereo
+                $0.layers[0].size = .ratio(2)
+            } == "layer 1: a view of 128x96, the other one of 64x48")
+        #expect(
+            error {
+                $0.layers = .stereo
+                $0.layers[1].hasOwnSource = false
+            } == "layer 1: a view has a source of its own, and the layer below it the encoder's")
     }
 }

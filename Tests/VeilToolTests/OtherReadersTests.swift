@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// PyAV in the virtual environment that Scripts/prepare-pyav makes: FFmpeg's libraries, of a version of their own.
-private let pyav: URL? = {
+let pyav: URL? = {
     let python = Run.root.appendingPathComponent(".build/pyav/bin/python")
     let run = try? Run(python, ["-c", "import av"])
     return run?.status == 0 ? python : nil

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import TestSupport
 import Testing
 
 @testable import VeilBitstream
@@ -57,6 +58,24 @@ struct ReferenceDecryptorTests {
         let run = try decryptor(f, "\(name).hevc", "\(name)-python.hevc")
         try #require(run.status == 0, "\(run.errors)")
         #expect(try f.data("\(name)-python.hevc") == Data(contentsOf: clear))
+    }
+
+    /// Two views: what a phone writes, and what we do.
+    @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"), arguments: ["phone", "ours"])
+    func itKnowsStereo(source: String) throws {
+        let f = try Fixture.shared.get()
+        let name = "stereo-\(source)"
+        let clear = f.path("\(name).hevc")
+        if source == "phone" {
+            try Data(ForeignStreams.stereo).write(to: URL(fileURLWithPath: clear))
+        } else {
+            try veil("encode", f.path("clip.y4m"), f.path("clip.y4m"), "-o", clear, "--layers", "view", "--qp", "26")
+        }
+        try veil("encrypt", clear, "-o", f.path("\(name)-secret.hevc"), "--keys", f.path("keys.json"))
+        #expect(try f.data("\(name)-secret.hevc") != f.data("\(name).hevc"))
+        let run = try decryptor(f, "\(name)-secret.hevc", "\(name)-python.hevc")
+        try #require(run.status == 0 && !run.errors.contains("could not be read"), "\(run.errors)")
+        #expect(try f.data("\(name)-python.hevc") == f.data("\(name).hevc"))
     }
 
     @Test(

@@ -115,17 +115,19 @@ def parse_vps(rbsp):
     if internal:
         profile_tier_level(b, False, v.sub_layers)
     splitting = b.u(1)
-    types = sum(b.u(1) for _ in range(16))
+    mask = [b.u(1) for _ in range(16)]
+    types = sum(mask)
     lengths = [b.u(3) + 1 for _ in range(types - splitting)]
     ids = b.u(1)
+    dimensions = [[0] * types]
     for i in range(1, v.max_layers + 1):
         v.layers.append(b.u(6) if ids else i)
-        if not splitting:
-            for n in lengths:
-                b.u(n)
+        dimensions.append([0] * types if splitting else [b.u(n) for n in lengths])
+    # ViewOrderIdx is the dimension behind the first one, where that is there.
+    views = len({d[mask[0]] for d in dimensions}) if mask[1] else 1
     view = b.u(4)
     if view:
-        b.u(view)
+        b.u(view * views)
     for i in range(1, v.max_layers + 1):
         v.direct.append([j for j in range(i) if b.u(1)])
     if sum(not d for d in v.direct) > 1:

@@ -14,6 +14,7 @@ struct LayerPlan: Sendable {
         var preset: String
         var references: [Int]
         var hasOwnSource: Bool
+        var isView = false
     }
 
     let layers: [Layer]
@@ -32,13 +33,33 @@ struct LayerPlan: Sendable {
                 width: sizes[i].width, height: sizes[i].height, bitDepth: layer.bitDepth ?? settings.bitDepth,
                 rate: layer.rate ?? standard, buffer: layer.buffer,
                 preset: (i > 0 ? layer.preset ?? settings.enhancementPreset : nil) ?? settings.preset,
-                references: (layer.references ?? (i > 0 ? [i - 1] : [])).sorted(), hasOwnSource: layer.hasOwnSource)
+                references: (layer.references ?? (i > 0 ? [i - 1] : [])).sorted(), hasOwnSource: layer.hasOwnSource,
+                isView: layer.isView)
         }
         if let refused = X265Options.refused(settings.x265Options) { throw SettingsError(refused) }
         for i in layers.indices {
             try checkFormat(i)
             try checkRate(i)
             try checkReferences(i)
+            if layers[i].isView { try checkView(i) }
+        }
+    }
+
+    /// A view is the upper one of two layers, as large and as deep as the other.
+    private func checkView(_ i: Int) throws {
+        let (view, base) = (layers[i], layers[0])
+        guard i > 0, layers.count == 2 else {
+            throw SettingsError(": a view goes with no other layers but the one below it", layer: i)
+        }
+        guard view.width == base.width, view.height == base.height else {
+            throw SettingsError(
+                ": a view of \(view.width)x\(view.height), the other one of \(base.width)x\(base.height)", layer: i)
+        }
+        guard view.bitDepth == base.bitDepth else {
+            throw SettingsError(": a view of \(view.bitDepth) bit, the other one of \(base.bitDepth) bit", layer: i)
+        }
+        guard view.hasOwnSource, !base.hasOwnSource else {
+            throw SettingsError(": a view has a source of its own, and the layer below it the encoder's", layer: i)
         }
     }
 

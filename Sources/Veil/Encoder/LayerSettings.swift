@@ -51,6 +51,9 @@ extension VideoEncoder {
         public var references: [Int]?
         /// Its pictures are pushed beside those of the source, in place of being made from them.
         public var hasOwnSource = false
+        /// Another view of what the layer below shows, for the right eye where that is for the left one (MV-HEVC): of
+        /// two layers of one size and depth the upper one, with a source of its own.
+        public var isView = false
         /// In place of the encoder's keys, for this layer.
         public var keys: KeyRing?
 
@@ -77,10 +80,17 @@ extension Array where Element == VideoEncoder.LayerSettings {
     public static var oneAndAHalf: Self { [.init(size: .ratio(1.5)), .init()] }
     /// Both layers have the source's size (quality scalability).
     public static var snr: Self { [.init(), .init()] }
+    /// Two views: the source's, for the left eye, and one whose pictures are pushed beside them (MV-HEVC).
+    public static var stereo: Self {
+        var view = VideoEncoder.LayerSettings()
+        view.isView = true
+        view.hasOwnSource = true
+        return [.init(), view]
+    }
 
     /// `1` for a single layer, or the ratio of each enhancement layer to the one below it, bottom up, where the top
-    /// layer has the source's size: `2x`, `1.5x,snr`; or the sizes of all layers: `640x360,1280x720`. Throws
-    /// ``SettingsError``.
+    /// layer has the source's size: `2x`, `1.5x,snr`; or the sizes of all layers: `640x360,1280x720`; or `view` for
+    /// two views. Throws ``SettingsError``.
     public init(_ description: String) throws {
         let parts = description.lowercased().split(separator: ",", omittingEmptySubsequences: false)
         let sizes = parts.compactMap { part -> VideoEncoder.LayerSettings.Size? in
@@ -92,6 +102,10 @@ extension Array where Element == VideoEncoder.LayerSettings {
         }
         if description == "1" {
             self = .single
+        } else if description.lowercased() == "view" {
+            self = .stereo
+        } else if parts.contains("view") {
+            throw SettingsError("'\(description)': a view goes with no other layers but the one below it")
         } else if sizes.count == parts.count {
             self = sizes.map { .init(size: $0) }
         } else {
@@ -99,7 +113,8 @@ extension Array where Element == VideoEncoder.LayerSettings {
                 try parts.map { part in
                     guard let size = VideoEncoder.LayerSettings.size(part) else {
                         throw SettingsError(
-                            "'\(part)' is none of 1, snr, 2x, 1.5x (any ratio of 1 to 16), or WxH for every layer")
+                            "'\(part)' is none of 1, snr, view, 2x, 1.5x (any ratio of 1 to 16), or WxH for every layer"
+                        )
                     }
                     return .init(size: size)
                 } + [.init()]

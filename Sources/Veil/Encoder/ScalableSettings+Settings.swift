@@ -31,6 +31,8 @@ extension ScalableSettings {
         if let top = plan.layers.last {
             colour = settings.colour.scaled(from: (settings.width, settings.height), to: (top.width, top.height))
         }
+        // Decoders of stereo (FFmpeg) take one view's smallest coding blocks for those of both.
+        if plan.layers.contains(where: \.isView) { base.options.append(("min-cu-size", "8")) }
         base.options += Self.rateOptions(plan.layers[0]) + Self.passOptions(settings.pass) + colourOptions
         base.options += settings.x265Options
         try setRates(settings, plan)
@@ -114,6 +116,7 @@ extension ScalableSettings {
         var result = EnhancementSettings(
             format: LayerFormat(width: layer.width, height: layer.height, bitDepth: layer.bitDepth))
         result.references = layer.references
+        result.isView = layer.isView
         if let preset = EncoderPreset(name: layer.preset) {
             result.effort = preset.effort
             result.tools = preset.tools

@@ -9,11 +9,7 @@ struct LayerRoles {
     mutating func observe(_ unit: NALUnit) {
         switch unit.header.nalUnitType {
         case .vps: _ = try? sets.insert(unit)
-        case .prefixSEI:
-            let messages = (try? SEIMessage.messages(rbsp: unit.rbsp)) ?? []
-            if let message = messages.last(where: { $0.payloadType == ReferenceDisplays.payloadType }) {
-                displays = (try? ReferenceDisplays(payload: message.payload)) ?? displays
-            }
+        case .prefixSEI: displays = ReferenceDisplays(of: unit) ?? displays
         default: break
         }
     }

@@ -127,7 +127,10 @@ extension VPSExtension {
             let ols = outputLayerSets[i]
             let set = layersOf(ols, vps)
             let output = zip(set, ols.outputLayerFlags).filter(\.1).map(\.0)
-            w.flag(false)
+            // Further sub-layers are as the lowest. Where the extension tells how many there are (of all layers as
+            // many) it says that of each: decoders differ about what they read where it is left out.
+            let further = subLayersVpsMaxMinus1?.max() ?? 0
+            w.flag(further > 0)
             let limits = vps.subLayerOrdering.last ?? .init()
             for id in set
             where output.contains(where: { vpsNeeds($0, id) }) && (vps.vpsBaseLayerInternalFlag || id != 0) {
@@ -135,6 +138,7 @@ extension VPSExtension {
             }
             w.ue(limits.maxNumReorderPics)
             w.ue(limits.maxLatencyIncreasePlus1)
+            for _ in 0..<further { w.flag(false) }
         }
     }
 }

@@ -39,6 +39,9 @@ final class CTUDecision {
     private let patches: InterLayerBlockCache
     /// The inter-layer reference in list 0, -1 for none, and the place in list 0 of list 1's references.
     let interLayerIndex: Int
+    /// The other view's picture in list 0, -1 for none, and where its blocks may be found.
+    let interViewIndex: Int
+    let disparities: DisparitySearch
     let sameInList0: [Int]
     let workspaces: [DecisionWorkspace]
     /// What a transform tree's alternatives are kept in, by depth.
@@ -85,11 +88,17 @@ final class CTUDecision {
         let table = slice.references
         referenceTable = Buffer(count: table == nil ? 0 : 32) { table![$0] }
         references = table == nil ? nil : referenceTable.view
+        let firstOfLayers =
+            (0..<slice.numRefIdxActive.0).first { slice.references?[$0].isInterLayer ?? false } ?? -1
+        interLayerIndex = effort.hasDisparity ? -1 : firstOfLayers
+        interViewIndex = effort.hasDisparity ? firstOfLayers : -1
+        disparities = memory.disparities
+        // A view is referred to as an earlier picture is.
+        if effort.hasDisparity { for i in 0..<referenceTable.count { referenceTable[i].isInterLayer = false } }
         let interLayerCounts = [slice.numRefIdxActive.0, slice.numRefIdxActive.1].enumerated().map { list, active in
             (0..<active).count { slice.references?[16 * list + $0].isInterLayer ?? false }
         }
         patches = InterLayerBlockCache(slots: max(interLayerCounts.max() ?? 1, 1))
-        interLayerIndex = (0..<slice.numRefIdxActive.0).first { slice.references?[$0].isInterLayer ?? false } ?? -1
         sameInList0 = (0..<slice.numRefIdxActive.1).map { i in
             (0..<slice.numRefIdxActive.0).first {
                 slice.references?[$0].pictureId == slice.references?[16 + i].pictureId
@@ -134,6 +143,11 @@ final class CTUDecision {
         }
         context = BlockContext(slice: slice, picture: picture, ctbAddrRs: record.ctbAddrRs)
         awaitReferences(record.xCtb, record.yCtb)
+        if interViewIndex >= 0, let references {
+            disparities.find(
+                from: source.planes.0, in: references[interViewIndex].planes.0, x: record.xCtb, y: record.yCtb,
+                size: 1 << p.ctbLog2SizeY)
+        }
         _ = quadtree(x: record.xCtb, y: record.yCtb, log2: p.ctbLog2SizeY, depth: 0, costLimit: .infinity)
         if offsets != nil {
             QuantizationGroups.assign(
@@ -431,6 +445,7 @@ final class DecisionMemory {
     let qps = Buffer<Int8>(repeating: 0, count: CodingTreeUnit.maxCUs)
     let marker = CTUMarker()
     let optimizer = LevelOptimizer()
+    let disparities = DisparitySearch()
     /// Context states before the split of a unit, by depth.
     let contexts = (0..<4).map { _ in ContextSet() }
     let record = CodingTreeUnit()

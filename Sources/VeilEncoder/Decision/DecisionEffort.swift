@@ -51,6 +51,8 @@ package struct DecisionEffort: Equatable, Sendable {
     package var splitsBestTree = false
     /// Quantization by the source's activity; the layer's PPS must allow cu_qp_delta_abs.
     package var adaptiveQuantization: AdaptiveQuantization?
+    /// The inter-layer reference is another view: vectors into it are disparities, and searched for.
+    package var hasDisparity = false
     package init() {}
 
     /// For the search of a unit's parts, of which there are many.

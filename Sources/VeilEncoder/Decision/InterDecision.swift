@@ -62,7 +62,7 @@ extension CTUDecision {
         // What an earlier block found is none of this one's.
         for refIdx in 0..<slice.numRefIdxActive.0 { found[refIdx].cost = .infinity }
         var best = (InterChoice(), InterChoice())
-        /// The inter-layer reference, and list 1's best motion in a picture that list 0 has as well.
+        /// The inter-layer reference or the other view, and list 1's best motion in a picture that list 0 has as well.
         var lower = InterChoice()
         var repeated = InterChoice()
         var bound = bound
@@ -75,8 +75,11 @@ extension CTUDecision {
                     let entry = references + (list &* 16 &+ refIdx)
                     if entry.pointee.isInterLayer != (pass == 0) { continue }
                     if entry.pointee.isInterLayer && list == 1 { continue }
-                    if searched >= effort.references { continue }
-                    searched += 1
+                    let isView = list == 0 && refIdx == interViewIndex
+                    if !isView {
+                        if searched >= effort.references { continue }
+                        searched += 1
+                    }
                     var choice = InterChoice()
                     let predictors = candidates.pointee.amvp(block, list: list, refIdx: refIdx)
                     var refBits = flag + bits(rate.refIdx(refIdx, active: active))
@@ -113,7 +116,8 @@ extension CTUDecision {
                         y: block.yPb,
                         width: block.nPbW, height: block.nPbH, predictors: predictors, bitDepth: slice.bitDepthLuma,
                         maxY: lastRow &- block.yPb &- block.nPbH)
-                    let startCount = collectStarts(w, list: list, refIdx: refIdx)
+                    var startCount = collectStarts(w, list: list, refIdx: refIdx)
+                    if isView { startCount = disparities.add(to: starts, count: startCount, block) }
                     let result = search.search(
                         target, starts: starts.reading, startCount: startCount, bound: bound, effort: effort.search)
                     let mvd = choice.set(result.mv, list: list, refIdx: refIdx, mvpFlag: result.mvpFlag, predictors)
@@ -122,7 +126,12 @@ extension CTUDecision {
                     bound = min(bound, choice.cost)
                     if list == 0 {
                         found[refIdx] = choice
-                        if choice.cost < best.0.cost { best.0 = choice }
+                        if isView {
+                            lower = choice
+                            w.insert(choice)
+                        } else if choice.cost < best.0.cost {
+                            best.0 = choice
+                        }
                     } else if choice.cost < best.1.cost {
                         best.1 = choice
                     }

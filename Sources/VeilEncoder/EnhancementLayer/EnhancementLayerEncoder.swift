@@ -127,15 +127,9 @@ package final class EnhancementLayerEncoder {
         picture.poc = poc
         picture.nuhLayerId = settings.layerId
         picture.temporalId = base.temporalId
-        // Made CTU by CTU, when it is needed.
         let interLayer =
             options.interLayerPrediction
-            ? zip(resamplers, pictures).map { resampler, source in
-                InterLayerProducer.picture(
-                    resampler, from: source, grid: settings.grid, poc: poc, bitDepthLuma: sps.bitDepthY,
-                    bitDepthChroma: sps.bitDepthC, isNarrow: picture.frame.isNarrow,
-                    motion: options.tools.interLayerMotion)
-            } : []
+            ? interLayerReferences(pictures, poc: poc, isNarrow: picture.frame.isNarrow) : []
         let rows = LayerSlice.division(rows: settings.grid.heightInCtbs, slices: options.slices)
         let slices = rows.enumerated().map { i, rows in
             var own = header
@@ -163,6 +157,16 @@ package final class EnhancementLayerEncoder {
         decodingIndex = decodingIndex.filter { references[$0.key] != nil }
         pictureCount += 1
         return Picture(picture: picture, encoder: encoder)
+    }
+
+    /// Another view's picture is itself what this one refers to. Others are made CTU by CTU, when they are needed.
+    private func interLayerReferences(_ pictures: [CodedPicture], poc: Int32, isNarrow: Bool) -> [CodedPicture] {
+        if options.isView { return pictures }
+        return zip(resamplers, pictures).map { resampler, source in
+            InterLayerProducer.picture(
+                resampler, from: source, grid: settings.grid, poc: poc, bitDepthLuma: settings.sps.bitDepthY,
+                bitDepthChroma: settings.sps.bitDepthC, isNarrow: isNarrow, motion: options.tools.interLayerMotion)
+        }
     }
 
     /// The base layer's reference picture set, or in a row of P pictures the last and the key picture: what is still
@@ -193,7 +197,9 @@ package final class EnhancementLayerEncoder {
     private func chooseCollocated(_ header: inout SliceSegmentHeader, before: [Int32]) {
         header.collocatedFromL0Flag = true
         guard settings.sps.spsTemporalMvpEnabledFlag, !header.nalUnitType.isIDR else { return }
-        if options.tools.interLayerMotion && !header.refPicLayerId.isEmpty && before.count < header.numRefIdxActive.0 {
+        if options.tools.interLayerMotion && !header.refPicLayerId.isEmpty
+            && before.count < header.numRefIdxActive.0
+        {
             header.sliceTemporalMvpEnabledFlag = true
             header.collocatedRefIdx = before.count
         } else if let first = before.first, decodingIndex[first] ?? 0 >= motionBarrier, !header.nalUnitType.isIRAP {

@@ -26,6 +26,12 @@ package struct LayerFormat: Equatable, Sendable {
     package var codedWidth: Int
     package var codedHeight: Int
 
+    /// Whether pictures of both formats have the same samples: one can be predicted from the other as it is.
+    func isCoded(as other: LayerFormat) -> Bool {
+        codedWidth == other.codedWidth && codedHeight == other.codedHeight && bitDepth == other.bitDepth
+            && conformanceWindow == other.conformanceWindow
+    }
+
     /// conf_win offsets in chroma units, nil when nothing is cropped. An odd size keeps one sample more than the
     /// source has pairs for: 4:2:0 windows are even.
     package var conformanceWindow: [Int]? {
@@ -77,12 +83,15 @@ package enum LayerParameterSets {
         return Set(layers[layer - 1].references.flatMap { needed(for: $0, layers) } + [layer]).sorted()
     }
 
-    /// general_profile_idc 7: Scalable Main and Scalable Main 10 (H.11.1).
-    private static func scalableProfile(bitDepth: Int, levelIdc: Int, base: ProfileTierLevel) -> ProfileTierLevel {
+    /// `profile` is general_profile_idc: 7 for Scalable Main and Scalable Main 10 (H.11.1), 6 for Multiview Main
+    /// (G.11.1; of 10 bits what its flags say, as the scalable profiles have it).
+    private static func profile(
+        _ profile: Int, bitDepth: Int, levelIdc: Int, base: ProfileTierLevel
+    ) -> ProfileTierLevel {
         var ptl = ProfileTierLevel()
-        ptl.generalProfileIdc = 7
+        ptl.generalProfileIdc = profile
         ptl.generalTierFlag = base.generalTierFlag
-        ptl.generalProfileCompatibilityFlags = 1 << UInt32(31 - 7)
+        ptl.generalProfileCompatibilityFlags = 1 << UInt32(31 - profile)
         ptl.generalLevelIdc = levelIdc
         // progressive, frame only; then the format constraints: max 14, 12, 10 and 8 bit, max 4:2:2, 4:2:0.
         var flags: UInt64 = 0
@@ -119,7 +128,11 @@ package enum LayerParameterSets {
             let level = Levels.idc(
                 width: formats[i].codedWidth, height: formats[i].codedHeight, framesPerSecond: framesPerSecond)
             let depth = needed.map { formats[$0].bitDepth }.max() ?? 8
-            return (true, scalableProfile(bitDepth: depth, levelIdc: level, base: base.profileTierLevel))
+            return (
+                true,
+                profile(
+                    layers[i - 1].isView ? 6 : 7, bitDepth: depth, levelIdc: level, base: base.profileTierLevel)
+            )
         }
         ext.defaultOutputLayerIdc = 1
         ext.outputLayerSets = (0...last).map { i in
@@ -147,6 +160,7 @@ package enum LayerParameterSets {
         ext.directDependencyType = (0...last).map { i in
             Array(repeating: i > 0 && layers[i - 1].tools.interLayerMotion ? 2 : 0, count: i)
         }
+        if layers.contains(where: \.isView) { ext.describeViews(subLayersMinus1: base.vpsMaxSubLayersMinus1) }
         return ext
     }
 
@@ -229,4 +243,23 @@ package struct LayerTools: Equatable, Sendable {
     /// cu_qp_delta_abs, in groups of 16x16.
     package var adaptiveQuantization = false
     package init() {}
+}
+
+extension VPSExtension {
+    /// Makes two layers two views, said in the one way that all decoders of stereo understand: both are put out, and
+    /// what holds for both is said once.
+    fileprivate mutating func describeViews(subLayersMinus1: Int) {
+        // Scalability dimension 1 is the view (ViewOrderIdx).
+        scalabilityMask = 1 << 1
+        dimensionIdLenMinus1 = [0]
+        viewIdLen = 1
+        viewIdVal = [0, 1]
+        subLayersVpsMaxMinus1 = Array(repeating: subLayersMinus1, count: layerIdInNuh.count)
+        defaultOutputLayerIdc = 0
+        for i in outputLayerSets.indices {
+            outputLayerSets[i].outputLayerFlags = outputLayerSets[i].outputLayerFlags.map { _ in true }
+        }
+        repFormats = Array(repFormats.prefix(1))
+        allLayersDependencyType = directDependencyType.last?.first
+    }
 }

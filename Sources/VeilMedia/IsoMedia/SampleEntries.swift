@@ -17,7 +17,31 @@ struct SampleEntries {
         /// The base layer's first SPS in samples.
         var firstInBand: NALUnit?
         var described = ColourDescription()
+        /// Which views are for which eye, where the stream tells.
+        var eyes: ReferenceDisplays?
         var isUsed = false
+
+        /// Takes down what a message says of the whole stream.
+        mutating func describe(_ message: NALUnit) {
+            SEIMessage.describe(message, &described)
+            eyes = ReferenceDisplays(of: message) ?? eyes
+        }
+
+        /// `vexu`, as Apple's players want it: the views of the base layer and of one above are those of both eyes.
+        /// Empty where they are not.
+        var stereo: [UInt8] {
+            guard let eyes, let unit = sets.values.first(where: { $0.header.nalUnitType == .vps }),
+                let vps = try? VideoParameterSet(rbsp: unit.rbsp),
+                sets.values.contains(where: { $0.header.nuhLayerId > 0 })
+            else { return [] }
+            let views = vps.layerIds.filter { vps.auxId(ofLayer: $0) == 0 }.map { vps.viewId(ofLayer: $0) }
+            guard Set(views) == [eyes.leftViewId, eyes.rightViewId], Set(views).count == 2 else { return [] }
+            // has_left_eye_view, has_right_eye_view; eye_views_reversed where the base layer is the right eye's.
+            let flags = views[0] == eyes.leftViewId ? 3 : 11
+            var w = BoxWriter()
+            w.box("vexu") { $0.box("eyes") { $0.fullBox("stri") { $0.u8(flags) } } }
+            return w.bytes
+        }
 
         /// The same for the samples that follow.
         var unused: Entry {
@@ -53,13 +77,13 @@ struct SampleEntries {
                 if !entries[count - 1].messages.contains(where: { $0.bytes == nal.bytes }) {
                     outOfBand.remove(at: index)
                     entries[count - 1].messages.append(nal)
-                    SEIMessage.describe(nal, &entries[count - 1].described)
+                    entries[count - 1].describe(nal)
                     continue
                 }
             }
             guard let key = try Self.key(of: nal) else {
                 if type == .prefixSEI, nal.header.nuhLayerId == 0, !hadPicture {
-                    SEIMessage.describe(nal, &entries[count - 1].described)
+                    entries[count - 1].describe(nal)
                 }
                 result.append(nal)
                 continue
@@ -133,7 +157,8 @@ struct SampleEntries {
         try entries.map { entry in
             try HEVCSampleDescription(
                 units: entry.order.compactMap { entry.sets[$0] } + entry.messages, inBand: inBand,
-                first: entry.firstInBand, described: entry.described, further: further)
+                first: entry.firstInBand, described: entry.described,
+                further: further.isEmpty ? entry.stereo : further)
         }
     }
 

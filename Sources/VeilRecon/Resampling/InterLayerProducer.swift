@@ -6,9 +6,9 @@ import VeilEntropy
 
 /// Fills an inter-layer reference picture piece by piece, when a block of the current picture first asks for the piece.
 ///
-/// Vectors to an inter-layer reference are zero (a constraint of Annex H), so a CTU needs of it only the samples at
-/// its own place: they are made by the thread that decodes the CTU, just before they are used, and never where
-/// nothing refers to them.
+/// Vectors to a resampled reference are zero (a constraint of Annex H), so a CTU needs of it only the samples at its
+/// own place: they are made by the thread that decodes the CTU, just before they are used, and never where nothing
+/// refers to them. Another view's picture is none of those: vectors reach anywhere in it.
 package final class InterLayerProducer: @unchecked Sendable {
     private let reference: InterLayerReference
     private let source: CodedPicture
@@ -85,14 +85,19 @@ package final class InterLayerProducer: @unchecked Sendable {
     func prepare(mv: MotionVector, x: Int, y: Int, height: Int) {
         let ctb = (y &>> log2CtbSize) &* widthInCtbs &+ (x &>> log2CtbSize)
         if made[ctb] != 0 && mv.x | mv.y == 0 { return }
-        make(ctb: ctb, mv: mv)
+        make(ctb: ctb, mv: mv, bottom: y &+ height)
     }
 
     @inline(never)
-    private func make(ctb: Int, mv: MotionVector) {
+    private func make(ctb: Int, mv: MotionVector, bottom: Int) {
         if mv.x | mv.y != 0 {
-            // No conforming stream does this; what it then reads should at least be the same each time.
-            makeAll()
+            if isAlias {
+                // Another view. Filters reach four rows further.
+                source.wait(rows: bottom + Int(mv.y) >> 2 + 8)
+            } else {
+                // No conforming stream does this; what it then reads should at least be the same each time.
+                makeAll()
+            }
             return
         }
         let x = (ctb % widthInCtbs) << log2CtbSize
