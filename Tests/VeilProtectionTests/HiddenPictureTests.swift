@@ -191,6 +191,27 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
         #expect(try bytes(transcode(stored(hidden), .decrypt(Decryption(keys: keys)))) == bytes(clear))
     }
 
+    /// Pictures of the layers that the scheme covers are hidden; the others are as they were.
+    @Test(arguments: [Scheme.bl, .el]) func layersOutsideOfTheSchemeStayOpen(scheme: Scheme) throws {
+        let clear = try layers()
+        let hidden = try stored(transcode(clear, .encrypt(encryption(clear, .all, scheme: scheme))))
+        let (own, other) = scheme == .bl ? (0, 1) : (1, 0)
+        func slices(_ nals: [NALUnit], _ layer: Int) -> [[UInt8]] {
+            nals.filter { $0.header.nalUnitType.isSlice && $0.header.nuhLayerId == layer }.map(\.bytes)
+        }
+        #expect(slices(hidden, other) == slices(clear, other))
+        let sealed = hidden.filter { SealedUnit.isOne($0, kind: .hidden) }
+        #expect(sealed.count == slices(clear, own).count && sealed.allSatisfy { $0.header.nuhLayerId == own })
+        let seen = try pictures(hidden)
+        #expect(seen.report.failedSlices == 0)
+        if scheme == .el {
+            #expect(try seen.luma[0] == pictures(clear).luma[0])
+        } else {
+            #expect(seen.luma[0]?.allSatisfy { $0.lowerBound == $0.upperBound } == true)
+        }
+        #expect(try bytes(transcode(hidden, .decrypt(Decryption(keys: keys)))) == bytes(clear))
+    }
+
     /// Whole, a picture without its stand-in, a stand-in without its picture.
     @Test func lossesAreTold() throws {
         let clear = try layers()

@@ -73,7 +73,7 @@ struct ProtectionCommandTests {
             let run = try Run(["encode", fixture.path("clip.y4m"), "-o", out] + keys + options)
             #expect(run.status == 64 && run.errors.contains("scheme none"), "\(options): \(run.errors)")
         }
-        for options in [["--min-temporal-id", "6"], ["--elements", "pcm"]] {
+        for options in [["--min-temporal-id", "6"], ["--elements", "pcm"], ["--elements", "pcm", "--hide", "3"]] {
             let run = try Run(["encode", fixture.path("clip.y4m"), "-o", out, "--layers", "2x"] + keys + options)
             #expect(run.status == 1 && run.errors.contains("nothing is encrypted"), "\(options): \(run.errors)")
         }
