@@ -113,7 +113,7 @@ let package = Package(
             name: "VeilProtectionTests", dependencies: ["VeilProtection", "VeilDecoder", "VeilEncoder", "TestSupport"]),
         .testTarget(name: "VeilMediaTests", dependencies: ["VeilMedia", "TestSupport"]),
         .testTarget(name: "VeilTests", dependencies: ["Veil", "VeilC", "CVeil", "VeilTool", "veil-examples"]),
-        .testTarget(name: "VeilLabTests", dependencies: ["VeilLab"]),
+        .testTarget(name: "VeilLabTests", dependencies: ["VeilLab", "TestSupport"]),
         .testTarget(
             name: "VeilToolTests",
             dependencies: [

@@ -33,6 +33,8 @@ struct AttackCommand: ParsableCommand {
     var gallery: [String] = []
     @Option(help: "How many pictures the right one is to be found among.")
     var gallerySize: Int = 100
+    @Option(help: "How many keys to try; figures are means over them.")
+    var keys: Int = 1
     @Option(help: "The frame that pictures show, from 0.")
     var figure: Int = 4
     @OptionGroup var logging: LoggingOptions
@@ -43,6 +45,7 @@ struct AttackCommand: ParsableCommand {
         guard (2...10000).contains(gallerySize), keyint > 0 else {
             throw ValidationError("--gallery-size takes 2 to 10000, --keyint 1 or more")
         }
+        guard (1...100).contains(keys) else { throw ValidationError("--keys takes 1 to 100") }
         guard input.input != "-" else { throw ValidationError("attack reads its clip several times: a file is needed") }
         guard FileManager.default.fileExists(atPath: input.input) else {
             throw MediaError.cannotOpen(path: input.input, reason: "no such file")
@@ -58,6 +61,7 @@ struct AttackCommand: ParsableCommand {
         settings.folder = experiment.output
         settings.gallery = gallery
         settings.gallerySize = gallerySize
+        settings.keys = keys
         var stream = input.input
         var known: String?
         let temporary = ["attack-clear.hevc", "attack-known.y4m", "attack-known.hevc"].map {

@@ -108,6 +108,12 @@ struct ProtectionOptions: ParsableArguments {
         if hide ?? 0 > 0 && !roi.isEmpty {
             throw ValidationError("--hide seals whole pictures, which have no --roi")
         }
+        if hide ?? 0 > 0 && minTemporalId > 0 {
+            throw ValidationError("--hide seals IRAP pictures, which --min-temporal-id leaves clear")
+        }
+        if hide ?? 0 > 1 && irapOnly {
+            throw ValidationError("--hide \(hide ?? 0) seals pictures that --irap-only leaves clear: take --hide 1")
+        }
         if signal == .none && sidecar == nil { throw ValidationError("--signal none needs --sidecar FILE") }
         if signal == .sei && sidecar != nil { throw ValidationError("--sidecar goes with --signal none") }
         if signal == .none && authenticate {

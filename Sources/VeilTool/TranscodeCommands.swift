@@ -144,6 +144,9 @@ struct EncryptCommand: ParsableCommand {
         }
         var (keys, options) = try protection.transcoding("encrypt")
         options.tiles = wantedTiles
+        if options.hiding != .none && wantedTiles != nil {
+            throw ValidationError("--hide seals whole pictures, which have no --tiles")
+        }
         let transcoder = VideoTranscoder(
             .encrypt(keys: keys, options: options), threads: max(threads, 1), damaged: damage.damaged,
             signals: protection.signal == .sei)

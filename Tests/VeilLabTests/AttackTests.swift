@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
+import TestSupport
 import Testing
 import VeilBitstream
 import VeilEncoder
@@ -77,8 +78,7 @@ struct AttackTests {
         let bench = RecognitionBench(truths: [0: truth], others: try others(40))
         let attacked = try #require(bench.recognize([0: shown[0]]))
         #expect(attacked.gallery == 41 && attacked.meanRank < 10)
-        let edges = try #require(attacked.edges)
-        #expect(edges > (attacked.unrelatedEdges ?? 1) + 0.05)
+        #expect(attacked.edgesAboveChance > 0.05)
     }
 
     @Test func sketchesAreDrawnFromAnEncryptedStream() throws {
@@ -102,6 +102,59 @@ struct AttackTests {
         #expect(sketch.image(.combined).samples.contains { $0 > 100 })
     }
 
+    /// What more than bypass bins would take: streams that decode, with what is to be replaced replaced, and no other.
+    @Test func elementsAreReplacedInStreamsThatDecode() throws {
+        let folder = try Folder()
+        let (stream, _) = try makeStream(folder, "drawn", frames: 3)
+        let clear = try Sketch.read(stream, layer: 0, pictures: [0, 1, 2])
+        func sum(_ sketch: Sketch?, _ source: SketchSource) -> Float {
+            sketch?.field(source).strength.reduce(0, +) ?? -1
+        }
+        let (all, other) = (folder("r.hevc"), folder("r2.hevc"))
+        #expect(try ElementReplacement.run(stream, to: all, layers: [0], []) == 0)
+        #expect(
+            try Data(contentsOf: URL(fileURLWithPath: all)) == Data(contentsOf: URL(fileURLWithPath: stream)))
+        for elements in ReplacedElements.allCases {
+            let random = SplitMix(state: 3)
+            #expect(try ElementReplacement.run(stream, to: other, layers: [0], [elements], random: random) == 0)
+            #expect(try frames(other).count == 3)
+            let found = try Sketch.read(other, layer: 0, pictures: [0, 1, 2])
+            #expect(found.count == 3)
+            for (number, picture) in found {
+                let (mine, right) = (picture.sketch, clear[number]?.sketch)
+                #expect(mine.field(.partition).strength == right?.field(.partition).strength)
+                let isMoved = mine.field(.counts).strength != right?.field(.counts).strength
+                #expect(elements == .blocks ? isMoved || number > 0 : !isMoved)
+                if elements == .directions && number == 0 {
+                    #expect(mine.field(.directions).strength != right?.field(.directions).strength)
+                }
+            }
+            // Blocks are moved, not lost.
+            #expect(abs(sum(found[0]?.sketch, .counts) - sum(clear[0]?.sketch, .counts)) < 16)
+        }
+        // Bits of all units are those of the slice.
+        let bits = sum(clear[0]?.sketch, .bits) / 16
+        var bytes = 0
+        try StreamWork.units(stream) { nal in
+            if bytes == 0 && nal.header.nalUnitType.isSlice { bytes = nal.rbsp.count }
+        }
+        #expect(bits > 0.8 * Float(bytes * 8) && bits < 1.1 * Float(bytes * 8))
+    }
+
+    @Test func intervalsAreWilsons() {
+        func interval(_ rankOne: Double, _ queries: Int) -> ClosedRange<Double> {
+            Recognition(
+                queries: queries, gallery: 100, ranks: [], rankOne: rankOne, meanRank: 1, edges: 0, unrelatedEdges: 0
+            ).rankOneInterval
+        }
+        func isNear(_ a: ClosedRange<Double>, _ low: Double, _ high: Double) -> Bool {
+            abs(a.lowerBound - low) < 0.001 && abs(a.upperBound - high) < 0.001
+        }
+        #expect(isNear(interval(1, 9), 0.701, 1))
+        #expect(isNear(interval(0.5, 10), 0.237, 0.763))
+        #expect(isNear(interval(0, 63), 0, 0.0575))
+    }
+
     @Test func directionsPointAcrossTheirLines() {
         // Mode 26 predicts along columns, 10 along rows, 18 and 34 along the diagonals.
         #expect(abs(Sketch.gradientAngle(mode: 26)) < 1e-6)
@@ -119,6 +172,13 @@ struct AttackTests {
         #expect(gallery.rank(of: 0, for: field(truth)) == 1)
         // Nothing tells nothing: the middle.
         #expect(gallery.rank(of: 0, for: GradientField(width: 128, height: 96)) == 31)
+        // Nor does what is the same everywhere, however much of it there is.
+        var even = GradientField(width: 128, height: 96)
+        for block in 0..<(even.columns * even.rows) { even.add(1234.567, block: block) }
+        #expect(gallery.rank(of: 0, for: even) == 31)
+        var narrow = GradientField(width: 72, height: 56)
+        for block in 0..<(narrow.columns * narrow.rows) { narrow.add(1, block: block) }
+        #expect(narrow.descriptors().allSatisfy { $0.allSatisfy { $0 == 0 } })
         // Another picture is found where it stands, not at the first one.
         #expect(gallery.rank(of: 0, for: field(try others(60)[5])) > 1)
         // Inverted pictures have the same outlines.
@@ -156,6 +216,7 @@ struct AttackTests {
         settings.folder = folder.path
         settings.figureFrame = 1
         settings.gallerySize = 30
+        settings.keys = 2
         let (report, pictures) = try Attack(settings: settings, progress: Progress(steps: 1, quiet: true)).run(
             stream: stream, known: known, version: "test", command: "veil attack")
         #expect(report.attempts.allSatisfy { $0.recognition?.gallery == 30 && $0.recognition?.queries == 3 })
@@ -163,11 +224,11 @@ struct AttackTests {
             let found = report.attempts.filter { $0.profile == profile }
             for name in ["as it stands", "signs by smoothness"] {
                 let recognition = try #require(found.first { $0.attack == name }?.recognition)
-                #expect((recognition.edges ?? 0) > (recognition.unrelatedEdges ?? 1) + 0.05)
+                #expect(recognition.edgesAboveChance > 0.05)
             }
             // Nothing is left where all is hidden.
             let hidden = report.attempts.filter { $0.scheme == "all, --hide 3" }
-            #expect(hidden.count == 2 && hidden.allSatisfy { $0.recognition?.edges == 0 })
+            #expect(hidden.count == 4 && hidden.allSatisfy { $0.recognition?.edges == 0 })
             #expect(hidden.allSatisfy { $0.recognition?.rankOne == 0 && $0.recognition?.meanRank == 15.5 })
         }
         #expect(report.drawings.count == 4 * 2 * SketchSource.allCases.count)
@@ -175,6 +236,18 @@ struct AttackTests {
         for drawing in report.drawings where drawing.hiding == 3 {
             #expect(drawing.recognition.rankOne == 0 && drawing.recognition.meanRank == 15.5)
         }
+        #expect(report.attempts.count == 2 * report.means.count)
+        for (mean, all) in report.means {
+            #expect(all.map(\.key) == [0, 1] && mean.recognition?.ranks.count == 6)
+            #expect(abs(mean.psnrY - (all[0].psnrY + all[1].psnrY) / 2) < 1e-9)
+            let ranks = try #require(mean.recognition?.ranks)
+            #expect(abs((mean.recognition?.rankOne ?? -1) - Double(ranks.filter { $0 == 1 }.count) / 6) < 1e-9)
+        }
+        // Nothing, each, all, and all with what no stream can be made of.
+        #expect(report.replaced.count == ReplacedElements.allCases.count + 3)
+        #expect(report.replaced[0].increase == 0 && report.replaced[0].seen != nil)
+        #expect(report.replaced.allSatisfy { $0.intra != nil && $0.inter != nil })
+        #expect(report.replaced.last?.seen == nil && report.replaced.last?.intra?.source == "bits a CTU")
         #expect(report.hidden.map(\.level) == [0, 1, 2, 3])
         #expect(zip(report.hidden, report.hidden.dropFirst()).allSatisfy { $0.bytes <= $1.bytes })
         #expect(report.keyBits.allSatisfy { $0.refused && $0.changed > 0.4 && $0.changed < 0.6 })

@@ -185,10 +185,31 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
 
     @Test func picturesThatAreNotSelectedStayOpen() throws {
         let clear = try layers()
-        let hidden = try transcode(clear, .encrypt(encryption(clear, .all, irapOnly: true)))
+        let hidden = try transcode(clear, .encrypt(encryption(clear, .irap, irapOnly: true)))
         let sealed = hidden.filter { SealedUnit.isOne($0, kind: .hidden) }
         #expect(sealed.count == clear.filter(\.header.nalUnitType.isIRAP).count)
         #expect(try bytes(transcode(stored(hidden), .decrypt(Decryption(keys: keys)))) == bytes(clear))
+    }
+
+    /// Pictures of the layers that the scheme covers are hidden; the others are as they were.
+    @Test(arguments: [Scheme.bl, .el]) func layersOutsideOfTheSchemeStayOpen(scheme: Scheme) throws {
+        let clear = try layers()
+        let hidden = try stored(transcode(clear, .encrypt(encryption(clear, .all, scheme: scheme))))
+        let (own, other) = scheme == .bl ? (0, 1) : (1, 0)
+        func slices(_ nals: [NALUnit], _ layer: Int) -> [[UInt8]] {
+            nals.filter { $0.header.nalUnitType.isSlice && $0.header.nuhLayerId == layer }.map(\.bytes)
+        }
+        #expect(slices(hidden, other) == slices(clear, other))
+        let sealed = hidden.filter { SealedUnit.isOne($0, kind: .hidden) }
+        #expect(sealed.count == slices(clear, own).count && sealed.allSatisfy { $0.header.nuhLayerId == own })
+        let seen = try pictures(hidden)
+        #expect(seen.report.failedSlices == 0)
+        if scheme == .el {
+            #expect(try seen.luma[0] == pictures(clear).luma[0])
+        } else {
+            #expect(seen.luma[0]?.allSatisfy { $0.lowerBound == $0.upperBound } == true)
+        }
+        #expect(try bytes(transcode(hidden, .decrypt(Decryption(keys: keys)))) == bytes(clear))
     }
 
     /// Whole, a picture without its stand-in, a stand-in without its picture.
@@ -256,10 +277,67 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
         #expect(!refused(hidden, strict: true))
     }
 
-    @Test func hidingKnowsNoRegions() throws {
-        var options = Encryption.Options()
-        options.hiding = .irap
-        options.selection.regions = [EncryptionScope.Region(x: 0, y: 0, width: 16, height: 16)]
-        #expect(throws: KeyError.self) { try Encryption(options: options, layers: [0], keys: keys) }
+    /// What is hidden is never what a selection leaves clear.
+    @Test func hidingAndSelectionsThatContradictIt() throws {
+        func isRefused(_ hiding: HiddenPictures, _ change: (inout Encryption.Options) -> Void) -> Bool {
+            var options = Encryption.Options()
+            options.hiding = hiding
+            change(&options)
+            do { _ = try Encryption(options: options, layers: [0, 1], keys: keys) } catch KeyError.unsupported {
+                return true
+            } catch { return false }
+            return false
+        }
+        for hiding in HiddenPictures.allCases {
+            let hides = hiding != .none
+            let region = EncryptionScope.Region(x: 0, y: 0, width: 16, height: 16)
+            #expect(isRefused(hiding) { $0.selection.regions = [region] } == hides)
+            #expect(isRefused(hiding) { $0.tiles = [0] } == hides)
+            #expect(isRefused(hiding) { $0.selection.minTemporalId = 1 } == hides)
+            #expect(isRefused(hiding) { $0.selection.irapOnly = true } == (hides && hiding != .irap))
+            #expect(!isRefused(hiding) { $0.elements = [] })
+            for scheme in [Scheme.bl, .all, .el] { #expect(!isRefused(hiding) { $0.scheme = scheme }) }
+        }
+    }
+
+    /// Nor does what remains of a selection when keys are exchanged.
+    @Test func keysOfASelectionAreNotExchangedForHiding() throws {
+        let clear = try layers()
+        let old = try stored(transcode(clear, .encrypt(encryption(clear, .none, irapOnly: true))))
+        for (hiding, isRefused) in [(HiddenPictures.irap, false), (.all, true)] {
+            var options = Encryption.Options()
+            options.hiding = hiding
+            let plan = StreamTranscoder.Mode.rekeyPlan(
+                Decryption(keys: keys), ProtectionPlan(options: options, keys: keys))
+            #expect(((try? transcode(old, plan)) == nil) == isRefused)
+        }
+    }
+
+    /// A stand-in's header tells of references and order, and of nothing else.
+    @Test func standInsAreSmallAndTellNothing() throws {
+        for stream in ReferenceStream.own {
+            let clear = try AnnexBReader.units(of: stream.bytes())
+            let hidden = try stored(transcode(clear, .encrypt(encryption(clear, .all))))
+            let sets = ParameterSetCollection()
+            var count = 0
+            for nal in hidden {
+                if [.vps, .sps, .pps].contains(nal.header.nalUnitType) { try sets.insert(nal) }
+                guard nal.header.nalUnitType.isSlice else { continue }
+                let h = try SliceSegmentHeader(nal: nal.header, rbsp: nal.rbsp, sets: sets, previous: nil)
+                let pps = try sets.pictureParameterSet(id: h.slicePicParameterSetId)
+                let sps = try sets.sequenceParameterSet(id: pps.ppsSeqParameterSetId, layerId: nal.header.nuhLayerId)
+                count += 1
+                if pps.sliceSegmentHeaderExtensionPresentFlag { continue }
+                #expect(!h.sliceSaoLumaFlag && !h.sliceSaoChromaFlag && h.sliceQpDelta == 0)
+                let weights = (h.predWeights?.0 ?? []) + (h.predWeights?.1 ?? [])
+                #expect(weights.allSatisfy { !$0.lumaWeightFlag && !$0.chromaWeightFlag })
+                if h.sliceType == .i { continue }
+                #expect(h.maxNumMergeCand == 1)
+                // At most two bins of a unit, which adapt, and three bytes where a substream ends.
+                let substreams = h.entryPointOffsets.count + 1
+                #expect(nal.rbsp.count - h.byteCount <= 3 * substreams + sps.picSizeInCtbsY / 2 + 8, "\(stream.name)")
+            }
+            #expect(count == clear.filter(\.beginsPicture).count)
+        }
     }
 }

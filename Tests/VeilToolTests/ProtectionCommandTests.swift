@@ -73,10 +73,24 @@ struct ProtectionCommandTests {
             let run = try Run(["encode", fixture.path("clip.y4m"), "-o", out] + keys + options)
             #expect(run.status == 64 && run.errors.contains("scheme none"), "\(options): \(run.errors)")
         }
-        for options in [["--min-temporal-id", "6"], ["--elements", "pcm"]] {
+        for options in [["--min-temporal-id", "6"], ["--elements", "pcm"], ["--elements", "pcm", "--hide", "3"]] {
             let run = try Run(["encode", fixture.path("clip.y4m"), "-o", out, "--layers", "2x"] + keys + options)
             #expect(run.status == 1 && run.errors.contains("nothing is encrypted"), "\(options): \(run.errors)")
         }
+        // What is hidden is not left clear.
+        for (options, words) in [
+            (["--hide", "1", "--roi", "0,0,16,16"], "no --roi"), (["--hide", "3", "--irap-only"], "take --hide 1"),
+            (["--hide", "2", "--irap-only"], "take --hide 1"),
+            (["--hide", "3", "--min-temporal-id", "1"], "leaves clear"),
+        ] {
+            for verb in [["encode", fixture.path("clip.y4m")], ["encrypt", fixture.path("clear.hevc")]] {
+                let run = try Run(verb + ["-o", out] + keys + options)
+                #expect(run.status == 64 && run.errors.contains(words), "\(options): \(run.errors)")
+            }
+        }
+        let tiles = try Run(
+            ["encrypt", fixture.path("clear.hevc"), "-o", out, "--hide", "1", "--tiles", "0"] + keys)
+        #expect(tiles.status == 64 && tiles.errors.contains("no --tiles"), "\(tiles.errors)")
         let later = try Run(["encrypt", fixture.path("clear.hevc"), "-o", out, "--min-temporal-id", "6"] + keys)
         #expect(later.status == 1 && later.errors.contains("among those selected"), "\(later.errors)")
         #expect(!FileManager.default.fileExists(atPath: out))

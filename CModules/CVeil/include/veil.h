@@ -163,7 +163,8 @@ typedef struct veil_protection {
     /// 1: keystreams never restart (the paper's single chain over a layer). Default 0: with every substream.
     int32_t chained;
     /// Pictures to seal whole: 0 none, 1 IRAP pictures, 2 those of the lowest temporal sub-layer too, 3 all. Default 0,
-    /// which for VEIL_REKEY means as it was; -1: none, then too.
+    /// which for VEIL_REKEY means as it was; -1: none, then too. Refused where it would hide pictures that irap_only or
+    /// min_temporal_id leave clear.
     int32_t hide;
     int32_t reserved_flags;
     uint64_t reserved[7];

@@ -25,6 +25,7 @@ package struct HookedCoder<Base: BinCoder>: BinCoder {
     }
 
     @inline(__always) package var contexts: MutableBufferView<UInt8> { base.contexts }
+    @inline(__always) package var mark: Int { base.mark }
     @inline(__always) package mutating func decision(_ bin: Int, _ context: Int) -> Int { base.decision(bin, context) }
     @inline(__always) package mutating func significance(
         _ bins: Int, from n: Int, _ table: BufferView<UInt8>, _ base: Int

@@ -42,6 +42,9 @@ package protocol SliceDataCoding: AnyObject {
     /// How many bytes have been written: after `endOfSubstream`, where the next substream begins.
     var outputCount: Int { get }
 
+    /// Of a reader: how many bits have been read, to a few.
+    var bitsRead: Int { get }
+
     /// Of a recoder, once the segment has ended: whether recoding its output gives back its input.
     var isRegular: Bool { get }
 }
@@ -202,6 +205,8 @@ final class SliceDataCoder<C: BinCoder>: SliceDataCoding {
     func outputBytes() -> [UInt8] { Array(syntax.coder.output) }
 
     var outputCount: Int { syntax.coder.outputEnd }
+
+    var bitsRead: Int { syntax.coder.mark }
 
     var isRegular: Bool { syntax.coder.isRegular }
 }

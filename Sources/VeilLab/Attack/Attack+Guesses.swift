@@ -38,7 +38,7 @@ extension Attack {
 
     /// Encrypts everything there is, hides pictures beyond that, and looks at what is left: pictures and sketches.
     func hide(
-        _ stream: String, _ hiding: HiddenPictures, _ ids: [Int], _ report: inout AttackReport,
+        _ stream: String, _ hiding: HiddenPictures, _ ids: [Int], key: Int, _ report: inout AttackReport,
         _ pictures: inout Pictures
     ) throws {
         let hidden = path("attack\(getpid()).hidden.hevc")
@@ -46,21 +46,25 @@ extension Attack {
         let encryption = try StreamWork.encryption(
             scheme: .all, cipher: .aes128, profile: .maximal, layers: ids, hiding: hiding)
         try StreamWork.transcode(stream, to: hidden, mode: .encrypt(encryption), threads: settings.threads)
-        report.hidden.append(
-            AttackReport.Hidden(
-                level: hiding.rawValue, bytes: StreamWork.size(hidden), clearBytes: StreamWork.size(stream)))
+        if key == 0 {
+            report.hidden.append(
+                AttackReport.Hidden(
+                    level: hiding.rawValue, bytes: StreamWork.size(hidden), clearBytes: StreamWork.size(stream)))
+        }
         let hooks = ReplacingHooks(layers: Set(ids), profile: .maximal, replacement: .means)
         if hiding != .none {
             for (name, view) in [
                 ("as it stands", try view(hidden)), ("means, signs positive", try view(hidden, hooks: hooks)),
             ] {
-                addAttempt(view, scheme: "all, --hide \(hiding.rawValue)", profile: "maximal", attack: name, &report)
-                if let frame = view.frame {
+                addAttempt(
+                    view, scheme: "all, --hide \(hiding.rawValue)", profile: "maximal", attack: name, key: key, &report)
+                if key == 0, let frame = view.frame {
                     pictures.attempts.append(("all, --hide \(hiding.rawValue): \(name)", frame))
                 }
             }
         }
-        try sketches(hidden, hiding, ids, hooks, &report, &pictures)
+        // What is not encrypted is the same under every key.
+        if key == 0 { try sketches(hidden, hiding, ids, hooks, &report, &pictures) }
     }
 
     /// Sketches from what is not encrypted.
@@ -95,13 +99,77 @@ extension Attack {
         }
     }
 
+    /// What would be left if more than bypass bins were replaced, and what that would cost.
+    func replaceMore(
+        _ stream: String, _ ids: [Int], _ report: inout AttackReport, _ pictures: inout Pictures
+    ) throws {
+        guard let layer = ids.first else { return }
+        let rewritten = path("attack\(getpid()).replaced.hevc")
+        let encrypted = path("attack\(getpid()).encrypted.hevc")
+        defer {
+            unlink(rewritten)
+            unlink(encrypted)
+        }
+        let hooks = ReplacingHooks(layers: Set(ids), profile: .maximal, replacement: .means)
+        let every = Set(ReplacedElements.allCases)
+        for elements in [[]] + ReplacedElements.allCases.map({ [$0] }) + [every] {
+            let failed = try ElementReplacement.run(stream, to: rewritten, layers: Set(ids), elements)
+            guard failed == 0 else { throw MediaError.notSupported(path: stream, what: "cannot be written again") }
+            let encryption = try StreamWork.encryption(scheme: .all, cipher: .aes128, profile: .maximal, layers: ids)
+            try StreamWork.transcode(rewritten, to: encrypted, mode: .encrypt(encryption), threads: settings.threads)
+            let view = try view(encrypted)
+            let hidden = elements.reduce(into: Set<SketchSource>()) { $0.formUnion($1.sketches) }
+            let found = try Sketch.read(
+                encrypted, layer: layer, pictures: Set(0...(bench.truths.keys.max() ?? 0)), hooks: hooks)
+            func note(_ name: String, _ left: Set<SketchSource>, _ view: View?) {
+                report.replaced.append(
+                    AttackReport.Replaced(
+                        elements: name, bytes: StreamWork.size(rewritten), clearBytes: StreamWork.size(stream),
+                        seen: view?.recognition, intra: strongest(found.values.filter(\.isIntra).map { $0 }, left),
+                        inter: strongest(found.values.filter { !$0.isIntra }, left)))
+            }
+            let names = elements.map(\.rawValue).sorted().joined(separator: "; ")
+            note(
+                elements.isEmpty ? "no others" : elements == every ? "all of these" : names,
+                SketchSource.single.subtracting(hidden), view)
+            if let frame = view.frame, !elements.isEmpty {
+                pictures.attempts.append(("all, replaced: \(names)", frame))
+            }
+            if elements == every {
+                // Only an encoder that looks at no picture could hide these; bits are drawn as they are.
+                note("all of these, and if partition, skip and dQP told nothing", [.bits], nil)
+            }
+        }
+    }
+
+    /// The one of several sketches, or all of them together, that tells pictures best.
+    private func strongest(
+        _ found: [(sketch: Sketch, poc: Int, isIntra: Bool)], _ sources: Set<SketchSource>
+    ) -> AttackReport.Strongest? {
+        let known = found.filter { bench.truths[$0.poc] != nil }
+        guard let first = known.first?.sketch else { return nil }
+        let drawn =
+            SketchSource.allCases.filter(sources.contains).map { ($0.rawValue, [$0] as Set) }
+            + [("together", sources)]
+        return drawn.compactMap { name, sources in
+            let fields = Dictionary(
+                known.map { ($0.poc, $0.sketch.combination(of: sources)) }, uniquingKeysWith: { first, _ in first })
+            return bench.recognize(fields, width: first.width, height: first.height).map {
+                AttackReport.Strongest(source: name, recognition: $0)
+            }
+        }.max {
+            ($0.recognition.rankOne, -$0.recognition.meanRank) < ($1.recognition.rankOne, -$1.recognition.meanRank)
+        }
+    }
+
     /// Notes what an attack gave.
     func addAttempt(
-        _ view: View, scheme: String, profile: String, attack: String, _ report: inout AttackReport
+        _ view: View, scheme: String, profile: String, attack: String, key: Int, _ report: inout AttackReport
     ) {
         report.attempts.append(
             AttackReport.Attempt(
-                scheme: scheme, profile: profile, attack: attack, psnrY: view.quality.psnrY, ssim: view.quality.ssim,
+                scheme: scheme, profile: profile, attack: attack, key: key, psnrY: view.quality.psnrY,
+                ssim: view.quality.ssim,
                 vif: view.quality.vif, edgeSimilarity: 1 - (view.quality.edgeDifferentialRatio ?? 1),
                 recognition: view.recognition))
     }

@@ -19,6 +19,8 @@ package final class Attack {
         package var gallery: [String] = []
         /// How many pictures to tell from.
         package var gallerySize = 100
+        /// How many keys are tried.
+        package var keys = 1
         package init() {}
     }
 
@@ -46,7 +48,7 @@ package final class Attack {
     }
 
     /// Steps of progress for a stream of `layers` layers.
-    package static func steps(layers: Int) -> Int { (layers > 1 ? 3 : 1) * 2 + 9 }
+    package static func steps(layers: Int) -> Int { (layers > 1 ? 3 : 1) * 2 + 10 }
 
     func path(_ name: String) -> String { "\(settings.folder)/\(name)" }
 
@@ -74,7 +76,7 @@ package final class Attack {
             version: version, command: command, machine: Machine.description, clip: settings.clip, width: format.width,
             height: format.height,
             frames: frames, layers: settings.layers, qp: settings.qp, attempts: [], structures: [],
-            drawings: [], hidden: [], keyBits: [], reuse: [])
+            drawings: [], replaced: [], hidden: [], keyBits: [], reuse: [])
         var pictures = Pictures()
         pictures.attempts.append(("clear", try frame(clearPath, min(settings.figureFrame, frames - 1))))
         progress.step("pictures to tell from")
@@ -82,15 +84,19 @@ package final class Attack {
         for profile in ElementProfile.allCases {
             for scheme in ids.count > 1 ? [Scheme.bl, .all, .el] : [.all] {
                 progress.step("\(scheme.name), \(profile.name) elements")
-                try attempt(stream, scheme, profile, ids, files, &report, &pictures)
+                for key in 0..<settings.keys {
+                    try attempt(stream, scheme, profile, ids, files, key: key, &report, &pictures)
+                }
             }
         }
         progress.step("structure")
         try structure(stream, ids, files, &report, &pictures)
         for hiding in HiddenPictures.allCases {
             progress.step(hiding == .none ? "sketches" : "pictures hidden, level \(hiding.rawValue)")
-            try hide(stream, hiding, ids, &report, &pictures)
+            for key in 0..<settings.keys { try hide(stream, hiding, ids, key: key, &report, &pictures) }
         }
+        progress.step("more elements replaced")
+        try replaceMore(stream, ids, &report, &pictures)
         progress.step("one bit of the key")
         for cipher in [CipherKind.chaotic, .aes128, .aes256, .chacha20] {
             report.keyBits += try keyBits(stream, ids, cipher)
@@ -108,7 +114,7 @@ package final class Attack {
 
     private func attempt(
         _ stream: String, _ scheme: Scheme, _ profile: ElementProfile, _ ids: [Int], _ files: LayerFiles,
-        _ report: inout AttackReport, _ pictures: inout Pictures
+        key: Int, _ report: inout AttackReport, _ pictures: inout Pictures
     ) throws {
         let encrypted = path("attack\(getpid()).encrypted.hevc")
         let stripped = path("attack\(getpid()).stripped.hevc")
@@ -120,9 +126,10 @@ package final class Attack {
         try StreamWork.transcode(stream, to: encrypted, mode: .encrypt(encryption), threads: settings.threads)
         let hit = Set(encryption.encryptedLayers)
         func note(_ name: String, _ view: View) {
-            self.addAttempt(view, scheme: scheme.name, profile: profile.name, attack: name, &report)
-            if profile == .paper, let frame = view.frame {
-                pictures.attempts.append(("\(scheme.name): \(name)", frame))
+            self.addAttempt(view, scheme: scheme.name, profile: profile.name, attack: name, key: key, &report)
+            if key == 0, let frame = view.frame {
+                let elements = profile == .paper ? "" : ", \(profile.name)"
+                pictures.attempts.append(("\(scheme.name)\(elements): \(name)", frame))
             }
         }
         note("as it stands", try view(encrypted))

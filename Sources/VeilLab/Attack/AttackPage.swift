@@ -34,14 +34,19 @@ package enum AttackPage {
                 + "positive, suffixes zero. Means: suffixes in the middle of their class. Residual zeroed: predictions "
                 + "alone, in the encrypted layers. Signs by smoothness: those that let blocks go on where their "
                 + "neighbours end. " + Recognition.explanation
+                + (r.means.contains { $0.all.count > 1 }
+                    ? " Means over \(r.means[0].all.count) keys; edges from key to key in brackets." : "")
         )
         page.table(
             ["scheme", "elements", "attack", "PSNR Y", "SSIM", "VIF", "edge similarity"] + Recognition.head,
-            r.attempts.map {
-                [
-                    $0.scheme, $0.profile, $0.attack, number($0.psnrY), number($0.ssim, 3), number($0.vif, 3),
-                    number($0.edgeSimilarity, 3),
-                ] + Recognition.cells($0.recognition)
+            r.means.map { a, all in
+                var cells = Recognition.cells(a.recognition)
+                let edges = all.compactMap { $0.recognition?.edges }
+                if all.count > 1 { cells[3] += " (\(number(edges.min(), 3)) to \(number(edges.max(), 3)))" }
+                return [
+                    a.scheme, a.profile, a.attack, number(a.psnrY), number(a.ssim, 3), number(a.vif, 3),
+                    number(a.edgeSimilarity, 3),
+                ] + cells
             })
         page.pictures(pictures.attempts.map { ($0.caption, RGBImage($0.frame, width: 480)) })
         page.heading("What the structure shows")
@@ -64,6 +69,19 @@ package enum AttackPage {
             r.drawings.map {
                 ["layer \($0.layer), \($0.isIntra ? "intra" : "inter")", String($0.hiding), $0.source]
                     + Recognition.cells($0.recognition)
+            })
+        page.heading("More elements replaced")
+        page.note(
+            "Scheme all, maximal elements, and others replaced by noise before, so that slices are coded again: what "
+                + "an encryption that did so would cost, and leave. Rank 1, mean rank and edges of the decoded "
+                + "pictures, and of the best sketch from what is not replaced.")
+        page.table(
+            ["replaced", "increase, %", "decoded", "sketch of intra pictures", "of others"],
+            r.replaced.map {
+                [
+                    $0.elements, number($0.increase), short($0.seen), short($0.intra?.recognition, $0.intra?.source),
+                    short($0.inter?.recognition, $0.inter?.source),
+                ]
             })
         page.heading("Pictures hidden")
         page.note(
@@ -118,14 +136,20 @@ package enum AttackPage {
         return page
     }
 
+    private static func short(_ r: Recognition?, _ source: String? = nil) -> String {
+        guard let r else { return "" }
+        return (source.map { "\($0): " } ?? "") + "\(number(100 * r.rankOne, 0)) % (rank \(number(r.meanRank, 1))), "
+            + "edges \(number(r.edges, 3)), unrelated \(number(r.unrelatedEdges, 3))"
+    }
+
     /// What follows, with this stream's figures. The best attack is the one whose pictures are found most often and
     /// whose edges are nearest: a grey picture scores well in SSIM where the clear one is smooth, and shows nothing.
     package static func conclusions(_ r: AttackReport) -> [String] {
         func best(_ scheme: String) -> AttackReport.Attempt? {
             func score(_ a: AttackReport.Attempt) -> Double {
-                a.recognition.map { $0.rankOne + ($0.edges ?? 0) - ($0.unrelatedEdges ?? 0) } ?? a.edgeSimilarity
+                a.recognition.map { $0.rankOne + $0.edgesAboveChance } ?? a.edgeSimilarity
             }
-            return r.attempts.filter { $0.scheme == scheme }.max { score($0) < score($1) }
+            return r.means.map(\.attempt).filter { $0.scheme == scheme }.max { score($0) < score($1) }
         }
         func text(_ a: AttackReport.Attempt?) -> String {
             guard let a else { return "not tried" }

@@ -8,6 +8,8 @@ public struct AttackReport: Codable, Sendable {
         public var scheme: String
         public var profile: String
         public var attack: String
+        /// Number of the key, from 0.
+        public var key: Int
         public var psnrY: Double
         public var ssim: Double
         public var vif: Double?
@@ -26,6 +28,26 @@ public struct AttackReport: Codable, Sendable {
         /// `HiddenPictures` of the stream; 0 for selective encryption alone.
         public var hiding: Int
         public var recognition: Recognition
+    }
+
+    /// The sketch that tells pictures best.
+    public struct Strongest: Codable, Sendable {
+        public var source: String
+        public var recognition: Recognition
+    }
+
+    /// What is left when elements beyond bypass bins are replaced too, and what that costs.
+    public struct Replaced: Codable, Sendable {
+        public var elements: String
+        public var bytes: Int
+        public var clearBytes: Int
+        /// The decoded pictures; nil where no stream can be made.
+        public var seen: Recognition?
+        /// Of pictures of the lowest layer.
+        public var intra: Strongest?
+        public var inter: Strongest?
+        /// In percent of the clear stream.
+        public var increase: Double { 100 * (Double(bytes) / Double(max(clearBytes, 1)) - 1) }
     }
 
     /// What hiding pictures costs.
@@ -84,7 +106,36 @@ public struct AttackReport: Codable, Sendable {
     public var attempts: [Attempt]
     public var structures: [Structure]
     public var drawings: [Drawing]
+    public var replaced: [Replaced]
     public var hidden: [Hidden]
     public var keyBits: [KeyBit]
     public var reuse: [Reuse]
+
+    /// Attempts with one attack on one way of encrypting under all keys, their figures' means.
+    var means: [(attempt: Attempt, all: [Attempt])] {
+        var groups: [[Attempt]] = []
+        for attempt in attempts {
+            func isAlike(_ group: [Attempt]) -> Bool {
+                group[0].scheme == attempt.scheme && group[0].profile == attempt.profile
+                    && group[0].attack == attempt.attack
+            }
+            if let at = groups.firstIndex(where: isAlike) {
+                groups[at].append(attempt)
+            } else {
+                groups.append([attempt])
+            }
+        }
+        return groups.map { group in
+            var result = group[0]
+            func mean(_ value: (Attempt) -> Double) -> Double {
+                group.reduce(0) { $0 + value($1) } / Double(group.count)
+            }
+            result.psnrY = mean { $0.psnrY }
+            result.ssim = mean { $0.ssim }
+            if result.vif != nil { result.vif = mean { $0.vif ?? 0 } }
+            result.edgeSimilarity = mean { $0.edgeSimilarity }
+            result.recognition = Recognition.mean(group.compactMap(\.recognition))
+            return (result, group)
+        }
+    }
 }

@@ -22,8 +22,23 @@ enum SketchSource: String, CaseIterable, Sendable {
     case sao
     /// QP differences.
     case qp = "dQP"
+    /// How many bits each CTU takes.
+    case bits = "bits a CTU"
     /// Everything.
     case combined
+
+    /// All but the combination.
+    static let single = Set(allCases).subtracting([.combined])
+
+    /// What the source counts for in a combination: places the most, what whole CTUs tell the least.
+    var weight: Float {
+        switch self {
+        case .places: 1
+        case .counts, .partition, .directions, .motion: 0.5
+        case .sao, .qp, .bits: 0.1
+        case .combined: 0
+        }
+    }
 }
 
 /// Draws sketches of a picture while a ``SliceWalk`` reads it.
@@ -44,7 +59,7 @@ struct Sketch {
         }
     }
 
-    mutating func add(_ ctu: CodingTreeUnit) {
+    mutating func add(_ ctu: CodingTreeUnit, _ position: SliceWalk.Position) {
         for c in 0..<ctu.cuCount {
             let cu = ctu.cus[c]
             let size = 1 << Int(cu.log2CbSize)
@@ -53,7 +68,8 @@ struct Sketch {
             addMotion(ctu, cu, size)
             for t in Int(cu.firstTU)..<(Int(cu.firstTU) + Int(cu.tuCount)) { add(ctu, cu, ctu.tus[t]) }
         }
-        addSAO(ctu)
+        addSAO(ctu, position.ctbSize)
+        spread(.bits, ctu.xCtb, ctu.yCtb, position.ctbSize, total: Float(position.bits * 16))
     }
 
     private mutating func addMotion(_ ctu: CodingTreeUnit, _ cu: CodingUnit, _ size: Int) {
@@ -100,13 +116,13 @@ struct Sketch {
         }
     }
 
-    private mutating func addSAO(_ ctu: CodingTreeUnit) {
+    private mutating func addSAO(_ ctu: CodingTreeUnit, _ size: Int) {
         let luma = ctu.sao.components.0
         guard luma.saoTypeIdx != 0 else { return }
-        let total = Float(abs(Int(luma.offsets.0)) + abs(Int(luma.offsets.3)) + 1) * 512
+        let total = Float(abs(Int(luma.offsets.0)) + abs(Int(luma.offsets.3)) + 1) * Float(size * size) / 8
         let angles: [Float] = [0, .pi / 2, .pi / 4, -.pi / 4]
         let angle: Float? = luma.saoTypeIdx == 2 ? angles[Int(luma.saoEoClass) & 3] : nil
-        spread(.sao, ctu.xCtb, ctu.yCtb, 64, total: total, across: angle)
+        spread(.sao, ctu.xCtb, ctu.yCtb, size, total: total, across: angle)
     }
 
     /// Adds strength to the blocks of a square, shared by area.
@@ -138,16 +154,19 @@ struct Sketch {
 
     /// The field of a source, the combination of all included.
     func field(_ source: SketchSource) -> GradientField {
-        guard source == .combined else { return fields[source] ?? GradientField(columns: columns, rows: rows) }
+        source == .combined
+            ? combination(of: SketchSource.single)
+            : fields[source] ?? GradientField(columns: columns, rows: rows)
+    }
+
+    /// Several sources together, each with its weight, however strong it is.
+    func combination(of sources: Set<SketchSource>) -> GradientField {
         var sum = GradientField(columns: columns, rows: rows)
-        let weights: [(SketchSource, Float)] = [
-            (.places, 1), (.counts, 0.5), (.partition, 0.5), (.directions, 0.5), (.motion, 0.5),
-        ]
-        for (source, weight) in weights {
+        for source in SketchSource.allCases where sources.contains(source) {
             guard let field = fields[source] else { continue }
             let mean = field.strength.reduce(0, +) / Float(max(field.strength.count, 1))
             if mean <= 0 { continue }
-            for i in sum.strength.indices { sum.strength[i] += weight * 8 * field.strength[i] / mean }
+            for i in sum.strength.indices { sum.strength[i] += source.weight * 8 * field.strength[i] / mean }
         }
         return sum
     }
@@ -195,7 +214,7 @@ struct Sketch {
             found[
                 position.picture,
                 default: (Sketch(width: position.width, height: position.height), position.poc, position.isIntra)
-            ].sketch.add(ctu)
+            ].sketch.add(ctu, position)
         }
         try StreamWork.units(stream) { nal in
             // The sealed unit gives the stand-in before it away, which is the same whatever was coded.

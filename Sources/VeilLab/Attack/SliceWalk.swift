@@ -15,6 +15,11 @@ final class SliceWalk {
         var width: Int
         var height: Int
         var isIntra: Bool
+        /// Luma samples a side of a CTU.
+        var ctbSize: Int
+        /// Bits of the CTU.
+        var bits = 0
+        var maxNumMergeCand = 1
         /// SliceQpY of the slice that the CTU belongs to.
         var sliceQp = 26
         var isIntraSlice = false
@@ -116,7 +121,7 @@ final class SliceWalk {
             let position = Position(
                 layer: layer, picture: counts[layer, default: 0], poc: Int(place.poc),
                 width: sps.picWidthInLumaSamples,
-                height: sps.picHeightInLumaSamples, isIntra: h.nalUnitType.isIRAP)
+                height: sps.picHeightInLumaSamples, isIntra: h.nalUnitType.isIRAP, ctbSize: 1 << sps.ctbLog2SizeY)
             counts[layer, default: 0] += 1
             current = Picture(position: position, grid: try CTBGrid(sps: sps, pps: pps), sps: sps, header: h)
         }
@@ -124,6 +129,7 @@ final class SliceWalk {
         picture.header = h
         picture.position.sliceQp = 26 + pps.initQpMinus26 + h.sliceQpDelta
         picture.position.isIntraSlice = h.sliceType == .i
+        picture.position.maxNumMergeCand = h.maxNumMergeCand
         picture.position.hidesSigns = pps.signDataHidingEnabledFlag
         return recode(nal, rbsp, h, sps, pps, picture)
     }
@@ -164,7 +170,9 @@ final class SliceWalk {
                     writer?.begin(ctbAddrRs: rs, first: first)
                 }
                 first = false
+                let before = reader.bitsRead
                 let step = reader.code(ctu)
+                picture.position.bits = reader.bitsRead - before
                 if case .failed = step {
                     failedSlices += 1
                     return nil

@@ -69,7 +69,9 @@ package struct ProtectionCase {
         if variant / 64 % 8 == 6 {
             options.selection.regions = [EncryptionScope.Region(x: 20, y: 10, width: 30, height: 20)]
         } else {
-            options.hiding = HiddenPictures(rawValue: Int(variant / 32768 % 4)) ?? .none
+            let level = Int(variant / 32768 % 4)
+            // Others than IRAP pictures cannot be hidden and left clear.
+            options.hiding = HiddenPictures(rawValue: options.selection.irapOnly ? min(level, 1) : level) ?? .none
         }
         return options
     }

@@ -24,6 +24,23 @@ public enum EdgeLikeness {
         }
     }
 
+    /// Maps of the blocks where a field is strongest, over squares of one block, four and sixteen.
+    static func maps(_ field: GradientField) -> [[UInt8]] {
+        factors.map { factor in
+            let (columns, rows) = (max(field.columns / factor, 1), max(field.rows / factor, 1))
+            var sums = [Float](repeating: 0, count: columns * rows)
+            for y in 0..<min(field.rows, rows * factor) {
+                for x in 0..<min(field.columns, columns * factor) {
+                    let from = (y * field.columns + x) * GradientField.bins
+                    let total = field.strength[from..<(from + GradientField.bins)].reduce(0, +)
+                    sums[y / factor * columns + x / factor] += total
+                }
+            }
+            let limit = sums.sorted(by: >)[max(Int(Double(sums.count) * share), 1) - 1]
+            return sums.map { $0 >= limit && $0 > 0 ? 1 : 0 }
+        }
+    }
+
     private static func strongest(_ plane: [UInt16], width: Int, height: Int) -> [UInt8] {
         var magnitudes = [Int32](repeating: 0, count: width * height)
         EdgeMeasures.gradients(plane, width: width, height: height) { magnitudes[$0] = $1 }

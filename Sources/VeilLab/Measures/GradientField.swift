@@ -68,7 +68,10 @@ struct GradientField {
             for x in 0..<columns {
                 let from = (y * columns + x) * Self.bins
                 let to = (y / factor * small.columns + x / factor) * Self.bins
-                for bin in 0..<Self.bins { small.strength[to + bin] += strength[from + bin] }
+                // Squares that are cut off at the border count as if they were whole.
+                let (w, h) = (min(factor, columns - x / factor * factor), min(factor, rows - y / factor * factor))
+                let share = Float(factor * factor) / Float(w * h)
+                for bin in 0..<Self.bins { small.strength[to + bin] += strength[from + bin] * share }
             }
         }
         return small
@@ -81,10 +84,12 @@ struct GradientField {
             let field = reduced(factor)
             let area = Float(factor * factor * Self.blockSize * Self.blockSize) / Float(Self.bins)
             let values = field.strength.map { log2(1 + $0 / area) }
-            let mean = values.reduce(0, +) / Float(max(values.count, 1))
-            let deviation = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(max(values.count, 1)))
+            // In numbers that are exact enough for a field that is the same everywhere to tell nothing.
+            let mean = values.reduce(0.0) { $0 + Double($1) } / Double(max(values.count, 1))
+            let deviation =
+                (values.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(max(values.count, 1)))
                 .squareRoot()
-            return values.map { deviation > 1e-6 ? ($0 - mean) / deviation : 0 }
+            return values.map { deviation > 1e-6 ? Float((Double($0) - mean) / deviation) : 0 }
         }
     }
 }

@@ -6,16 +6,45 @@ public struct Recognition: Codable, Sendable {
     /// Pictures that were looked for, and among how many clear ones each: the right one and others.
     public var queries: Int
     public var gallery: Int
+    /// Ranks of the right ones among the clear pictures.
+    public var ranks: [Double]
     /// Share of the pictures for which the right one was the likeliest of all; by chance 1 / gallery.
     public var rankOne: Double
     /// Mean rank of the right one: 1 at best, (gallery + 1) / 2 by chance.
     public var meanRank: Double
-    /// Likeness of edges to the right picture's (``EdgeLikeness``); nil for sketches, which have no samples.
-    public var edges: Double?
+    /// Likeness of edges to the right picture's (``EdgeLikeness``); of sketches, whose lines are blocks', of the
+    /// blocks that are strongest.
+    public var edges: Double
     /// The same to other pictures: what likeness by chance is.
-    public var unrelatedEdges: Double?
+    public var unrelatedEdges: Double
 
     public var chanceRank: Double { Double(gallery + 1) / 2 }
+    /// How much of the right picture's edges there is beyond chance.
+    var edgesAboveChance: Double { edges - unrelatedEdges }
+
+    /// Of the same pictures under several keys; nil where there is none.
+    static func mean(_ all: [Recognition]) -> Recognition? {
+        guard var result = all.first else { return nil }
+        func mean(_ value: KeyPath<Recognition, Double>) -> Double {
+            all.reduce(0) { $0 + $1[keyPath: value] } / Double(all.count)
+        }
+        result.ranks = all.flatMap(\.ranks)
+        result.rankOne = mean(\.rankOne)
+        result.meanRank = mean(\.meanRank)
+        result.edges = mean(\.edges)
+        result.unrelatedEdges = mean(\.unrelatedEdges)
+        return result
+    }
+
+    /// Wilson's interval of 95 % for ``rankOne``, for as many trials as there are pictures: keys make no more of them,
+    /// as a picture that is found under one is found under most.
+    public var rankOneInterval: ClosedRange<Double> {
+        let n = Double(max(queries, 1))
+        let z = 1.959964
+        let middle = (rankOne + z * z / (2 * n)) / (1 + z * z / n)
+        let half = z * (rankOne * (1 - rankOne) / n + z * z / (4 * n * n)).squareRoot() / (1 + z * z / n)
+        return max(middle - half, 0)...min(middle + half, 1)
+    }
 }
 
 /// Looks for the pictures of a clip among others by what an attack gives of them.
@@ -60,8 +89,12 @@ package final class RecognitionBench {
         return GradientField(scaled.planes[0], width: width, height: height, bitDepth: frame.format.bitDepth)
     }
 
-    /// The gallery for one frame of the clip: that one first.
-    private func gallery(_ frame: Int, _ width: Int, _ height: Int) -> PictureGallery? {
+    private static func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(values.count, 1)) }
+
+    /// The gallery for one frame of the clip: that one first; and where it and others are strongest.
+    private func gallery(
+        _ frame: Int, _ width: Int, _ height: Int
+    ) -> (pictures: PictureGallery, right: [[UInt8]], others: [[[UInt8]]])? {
         guard let truth = truths[frame] else { return nil }
         let common = FieldsKey(width: width, height: height, frame: -1)
         let rest = fields[common] ?? others.map { Self.field($0, width, height) }
@@ -69,21 +102,31 @@ package final class RecognitionBench {
         let own = FieldsKey(width: width, height: height, frame: frame)
         let first = fields[own] ?? [Self.field(truth, width, height)]
         fields[own] = first
-        return PictureGallery(first + rest)
+        let step = max(rest.count / Self.edgeOthers, 1)
+        return (
+            PictureGallery(first + rest), EdgeLikeness.maps(first[0]),
+            Swift.stride(from: 0, to: rest.count, by: step).map { EdgeLikeness.maps(rest[$0]) }
+        )
     }
 
     /// Looks for fields, by frame number, of pictures of the given size.
     func recognize(_ queries: [Int: GradientField], width: Int, height: Int) -> Recognition? {
         var ranks: [Double] = []
-        for (frame, field) in queries {
+        var right = 0.0
+        var chance = 0.0
+        for (frame, field) in queries.sorted(by: { $0.key < $1.key }) {
             guard let gallery = gallery(frame, width, height) else { continue }
-            ranks.append(gallery.rank(of: 0, for: field))
+            ranks.append(gallery.pictures.rank(of: 0, for: field))
+            let own = EdgeLikeness.maps(field)
+            right += EdgeLikeness.similarity(gallery.right, own)
+            chance += Self.mean(gallery.others.map { EdgeLikeness.similarity($0, own) })
         }
         guard !ranks.isEmpty else { return nil }
         return Recognition(
-            queries: ranks.count, gallery: others.count + 1,
+            queries: ranks.count, gallery: others.count + 1, ranks: ranks,
             rankOne: Double(ranks.filter { $0 <= 1 }.count) / Double(ranks.count),
-            meanRank: ranks.reduce(0, +) / Double(ranks.count), edges: nil, unrelatedEdges: nil)
+            meanRank: ranks.reduce(0, +) / Double(ranks.count), edges: right / Double(ranks.count),
+            unrelatedEdges: chance / Double(ranks.count))
     }
 
     /// Looks for pictures, by frame number.
@@ -97,8 +140,7 @@ package final class RecognitionBench {
         for (frame, picture) in pictures {
             let edges = Self.edges(picture)
             right += truthEdges[frame].map { EdgeLikeness.similarity($0, edges) } ?? 0
-            chance +=
-                otherEdges.reduce(0) { $0 + EdgeLikeness.similarity($1, edges) } / Double(max(otherEdges.count, 1))
+            chance += Self.mean(otherEdges.map { EdgeLikeness.similarity($0, edges) })
         }
         result?.edges = right / Double(pictures.count)
         result?.unrelatedEdges = chance / Double(pictures.count)

@@ -64,8 +64,8 @@ public final class Encryption: BinHookProvider, Sendable {
     private let layers: [Int: Layer]
     /// Hooks of layers whose chain never restarts.
     private let chains = ChainStore()
-    /// How many units were sealed.
-    private let sealed = Atomic<UInt64>(0)
+    /// The counter of the next sealed unit. Where it begins is of no matter; zeros would need emulation prevention.
+    private let sealed = Atomic<UInt64>(0x0101_0101_0101_0101)
 
     /// - Parameters:
     ///   - layers: nuh_layer_ids of the stream, ascending.
@@ -83,7 +83,7 @@ public final class Encryption: BinHookProvider, Sendable {
         self.options = options
         layerIds = ids
         let nonce = options.nonce ?? SecretBytes.random(16).bytes
-        if options.hiding != .none && (options.tiles != nil || !options.selection.regions.isEmpty) {
+        if options.hiding != .none && options.tiles != nil {
             throw KeyError.unsupported(layer: ids.first ?? 0, reason: "hidden pictures have no regions")
         }
         self.nonce = nonce
@@ -110,6 +110,9 @@ public final class Encryption: BinHookProvider, Sendable {
             message.tagsLowerLayers =
                 options.authenticates && ids.contains { $0 < id && protected >> UInt64($0) & 1 == 0 }
             message.hiding = options.hiding
+            if let reason = options.hiding.contradiction(of: message.selection) {
+                throw KeyError.unsupported(layer: id, reason: reason)
+            }
             message.nonce = nonce
             message.protectedLayers = protected
             message.keyId = key.id

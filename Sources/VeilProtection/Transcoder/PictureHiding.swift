@@ -14,6 +14,19 @@ public enum HiddenPictures: Int, Sendable, CaseIterable {
     /// All.
     case all = 3
 
+    /// Why pictures that are hidden and those that a selection leaves clear do not go together; nil where they do.
+    package func contradiction(of selection: EncryptionScope) -> String? {
+        switch self {
+        case .none: nil
+        case _ where !selection.regions.isEmpty: "hidden pictures have no regions"
+        case _ where selection.minTemporalId > 0:
+            "IRAP pictures would be hidden, and a lowest temporal sub-layer above 0 leaves them clear"
+        case .lowestSubLayer, .all:
+            selection.irapOnly ? "pictures that are not IRAP pictures would be hidden and left clear (hide 1)" : nil
+        case .irap: nil
+        }
+    }
+
     /// Whether a unit is of a hidden picture, where the pictures that are encrypted at all are those of `scope`.
     func includes(_ h: NALUnitHeader, _ scope: EncryptionScope) -> Bool {
         guard h.nalUnitType.isVCL, scope.includes(h) else { return false }
