@@ -118,7 +118,7 @@ final class InputOutputTests {
             #expect(run.status == 64 && run.errors.contains("--pass"), "\(option): \(run.status) \(run.errors)")
         }
         try #require(
-            run("for s in .temp .cutree.temp .cutree; do ln -s keys.json st.x265$s; done").status == 0)
+            run("for s in .temp .cutree.temp; do ln -s keys.json st.x265$s; done").status == 0)
         let first = try run("\(line) --pass 1 --stats st --bitrate 60")
         #expect(first.status == 0, "\(first.errors)")
         #expect(try data("keys.json") == keys)

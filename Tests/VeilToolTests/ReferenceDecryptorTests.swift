@@ -233,8 +233,12 @@ struct ReferenceDecryptorTests {
                 let arguments = [f.path("locked-forged.hevc"), "--keys", f.path("base-key.json")] + options + ["-o"]
                 let run = try Run(["decrypt"] + arguments + [f.path("locked-own.hevc")])
                 #expect(run.status == status && run.errors.contains("layer 1"), "\(isForged): \(run.errors)")
-                let decode = try Run(["decode"] + arguments + ["-"])
-                #expect(decode.status == status && decode.output.isEmpty == isForged, "\(isForged): \(decode.errors)")
+                // Asked for, the base layer is shown all the same.
+                let layer = isForged ? [] : ["--layer", "0"]
+                let decode = try Run(["decode"] + arguments + ["-"] + layer)
+                #expect(
+                    decode.status == (isForged ? 1 : 0) && decode.output.isEmpty == isForged,
+                    "\(isForged): \(decode.status) \(decode.errors)")
             }
             let theirs = try decryptor(f, "locked-forged.hevc", "locked-python.hevc", keys: "base-key.json")
             #expect(theirs.status == status, "\(isForged): \(theirs.errors)")
