@@ -221,9 +221,9 @@ class Decryptor:
         elif tagging:
             raise FormatError("layer %d: a slice of no picture with a tag" % layer)
         rbsp = unescape(unit[2:])
+        is_selected = known and known.message.selects(tid, 16 <= nal_type <= 23)
         # What an encryptor gave a tag it had encrypted, or sealed.
-        is_tagged = known and known.message.tagged and known.message.version == 2 and known.message.selects(
-            tid, 16 <= nal_type <= 23)
+        is_tagged = is_selected and known.message.tagged and known.message.version == 2
         try:
             h, picture = self.following.take(rbsp, nal_type, layer, tid, known)
             # What is not selected, or of no picture that is known, is as it was.
@@ -234,7 +234,7 @@ class Decryptor:
         except (FormatError, IndexError, KeyError, ValueError) as error:
             if is_tagged:
                 raise FormatError("layer %d: the tag is right, but it cannot be decrypted: %s" % (layer, error))
-            if known:
+            if is_selected:
                 self.left[layer] = self.left.get(layer, 0) + 1
         return unit
 

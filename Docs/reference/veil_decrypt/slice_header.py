@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Slice segment headers and what follows from them: CTB scans and picture order (7.3.6.1, F.7.3.6.1, 6.5.1, 8.3.1)."""
 from bits import BitSink, Bits, FormatError, escape, within
-from parameter_sets import Struct, ref_pic_set
+from parameter_sets import references
+from set_parts import Struct, ref_pic_set
 
 I, P, B = 2, 1, 0
+
+
+def tile_bounds(p, width, height):
+    """Where columns and rows of tiles begin and end, in CTBs."""
+    def bounds(total, n, sizes):
+        within(n, 1, total)
+        if sizes is None:
+            return [i * total // n for i in range(n + 1)]
+        within(sum(sizes), 0, total - 1)
+        return [sum(sizes[:i]) for i in range(n)] + [total]
+    return bounds(width, p.n_columns, p.columns), bounds(height, p.n_rows, p.rows)
 
 
 class Layout:
     """CTB scans (6.5.1)."""
 
     def __init__(self, width, height, p):
-        def bounds(total, n, sizes):
-            if sizes is None:
-                return [i * total // n for i in range(n + 1)]
-            out = [0]
-            for size in sizes:
-                out.append(out[-1] + size)
-            return out + [total]
-        columns, rows = bounds(width, p.n_columns, p.columns), bounds(height, p.n_rows, p.rows)
+        columns, rows = tile_bounds(p, width, height)
         self.rs, self.tile, self.column_start = [], [], [0] * width
         tile = 0
         for r in range(len(rows) - 1):
@@ -41,8 +46,7 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
     h.first = b.u(1)
     if 16 <= nal_type <= 23:
         b.u(1)
-    pps, sps, vps = sets.of(b.ue(63))
-    width, height, depth_y, depth_c, chroma_format = sets.format(sps, layer)
+    pps, sps, vps, (width, height, depth_y, depth_c, chroma_format, _) = sets.of(b.ue(63), layer)
     ctbs = ((width + (1 << sps.ctb) - 1) >> sps.ctb, (height + (1 << sps.ctb) - 1) >> sps.ctb)
     dependent = address = 0
     if not h.first:
@@ -67,7 +71,8 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
         if pps.output_flag:
             b.u(1)
         h.lsb = 0
-        if (layer > 0 and not (vps and vps.lsb_absent.get(layer))) or not idr:
+        index = vps.layers.index(layer) if vps and layer in vps.layers else None
+        if (layer > 0 and not (vps and vps.lsb_absent.get(index))) or not idr:
             h.lsb = b.u(sps.lsb_bits)
         before = after = lt = 0
         h.temporal_mvp = 0
@@ -92,8 +97,7 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
             if sps.temporal_mvp:
                 h.temporal_mvp = b.u(1)
         inter_layer = 0
-        if layer > 0 and vps and layer in vps.layers:
-            index = vps.layers.index(layer)
+        if layer > 0 and index is not None:
             direct = vps.direct[index]
             available = [j for j in direct if (vps.sub_max[j] if vps.sub_max else vps.sub_layers) >= tid
                          and (tid == 0 or (vps.tid_ref[(j, index)] if vps.tid_ref else 7) > tid)]
@@ -122,13 +126,14 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
             if not total:
                 raise FormatError("no picture to predict from")
             # Which entries of the initial lists are long-term pictures; those of other layers count as such (F.8.3.4).
-            initial = ([0] * before + [1] * inter_layer + [0] * after + [1] * lt, [0] * after + [0] * before + [1] * (lt + inter_layer))
+            initial = ([0] * before + [1] * inter_layer + [0] * after + [1] * lt,
+                       [0] * (after + before) + [1] * (lt + inter_layer))
             entries = [None, None]
             if pps.list_changes and total > 1:
                 for x in range(2 if h.type == B else 1):
                     if b.u(1):
                         entries[x] = [b.below(total) for _ in range(h.refs[x])]
-            h.long = tuple([initial[x][(entries[x][i] if entries[x] else i) % total] for i in range(h.refs[x])] for x in (0, 1))
+            h.long = tuple([initial[x][j % total] for j in entries[x] or range(h.refs[x])] for x in (0, 1))
             if h.type == B:
                 h.mvd_l1_zero = b.u(1)
             if pps.cabac_init:
@@ -170,13 +175,36 @@ def parse_header(rbsp, nal_type, layer, tid, sets, previous):
             h.entry_bits = b.ue(31) + 1
             h.entries = [b.u(h.entry_bits) + 1 for _ in range(count)]
     h.after_entries = b.at
+    if not dependent:
+        h.poc_reset = h.poc_period = h.full_reset = h.reset_lsb = 0
+        h.poc_cycle = None
     if pps.header_extension:
-        b.u(8 * b.ue(256))
+        header_extension(b, h, nal_type, layer, vps)
     h.end = b.at
     if not b.u(1):
         raise FormatError("slice header does not end where it should")
     h.bytes = b.at + 7 >> 3
     return h
+
+
+def header_extension(b, h, nal_type, layer, vps):
+    end = 8 * b.ue(256)
+    end += b.at
+    if h.pps.poc_reset and end - b.at >= 2:
+        h.poc_reset = b.u(2)
+        if h.poc_reset:
+            h.poc_period = b.u(6)
+        if h.poc_reset == 3:
+            h.full_reset, h.reset_lsb = b.u(1), b.u(h.sps.lsb_bits)
+    if (layer or h.pps.poc_reset) and vps and vps.extended and b.at < end:
+        present = 16 <= nal_type <= 18 or nal_type == 21
+        if not present or vps.lsb_aligned and references(vps, layer):
+            present = b.u(1) if vps.lsb_aligned else 0
+        if present and b.at < end:
+            h.poc_cycle = b.ue(1 << 28)
+    if b.at > end:
+        raise FormatError("a slice header extension that is too short")
+    b.u(end - b.at)
 
 
 def is_slice(nal_type):
@@ -199,18 +227,38 @@ class Order:
 
     def __init__(self):
         self.previous = self.period_poc = 0
-        self.period, self.begins = -1, True
+        self.period, self.begins, self.reset_period = -1, True, None
 
-    def next(self, h, nal_type, tid, shared, told):
+    def count(self, h, nal_type, layer, resets):
+        """PicOrderCntVal of a picture by itself, and what a POC reset takes off those before (F.8.3.1)."""
+        most = 1 << h.sps.lsb_bits
+        if h.poc_reset:
+            is_first, self.reset_period = self.reset_period != h.poc_period, h.poc_period
+            if is_first or h.poc_reset < 3:
+                lsb = h.reset_lsb if h.poc_reset == 3 else h.lsb
+                plain = nearest(self.previous, lsb, most) if h.poc_cycle is None else h.poc_cycle * most + lsb
+                is_full = h.poc_reset == 2 or h.poc_reset == 3 and h.full_reset
+                after = h.lsb if h.poc_reset == 1 else 0
+                if h.poc_reset == 3:
+                    after = nearest(0 if is_full else lsb, h.lsb, most)
+                return after, plain if is_full else plain - lsb
+        if h.poc_cycle is not None and layer:
+            return h.poc_cycle * most + h.lsb, 0
+        return h.lsb if resets else nearest(self.previous, h.lsb, most), 0
+
+    def next(self, h, nal_type, layer, tid, shared, told):
         """told: period and POC LSBs (or None) of the message that stands before the picture, or None."""
         irap = 16 <= nal_type <= 23
         resets = irap and (nal_type in (19, 20) or nal_type <= 18 or self.begins)
         most = 1 << h.sps.lsb_bits
-        poc = h.lsb if resets else nearest(self.previous, h.lsb, most)
+        poc, decrement = self.count(h, nal_type, layer, resets)
+        self.period_poc -= decrement
         if shared is not None:
             poc = shared
         if tid == 0 and nal_type not in (6, 7, 8, 9) and not (nal_type <= 14 and nal_type % 2 == 0):
             self.previous = poc
+        elif h.poc_reset == 3:
+            self.previous = 0 if h.full_reset else h.reset_lsb
         if irap:
             self.begins = False
         if told is not None:
@@ -241,7 +289,8 @@ class Positions:
         """known: what is unlocked of the layer. Returns whether an access unit begins; period and count."""
         opens = layer <= self.last_layer or self.last_layer < 0
         # All pictures of an access unit have one count: another one's lower pictures were sealed or lost.
-        if self.shared is not None and layer > 0 and nal_type not in (19, 20) and self.shared % (1 << h.sps.lsb_bits) != h.lsb:
+        resets = nal_type in (19, 20) or h.poc_reset
+        if self.shared is not None and layer > 0 and not resets and self.shared % (1 << h.sps.lsb_bits) != h.lsb:
             opens = True
         if opens:
             self.shared = None
@@ -249,7 +298,7 @@ class Positions:
         # Version 1 announces IRAP pictures only.
         takes = 16 <= nal_type <= 23 or (known and known.message.version == 2)
         start = self.told.pop(layer, None) if takes else None
-        poc, period, delta = self.orders.setdefault(layer, Order()).next(h, nal_type, tid, self.shared, start)
+        poc, period, delta = self.orders.setdefault(layer, Order()).next(h, nal_type, layer, tid, self.shared, start)
         self.shared = poc if self.shared is None else self.shared
         return opens, period, delta
 

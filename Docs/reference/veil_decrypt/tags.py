@@ -145,7 +145,9 @@ class Seen:
         access_unit.layers[layer] = sets[1:] + before
         self.open = TaggedPicture(layer, tagging, period, delta, sets, lower, layer in self.ended)
         self.open.exchanges = self.exchanges.counts
-        self.open.nal_type, self.open.vps_layers = nal_type, vps.layers if vps else [0]
+        self.open.nal_type = nal_type
+        vps = vps or self.sets.any_vps()
+        self.open.vps_layers = vps.layers if vps else [0]
         self.ended.discard(layer)
 
 
