@@ -91,7 +91,8 @@ class Decryptor:
             known = self.unlocked.get(payload[17]) if payload and len(payload) > 18 else None
             if known:
                 # Those of version 1 are for those who want to check them.
-                if known.message.version == 2 and self.tags.take(payload, known, self.seen.open, self.seen.sealed):
+                is_checked = known.message.version == 2 and known.message.tagged
+                if is_checked and self.tags.take(payload, known, self.seen.open, self.seen.sealed):
                     anew = self.seen.open.follows_end or self.seen.open.nal_type in (16, 17, 18, 19, 20)
                     self.tags.join(layer, anew)
                     self.seen.exchanges.check(self.seen.open.exchanges, layer, self.tags.losses)
