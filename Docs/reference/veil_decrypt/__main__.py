@@ -46,6 +46,8 @@ class Decryptor:
         self.end_picture()
         self.end_access_unit(self.statement)
         losses = self.tags.finish(self.seen.sealed) + hidden.losses
+        if not self.messages:
+            raise FormatError("no layer is encrypted")
         for layer, count in sorted(self.left.items()):
             losses.append("layer %d: %d slices could not be read and are as they were" % (layer, count))
         return bytes(out), losses
