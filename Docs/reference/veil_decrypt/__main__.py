@@ -32,8 +32,8 @@ class Decryptor:
         # of its last picture.
         self.left, self.untagged, self.statement, self.before = {}, set(), None, []
         self.uncovered, self.last_layer, self.nonce = set(), -1, None
-        # Slices came in an access unit before any message.
-        self.unclaimed = False
+        # Slices came in an access unit before any message; and at all.
+        self.unclaimed = self.has_pictures = False
 
     def decrypt(self, stream):
         """The clear stream, and what is missing of an authenticated one or could not be decrypted."""
@@ -69,6 +69,7 @@ class Decryptor:
         if is_sealed(unit):
             return self.take_sealed(unit)
         if nal_type < 32:
+            self.has_pictures = True
             return self.take_slice(unit)
         if nal_type in (32, 33, 34):
             for take in (self.sets.take, self.seen.take_set):
@@ -79,7 +80,7 @@ class Decryptor:
             self.seen.access_unit.end()
             self.last_layer = 64 if layer == 0 or nal_type != 35 else self.last_layer
             if nal_type != 35:
-                if self.statement and self.statement.tagged and self.statement.is_foreign(layer):
+                if self.has_pictures and self.statement and self.statement.is_foreign(layer):
                     self.tags.losses.append("layer %d: an end of sequence of a layer that is not known" % layer)
                 self.following.positions.end_of_sequence(layer)
                 self.seen.end_of_sequence(layer)
@@ -178,13 +179,13 @@ class Decryptor:
                 return
 
     def take_sealed(self, unit):
-        key_layer = unescape(unit[2:])[4]
+        key_layer = unit[6] if len(unit) > 6 else None
         known = self.unlocked.get(key_layer)
         if known and known.message.tagged:
             self.tags.count(key_layer, known.message.nonce, counter(unit))
             self.tags.join(header(unit)[1], header(unit)[1] in self.seen.access_unit.ended)
         # In front of the first message that tells of tags no tag is about it.
-        if self.tags.message:
+        if self.tags.message and key_layer is not None:
             self.seen.seal(unit, key_layer, self.messages)
         if not known:
             raise FormatError("a sealed unit whose message is not there")
