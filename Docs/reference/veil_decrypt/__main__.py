@@ -247,11 +247,16 @@ class Decryptor:
         goes_on, picture.next = picture.next, None
         if escape(rbsp) != payload:
             raise FormatError("emulation prevention bytes stand where none belong")
-        if h.dependent and goes_on != picture.layout.ts[h.address]:
+        start = picture.layout.ts[h.address]
+        if h.dependent and goes_on != start:
             raise FormatError("the slice segment before it is missing")
         end = len(rbsp.rstrip(b"\0"))
         data, ends = SliceData(rbsp[:end], h, picture).recode()
-        return escape(rewrite_header(rbsp, h, data, ends) + data + rbsp[end:])
+        payload = escape(rewrite_header(rbsp, h, data, ends) + data + rbsp[end:])
+        if start < picture.covered:
+            raise FormatError("it repeats coding tree units of a slice before it")
+        picture.covered = picture.next
+        return payload
 
 
 def main(arguments):
