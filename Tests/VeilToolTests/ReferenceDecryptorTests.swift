@@ -201,6 +201,58 @@ struct ReferenceDecryptorTests {
         }
     }
 
+    /// Extensions that are not taken, and an identifier that cannot be, in the middle of a clear stream: both
+    /// decryptors read the same slices.
+    @Test(
+        .enabled(if: Fixture.canEncode, "libx265 is not built in"),
+        arguments: [["--damaged", "seal", "--authenticate"], ["--damaged", "pass"]])
+    func bothReadTheSameSets(options: [String]) throws {
+        let f = try Fixture.shared.get()
+        let units = try AnnexBReader.units(of: [UInt8](f.data("clear.hevc")))
+        let pictures = units.indices.filter {
+            units[$0].header.nuhLayerId == 0 && units[$0].header.nalUnitType.isSlice
+                && !units[$0].header.nalUnitType.isIRAP
+        }
+        let place = try #require(pictures.dropFirst(2).first)
+        let sps = try #require(units.first { $0.header.nalUnitType == .sps && $0.header.nuhLayerId == 0 })
+        let pps = try #require(units.first { $0.header.nalUnitType == .pps && $0.header.nuhLayerId == 0 })
+        // A PPS like the other one, but for its identifier.
+        var strange = BitWriter()
+        strange.ue(300)
+        strange.copy(pps.rbsp, from: 1, count: BitReader(pps.rbsp).trailingBitsPosition - 1)
+        strange.trailingBits()
+        func path(_ what: String) -> String { f.path("sets\(options.count)-\(what).hevc") }
+        // sps_scc_extension_flag, pps_3d_extension_flag.
+        for set in [extended(sps, by: "00010000"), extended(pps, by: "00100000")] {
+            var clear: [UInt8] = []
+            let inserted = [NALUnit(header: pps.header, rbsp: strange.bytes), set]
+            for unit in units[..<place] + inserted + units[place...] { clear.append(annexB: unit) }
+            try Data(clear).write(to: URL(fileURLWithPath: path("clear")))
+            let made = try Run(
+                ["encrypt", path("clear"), "-o", path("encrypted"), "--keys", f.path("keys.json")] + options)
+            let isLeft = options.contains("pass")
+            try #require(made.status == (isLeft ? 3 : 0), "\(made.errors)")
+            let ours = try Run(["decrypt", path("encrypted"), "-o", path("own"), "--keys", f.path("keys.json")])
+            let theirs = try Run(
+                try #require(python), [script, path("encrypted"), path("python"), "--keys", f.path("keys.json")])
+            #expect(ours.status == (isLeft ? 2 : 0), "\(ours.errors)")
+            #expect(theirs.status == ours.status, "\(theirs.errors)")
+            for name in ["own", "python"] {
+                #expect(try [UInt8](Data(contentsOf: URL(fileURLWithPath: path(name)))) == clear)
+            }
+        }
+    }
+
+    /// A parameter set without extensions, with these flags of extensions at its end.
+    private func extended(_ set: NALUnit, by flags: String) -> NALUnit {
+        var w = BitWriter()
+        w.copy(set.rbsp, from: 0, count: BitReader(set.rbsp).trailingBitsPosition - 1)
+        w.flag(true)
+        for flag in flags { w.flag(flag == "1") }
+        w.trailingBits()
+        return NALUnit(header: set.header, rbsp: w.bytes)
+    }
+
     /// Whoever has the base layer's key only is given no upper layer in the clear: the encryption says that it protects
     /// it. Without any upper layer the base is whole, and the other one missing.
     @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in"))

@@ -32,8 +32,8 @@ class Decryptor:
         # of its last picture.
         self.left, self.untagged, self.statement, self.before = {}, set(), None, []
         self.uncovered, self.last_layer, self.nonce = set(), -1, None
-        # Slices came in an access unit before any message.
-        self.unclaimed = False
+        # Slices came in an access unit before any message; and at all.
+        self.unclaimed = self.has_pictures = False
 
     def decrypt(self, stream):
         """The clear stream, and what is missing of an authenticated one or could not be decrypted."""
@@ -46,6 +46,8 @@ class Decryptor:
         self.end_picture()
         self.end_access_unit(self.statement)
         losses = self.tags.finish(self.seen.sealed) + hidden.losses
+        if not self.messages:
+            raise FormatError("no layer is encrypted")
         for layer, count in sorted(self.left.items()):
             losses.append("layer %d: %d slices could not be read and are as they were" % (layer, count))
         return bytes(out), losses
@@ -67,6 +69,7 @@ class Decryptor:
         if is_sealed(unit):
             return self.take_sealed(unit)
         if nal_type < 32:
+            self.has_pictures = True
             return self.take_slice(unit)
         if nal_type in (32, 33, 34):
             for take in (self.sets.take, self.seen.take_set):
@@ -77,7 +80,7 @@ class Decryptor:
             self.seen.access_unit.end()
             self.last_layer = 64 if layer == 0 or nal_type != 35 else self.last_layer
             if nal_type != 35:
-                if self.statement and self.statement.tagged and self.statement.is_foreign(layer):
+                if self.has_pictures and self.statement and self.statement.is_foreign(layer):
                     self.tags.losses.append("layer %d: an end of sequence of a layer that is not known" % layer)
                 self.following.positions.end_of_sequence(layer)
                 self.seen.end_of_sequence(layer)
@@ -91,7 +94,8 @@ class Decryptor:
             known = self.unlocked.get(payload[17]) if payload and len(payload) > 18 else None
             if known:
                 # Those of version 1 are for those who want to check them.
-                if known.message.version == 2 and self.tags.take(payload, known, self.seen.open, self.seen.sealed):
+                is_checked = known.message.version == 2 and known.message.tagged
+                if is_checked and self.tags.take(payload, known, self.seen.open, self.seen.sealed):
                     anew = self.seen.open.follows_end or self.seen.open.nal_type in (16, 17, 18, 19, 20)
                     self.tags.join(layer, anew)
                     self.seen.exchanges.check(self.seen.open.exchanges, layer, self.tags.losses)
@@ -175,13 +179,13 @@ class Decryptor:
                 return
 
     def take_sealed(self, unit):
-        key_layer = unescape(unit[2:])[4]
+        key_layer = unit[6] if len(unit) > 6 else None
         known = self.unlocked.get(key_layer)
         if known and known.message.tagged:
             self.tags.count(key_layer, known.message.nonce, counter(unit))
             self.tags.join(header(unit)[1], header(unit)[1] in self.seen.access_unit.ended)
         # In front of the first message that tells of tags no tag is about it.
-        if self.tags.message:
+        if self.tags.message and key_layer is not None:
             self.seen.seal(unit, key_layer, self.messages)
         if not known:
             raise FormatError("a sealed unit whose message is not there")
@@ -221,9 +225,9 @@ class Decryptor:
         elif tagging:
             raise FormatError("layer %d: a slice of no picture with a tag" % layer)
         rbsp = unescape(unit[2:])
+        is_selected = known and known.message.selects(tid, 16 <= nal_type <= 23)
         # What an encryptor gave a tag it had encrypted, or sealed.
-        is_tagged = known and known.message.tagged and known.message.version == 2 and known.message.selects(
-            tid, 16 <= nal_type <= 23)
+        is_tagged = is_selected and known.message.tagged and known.message.version == 2
         try:
             h, picture = self.following.take(rbsp, nal_type, layer, tid, known)
             # What is not selected, or of no picture that is known, is as it was.
@@ -234,7 +238,7 @@ class Decryptor:
         except (FormatError, IndexError, KeyError, ValueError) as error:
             if is_tagged:
                 raise FormatError("layer %d: the tag is right, but it cannot be decrypted: %s" % (layer, error))
-            if known:
+            if is_selected:
                 self.left[layer] = self.left.get(layer, 0) + 1
         return unit
 
@@ -243,11 +247,16 @@ class Decryptor:
         goes_on, picture.next = picture.next, None
         if escape(rbsp) != payload:
             raise FormatError("emulation prevention bytes stand where none belong")
-        if h.dependent and goes_on != picture.layout.ts[h.address]:
+        start = picture.layout.ts[h.address]
+        if h.dependent and goes_on != start:
             raise FormatError("the slice segment before it is missing")
         end = len(rbsp.rstrip(b"\0"))
         data, ends = SliceData(rbsp[:end], h, picture).recode()
-        return escape(rewrite_header(rbsp, h, data, ends) + data + rbsp[end:])
+        payload = escape(rewrite_header(rbsp, h, data, ends) + data + rbsp[end:])
+        if start < picture.covered:
+            raise FormatError("it repeats coding tree units of a slice before it")
+        picture.covered = picture.next
+        return payload
 
 
 def main(arguments):

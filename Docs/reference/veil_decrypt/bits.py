@@ -26,13 +26,14 @@ class Bits:
             self.at += 1
         return v
 
-    def ue(self, most=2 ** 32 - 2):
+    def ue(self, most=2 ** 33 - 2):
+        """At most 32 zeros come before the 1."""
         n = 0
         while not self.u(1):
             n += 1
         return within((1 << n) - 1 + self.u(n), 0, most)
 
-    def se(self, least=-2 ** 31, most=2 ** 31 - 1):
+    def se(self, least, most):
         k = self.ue()
         return within((k + 1) // 2 if k & 1 else -(k // 2), least, most)
 

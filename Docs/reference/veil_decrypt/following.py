@@ -2,7 +2,7 @@
 """Which picture a slice segment is of, and where that stands (Format.md, "Slices that are not encrypted")."""
 from bits import FormatError
 from slice_data import Picture
-from slice_header import Positions, parse_header
+from slice_header import Positions, parse_header, tile_bounds
 
 
 class Following:
@@ -20,6 +20,7 @@ class Following:
         """known: what is unlocked of the layer. The header and the picture, None where that is not known; FormatError
         where it cannot be read."""
         h = parse_header(rbsp, nal_type, layer, tid, self.sets, self.header if layer == self.layer else None)
+        tile_bounds(h.pps, *h.ctbs)
         kind = layer, h.lsb, nal_type, tid
         # Where the first slice segment of a picture is lost, any may begin it.
         if h.first or kind != self.kind:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Hidden pictures (Format.md, "Hidden pictures"): opens sealed units and leaves their stand-ins out."""
-from bits import FormatError, header, is_malformed, nal_units, unescape
+from bits import FormatError, header, is_malformed, nal_units
 from keystreams import hkdf
 from message import message_of
-from sealed import gcm_open
+from sealed import unsealed
 
 MARK = b"\x56\x65\x69\x48"
 
@@ -26,10 +26,8 @@ class HiddenPictures:
                 del self.known[layer]
 
     def open(self, unit, layer):
-        payload = unescape(unit[2:])
-        clear = gcm_open(
-            self.known[layer][1], bytes(4) + payload[5:13], payload[13:-17], payload[-17:-1], unit[:2] + payload[:13])
-        if clear is None or payload[-1] != 0x80:
+        clear = unsealed(unit, self.known[layer][1])
+        if clear is None:
             raise FormatError("layer %d: a hidden picture was changed" % layer)
         return clear
 
@@ -42,7 +40,7 @@ class HiddenPictures:
                 yield code, unit, trailing
                 continue
             nal_type, layer, tid = header(unit)
-            if nal_type == 60 and unescape(unit[2:8])[:4] == MARK:
+            if nal_type == 60 and unit[2:6] == MARK:
                 # Without the message it stays, and so does its stand-in.
                 clear = self.open(unit, layer) if layer in self.known else unit
                 if held != layer:

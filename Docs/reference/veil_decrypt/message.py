@@ -84,8 +84,14 @@ class Message:
 
 def load_keys(path):
     """Key id to key, and the layers that there are keys for."""
-    with open(path, "rb") as f:
-        data = json.load(f)
+    try:
+        with open(path, "rb") as f:
+            return keys_of(json.load(f))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise FormatError("%s is not a key file" % path)
+
+
+def keys_of(data):
     keys = {e["id"]: bytes.fromhex(e["key"]) for e in data.get("layers") or []}
     layers = {e["layer"] for e in data.get("layers") or []}
     master = data.get("master")

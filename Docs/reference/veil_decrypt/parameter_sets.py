@@ -1,258 +1,40 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Parameter sets, as far as slices depend on them (7.3.2, F.7.3.2)."""
+"""SPS and PPS, as far as slices depend on them (7.3.2, F.7.3.2), and which are in force. What cannot be read, and why:
+Format.md, "What cannot be read"."""
 import hashlib
 
-from bits import Bits, FormatError, bits_for, within
+from bits import Bits, FormatError, within
+from set_parts import Struct, profile_tier_level, ref_pic_set, scaling_list, sub_layer_ordering, vui
+from vps import parse_vps
+
+# The largest picture of any level: MaxLumaPs of level 6.2 (Table A.8).
+MOST_SAMPLES = 35651584
 
 
-class Struct:
-    pass
-
-
-def profile_tier_level(b, present, sub_layers):
-    if present:
-        b.u(88)
-    b.u(8)
-    flags = [(b.u(1), b.u(1)) for _ in range(sub_layers)]
-    if sub_layers:
-        b.u(2 * (8 - sub_layers))
-    for profile, level in flags:
-        b.u(88 * profile + 8 * level)
-
-
-def hrd(b, common, sub_layers):
-    nal = vcl = 0
-    pic = 0
-    if common:
-        nal, vcl = b.u(1), b.u(1)
-        if nal or vcl:
-            pic = b.u(1)
-            if pic:
-                b.u(19)
-            b.u(8)
-            if pic:
-                b.u(4)
-            b.u(15)
-    for _ in range(sub_layers + 1):
-        fixed = b.u(1)
-        within = 1 if fixed else b.u(1)
-        low_delay, count = 0, 1
-        if within:
-            b.ue()
-        else:
-            low_delay = b.u(1)
-        if not low_delay:
-            count = b.ue() + 1
-        for _ in range((nal + vcl) * count):
-            b.ue(), b.ue()
-            if pic:
-                b.ue(), b.ue()
-            b.u(1)
-
-
-def chroma_format(b, chroma):
-    """0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4."""
-    if chroma == 3 and b.u(1):
-        raise FormatError("separate colour planes are not encrypted")
-    return chroma
-
-
-def vui(b, sub_layers):
-    if b.u(1) and b.u(8) == 255:
-        b.u(32)
-    if b.u(1):
+def sps_head(b, layer):
+    """VPS identifier, whether the VPS has sizes and limits, sps_max_sub_layers_minus1, and the SPS's own identifier."""
+    vps, sub_layers = b.u(4), b.u(3)
+    multilayer = layer > 0 and sub_layers == 7
+    if multilayer:
+        sub_layers = 0
+    else:
         b.u(1)
-    if b.u(1):
-        b.u(4)
-        if b.u(1):
-            b.u(24)
-    if b.u(1):
-        b.ue(), b.ue()
-    b.u(3)
-    if b.u(1):
-        b.ue(), b.ue(), b.ue(), b.ue()
-    if b.u(1):
-        b.u(64)
-        if b.u(1):
-            b.ue()
-        if b.u(1):
-            hrd(b, 1, sub_layers)
-    if b.u(1):
-        b.u(3)
-        b.ue(), b.ue(), b.ue(), b.ue(), b.ue()
-
-
-def parse_vps(rbsp):
-    b, v = Bits(rbsp), Struct()
-    v.id = b.u(4)
-    internal = b.u(1)
-    b.u(1)
-    v.max_layers = b.u(6)
-    v.sub_layers = b.u(3)
-    b.u(17)
-    profile_tier_level(b, True, v.sub_layers)
-    for _ in range(0 if b.u(1) else v.sub_layers, v.sub_layers + 1):
-        b.ue(), b.ue(), b.ue()
-    max_id = b.u(6)
-    sets = [[0]]
-    for _ in range(b.ue()):
-        sets.append([i for i in range(max_id + 1) if b.u(1)])
-    if b.u(1):
-        b.u(64)
-        if b.u(1):
-            b.ue()
-        for i in range(b.ue()):
-            b.ue()
-            hrd(b, 1 if i == 0 else b.u(1), v.sub_layers)
-    v.layers, v.formats = [0], {}
-    v.direct = [[]]
-    v.default_active = v.max_one = 0
-    v.lsb_absent = {}
-    v.sub_max, v.tid_ref = None, None
-    if not b.u(1) or v.max_layers == 0:
-        return v
-    b.at = b.at + 7 & ~7
-    if internal:
-        profile_tier_level(b, False, v.sub_layers)
-    splitting = b.u(1)
-    mask = [b.u(1) for _ in range(16)]
-    types = sum(mask)
-    lengths = [b.u(3) + 1 for _ in range(types - splitting)]
-    ids = b.u(1)
-    dimensions = [[0] * types]
-    for i in range(1, v.max_layers + 1):
-        v.layers.append(b.u(6) if ids else i)
-        dimensions.append([0] * types if splitting else [b.u(n) for n in lengths])
-    # ViewOrderIdx is the dimension behind the first one, where that is there.
-    views = len({d[mask[0]] for d in dimensions}) if mask[1] else 1
-    view = b.u(4)
-    if view:
-        b.u(view * views)
-    for i in range(1, v.max_layers + 1):
-        v.direct.append([j for j in range(i) if b.u(1)])
-    if sum(not d for d in v.direct) > 1:
-        raise FormatError("independent enhancement layers are beyond this decryptor")
-    if b.u(1):
-        v.sub_max = [b.u(3) for _ in range(v.max_layers + 1)]
-    if b.u(1):
-        v.tid_ref = {(i, j): b.u(3) for i in range(v.max_layers) for j in range(i + 1, v.max_layers + 1) if i in v.direct[j]}
-    v.default_active = b.u(1)
-    ptls = b.ue() + 1
-    for _ in range(2 if internal else 1, ptls):
-        profile_tier_level(b, b.u(1), v.sub_layers)
-    added = output_idc = 0
-    if len(sets) > 1:
-        added, output_idc = b.ue(), b.u(2)
-
-    def needs(i, j):
-        return i == j or any(needs(k, j) for k in v.direct[i])
-
-    outputs = [None]
-    for i in range(1, len(sets) + added):
-        index = b.u(bits_for(len(sets) - 1)) + 1 if len(sets) > 2 and i >= len(sets) else min(i, len(sets) - 1) if i < len(sets) else 1
-        layers = [v.layers.index(x) for x in sets[index]]
-        if i >= len(sets) or output_idc == 2:
-            flags = [b.u(1) for _ in layers]
-        else:
-            flags = [output_idc == 0 or k == len(layers) - 1 for k in range(len(layers))]
-        out = [x for x, f in zip(layers, flags) if f]
-        needed = [x for x in layers if any(needs(o, x) for o in out) and (internal or x)]
-        if ptls > 1:
-            b.u(bits_for(ptls) * len(needed))
-        if len(out) == 1 and v.direct[out[0]]:
-            b.u(1)
-        outputs.append((layers, needed))
-    formats = []
-    for _ in range(b.ue() + 1):
-        w, h = b.u(16), b.u(16)
-        depth = formats[-1][2:] if formats else (8, 8, 1)
-        if b.u(1):
-            chroma = chroma_format(b, b.u(2))
-            depth = (b.u(4) + 8, b.u(4) + 8, chroma)
-        if b.u(1):
-            b.ue(), b.ue(), b.ue(), b.ue()
-        formats.append((w, h) + depth)
-    index = None
-    if len(formats) > 1 and b.u(1):
-        index = ([0] if internal else []) + [b.u(bits_for(len(formats))) for _ in range(1 if internal else 0, v.max_layers + 1)]
-    v.all_formats = formats
-    for i, layer in enumerate(v.layers):
-        v.formats[layer] = formats[index[i] if index else min(i, len(formats) - 1)]
-    v.max_one = b.u(1)
-    b.u(1)
-    for i in range(1, v.max_layers + 1):
-        if not v.direct[i]:
-            v.lsb_absent[v.layers[i]] = b.u(1)
-    return v
-
-
-def scaling_list(b):
-    for size in range(4):
-        for _ in range(0, 6, 3 if size == 3 else 1):
-            if not b.u(1):
-                b.ue()
-            else:
-                if size > 1:
-                    b.se()
-                for _ in range(min(64, 1 << (4 + 2 * size))):
-                    b.se()
-
-
-def ref_pic_set(b, sets, in_header=False):
-    """(S0, S1) as lists of (delta POC, used), after the sets before it."""
-    index = len(sets)
-    if index and b.u(1):
-        delta = b.ue(index - 1) + 1 if in_header else 1
-        sign, magnitude = b.u(1), b.ue(32767) + 1
-        delta_rps = -magnitude if sign else magnitude
-        ref0, ref1 = sets[index - delta]
-        flags = []
-        for _ in range(len(ref0) + len(ref1) + 1):
-            used = b.u(1)
-            flags.append((used, used or b.u(1)))
-        entries = [(d + delta_rps, f) for (d, _), f in zip(ref0 + ref1 + [(0, 0)], flags)]
-        kept = [(d, used) for d, (used, use) in entries if use and d != 0]
-        within(len(kept), 0, 16)
-        return (sorted([e for e in kept if e[0] < 0], key=lambda e: -e[0]), sorted([e for e in kept if e[0] > 0], key=lambda e: e[0]))
-    n0 = b.ue(15)
-    n1 = b.ue(15 - n0)
-    result = ([], [])
-    for side, count, sign in ((0, n0, -1), (1, n1, 1)):
-        poc = 0
-        for _ in range(count):
-            poc += sign * (b.ue(32767) + 1)
-            result[side].append((poc, b.u(1)))
-    return result
+        profile_tier_level(b, True, within(sub_layers, 0, 6))
+    return vps, multilayer, sub_layers, b.ue(15)
 
 
 def parse_sps(rbsp, layer):
     b, s = Bits(rbsp), Struct()
-    s.vps = b.u(4)
-    sub = b.u(3)
-    s.multilayer = layer > 0 and sub == 7
+    s.vps, s.multilayer, sub_layers, s.id = sps_head(b, layer)
+    s.format = s.format_index = None
     if not s.multilayer:
-        b.u(1)
-        profile_tier_level(b, True, sub)
-    s.id = b.ue()
-    s.format, s.format_index = None, None
-    if s.multilayer:
-        if b.u(1):
-            s.format_index = b.u(8)
-    else:
-        chroma = chroma_format(b, b.ue())
-        w, h = b.ue(), b.ue()
-        if b.u(1):
-            b.ue(), b.ue(), b.ue(), b.ue()
-        s.format = (w, h, b.ue() + 8, b.ue() + 8, chroma)
-    s.lsb_bits = b.ue() + 4
+        s.format = sps_format(b)
+    elif b.u(1):
+        s.format_index = b.u(8)
+    s.lsb_bits = b.ue(12) + 4
     if not s.multilayer:
-        for _ in range(0 if b.u(1) else sub, sub + 1):
-            b.ue(), b.ue(), b.ue()
-    s.min_cb = b.ue() + 3
-    s.ctb = s.min_cb + b.ue()
-    s.min_tb = b.ue() + 2
-    s.max_tb = s.min_tb + b.ue()
-    s.depth_inter, s.depth_intra = b.ue(), b.ue()
+        sub_layer_ordering(b, sub_layers)
+    block_sizes(b, s)
     if b.u(1):
         if s.multilayer and b.u(1):
             b.u(6)
@@ -261,81 +43,166 @@ def parse_sps(rbsp, layer):
     s.amp, s.sao, s.pcm = b.u(1), b.u(1), b.u(1)
     if s.pcm:
         s.pcm_bits = (b.u(4) + 1, b.u(4) + 1)
-        s.min_pcm = b.ue() + 3
-        s.max_pcm = s.min_pcm + b.ue()
+        s.min_pcm = within(b.ue(2) + 3, s.min_cb, 5)
+        s.max_pcm = s.min_pcm + b.ue(5 - s.min_pcm)
         b.u(1)
     s.sets = []
-    for _ in range(b.ue()):
+    for _ in range(b.ue(64)):
         s.sets.append(ref_pic_set(b, s.sets))
     s.long_term, s.lt_used = b.u(1), []
     if s.long_term:
-        for _ in range(b.ue()):
+        for _ in range(b.ue(32)):
             b.u(s.lsb_bits)
             s.lt_used.append(b.u(1))
     s.temporal_mvp = b.u(1)
     b.u(1)
     if b.u(1):
-        vui(b, sub)
-    s.one_context = s.implicit_rdpcm = s.explicit_rdpcm = s.extended = s.rice = s.align = s.precise = 0
-    if b.u(1):
-        has_range = b.u(1)
-        b.u(7)
-        if has_range:
-            b.u(1)
-            s.one_context, s.implicit_rdpcm, s.explicit_rdpcm, s.extended = b.u(1), b.u(1), b.u(1), b.u(1)
-            b.u(1)
-            s.precise, s.rice, s.align = b.u(1), b.u(1), b.u(1)
+        vui(b, sub_layers)
+    sps_extensions(b, s)
+    if s.format:
+        check_depths(s, s.format)
+        check_window(s.format)
     return s
+
+
+def sps_format(b):
+    """Width, height, bit depths, chroma format (0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4) and conformance window."""
+    chroma = b.ue(3)
+    if chroma == 3 and b.u(1):
+        raise FormatError("separate colour planes are not encrypted")
+    size = within(b.ue(), 1, 16384), within(b.ue(), 1, 16384)
+    window = tuple(b.ue(8191) for _ in range(4)) if b.u(1) else (0, 0, 0, 0)
+    return size + (b.ue(8) + 8, b.ue(8) + 8, chroma, window)
+
+
+def block_sizes(b, s):
+    s.min_cb = b.ue(3) + 3
+    s.ctb = within(s.min_cb + b.ue(3), 4, 6)
+    s.min_tb = b.ue(s.min_cb - 3) + 2
+    s.max_tb = s.min_tb + b.ue(min(5, s.ctb) - s.min_tb)
+    s.depth_inter, s.depth_intra = b.ue(s.ctb - s.min_tb), b.ue(s.ctb - s.min_tb)
+
+
+def sps_extensions(b, s):
+    s.one_context = s.implicit_rdpcm = s.explicit_rdpcm = s.extended = s.rice = s.align = s.precise = 0
+    if not b.u(1):
+        return
+    has_range, multilayer, others = b.u(1), b.u(1), b.u(2)
+    b.u(4)
+    if has_range:
+        b.u(1)
+        s.one_context, s.implicit_rdpcm, s.explicit_rdpcm, s.extended = b.u(1), b.u(1), b.u(1), b.u(1)
+        b.u(1)
+        s.precise, s.rice, s.align = b.u(1), b.u(1), b.u(1)
+    b.u(multilayer)
+    if others:
+        raise FormatError("3D and screen content extensions are not encrypted")
+
+
+def check_depths(s, f):
+    if s.pcm:
+        within(s.pcm_bits[0], 1, f[2]), within(s.pcm_bits[1], 1, f[3])
+
+
+def check_window(f):
+    width, height, _, _, chroma, (left, right, top, bottom) = f
+    within((2 if chroma in (1, 2) else 1) * (left + right), 0, width - 1)
+    within((2 if chroma == 1 else 1) * (top + bottom), 0, height - 1)
+
+
+def check_format(s, f):
+    """What a slice asks of the size and depths it is coded with, wherever they come from."""
+    for size in f[:2]:
+        if not 1 <= size <= 16384 or size % (1 << s.min_cb):
+            raise FormatError("a picture size that does not suit the coding blocks")
+    within(f[0] * f[1], 1, MOST_SAMPLES)
+    within(f[2], 8, 16), within(f[3], 8, 16)
+    check_depths(s, f)
+    check_window(f)
+    return f
 
 
 def parse_pps(rbsp):
     b, p = Bits(rbsp), Struct()
-    p.id, p.sps = b.ue(), b.ue()
+    p.id, p.sps = b.ue(63), b.ue(15)
     p.dependent, p.output_flag = b.u(1), b.u(1)
     p.extra_bits = b.u(3)
     p.sign_hiding, p.cabac_init = b.u(1), b.u(1)
-    p.refs = (b.ue() + 1, b.ue() + 1)
-    p.qp = 26 + b.se()
+    p.refs = (b.ue(14) + 1, b.ue(14) + 1)
+    p.qp = 26 + b.se(-74, 25)
     b.u(1)
     p.transform_skip, p.dqp = b.u(1), b.u(1)
-    p.dqp_depth = b.ue() if p.dqp else 0
-    b.se(), b.se()
+    p.dqp_depth = b.ue(3) if p.dqp else 0
+    b.se(-12, 12), b.se(-12, 12)
     p.chroma_offsets = b.u(1)
     p.weighted = (b.u(1), b.u(1))
     p.bypass, p.tiles, p.wpp = b.u(1), b.u(1), b.u(1)
     p.columns = p.rows = None
     p.n_columns = p.n_rows = 1
     if p.tiles:
-        p.n_columns, p.n_rows = b.ue() + 1, b.ue() + 1
+        p.n_columns, p.n_rows = b.ue(1023) + 1, b.ue(1023) + 1
         if not b.u(1):
-            p.columns = [b.ue() + 1 for _ in range(p.n_columns - 1)]
-            p.rows = [b.ue() + 1 for _ in range(p.n_rows - 1)]
+            p.columns = [b.ue(1023) + 1 for _ in range(p.n_columns - 1)]
+            p.rows = [b.ue(1023) + 1 for _ in range(p.n_rows - 1)]
         b.u(1)
     p.filter_across = b.u(1)
     p.override, p.deblocking_off = 0, 0
     if b.u(1):
         p.override, p.deblocking_off = b.u(1), b.u(1)
         if not p.deblocking_off:
-            b.se(), b.se()
+            b.se(-6, 6), b.se(-6, 6)
     if b.u(1):
         scaling_list(b)
-    p.list_changes = b.u(1)
-    b.ue()
+    p.list_changes, p.merge_level = b.u(1), b.ue(4) + 2
     p.header_extension = b.u(1)
-    p.max_skip, p.cross, p.chroma_list, p.chroma_depth = 2, 0, 0, 0
-    if b.u(1):
-        has_range = b.u(1)
-        b.u(7)
-        if has_range:
-            if p.transform_skip:
-                p.max_skip = b.ue() + 2
-            p.cross = b.u(1)
-            if b.u(1):
-                p.chroma_depth = b.ue()
-                p.chroma_list = b.ue() + 1
-                for _ in range(2 * p.chroma_list):
-                    b.se()
+    pps_extensions(b, p)
     return p
+
+
+def pps_extensions(b, p):
+    p.max_skip, p.cross, p.chroma_list, p.chroma_depth, p.poc_reset = 2, 0, 0, 0, 0
+    if not b.u(1):
+        return
+    has_range, multilayer, others = b.u(1), b.u(1), b.u(2)
+    b.u(4)
+    if has_range:
+        if p.transform_skip:
+            p.max_skip = b.ue(3) + 2
+        p.cross = b.u(1)
+        if b.u(1):
+            p.chroma_depth, p.chroma_list = b.ue(3), b.ue(5) + 1
+            for _ in range(2 * p.chroma_list):
+                b.se(-12, 12)
+        b.ue(6), b.ue(6)
+    if multilayer:
+        pps_multilayer(b, p)
+    if others:
+        raise FormatError("3D and screen content extensions are not encrypted")
+
+
+def pps_multilayer(b, p):
+    p.poc_reset = b.u(1)
+    if b.u(1):
+        b.u(6)
+    for _ in range(b.ue(62)):
+        b.u(6)
+        for _ in range(2):
+            if b.u(1):
+                for _ in range(4):
+                    b.se(-16384, 16383)
+        if b.u(1):
+            b.ue(31), b.ue(31), b.ue(63), b.ue(63)
+    if b.u(1):
+        raise FormatError("colour mapping is not encrypted")
+
+
+def check_pair(p, s, f):
+    """What the SPS of a PPS must allow."""
+    within(p.dqp_depth, 0, s.ctb - s.min_cb), within(p.chroma_depth, 0, s.ctb - s.min_cb)
+    within(p.merge_level, 2, s.ctb), within(p.max_skip, 2, s.max_tb)
+    within(p.qp, 6 * (8 - f[2]), 51)
+    if p.cross and f[4] != 3 or p.chroma_list and f[4] == 0:
+        raise FormatError("chroma tools without such chroma")
 
 
 def references(vps, layer):
@@ -349,12 +216,8 @@ def identifier(nal_type, layer, rbsp):
     """Of a parameter set of which nothing else need be readable."""
     b = Bits(rbsp)
     if nal_type == 33:
-        b.u(4)
-        sub = b.u(3)
-        if layer == 0 or sub != 7:
-            b.u(1)
-            profile_tier_level(b, True, sub)
-    return b.u(4) if nal_type == 32 else b.ue()
+        return sps_head(b, layer)[3]
+    return b.u(4) if nal_type == 32 else b.ue(63)
 
 
 class ParameterSets:
@@ -368,13 +231,12 @@ class ParameterSets:
 
     def take(self, nal_type, layer, rbsp, digest=None):
         """digest: of the NAL unit, for tags."""
-        known, parse = {
-            32: (self.vps, parse_vps), 33: (self.sps, lambda r: parse_sps(r, layer)), 34: (self.pps, parse_pps)}[nal_type]
+        known = {32: self.vps, 33: self.sps, 34: self.pps}[nal_type]
         self.count += 1
         self.unreadable[nal_type, layer] = digest
         try:
-            made = parse(rbsp)
-        except (FormatError, IndexError, ValueError):
+            made = parse_sps(rbsp, layer) if nal_type == 33 else (parse_vps if nal_type == 32 else parse_pps)(rbsp)
+        except FormatError:
             if nal_type != 32:
                 try:
                     known.pop(identifier(nal_type, layer, rbsp), None)
@@ -404,12 +266,15 @@ class ParameterSets:
             return own
         return hashlib.sha256(own + b"".join(self.unreadable[other] for other in others)).digest()
 
-    def of(self, pps):
-        """PPS, SPS and VPS (if there is one) of a slice."""
+    def of(self, pps, layer):
+        """PPS, SPS, VPS (if there is one) and format of a slice."""
         if pps not in self.pps or self.pps[pps].sps not in self.sps:
             raise FormatError("a parameter set is missing")
-        sps = self.sps[self.pps[pps].sps]
-        return self.pps[pps], sps, self.vps.get(sps.vps)
+        pps = self.pps[pps]
+        sps = self.sps[pps.sps]
+        form = self.format(sps, layer)
+        check_pair(pps, sps, form)
+        return pps, sps, self.vps.get(sps.vps), form
 
     def vps_of(self, pps):
         return self.vps.get(self.sps[pps.sps].vps)
@@ -419,9 +284,16 @@ class ParameterSets:
         return self.vps[min(self.vps)] if self.vps else None
 
     def format(self, sps, layer):
+        """Width, height, bit depths, chroma format and conformance window of a layer's pictures."""
         if sps.format:
-            return sps.format
+            return check_format(sps, sps.format)
         vps = self.vps.get(sps.vps)
-        if vps is None or layer not in vps.formats:
+        if vps is None or not vps.extended or layer not in vps.layers:
             raise FormatError("the VPS of layer %d is missing" % layer)
-        return vps.all_formats[sps.format_index] if sps.format_index is not None else vps.formats[layer]
+        index = sps.format_index
+        if index is None:
+            i = vps.layers.index(layer)
+            index = vps.format_index[i] if vps.format_index else min(i, len(vps.formats) - 1)
+        if not 0 <= index < len(vps.formats):
+            raise FormatError("the VPS has no such representation format")
+        return check_format(sps, vps.formats[index])

@@ -10,7 +10,7 @@ MARK = bytes.fromhex("56656953")
 
 
 def is_sealed(unit):
-    return unit[0] >> 1 & 63 == 60 and unit[2:6] == MARK and len(unit) > 6
+    return unit[0] >> 1 & 63 == 60 and unit[2:6] == MARK
 
 
 def counter(unit):
@@ -44,12 +44,16 @@ def gcm_open(key, nonce, text, tag, additional):
     return bytes(a ^ b for a, b in zip(text, stream))
 
 
-def open_sealed(unit, unlocked):
+def unsealed(unit, key):
+    """What was sealed, None where that is not it any more."""
     data = unescape(unit[2:])
     if len(data) < 30 or data[-1] != 0x80:
-        raise FormatError("a sealed unit is cut short")
-    key = hkdf(unlocked.key, unlocked.message.nonce, b"Veil seal 2" + data[4:5], 32)
-    clear = gcm_open(key, bytes(4) + data[5:13], data[13:-17], data[-17:-1], unit[:2] + data[:13])
+        return None
+    return gcm_open(key, bytes(4) + data[5:13], data[13:-17], data[-17:-1], unit[:2] + data[:13])
+
+
+def open_sealed(unit, unlocked):
+    clear = unsealed(unit, hkdf(unlocked.key, unlocked.message.nonce, b"Veil seal 2" + unit[6:7], 32))
     if clear is None:
         raise FormatError("a sealed unit was changed")
     return clear

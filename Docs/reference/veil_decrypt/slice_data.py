@@ -45,7 +45,7 @@ class SliceData(Residual):
         """The new slice data and the bytes after which its substreams end."""
         h, lay, width = self.h, self.pic.layout, self.h.ctbs[0]
         ts, ends, begins, first = lay.ts[h.address], [], True, True
-        slice_ts, start = lay.ts[h.slice_address], ts
+        slice_ts = lay.ts[h.slice_address]
         while True:
             rs = lay.rs[ts]
             column, row = rs % width, rs // width
@@ -75,12 +75,9 @@ class SliceData(Residual):
                 if self.pps.dependent:
                     self.pic.dependent_states = list(self.c.states)
                 ends.append(len(self.c.out))
-                self.pic.next = ts
-                if start < self.pic.covered:
-                    raise FormatError("it repeats coding tree units of a slice before it")
-                self.pic.covered = ts
                 if self.c.next_byte() != len(self.rbsp):
                     raise FormatError("there is more behind the end of the slice data")
+                self.pic.next = ts
                 return bytes(self.c.out), ends
             if ts >= len(lay.rs):
                 raise FormatError("slice data goes on after the last CTU")

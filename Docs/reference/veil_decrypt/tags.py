@@ -145,7 +145,9 @@ class Seen:
         access_unit.layers[layer] = sets[1:] + before
         self.open = TaggedPicture(layer, tagging, period, delta, sets, lower, layer in self.ended)
         self.open.exchanges = self.exchanges.counts
-        self.open.nal_type, self.open.vps_layers = nal_type, vps.layers if vps else [0]
+        self.open.nal_type = nal_type
+        vps = vps or self.sets.any_vps()
+        self.open.vps_layers = vps.layers if vps else [0]
         self.ended.discard(layer)
 
 
@@ -270,6 +272,8 @@ class Tags:
             made = [picture.tag(index, count, lower, s) for s in choices]
             if count & 0x3FFFFFFF != len(picture.slices) or payload[at + 20:at + 36] not in made:
                 raise FormatError("layer %d: a picture was changed" % layer)
+            if any(unlocked.message.is_foreign(i) for i in picture.vps_layers):
+                raise FormatError("layer %d: its VPS names a layer that the encryption did not know" % layer)
             if lower != picture.lower:
                 if picture.lower != bytes(16):
                     raise FormatError("layer %d: the layer below was exchanged" % layer)
