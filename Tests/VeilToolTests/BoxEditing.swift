@@ -46,14 +46,14 @@ struct BoxEditing {
 
     /// Changes the payload of a box of a track.
     mutating func change(track: Int, _ path: String..., body: ([UInt8]) -> [UInt8]) {
-        let steps = [("moov", 0), ("trak", track)] + path.map { ($0, 0) }
+        let steps = [(type: "moov", index: 0), (type: "trak", index: track)] + path.map { (type: $0, index: 0) }
         file = Self.changed(file, steps[...], body)
     }
 
     /// The payload of a box of a track; empty where it is not there.
     func payload(track: Int, _ path: String...) -> [UInt8] {
         var result: [UInt8] = []
-        let steps = [("moov", 0), ("trak", track)] + path.map { ($0, 0) }
+        let steps = [(type: "moov", index: 0), (type: "trak", index: track)] + path.map { (type: $0, index: 0) }
         _ = Self.changed(file, steps[...]) {
             result = $0
             return $0
