@@ -35,11 +35,14 @@ enum CarriedFile {
         guard let contents = try FFmpeg.contents(of: input) else { return nil }
         let file = try make(of: input, contents, beside: path)
         let result: CarriedTracks
-        do { result = try CarriedTracks(times: times, start: chunks.start, file: file) } catch let error
+        func tracks(_ file: FileHandle?) throws -> CarriedTracks {
+            try CarriedTracks(times: times, start: chunks.start, file: file, name: name, title: contents.title)
+        }
+        do { result = try tracks(file) } catch let error
             as IsoMediaError
         {
             warn("\(name): its sound is left out: \(error)")
-            result = try CarriedTracks(times: times, start: chunks.start, file: nil)
+            result = try tracks(nil)
         }
         tell(contents, of: name, kept: result.kinds)
         return result

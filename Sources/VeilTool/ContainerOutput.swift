@@ -15,10 +15,8 @@ final class ContainerOutput {
     private let temporary: TemporaryFile
     private let format: String
     private let ffmpeg: String
-    /// Begins with the first unit, when all is known that goes along.
-    private var process: ChildProcess?
     private var others: Others?
-    private var writer: MatroskaWriter
+    private let writer: PipedMovieWriter
     private var grouping = AccessUnitGrouping()
 
     init(path: String, fps: FrameRate?) throws {
@@ -34,21 +32,24 @@ final class ContainerOutput {
         self.format = format
         self.ffmpeg = ffmpeg
         temporary = try TemporaryFile(replacing: path)
-        writer = MatroskaWriter(fps: fps?.fraction)
+        writer = try PipedMovieWriter(beside: path, fps: fps?.fraction)
         signal(SIGPIPE, SIG_IGN)
     }
 
-    private func begin() throws -> ChildProcess {
-        if let process { return process }
-        let delay = others.map { $0.start > 0.0005 ? ["-itsoffset", String(format: "%.6f", $0.start)] : [] } ?? []
+    /// Puts the stream beside what plays with it. Both keep the clock of the source: left to itself ffmpeg has each
+    /// input begin at 0.
+    /// - Parameter start: seconds on the clock of the source at which that of the pictures begins.
+    private func begin(start: Double) throws -> ChildProcess {
+        func seconds(_ value: Double) -> String { String(format: "%.6f", value) }
+        let clock = others.map { ["-copyts", "-itsoffset", seconds($0.start + start)] } ?? []
         let source = others.map { ["-protocol_whitelist", "file,pipe", "-i", "file:" + $0.path] } ?? []
+        let back = others.map { $0.start == 0 ? [] : ["-output_ts_offset", seconds(-$0.start)] } ?? []
         do {
             let made = try ChildProcess(
                 ffmpeg,
-                ["-nostdin", "-v", "error", "-y"] + delay + ["-f", "matroska", "-i", "pipe:0"] + source
+                ["-nostdin", "-v", "error", "-y"] + clock + ["-f", "mp4", "-i", "pipe:0"] + source
                     + ["-map", "0:v:0"] + (others?.maps ?? []) + ["-c", "copy"] + (others?.codecs ?? [])
-                    + ["-f", format, "file:" + temporary.path], input: .pipe)
-            process = made
+                    + back + ["-f", format, "file:" + temporary.path], input: .pipe)
             return made
         } catch let error as ChildError {
             throw MediaError.ffmpegFailed(path: path, reason: error.description)
@@ -58,7 +59,7 @@ final class ContainerOutput {
     /// What of a file goes along, as ffmpeg is told.
     private struct Others {
         var path: String
-        /// Seconds before the first picture in which it may play already.
+        /// Where its clock begins, in seconds.
         var start: Double
         var maps: [String] = []
         var codecs: [String] = []
@@ -73,7 +74,7 @@ final class ContainerOutput {
     /// by way of ffmpeg. Returns what does not, in words; nil where nothing can be told of the file.
     func carryOver(othersOf chunks: StreamChunks) throws -> [String]? {
         guard let file = chunks.file, let contents = try FFmpeg.contents(of: InputFile(path: file)) else { return nil }
-        var taken = Others(path: file, start: max((chunks.times?.start ?? 0) - contents.start, 0))
+        var taken = Others(path: file, start: chunks.movie == nil ? contents.start : 0)
         var left: [String] = []
         var counts: [String: Int] = [:]
         let isMatroska = format == "matroska"
@@ -105,11 +106,26 @@ final class ContainerOutput {
         return left
     }
 
-    /// Before the first unit: pictures a second, where nothing asked for others.
+    /// Before the first unit: when the source shows its pictures.
+    /// - Parameter start: seconds before the first one in which other tracks may play already.
+    func keep(_ times: FrameTimes, start: Double) {
+        writer.fps = writer.fps ?? times.frameRate?.fraction
+        writer.keep(times, start: start)
+    }
+
+    /// Before the first unit: the source is joined to others, at its rate.
     func setRate(_ rate: FrameRate?) { writer.fps = writer.fps ?? rate?.fraction }
 
     /// Before the first unit: what the stream was taken out of.
-    func keep(_ movie: SourceMovie) { writer.language = movie.languageCode }
+    /// - Parameters:
+    ///   - maxTemporalId: the sub-layers that are kept.
+    ///   - first: the access unit that a part begins with.
+    func keep(_ movie: SourceMovie?, maxTemporalId: Int, from first: Int?) {
+        writer.keep(movie, maxTemporalId: maxTemporalId, from: first)
+    }
+
+    /// What another container says of the video.
+    func keep(_ title: FFmpeg.Contents.Title) { writer.keep(title) }
 
     /// Of the stream, without what the container adds.
     private(set) var bytesWritten = 0
@@ -128,16 +144,25 @@ final class ContainerOutput {
     }
 
     private func write(_ unit: [NALUnit]) throws {
-        do { try begin().write(try writer.write(unit)) } catch let error as SyntaxError {
+        do { try writer.add(unit) } catch let error as SyntaxError {
             throw MediaError.notSupported(path: path, what: "\(error)")
+        } catch let error as MediaError {
+            throw error
         } catch {
-            throw MediaError.ffmpegFailed(path: path, reason: process?.lastMessage ?? "ended before the stream did")
+            throw MediaError.writeFailed(path: path, reason: error.localizedDescription)
         }
     }
 
-    func finish() throws {
+    /// Puts the file together. Returns what could not be kept, a line each.
+    func finish() throws -> [String] {
         if let unit = grouping.finish() { try write(unit) }
-        let process = try begin()
+        let times = writer.times()
+        let process = try begin(start: times.start)
+        do { try writer.write(times, to: process.write) } catch let error as MediaError {
+            throw error
+        } catch {
+            throw MediaError.ffmpegFailed(path: path, reason: process.lastMessage ?? "ended before the stream did")
+        }
         process.endInput()
         let status = try process.wait().status
         guard status == 0, process.failureToWrite == nil else {
@@ -145,5 +170,6 @@ final class ContainerOutput {
                 path: path, reason: process.failureToWrite ?? process.lastMessage ?? "exit status \(status)")
         }
         try temporary.finish()
+        return times.notes
     }
 }

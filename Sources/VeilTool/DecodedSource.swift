@@ -52,7 +52,12 @@ enum SourceInput {
             guard input.isRegular else { return false }
             let file = try input.seekable()
             defer { try? file.seek(toOffset: 0) }
-            guard let reader = try? IsoMediaReader(file: file) else { return false }
+            let reader: IsoMediaReader
+            do { reader = try IsoMediaReader(file: file) } catch let error as IsoMediaError {
+                if case .cut = error { FoundDamage.note("\(input.name): \(error)") }
+                return false
+            }
+            if let damage = reader.damage { FoundDamage.note("\(input.name): \(damage)") }
             if reader.hasSeveralLayers { return true }
             return reader.isPlain && (keepsTimes || !(reader.times?.varies ?? true))
         default: return false
@@ -143,7 +148,8 @@ enum SourceInput {
                 source.notes.append(dolby)
             }
         }
-        if let times = chunks.times {
+        if let lost = chunks.movie?.lostEdits { source.notes.append(lost) }
+        if let times = chunks.decodedTimes {
             source.start = times.start
             if times.varies && keepsTimes { source.times = times }
             if times.varies && !keepsTimes {

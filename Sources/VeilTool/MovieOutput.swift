@@ -40,6 +40,9 @@ final class MovieOutput {
         try writer.keep(container)
     }
 
+    /// What another container says of the video.
+    func keep(_ title: FFmpeg.Contents.Title) { writer.keep(title) }
+
     /// What comes next is of another file that is joined.
     func join(_ movie: SourceMovie?) { writer.join(movie) }
     func join(_ container: CarriedTracks) { writer.join(container) }
@@ -68,7 +71,7 @@ final class MovieOutput {
     ///   - isCut: not to its end.
     func finish(soundOf encoded: String? = nil, isCut: Bool = false) throws {
         writer.cutsOthers = isCut
-        if let source { try copyTracks(source.file, of: path) }
+        if let source { try copyTracks(source.file, of: path, name: source.name) }
         if let encoded { try copyTracks(of: encoded) }
         for note in try writer.finish() { warn("\(path): \(note)") }
     }
@@ -79,19 +82,24 @@ final class MovieOutput {
         guard source != "-", type == .typeRegular else { return }
         let input = try InputFile(path: source)
         if try input.kind() == .isoMedia {
-            try copyTracks(try input.seekable(), of: source)
+            try copyTracks(try input.seekable(), of: source, name: source)
         } else if [.matroska, .transportStream, .other].contains(try input.kind()),
             (source as NSString).pathExtension.lowercased() != "yuv",
             let contents = try FFmpeg.contents(of: input)
         {
-            if let file = try CarriedFile.make(of: input, contents, beside: path) { try copyTracks(file, of: source) }
+            writer.keep(contents.title)
+            if let file = try CarriedFile.make(of: input, contents, beside: path) {
+                try copyTracks(file, of: source, name: source)
+            }
             CarriedFile.tell(contents, of: source, kept: writer.copiedKinds)
         }
     }
 
-    private func copyTracks(_ file: FileHandle, of source: String) throws {
+    /// - Parameter name: of what is read, for what is missing there.
+    private func copyTracks(_ file: FileHandle, of source: String, name: String) throws {
         do {
-            let left = try writer.copyTracks(from: file)
+            let (left, damage) = try writer.copyTracks(from: file)
+            for line in damage { FoundDamage.note("\(name): \(line)") }
             if !left.isEmpty {
                 warn("\(source): left out: \(left.map(\.kind).joined(separator: ", "))")
             }

@@ -43,6 +43,9 @@ final class StreamChunks {
     private let process: ChildProcess?
     /// When pictures are shown, where the container tells.
     let times: FrameTimes?
+    /// The same without pictures that decoders skip because the stream begins in the middle.
+    private(set) lazy var decodedTimes = makeDecodedTimes()
+    private let makeDecodedTimes: () -> FrameTimes?
     /// Pictures a second, likewise.
     var frameRate: FrameRate? { times?.frameRate }
     /// Of an MP4 or QuickTime file: what it says beside the stream.
@@ -57,6 +60,8 @@ final class StreamChunks {
     }
     /// What the container is and holds, where it is one.
     private(set) var container: ContainerContents?
+    /// Of a container that ffmpeg opens: what it says of its video.
+    private(set) var title: FFmpeg.Contents.Title?
     /// Files of which it was told what they miss: some are read more than once.
     private static let told = Mutex<Set<String>>([])
     /// The file, where it can be read once more: a container whose sound may be wanted.
@@ -85,13 +90,17 @@ final class StreamChunks {
         case .isoMedia:
             let file = try input.seekable()
             var reader = try StreamInput.named(input.name) { try IsoMediaReader(file: file) }
-            if let layer = reader.layerWithoutSets, Self.told.withLock({ $0.insert(input.name).inserted }) {
+            let unread = reader
+            makeDecodedTimes = { unread.decodedTimes }
+            if let layer = reader.layerWithoutSets(), Self.told.withLock({ $0.insert(input.name).inserted }) {
                 warn(
                     "\(input.name): layer \(layer) cannot be decoded: its parameter sets are missing. They are in "
                         + "lhvC, a box that programs which know the base layer only (FFmpeg) leave out when they copy")
             }
             times = reader.times
             movie = reader.movie
+            movie?.name = input.name
+            if let damage = reader.damage { FoundDamage.note("\(input.name): \(damage)") }
             container = ContainerContents(reader.movie)
             process = nil
             nextChunk = {
@@ -111,11 +120,14 @@ final class StreamChunks {
                 missing: .notSupported(
                     path: input.name, what: "is a container, and ffmpeg, which would open it, is not installed"))
             process = child
-            times = try FrameTimes(of: input)
+            let times = try FrameTimes(of: input)
+            self.times = times
+            makeDecodedTimes = { times }
             let contents = try FFmpeg.contents(of: input)
             if let codec = contents?.videoCodec, !codec.isEmpty, codec != "hevc" {
                 throw MediaError.notSupported(path: input.name, what: "its video is \(codec), not HEVC")
             }
+            title = contents?.title
             tracksLeft = contents?.tracks.map(\.kind) ?? ["other"]
             let format = try input.kind() == .matroska ? "Matroska" : "MPEG-TS"
             container = contents.map { ContainerContents(format: format, $0) }
@@ -130,6 +142,7 @@ final class StreamChunks {
         case .byteStream, .other:
             process = nil
             times = nil
+            makeDecodedTimes = { nil }
             movie = nil
             nextChunk = { try input.read(upTo: 1 << 20) }
         }

@@ -80,6 +80,7 @@ final class StreamOutput {
         if keepsSamples { carrier = chunks.movie.map { SampleCarrier($0) } }
         switch form {
         case .movie(let movie):
+            if let title = chunks.title { movie.keep(title) }
             if let source = chunks.movie {
                 movie.keep(source, maxTemporalId: maxTemporalId, from: first)
                 left = []
@@ -95,7 +96,8 @@ final class StreamOutput {
             }
         case .fragments(let writer): if let source = chunks.movie { writer.keep(source) }
         case .container(let container):
-            if let source = chunks.movie { container.keep(source) }
+            container.keep(chunks.movie, maxTemporalId: maxTemporalId, from: first)
+            if let title = chunks.title { container.keep(title) }
             if first == nil, !left.isEmpty { left = try container.carryOver(othersOf: chunks) ?? left }
             left += chunks.movie?.meaning ?? []
         case .byteStream: left += chunks.movie?.meaning ?? []
@@ -129,7 +131,7 @@ final class StreamOutput {
             }
         } else {
             left += chunks.movie?.meaning ?? []
-            keepTimes(of: chunks)
+            keepTimes(of: chunks, isJoined: true)
         }
         if !left.isEmpty {
             warn("\(path): of \(chunks.name) this is left out: \(left.joined(separator: ", "))")
@@ -137,7 +139,7 @@ final class StreamOutput {
     }
 
     /// Pictures are shown when the source shows them, or at its rate; a byte stream has neither.
-    private func keepTimes(of chunks: StreamChunks) {
+    private func keepTimes(of chunks: StreamChunks, isJoined: Bool = false) {
         guard let times = chunks.times else { return }
         switch form {
         case .byteStream:
@@ -151,7 +153,12 @@ final class StreamOutput {
             if chunks.movie == nil { movie.keep(times) }
             return
         case .fragments(let writer): writer.frameRate = writer.frameRate ?? times.frameRate?.fraction
-        case .container(let container): container.setRate(times.frameRate)
+        case .container(let container):
+            if !isJoined {
+                container.keep(times, start: chunks.start)
+                return
+            }
+            container.setRate(times.frameRate)
         }
         if times.varies { warn("\(path): its frame rate varies: pictures are shown at a constant one") }
     }
@@ -226,7 +233,7 @@ final class StreamOutput {
             let isInterrupted = soundSource != nil && Interruption.isRequested
             try movie.finish(soundOf: encoded ?? soundSource, isCut: isCut || isInterrupted)
         case .fragments(let writer): for note in try writer.finish() { warn("\(path): \(note)") }
-        case .container(let container): try container.finish()
+        case .container(let container): for note in try container.finish() { warn("\(path): \(note)") }
         }
     }
 }

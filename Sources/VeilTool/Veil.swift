@@ -66,15 +66,25 @@ struct VeilProgram: ParsableCommand {
         // A file that gets too large is an error like a full disk.
         signal(SIGXFSZ, SIG_IGN)
         var command: any ParsableCommand
+        var isWhole = true
         do { command = try parseAsRoot() } catch {
             // The status says what was wrong even where nobody reads the message.
             signal(SIGPIPE, SIG_IGN)
             exit(withError: error)
         }
-        do { try command.run() } catch MediaError.closedPipe {
+        do {
+            defer {
+                for line in FoundDamage.take() {
+                    isWhole = false
+                    warn("\(line): what is whole is taken")
+                }
+            }
+            try command.run()
+        } catch MediaError.closedPipe {
             // As if SIGPIPE had ended it: whoever read had enough.
             Foundation.exit(141)
         } catch let error as ValidationError {
+            OutputFolder.removeEmpty()
             fail("\(error)")
             Foundation.exit(ExitCode.validationFailure.rawValue)
         } catch let code as ExitCode where code.rawValue == 2 && Interruption.isRequested {
@@ -82,6 +92,7 @@ struct VeilProgram: ParsableCommand {
         } catch let error where error is ExitCode || error is CleanExit || exitCode(for: error) != .failure {
             exit(withError: error)
         } catch {
+            OutputFolder.removeEmpty()
             fail("\(error)")
             Foundation.exit(1)
         }
@@ -93,6 +104,7 @@ struct VeilProgram: ParsableCommand {
             fail("interrupted")
             Foundation.exit(130)
         }
+        if !isWhole { Foundation.exit(2) }
     }
 }
 

@@ -92,6 +92,55 @@ import VeilBitstream
         #expect(try W.read(file) == expected)
     }
 
+    /// QuickTime and others write negative offsets into version 0 of the tables, in fragments as well.
+    @Test func negativeOffsets() throws {
+        let samples = (0..<3).map { W.sample([Self.base(UInt8($0))]) }
+        let entry = W.sampleEntry("hvc1", W.configuration("hvcC", [Self.vps, Self.sps]))
+        let start = W.fileType.count + 8
+        let offsets = [0, 1, -1]
+        let table = W.fullBox("ctts", W.number(3, 4), offsets.flatMap { W.number(1, 4) + W.number($0, 4) })
+        let tables = W.tables(sizes: samples.map(\.count), offset: start) + table
+        let data = W.fileType + W.box("mdat", samples.flatMap { $0 })
+        func read(_ file: [UInt8]) throws -> [Int] {
+            try W.reading(file) { $0.movie.samples.map(\.compositionOffset) }
+        }
+        #expect(try read(data + W.box("moov", W.track(id: 1, entries: [entry], tables: tables))) == offsets)
+        let run = W.fullBox(
+            "trun", flags: 0xA00, W.number(3, 4),
+            zip(samples, offsets).flatMap { W.number($0.count, 4) + W.number($1, 4) })
+        let moof = W.box(
+            "moof",
+            W.box(
+                "traf", W.fullBox("tfhd", flags: 1, W.number(1, 4), W.number(start, 8)),
+                W.fullBox("tfdt", version: 1, W.number(0, 8)), run))
+        #expect(try read(data + Self.moov + moof) == offsets)
+    }
+
+    /// A recording that was cut off gives the fragments that are whole, and says where it ends.
+    @Test func fragmentsThatEnd() throws {
+        func fragment(_ n: UInt8) -> [UInt8] {
+            let sample = W.sample([Self.base(n)])
+            func moof(_ offset: Int) -> [UInt8] {
+                W.box(
+                    "moof",
+                    W.box(
+                        "traf", W.fullBox("tfhd", flags: 0x20000, W.number(1, 4)),
+                        W.fullBox("trun", flags: 0x201, [1, offset, sample.count].flatMap { W.number($0, 4) })))
+            }
+            return moof(moof(0).count + 8) + W.box("mdat", sample)
+        }
+        let whole = W.fileType + Self.moov + fragment(0) + fragment(1)
+        #expect(try W.reading(whole) { $0.damage } == nil)
+        for missing in 1..<fragment(1).count {
+            let file = Array(whole.dropLast(missing))
+            #expect(try W.read(file) == [Self.vps, Self.base(0)], "\(missing)")
+            // Fewer bytes than the header of a box are padding that some writers leave.
+            let isTold = fragment(1).count - missing >= 8
+            #expect(try W.reading(file) { $0.damage != nil } == isTold, "\(missing)")
+        }
+        #expect(throws: IsoMediaError.self) { try W.read(Array(whole.dropLast(fragment(1).count + 1))) }
+    }
+
     /// Tables that say more than the file holds are refused at once.
     @Test(arguments: [
         // A size in common for 2^32 - 1 samples.

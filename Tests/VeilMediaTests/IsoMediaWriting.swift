@@ -63,6 +63,14 @@ enum IsoMediaWriting {
 
     /// Everything that a reader makes of a file's bytes: type and bytes of each NAL unit.
     static func read(_ bytes: [UInt8]) throws -> [[UInt8]] {
+        try reading(bytes) { reader in
+            var units: [[UInt8]] = []
+            while let unit = try reader.nextUnit() { units.append(unit.bytes) }
+            return units
+        }
+    }
+
+    static func reading<R>(_ bytes: [UInt8], _ body: (inout IsoMediaReader) throws -> R) throws -> R {
         let path = NSTemporaryDirectory() + "veil-iso-\(UUID().uuidString).mp4"
         guard FileManager.default.createFile(atPath: path, contents: Data(bytes)) else {
             throw CocoaError(.fileWriteUnknown)
@@ -70,8 +78,6 @@ enum IsoMediaWriting {
         defer { try? FileManager.default.removeItem(atPath: path) }
         guard let file = FileHandle(forReadingAtPath: path) else { throw CocoaError(.fileReadUnknown) }
         var reader = try IsoMediaReader(file: file)
-        var units: [[UInt8]] = []
-        while let unit = try reader.nextUnit() { units.append(unit.bytes) }
-        return units
+        return try body(&reader)
     }
 }

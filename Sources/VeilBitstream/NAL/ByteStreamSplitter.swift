@@ -132,22 +132,25 @@ package struct ByteStreamSplitter {
         return last
     }
 
+    /// Where the first start code of three bytes begins, at a place or behind it.
+    package static func startCode(in bytes: UnsafeBufferPointer<UInt8>, from start: Int) -> Int? {
+        var i = start + 2
+        while i < bytes.count {
+            if bytes[i] > 1 {
+                i += 3
+            } else if bytes[i] == 1 {
+                if bytes[i - 1] == 0 && bytes[i - 2] == 0 { return i - 2 }
+                i += 3
+            } else {
+                i += 1
+            }
+        }
+        return nil
+    }
+
     /// Index of the next 00 00 01 from `scan` on; without one, where to look once there is more.
     private mutating func nextStartCode() -> Int? {
-        let found = buffer.withUnsafeBufferPointer { bytes -> Int? in
-            var i = scan + 2
-            while i < bytes.count {
-                if bytes[i] > 1 {
-                    i += 3
-                } else if bytes[i] == 1 {
-                    if bytes[i - 1] == 0 && bytes[i - 2] == 0 { return i - 2 }
-                    i += 3
-                } else {
-                    i += 1
-                }
-            }
-            return nil
-        }
+        let found = buffer.withUnsafeBufferPointer { Self.startCode(in: $0, from: scan) }
         if found == nil { scan = max(buffer.count - 2, scan) }
         return found
     }

@@ -33,6 +33,8 @@ package enum IsoMediaError: Error, Equatable, Sendable, CustomStringConvertible 
     /// A field or a child lies beyond the end of its box.
     case truncated(box: FourCC, offset: Int)
     case invalid(box: FourCC, offset: Int, what: String)
+    /// Something that a box tells of lies outside the file, as where the file was cut off.
+    case cut(box: FourCC, offset: Int, what: String)
     /// A box that is needed is not there.
     case missing(box: FourCC, in: FourCC)
     case notSupported(what: String)
@@ -40,7 +42,8 @@ package enum IsoMediaError: Error, Equatable, Sendable, CustomStringConvertible 
     package var description: String {
         switch self {
         case .truncated(let box, let offset): return "box '\(box)' at byte \(offset) ends too early"
-        case .invalid(let box, let offset, let what): return "box '\(box)' at byte \(offset): \(what)"
+        case .invalid(let box, let offset, let what), .cut(let box, let offset, let what):
+            return "box '\(box)' at byte \(offset): \(what)"
         case .missing(let box, let parent): return "no box '\(box)' in '\(parent)'"
         case .notSupported(let what): return what
         }

@@ -47,8 +47,6 @@ struct BoxWriter {
 
     /// A time of the box at hand.
     mutating func time(_ ticks: Int) { put(ticks, timeBytes) }
-    /// Times that are not told.
-    mutating func times(_ count: Int) { zeros(count * timeBytes) }
 
     /// The identity matrix of 6.2.2.
     mutating func unityMatrix() { for value in [0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x4000_0000] { u32(value) } }

@@ -16,6 +16,8 @@ protocol PresentedSource {
     func presented(_ ticks: Int) -> Double
     /// Ticks between a time and the beginning of the presentation, where that is later: an edit list cuts pictures off.
     func cut(before ticks: Int) -> Int
+    /// Likewise between the end of the presentation and a time behind it.
+    func cut(after ticks: Int) -> Int
     /// Nil where it has none that can be read.
     func contents() throws -> CopiedTracks.Contents?
 
@@ -23,21 +25,36 @@ protocol PresentedSource {
     var matrix: [UInt8]? { get }
     var isTurned: Bool { get }
     var language: Int { get }
+    var videoName: [UInt8]? { get }
+    /// What it is called, in messages.
+    var name: String { get }
+    /// Pieces that are presented, where there are several.
+    var edits: EditList? { get }
     var entryBoxes: [(type: FourCC, bytes: [UInt8])] { get }
     var userData: [UInt8]? { get }
 }
 
 extension SourceMovie: PresentedSource {
+    /// Pictures behind an IRAP picture in decoding order that may be shown before it.
+    private static let mostReordered = 32
+
     var count: Int { min(samples.count, temporalIds.count) }
 
-    func contents() throws -> CopiedTracks.Contents? { try CopiedTracks.read(file) }
+    func contents() throws -> CopiedTracks.Contents? {
+        let contents = try CopiedTracks.read(file)
+        for line in contents.damage { FoundDamage.note("\(name): \(line)") }
+        return contents
+    }
 
     func shown(
         _ places: ArraySlice<DisplayOrder.Place>, from first: Int
     ) -> (times: [Int], lastDuration: Int)? {
         let times = times(maxTemporalId: 6).dropFirst(first).prefix(places.count)
         guard times.count == places.count, let last = times.max(by: { $0.shown < $1.shown }) else { return nil }
-        return (times.map(\.shown), last.duration)
+        // Until the next picture is shown; those that come before it in decoding order are a few.
+        let next = samples.dropFirst(first + places.count).prefix(Self.mostReordered).map(\.shown).min()
+        let rest = next.map { $0 - last.shown } ?? 0
+        return (times.map(\.shown), rest > 0 ? rest : last.duration)
     }
 }
 
@@ -47,11 +64,16 @@ package final class CarriedTracks: PresentedSource {
     /// Seconds before the first picture in which other tracks may play already.
     private let start: Double
     private let others: CopiedTracks.Contents?
+    let name: String
+    /// Of the video.
+    private let title: FFmpeg.Contents.Title
 
     /// - Parameter file: an MP4 file of what plays beside the pictures (``FFmpeg/otherTracks(of:_:asMovieBeside:)``);
     ///   nil: nothing does.
-    package init(times: FrameTimes, start: Double, file: FileHandle?) throws {
-        (self.times, self.start) = (times, start)
+    package init(
+        times: FrameTimes, start: Double, file: FileHandle?, name: String, title: FFmpeg.Contents.Title
+    ) throws {
+        (self.times, self.start, self.name, self.title) = (times, start, name, title)
         others = try file.map(CopiedTracks.read)
     }
 
@@ -71,6 +93,7 @@ package final class CarriedTracks: PresentedSource {
 
     func presented(_ ticks: Int) -> Double { start + Double(ticks) / Double(timeScale) }
     func cut(before ticks: Int) -> Int { 0 }
+    func cut(after ticks: Int) -> Int { 0 }
     func contents() throws -> CopiedTracks.Contents? { others }
 
     /// What the tracks hold, in words.
@@ -78,7 +101,9 @@ package final class CarriedTracks: PresentedSource {
 
     var matrix: [UInt8]? { nil }
     var isTurned: Bool { false }
-    var language: Int { others?.language ?? OutputTrack.undetermined }
+    var language: Int { title.packedLanguage }
+    var videoName: [UInt8]? { title.name.map { Array($0.utf8) } }
+    var edits: EditList? { nil }
     var entryBoxes: [(type: FourCC, bytes: [UInt8])] { [] }
     var userData: [UInt8]? { others?.userData }
 }

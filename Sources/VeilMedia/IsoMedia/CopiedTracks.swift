@@ -14,6 +14,10 @@ enum CopiedTracks {
         var userData: [UInt8]?
         /// Kinds of tracks that are neither copied nor video.
         var left: [FourCC]
+        /// When the movie was made and changed.
+        var creation = (made: 0, changed: 0)
+        /// Tracks that are not whole, with the reason, a line each.
+        var damage: [String] = []
 
         /// What the copied tracks hold, in words.
         var kinds: [String] {
@@ -33,6 +37,7 @@ enum CopiedTracks {
             sample: { id, sample in fragments[id, default: []].append(sample) })
         guard let moov = movie else { throw IsoMediaError.missing(box: "moov", in: "file") }
         let movieScale = try Self.movieScale(moov)
+        var damage: [String] = []
         var tracks: [OutputTrack] = []
         var chapters: [Int] = []
         var left: [FourCC] = []
@@ -56,6 +61,7 @@ enum CopiedTracks {
                 } else if handler == "vide" && !hasVideo {
                     language = try? trak.required("mdia").mediaHeader().language
                     videoName = try? trak.required("mdia").handlerName()
+                    if let cut = cut(trak, fileSize: size) { damage.append(cut.description) }
                     chosen.insert(id)
                     hasVideo = true
                 } else {
@@ -73,8 +79,10 @@ enum CopiedTracks {
             if handler == "vide" || handler == "auxv" { continue }
             // One that cannot be read is no reason to leave the others.
             let id = try trackHeader(trak).id
+            var cut: IsoMediaError?
             let copy = try? track(
-                trak, file: file, fileSize: size, movieScale: movieScale, fragments: fragments[id] ?? [])
+                trak, file: file, fileSize: size, movieScale: movieScale, fragments: fragments[id] ?? [], cut: &cut)
+            if let cut { damage.append("\(handler.kind): \(cut)") }
             // What lies where the pictures do shows them, whatever it is called.
             if let copy, !pictures.overlap(copy.samples.map { ($0.offset, $0.size) }) {
                 tracks.append(copy)
@@ -84,7 +92,7 @@ enum CopiedTracks {
         }
         return Contents(
             tracks: tracks, chapters: chapters, language: language, videoName: videoName,
-            userData: try moov.child("udta")?.whole, left: left)
+            userData: try moov.child("udta")?.whole, left: left, creation: try creation(of: moov), damage: damage)
     }
 
     /// track_IDs of the tracks with the layers that a track's are above.
@@ -100,6 +108,14 @@ enum CopiedTracks {
     private static func samples(of trak: Box, fileSize: Int) -> [MediaSample] {
         guard let stbl = try? trak.required("mdia").required("minf").required("stbl") else { return [] }
         return (try? SampleTable.samples(stbl, fileSize: fileSize)) ?? []
+    }
+
+    /// Whether samples of a track lie outside the file.
+    private static func cut(_ trak: Box, fileSize: Int) -> IsoMediaError? {
+        var cut: IsoMediaError?
+        guard let stbl = try? trak.required("mdia").required("minf").required("stbl") else { return nil }
+        _ = try? SampleTable.samples(stbl, fileSize: fileSize, cut: &cut)
+        return cut
     }
 
     /// Whether a sample entry is that of pictures, by its name or by what configures a video decoder.
@@ -142,6 +158,11 @@ enum CopiedTracks {
         return try (0..<box.bytesLeft / 4).map { _ in try box.u32() }
     }
 
+    private static func creation(of moov: Box) throws -> (made: Int, changed: Int) {
+        var mvhd = try moov.required("mvhd")
+        return try mvhd.creation(isLong: try mvhd.versionAndFlags().version == 1)
+    }
+
     /// Ticks a second of the movie.
     static func movieScale(_ moov: Box) throws -> Int {
         var mvhd = try moov.required("mvhd")
@@ -150,7 +171,8 @@ enum CopiedTracks {
     }
 
     private static func track(
-        _ trak: Box, file: FileHandle, fileSize: Int, movieScale: Int, fragments: [MediaSample]
+        _ trak: Box, file: FileHandle, fileSize: Int, movieScale: Int, fragments: [MediaSample],
+        cut: inout IsoMediaError?
     ) throws -> OutputTrack? {
         let mdia = try trak.required("mdia")
         let handler = try mdia.handler()
@@ -161,7 +183,7 @@ enum CopiedTracks {
         var stsd = try stbl.required("stsd")
         try stsd.skip(8)
         guard try !stsd.children().contains(where: isVisual) else { return nil }
-        let samples = try SampleTable.samples(stbl, fileSize: fileSize) + fragments
+        let samples = try SampleTable.samples(stbl, fileSize: fileSize, cut: &cut) + fragments
         guard !samples.isEmpty, samples.allSatisfy({ $0.descriptionIndex == samples[0].descriptionIndex }) else {
             return nil
         }
@@ -174,6 +196,7 @@ enum CopiedTracks {
             handler: handler, timeScale: media.timeScale, descriptions: try stbl.required("stsd").whole,
             mediaHeader: header.whole, language: media.language, file: file)
         result.name = try? mdia.handlerName()
+        result.creation = media.creation
         result.chapters = try chapterTracks(trak)
         // What groups of samples have in common, as sound that takes samples before it to begin (`roll`).
         result.sampleGroups = try stbl.children().filter { ["sgpd", "sbgp"].contains($0.type) }.flatMap(\.whole)
@@ -185,14 +208,16 @@ enum CopiedTracks {
                     duration: next.map { $0 - sample.decodeTime } ?? sample.duration,
                     compositionOffset: sample.compositionOffset, isSync: sample.isSync))
         }
-        let edits = try Self.edits(trak, movieScale: movieScale, timeScale: result.timeScale)
+        let list = try EditList(trak, movieScale: movieScale)
+        let edits = list.first(timeScale: result.timeScale)
         // Of fragments that do not begin at 0, what is before them is silence.
         let first = samples[0].decodeTime
         (result.mediaStart, result.emptyStart) = (
             min(max(edits.mediaStart - first, 0), result.duration),
             edits.emptyStart + max(first - edits.mediaStart, 0)
         )
-        result.shown = edits.shown
+        result.shown = cut == nil ? edits.shown : nil
+        if !list.isSimple, first == 0 { result.edits = list }
         let tkhd = try trackHeader(trak)
         (result.sourceId, result.isEnabled, result.alternateGroup) = (tkhd.id, tkhd.isEnabled, tkhd.alternateGroup)
         return result
@@ -210,32 +235,5 @@ enum CopiedTracks {
         let group = (try? tkhd.u16()) ?? 0
         try? tkhd.skip(4)
         return (id, flags & 1 != 0, group, try? tkhd.bytes(36))
-    }
-
-    /// The first edit, behind an empty one if there is one; further ones are not kept.
-    /// - Returns: ticks of the track before and without a presentation, and how many are shown, where it says so.
-    static func edits(
-        _ trak: Box, movieScale: Int, timeScale: Int
-    ) throws -> (mediaStart: Int, emptyStart: Int, shown: Int?) {
-        var result = (mediaStart: 0, emptyStart: 0, shown: Int?.none)
-        guard var elst = try trak.child("edts")?.child("elst") else { return result }
-        let isLong = try elst.versionAndFlags().version == 1
-        for _ in 0..<min(try elst.u32(), 2) {
-            let duration = isLong ? try elst.u64() : try elst.u32()
-            let raw =
-                isLong ? Int(truncatingIfNeeded: try elst.read(8)) : Int(Int32(truncatingIfNeeded: try elst.u32()))
-            _ = try MediaTicks.checked(raw, "elst", offset: elst.offset)
-            try elst.skip(4)
-            let ticks = OutputTrack.scaled(duration, timeScale, movieScale)
-            if raw < 0 {
-                result.emptyStart = ticks
-            } else {
-                result.mediaStart = raw
-                // 0 of a fragmented file is all there is.
-                result.shown = ticks > 0 ? ticks : nil
-                return result
-            }
-        }
-        return result
     }
 }

@@ -19,6 +19,10 @@ package struct IsoMediaReader {
     /// What the file says beside the stream.
     package let movie: SourceMovie
     private var pendingAt = 0
+    /// `pending` holds the next access unit, which was not handed on yet.
+    private var isGathered = false
+    /// What the file ends in the middle of; all before it is there.
+    package let damage: IsoMediaError?
     /// Bytes of parameter sets that came out of sample entries.
     private var entryBytes = 0
 
@@ -35,7 +39,7 @@ package struct IsoMediaReader {
         let size = fileSize
         var tracks: [MediaTrack] = []
         var moov: Box?
-        try Self.movie(
+        damage = try Self.movie(
             of: file, fileSize: size,
             tables: { box in
                 moov = box
@@ -45,6 +49,7 @@ package struct IsoMediaReader {
             sample: { id, sample in
                 if let index = tracks.firstIndex(where: { $0.id == id }) { tracks[index].samples.append(sample) }
             })
+        if let damage, tracks.allSatisfy(\.samples.isEmpty) { throw damage }
         guard let moov, let base = tracks.first(where: { !$0.isEnhancement }) ?? tracks.first else {
             throw IsoMediaError.notSupported(what: "no track holds HEVC video")
         }
@@ -79,7 +84,8 @@ package struct IsoMediaReader {
     /// Whether a decoder alone makes of it what players show: upright 4:2:0 pictures of Main or Main 10, all of which
     /// are presented.
     package var isPlain: Bool {
-        guard tracks.count == 1, !movie.isTurned, let samples = tracks.first?.samples, !samples.isEmpty
+        guard tracks.count == 1, !movie.isTurned, movie.edits == nil, let samples = tracks.first?.samples,
+            !samples.isEmpty
         else { return false }
         let first = samples.map { $0.decodeTime + $0.compositionOffset }.min() ?? 0
         let last = samples.map { $0.decodeTime + $0.compositionOffset + $0.duration }.max() ?? 0
@@ -97,15 +103,35 @@ package struct IsoMediaReader {
     }
 
     /// When the pictures of the base layer's track are shown; nil where two are at the same time.
-    package var times: FrameTimes? {
+    package var times: FrameTimes? { times(without: []) }
+
+    /// The same of those that are decoded where the stream begins in the middle: pictures that refer to what was before
+    /// are skipped. Before the first unit is read.
+    package var decodedTimes: FrameTimes? {
+        var copy = self
+        var skipped: Set<Int> = []
+        for index in 0..<tracks[0].samples.count {
+            guard (try? copy.gatherAccessUnit()) ?? false,
+                let type = copy.pending.map(\.nal.header).first(where: { $0.nalUnitType.isSlice && $0.nuhLayerId == 0 }
+                )?
+                .nalUnitType, index == 0 ? type.isIRAP : type.isRASL || type.isRADL
+            else { break }
+            if type.isRASL { skipped.insert(index) }
+        }
+        return times(without: skipped)
+    }
+
+    private func times(without skipped: Set<Int>) -> FrameTimes? {
         let shift = movie.emptyStart &- movie.mediaStart
+        let samples = tracks[0].samples.enumerated().filter { !skipped.contains($0.offset) }
         return FrameTimes(
-            tracks[0].samples.map { $0.decodeTime &+ $0.compositionOffset &+ shift }, timeScale: tracks[0].timeScale)
+            samples.map { $0.element.decodeTime &+ $0.element.compositionOffset &+ shift },
+            timeScale: tracks[0].timeScale)
     }
 
     /// The next NAL unit, or nil at the end.
     package mutating func nextUnit() throws -> NALUnit? {
-        while pendingAt >= pending.count {
+        while pendingAt >= pending.count || isGathered {
             guard try readAccessUnit() else { return nil }
         }
         pendingAt += 1
@@ -114,11 +140,16 @@ package struct IsoMediaReader {
 
     /// A layer of the first access unit whose slices refer to parameter sets that are nowhere before them. Files whose
     /// sample entries some program wrote again without `lhvC` are so.
-    package var layerWithoutSets: Int? {
-        var copy = self
-        guard (try? copy.gatherAccessUnit()) ?? false else { return nil }
+    package mutating func layerWithoutSets() -> Int? {
+        let before = self
+        do { isGathered = try gatherAccessUnit() } catch {
+            // Whoever reads on is told.
+            self = before
+            return nil
+        }
+        guard isGathered else { return nil }
         var known: Set<Int> = []
-        for nal in copy.pending.map(\.nal) {
+        for nal in pending.map(\.nal) {
             var r = BitReader(Array(nal.rbsp.prefix(32)))
             if nal.header.nalUnitType == .pps, let id = try? r.ue("pps_pic_parameter_set_id", in: 0...63) {
                 known.insert(id)
@@ -134,7 +165,8 @@ package struct IsoMediaReader {
     }
 
     private mutating func readAccessUnit() throws -> Bool {
-        guard try gatherAccessUnit() else { return false }
+        if !isGathered { guard try gatherAccessUnit() else { return false } }
+        isGathered = false
         let form = tracks[0].entries[entry[0] - 1]
         movie.read(
             pending,
@@ -219,19 +251,7 @@ package struct IsoMediaReader {
 
     /// In a byte stream it would end there: emulation prevention (7.4.2) has been left out.
     private static func holdsStartCode(_ bytes: [UInt8]) -> Bool {
-        bytes.withUnsafeBufferPointer { bytes in
-            var i = 2
-            while i < bytes.count {
-                if bytes[i] > 1 {
-                    i += 3
-                } else if bytes[i] == 1, bytes[i - 1] == 0, bytes[i - 2] == 0 {
-                    return true
-                } else {
-                    i += 1
-                }
-            }
-            return false
-        }
+        bytes.withUnsafeBufferPointer { ByteStreamSplitter.startCode(in: $0, from: 0) != nil }
     }
 
     private func cut(_ sample: MediaSample, _ at: Int) -> IsoMediaError {
@@ -243,14 +263,17 @@ package struct IsoMediaReader {
 
     // MARK: The file
 
-    /// Reads a file's `moov` box, and the samples of the fragments behind it, each with its track_ID.
+    /// Reads a file's `moov` box, and the samples of the fragments behind it, each with its track_ID. Those of a
+    /// fragment that the file ends in the middle of are not given; what ends there is returned.
+    @discardableResult
     static func movie(
         of file: FileHandle, fileSize: Int, tables: (Box) throws -> Void, sample: (Int, MediaSample) -> Void
-    ) throws {
+    ) throws -> IsoMediaError? {
         var fragments: MovieFragments?
         var at = 0
-        while let (type, header, end) = try boxHeader(file, at: at, fileSize: fileSize) {
+        while let (type, header, end, isCut) = try boxHeader(file, at: at, fileSize: fileSize) {
             if type == "moov" || type == "moof" {
+                if isCut, type == "moof" { return .cut(box: type, offset: at, what: "the file ends in it") }
                 guard end - at <= largestTable else {
                     throw IsoMediaError.invalid(box: type, offset: at, what: "is larger than 512 MiB")
                 }
@@ -261,17 +284,23 @@ package struct IsoMediaReader {
                     fragments = try MovieFragments(moov: box, fileSize: fileSize)
                 } else if type == "moof" {
                     guard fragments != nil else { throw IsoMediaError.missing(box: "moov", in: "file") }
-                    try fragments?.read(box, sample)
+                    var samples: [(Int, MediaSample)] = []
+                    do { try fragments?.read(box) { samples.append(($0, $1)) } } catch let error as IsoMediaError {
+                        guard case .cut = error else { throw error }
+                        return error
+                    }
+                    for (id, own) in samples { sample(id, own) }
                 }
             }
             at = end
         }
+        return nil
     }
 
     /// Type, size of the header, and end of the box at a place; nil at the end of the file.
     private static func boxHeader(
         _ file: FileHandle, at: Int, fileSize: Int
-    ) throws -> (type: FourCC, header: Int, end: Int)? {
+    ) throws -> (type: FourCC, header: Int, end: Int, isCut: Bool)? {
         guard fileSize - at >= 8 else { return nil }
         let start = try read(file, from: at, count: min(16, fileSize - at), in: "file")
         var box = Box(type: "file", bytes: start[...], offset: at)
@@ -279,6 +308,7 @@ package struct IsoMediaReader {
         let type = try box.fourCC()
         var header = 8
         if size == 1 {
+            if box.bytesLeft < 8 { return nil }
             size = try box.u64()
             header = 16
         } else if size == 0 {
@@ -288,7 +318,8 @@ package struct IsoMediaReader {
             throw IsoMediaError.invalid(box: type, offset: at, what: "is smaller than its header")
         }
         // The last box of a file that was cut short ends with it.
-        return (type, header, size > fileSize - at ? fileSize : at + size)
+        let isCut = size > fileSize - at
+        return (type, header, isCut ? fileSize : at + size, isCut)
     }
 
     private static func read(_ file: FileHandle, from offset: Int, count: Int, in box: FourCC) throws -> [UInt8] {

@@ -24,6 +24,8 @@ package final class IsoMediaWriter {
     private var joined = JoinedMovies()
     private var userData: [UInt8]?
     private var leftUserData: [FourCC] = []
+    /// When the movie was made and changed.
+    private var creation = (made: 0, changed: 0)
     /// Which sub-layers of the source's are written.
     package var maxTemporalId = 6
     /// The source's access unit that this file, one of several parts, begins with.
@@ -54,12 +56,21 @@ package final class IsoMediaWriter {
         track.matrix = movie.matrix
         track.chapters = movie.chapters
         track.language = movie.language
+        track.name = movie.videoName
+        track.creation = movie.creation
+    }
+
+    /// What another container says of the video.
+    package func keep(_ title: FFmpeg.Contents.Title) {
+        track.language = title.packedLanguage
+        track.name = title.name.map { Array($0.utf8) }
     }
 
     /// The stream is cut out of a container that ffmpeg opens, whose times it is to keep, and its part of what plays
     /// beside.
     package func keep(_ container: CarriedTracks) throws {
         carried = container
+        (track.language, track.name) = (container.language, container.videoName)
         if let contents = try container.contents() { try copyTracks(contents) }
     }
 
@@ -115,12 +126,12 @@ package final class IsoMediaWriter {
     }
 
     /// Copies the tracks of another ISO base media file that are no video, sound and subtitles, and what it says of the
-    /// whole (`udta`). Returns what other tracks it has.
+    /// whole (`udta`). Returns what other tracks it has, and what is missing of those that are copied.
     @discardableResult
-    package func copyTracks(from file: FileHandle) throws -> [FourCC] {
+    package func copyTracks(from file: FileHandle) throws -> (left: [FourCC], damage: [String]) {
         let copied = try CopiedTracks.read(file)
         try copyTracks(copied)
-        return copied.left
+        return (copied.left, copied.damage)
     }
 
     private func copyTracks(_ copied: CopiedTracks.Contents) throws {
@@ -132,7 +143,8 @@ package final class IsoMediaWriter {
         }
         if track.chapters.isEmpty { track.chapters = copied.chapters }
         if source == nil, let language = copied.language { track.language = language }
-        track.name = copied.videoName
+        track.name = copied.videoName ?? track.name
+        creation = copied.creation
     }
 
     /// Puts the file together and gives it its name. Returns what could not be kept, a line each.
@@ -158,6 +170,7 @@ package final class IsoMediaWriter {
             let meaning = joined.meaning()
             (track.matrix, userData) = (meaning.matrix, meaning.userData)
             track.language = meaning.language ?? track.language
+            track.name = meaning.videoName
             further = meaning.boxes(layers: layers.count)
             notes += meaning.notes
         }
@@ -166,7 +179,7 @@ package final class IsoMediaWriter {
             others = whole.others.tracks
             track.chapters = whole.others.chapters
             userData = whole.chapters.inserted(into: userData)
-            notes += whole.others.notes
+            notes += whole.others.notes + whole.notes
             if whole.chapters.chapters.count > ChapterList.most {
                 notes.append("the list of chapters (chpl) holds the first \(ChapterList.most) only")
             }
@@ -189,6 +202,7 @@ package final class IsoMediaWriter {
         track.descriptions = HEVCSampleDescription.box(descriptions.map(\.entry))
         track.size = descriptions[0].shownSize
         track.sampleGroups = units.order.sampleGroups(layers: layers.sorted(), samples: track.samples.count)
+        keepDetails(&notes)
         var range = part
         if firstSourceUnit != nil, range == nil, !others.isEmpty {
             notes.append("its times are not known: what plays beside it is left out")
@@ -199,6 +213,8 @@ package final class IsoMediaWriter {
             let (empty, shown) = track.presented(1_000_000)
             range = 0..<Double(empty + shown) / 1e6
         }
+        let cutLists = range == nil ? [] : others.filter { $0.edits != nil }.map(\.handler.kind)
+        if !cutLists.isEmpty { notes.append(EditList.lost(cutLists)) }
         if let range, let all = userData, let list = ChapterList(userData: all) {
             var own = ChapterList()
             own.append(list, presented: range, at: 0)
@@ -208,6 +224,33 @@ package final class IsoMediaWriter {
         return notes
     }
 
+    /// What the source's tables say of samples by their numbers, where these are the same.
+    private func keepDetails(_ notes: inout [String]) {
+        let movies = source.map { [$0] } ?? joined.movies
+        var left = movies.flatMap(\.details.left)
+        if let source, firstSourceUnit == nil, track.samples.count == source.samples.count {
+            track.sampleGroups += source.details.boxes
+            track.apertures = source.apertures
+        } else {
+            left += movies.flatMap { $0.details.kept + ($0.apertures.isEmpty ? [] : ["tapt"]) }
+        }
+        left = left.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        // Of several parts the first tells it.
+        if !left.isEmpty, firstSourceUnit ?? 0 == 0 {
+            notes.append("left out of what is said of the samples: \(left.prefix(8).joined(separator: ", "))")
+        }
+    }
+
+    /// All pieces that the source presents, of a whole whose first picture is its; else that only one is kept.
+    private func keepEdits(_ source: SourceMovie, from first: Int, _ notes: inout [String]) {
+        guard let edits = source.edits, !Interruption.isRequested else { return }
+        if source.samples.first?.decode == 0, first == 0 {
+            track.edits = edits
+        } else {
+            notes.append(EditList.lost(["video"]))
+        }
+    }
+
     /// The source's access units that are written, as far as they came.
     private func sourceTimes(_ source: SourceMovie) -> [SourceMovie.Time] {
         let times = source.times(maxTemporalId: maxTemporalId)
@@ -215,34 +258,39 @@ package final class IsoMediaWriter {
     }
 
     /// What the source says of the pictures of a part; nil of a whole, and where it does not tell.
-    private var partTimes: (source: any PresentedSource, times: [Int], lastDuration: Int)? {
+    private var partTimes: (source: any PresentedSource, times: [Int], lastDuration: Int, isLast: Bool)? {
         guard let first = firstSourceUnit, let all: any PresentedSource = source ?? carried,
             let (times, lastDuration) = all.shown(places[...], from: first)
         else { return nil }
-        return (all, times, lastDuration)
+        return (all, times, lastDuration, first + places.count >= all.count && !Interruption.isRequested)
     }
 
-    /// When the source presents the pictures of a part, in seconds. The first part begins with the presentation: there
-    /// may be sound before the first picture.
+    /// When the source presents the pictures of a part, in seconds. The first part begins with the presentation, and
+    /// the last one ends with it: there may be sound before the first picture and behind the last.
     private var part: Range<Double>? {
-        guard let (source, times, lastDuration) = partTimes, let first = times.min(), let last = times.max() else {
+        guard let (source, times, lastDuration, isLast) = partTimes, let first = times.min(), let last = times.max()
+        else {
             return nil
         }
         let begin = firstSourceUnit == 0 ? 0 : source.presented(first)
-        return begin..<max(source.presented(last + lastDuration), begin)
+        return begin..<(isLast ? .infinity : max(source.presented(last + lastDuration), begin))
     }
 
     /// As in the file that the stream was taken out of, or at a constant rate.
     private func timeline(_ notes: inout [String]) -> SampleTimeline {
         if let source, !exact.samples.isEmpty {
             track.shown = Interruption.isRequested ? nil : source.shown
+            keepEdits(source, from: source.samples[exact.samples[0]].decode, &notes)
             return SampleTimeline(exact.samples, of: source)
         }
         if firstSourceUnit != nil, source != nil || carried != nil {
-            if let (source, times, lastDuration) = partTimes {
+            if let (source, times, lastDuration, _) = partTimes {
                 let timeline = SampleTimeline.part(
                     shown: times, lastDuration: lastDuration, of: source, delay: firstSourceUnit == 0)
-                if timeline.cut > 0 { track.shown = timeline.length - timeline.cut }
+                if timeline.cut > 0 || timeline.cutEnd > 0 {
+                    track.shown = timeline.length - timeline.cut - timeline.cutEnd
+                }
+                if source.edits != nil, firstSourceUnit == 0 { notes.append(EditList.lost(["video"])) }
                 return timeline
             }
             notes.append("its pictures are not those of the source: they are shown at a constant rate")
@@ -250,6 +298,7 @@ package final class IsoMediaWriter {
             let times = sourceTimes(source)
             if times.count == track.samples.count {
                 track.shown = Interruption.isRequested ? nil : source.shown
+                keepEdits(source, from: times.first?.decode ?? 0, &notes)
                 return SampleTimeline(times, of: source)
             }
             notes.append("its pictures are not those of the source: they are shown at a constant rate")
@@ -279,16 +328,11 @@ package final class IsoMediaWriter {
         order.sort { ($0.start, $0.track) < ($1.start, $1.track) }
         let fileType = Self.fileType
         // Once to know how large it is, once with the places that follow from it.
-        let draft = Self.movie(tracks, order, userData: userData, dataStart: 0)
+        let draft = Self.movie(tracks, order, userData: userData, creation: creation, dataStart: 0)
         let start = fileType.count + draft.count + 16
         try output.write(fileType)
-        try output.write(Self.movie(tracks, order, userData: userData, dataStart: start))
-        let total = tracks.reduce(0) { $0 + $1.samples.reduce(0) { $0 + $1.size } }
-        var header = BoxWriter()
-        header.u32(1)
-        header.fourCC("mdat")
-        header.u64(total + 16)
-        try output.write(header.bytes)
+        try output.write(Self.movie(tracks, order, userData: userData, creation: creation, dataStart: start))
+        try output.write(Self.mediaHeader(tracks))
         for chunk in order {
             for sample in tracks[chunk.track].samples[chunk.range] {
                 let file = tracks[chunk.track].file
@@ -303,6 +347,24 @@ package final class IsoMediaWriter {
         try output.finish()
     }
 
+    /// What `mdat` begins with.
+    private static func mediaHeader(_ tracks: [OutputTrack]) -> [UInt8] {
+        var header = BoxWriter()
+        header.u32(1)
+        header.fourCC("mdat")
+        header.u64(tracks.reduce(0) { $0 + $1.samples.reduce(0) { $0 + $1.size } } + 16)
+        return header.bytes
+    }
+
+    /// What goes before the samples of a file with one track, which follow in their order.
+    static func beginning(of track: OutputTrack) -> [[UInt8]] {
+        let order = [(track: 0, range: track.samples.indices, start: 0.0)]
+        func tables(_ dataStart: Int) -> [UInt8] {
+            movie([track], order, userData: nil, creation: (0, 0), dataStart: dataStart)
+        }
+        return [fileType, tables(fileType.count + tables(0).count + 16), mediaHeader([track])]
+    }
+
     private static let fileType: [UInt8] = {
         var w = BoxWriter()
         w.box("ftyp") {
@@ -315,7 +377,7 @@ package final class IsoMediaWriter {
 
     private static func movie(
         _ tracks: [OutputTrack], _ order: [(track: Int, range: Range<Int>, start: Double)], userData: [UInt8]?,
-        dataStart: Int
+        creation: (made: Int, changed: Int), dataStart: Int
     ) -> [UInt8] {
         var places: [[(range: Range<Int>, offset: Int)]] = tracks.map { _ in [] }
         var at = dataStart
@@ -323,12 +385,14 @@ package final class IsoMediaWriter {
             places[chunk.track].append((chunk.range, at))
             at += tracks[chunk.track].samples[chunk.range].reduce(0) { $0 + $1.size }
         }
-        let scale = 1000
+        // Lists of edits keep the clock that they were made by.
+        let scale = tracks.compactMap { $0.edits?.movieScale }.max() ?? 1000
         let longest = tracks.map { $0.presented(scale) }.map { $0.empty + $0.shown }.max() ?? 0
         var w = BoxWriter()
         w.box("moov") {
             $0.timeBox("mvhd", longest: longest) {
-                $0.times(2)
+                $0.time(creation.made)
+                $0.time(creation.changed)
                 $0.u32(scale)
                 $0.time(longest)
                 $0.u32(0x10000)

@@ -120,13 +120,19 @@ extension Box {
         return name.isEmpty ? nil : name
     }
 
-    /// Of `mdia`: ticks a second, and the language as it is packed (`mdhd`).
-    func mediaHeader() throws -> (timeScale: Int, language: Int) {
+    /// Of `mdia`: ticks a second, the language as it is packed, and when it was made and changed (`mdhd`).
+    func mediaHeader() throws -> (timeScale: Int, language: Int, creation: (made: Int, changed: Int)) {
         var mdhd = try required("mdhd")
         let isLong = try mdhd.versionAndFlags().version == 1
-        try mdhd.skip(isLong ? 16 : 8)
+        let creation = try mdhd.creation(isLong: isLong)
         let timeScale = max(try mdhd.u32(), 1)
         try mdhd.skip(isLong ? 8 : 4)
-        return (timeScale, try mdhd.u16())
+        return (timeScale, try mdhd.u16(), creation)
+    }
+
+    /// When something was made and changed, in seconds since 1904; 0 where that is beyond the next decades.
+    mutating func creation(isLong: Bool) throws -> (made: Int, changed: Int) {
+        let times = try (0..<2).map { _ in Int(UInt32(exactly: try read(isLong ? 8 : 4)) ?? 0) }
+        return (times[0], times[1])
     }
 }

@@ -62,7 +62,7 @@ struct MovieFragments {
         _ trun: Box, _ own: Defaults, base: Int, at: inout Int, time: inout Int, _ body: (MediaSample) -> Void
     ) throws {
         var box = trun
-        let (version, flags) = try box.versionAndFlags()
+        let flags = try box.versionAndFlags().flags
         let count = try box.u32()
         func invalid(_ what: String) -> IsoMediaError { .invalid(box: "trun", offset: trun.offset, what: what) }
         if flags & 1 != 0 {
@@ -81,16 +81,18 @@ struct MovieFragments {
             let duration = flags & 0x100 != 0 ? try box.u32() : own.duration
             let size = flags & 0x200 != 0 ? try box.u32() : own.size
             let sampleFlags = flags & 0x400 != 0 ? try box.u32() : i == 0 ? first ?? own.flags : own.flags
+            // Signed in version 0 as well, where QuickTime and others have negative ones.
             let raw = flags & 0x800 != 0 ? try box.u32() : 0
             totalSize += size
             guard totalSize <= fileSize, at >= 0, size <= fileSize, at <= fileSize - size else {
-                throw invalid("sample \(i + 1) lies outside the file")
+                throw IsoMediaError.cut(
+                    box: "trun", offset: trun.offset, what: "sample \(i + 1) lies outside the file")
             }
             // sample_is_non_sync_sample
             body(
                 MediaSample(
                     offset: at, size: size, descriptionIndex: own.descriptionIndex, decodeTime: time,
-                    duration: duration, compositionOffset: version == 0 ? raw : Int(Int32(truncatingIfNeeded: raw)),
+                    duration: duration, compositionOffset: Int(Int32(truncatingIfNeeded: raw)),
                     isSync: sampleFlags & 0x10000 == 0))
             at += size
             time = try MediaTicks.checked(time + duration, "trun", offset: trun.offset)

@@ -24,6 +24,10 @@ struct OutputTrack {
     var emptyStart = 0
     /// Ticks of the track that are presented; nil: all from `mediaStart` on.
     var shown: Int?
+    /// Pieces that these three do not tell, in their place.
+    var edits: EditList?
+    /// When it was made and changed, in seconds since 1904; 0: not told.
+    var creation = (made: 0, changed: 0)
     /// Shown size of video in 1/65536.
     var size = (width: 0, height: 0)
     /// The transformation of the track header, 36 bytes; nil: none.
@@ -48,6 +52,8 @@ struct OutputTrack {
     /// "und".
     static let undetermined = 0x55C4
     var samples: [Sample] = []
+    /// `tapt` of QuickTime, whole.
+    var apertures: [UInt8] = []
     /// Further boxes of the sample tables.
     var sampleGroups: [UInt8] = []
     var file: FileHandle
@@ -110,12 +116,13 @@ struct OutputTrack {
     func part(_ range: Range<Double>) -> OutputTrack? {
         func ticks(_ seconds: Double) -> Int { Int(min(seconds * Double(timeScale), 1e15).rounded()) }
         let from = ticks(range.lowerBound)
-        let to = min(ticks(range.upperBound), shown.map { emptyStart + $0 } ?? .max)
+        let to = min(ticks(range.upperBound), emptyStart + (shown ?? max(duration - mediaStart, 0)))
         var time = emptyStart - mediaStart
         var result = self
         result.samples = []
         // They count samples from the first.
         result.sampleGroups = []
+        result.edits = nil
         var start = from
         // What a decoder takes before the presentation begins goes along where that begins.
         let isBeginning = from <= emptyStart
@@ -164,12 +171,17 @@ struct OutputTrack {
 
     /// Ticks of the movie in which nothing is presented at the beginning, and that are presented then.
     func presented(_ movieScale: Int) -> (empty: Int, shown: Int) {
+        if let edits = pieces(movieScale) { return (0, edits.reduce(0) { min($0 + $1.duration, MediaTicks.most) }) }
         // Where decoding runs ahead of presentation the last pictures are shown as much later.
         let isReordered = samples.contains { $0.compositionOffset != 0 }
         let all = max(isReordered ? duration : duration - mediaStart, 0)
         return (
             Self.scaled(emptyStart, movieScale, timeScale), Self.scaled(self.shown ?? all, movieScale, timeScale)
         )
+    }
+
+    private func pieces(_ movieScale: Int) -> [EditList.Edit]? {
+        edits?.edits(duration: duration, timeScale: timeScale, movieScale: movieScale)
     }
 
     /// The `trak` box.
@@ -183,7 +195,8 @@ struct OutputTrack {
         let (empty, shown) = presented(movieScale)
         w.box("trak") {
             $0.timeBox("tkhd", flags: isEnabled ? 3 : 2, longest: empty + shown) {
-                $0.times(2)
+                $0.time(creation.made)
+                $0.time(creation.changed)
                 $0.u32(id)
                 $0.zeros(4)
                 $0.time(empty + shown)
@@ -196,13 +209,25 @@ struct OutputTrack {
                 $0.u32(size.width)
                 $0.u32(size.height)
             }
+            $0.append(apertures)
             if !chapters.isEmpty || !bases.isEmpty {
                 $0.box("tref") {
                     if !bases.isEmpty { $0.box("sbas") { for id in bases { $0.u32(id) } } }
                     if !chapters.isEmpty { $0.box("chap") { for id in chapters { $0.u32(id) } } }
                 }
             }
-            if mediaStart != 0 || empty != 0 || self.shown != nil {
+            if let pieces = pieces(movieScale) {
+                $0.box("edts") {
+                    $0.timeBox("elst", longest: pieces.map { max($0.duration, $0.mediaTime) }.max() ?? 0) {
+                        $0.u32(pieces.count)
+                        for piece in pieces {
+                            $0.time(piece.duration)
+                            $0.time(piece.mediaTime)
+                            $0.u32(piece.rate)
+                        }
+                    }
+                }
+            } else if mediaStart != 0 || empty != 0 || self.shown != nil {
                 $0.box("edts") {
                     $0.timeBox("elst", longest: max(empty, shown, mediaStart)) {
                         $0.u32(empty > 0 ? 2 : 1)
@@ -219,7 +244,8 @@ struct OutputTrack {
             }
             $0.box("mdia") {
                 $0.timeBox("mdhd", longest: duration) {
-                    $0.times(2)
+                    $0.time(creation.made)
+                    $0.time(creation.changed)
                     $0.u32(timeScale)
                     $0.time(duration)
                     $0.u16(language)

@@ -32,6 +32,15 @@ enum MediaTicks {
 /// memory are bounded by its size.
 enum SampleTable {
     static func samples(_ stbl: Box, fileSize: Int) throws -> [MediaSample] {
+        var cut: IsoMediaError?
+        let samples = try samples(stbl, fileSize: fileSize, cut: &cut)
+        if let cut { throw cut }
+        return samples
+    }
+
+    /// The samples in front of the first one that lies outside the file.
+    /// - Parameter cut: set where there is one.
+    static func samples(_ stbl: Box, fileSize: Int, cut: inout IsoMediaError?) throws -> [MediaSample] {
         let sizes = try Sizes(stbl)
         var result: [MediaSample] = []
         guard sizes.count > 0 else { return result }
@@ -60,8 +69,9 @@ enum SampleTable {
                         box: "stsz", offset: stbl.offset, what: "the samples are larger than the file")
                 }
                 guard at >= 0, size <= fileSize, at <= fileSize - size else {
-                    throw IsoMediaError.invalid(
+                    cut = IsoMediaError.cut(
                         box: "stsz", offset: stbl.offset, what: "sample \(result.count + 1) lies outside the file")
+                    return result
                 }
                 let duration = try times.next()
                 result.append(
@@ -154,8 +164,8 @@ enum SampleTable {
 
         init(_ box: Box, isSigned: Bool) throws {
             self.box = box
-            let version = try self.box.versionAndFlags().version
-            self.isSigned = isSigned && version == 1
+            _ = try self.box.versionAndFlags()
+            self.isSigned = isSigned
             entries = try self.box.u32()
         }
 
@@ -164,7 +174,7 @@ enum SampleTable {
                 entries -= 1
                 left = try box.u32()
                 let raw = try box.u32()
-                // Writers put negative offsets into version 0 too.
+                // QuickTime and others put negative offsets into version 0 too, where none could be so large.
                 value = isSigned ? Int(Int32(truncatingIfNeeded: raw)) : raw
             }
             if left > 0 { left -= 1 }

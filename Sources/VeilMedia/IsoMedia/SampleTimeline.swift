@@ -12,6 +12,8 @@ struct SampleTimeline {
     private(set) var emptyStart = 0
     /// Of the ticks before the presentation, those that pictures are shown in when all are.
     private(set) var cut = 0
+    /// The same of ticks behind the presentation.
+    private(set) var cutEnd = 0
 
     func duration(_ index: Int) -> Int {
         index + 1 < decoded.count ? decoded[index + 1] - decoded[index] : lastDuration
@@ -39,10 +41,11 @@ struct SampleTimeline {
         return (rate.denominator * factor, rate.numerator * factor)
     }
 
-    /// The same, seconds later.
+    /// The same, seconds later; or so much earlier that its beginning is not presented.
     func delayed(by seconds: Double) -> SampleTimeline {
         var result = self
         result.emptyStart += Int(min(max(seconds, 0) * Double(timeScale), 1e15).rounded())
+        result.mediaStart += Int(min(max(-seconds * Double(timeScale), 0), Double(length)).rounded())
         return result
     }
 
@@ -57,6 +60,8 @@ struct SampleTimeline {
         // Of a part that is cut off as a whole, the last picture stays.
         result.cut = min(source.cut(before: first), (times.max() ?? 0) - first)
         result.mediaStart += result.cut
+        let last = (times.max() ?? 0) + lastDuration
+        result.cutEnd = max(min(source.cut(after: last), last - first - result.cut - lastDuration), 0)
         return result
     }
 
@@ -67,19 +72,16 @@ struct SampleTimeline {
         shown = times.map(\.shown)
         lastDuration = times.last?.duration ?? 1
         (mediaStart, emptyStart) = (source.mediaStart, source.emptyStart)
-    }
-
-    /// As in another file, of which only such samples are there. Its presentation begins when it did.
-    init(_ indices: [Int], of source: SourceMovie) {
-        self.init(indices.map { source.samples[$0] }, of: source)
-        // Before the first of them is nothing.
-        let left = source.samples[indices.first ?? 0].decode - source.samples[0].decode
-        mediaStart -= left
-        if mediaStart < 0, left > 0 {
+        // Before the first of them is nothing, in fragments that do not begin at 0 as well.
+        mediaStart -= decoded.first ?? 0
+        if mediaStart < 0 {
             emptyStart -= mediaStart
             mediaStart = 0
         }
     }
+
+    /// As in another file, of which only such samples are there. Its presentation begins when it did.
+    init(_ indices: [Int], of source: SourceMovie) { self.init(indices.map { source.samples[$0] }, of: source) }
 
     /// Pictures are decoded as far apart as they are shown, as much earlier as reordering takes: as much of the track
     /// lies before the presentation.

@@ -17,13 +17,24 @@ package final class SourceMovie {
     }
 
     package let file: FileHandle
+    /// What it is called, in messages.
+    package var name = ""
     let timeScale: Int
     /// Ticks before the presentation begins, and such in which nothing is presented at its beginning.
     let mediaStart: Int
     let emptyStart: Int
     /// Ticks that are presented, where it says so.
     let shown: Int?
+    /// All pieces that are presented, where the three above do not tell them.
+    let edits: EditList?
     let language: Int
+    /// What `hdlr` calls the track.
+    let videoName: [UInt8]?
+    /// When the track was made and changed.
+    let creation: (made: Int, changed: Int)
+    /// What else its tables say of samples, and `tapt` of QuickTime.
+    let details: SampleDetails
+    let apertures: [UInt8]
     let matrix: [UInt8]?
     /// Tracks with the chapters.
     let chapters: [Int]
@@ -58,9 +69,18 @@ package final class SourceMovie {
         timeScale = track.timeScale
         // What is not there or cannot be read is as if nothing was said.
         let scale = (try? CopiedTracks.movieScale(moov)) ?? 1000
-        let edits = try? CopiedTracks.edits(trak, movieScale: scale, timeScale: track.timeScale)
-        (mediaStart, emptyStart, shown) = edits ?? (0, 0, nil)
-        language = try trak.required("mdia").mediaHeader().language
+        let list = try? EditList(trak, movieScale: scale)
+        (mediaStart, emptyStart, shown) = list?.first(timeScale: track.timeScale) ?? (0, 0, nil)
+        edits = list.flatMap { $0.isSimple ? nil : $0 }
+        let mdia = try trak.required("mdia")
+        let header = try mdia.mediaHeader()
+        (language, creation) = (header.language, header.creation)
+        videoName = try? mdia.handlerName()
+        details =
+            (try? mdia.child("minf")?.child("stbl").map { try SampleDetails($0, samples: track.samples.count) })
+            ?? SampleDetails()
+        let tapt = (try? trak.child("tapt"))?.whole ?? []
+        apertures = tapt.count <= Self.longestApertures ? tapt : []
         matrix = try CopiedTracks.trackHeader(trak).matrix
         chapters = try CopiedTracks.chapterTracks(trak)
         userData = try moov.child("udta")?.whole
@@ -92,11 +112,10 @@ package final class SourceMovie {
         samples = times
     }
 
-    /// The language's ISO 639-2 code, and whether pictures are turned.
-    package var languageCode: String {
-        let letters = [10, 5, 0].map { UInt8(truncatingIfNeeded: (language >> $0 & 31) + 0x60) }
-        return letters.allSatisfy { (0x61...0x7A).contains($0) } ? String(decoding: letters, as: UTF8.self) : "und"
-    }
+    /// That only the first piece of its edit list can be kept; nil where there is no other.
+    package var lostEdits: String? { edits.map { _ in EditList.lost(["video"]) } }
+
+    /// Whether pictures are turned.
     package var isTurned: Bool { matrix.map { $0 != BoxWriter.unity } ?? false }
 
     /// How players turn its pictures, in words; nil where they do not.
@@ -128,6 +147,16 @@ package final class SourceMovie {
     func presented(_ ticks: Int) -> Double { max(Double(ticks - mediaStart + emptyStart) / Double(timeScale), 0) }
 
     func cut(before ticks: Int) -> Int { max(mediaStart - emptyStart - ticks, 0) }
+
+    func cut(after ticks: Int) -> Int {
+        guard let shown else { return 0 }
+        let hidden = ticks - mediaStart - shown
+        // The movie's clock may be coarse: it counts milliseconds.
+        return hidden > timeScale / 500 ? hidden : 0
+    }
+
+    /// Three boxes with two numbers each (14496-12 has none; QuickTime File Format).
+    private static let longestApertures = 128
 
     private static func brand(_ file: FileHandle) -> String? {
         guard (try? file.seek(toOffset: 0)) != nil, let head = try? file.read(upToCount: 12), head.count == 12,

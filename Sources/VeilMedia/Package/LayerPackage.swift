@@ -124,7 +124,7 @@ package final class LayerPackage {
         let firstUnits = base.map { layers[0]?.units[$0.lowerBound] ?? 0 } + [places.count]
         var manifest = DASHManifest(
             timeScale: timeline.timeScale,
-            seconds: Double(tracks[0].end - timeline.cut) / Double(timeline.timeScale))
+            seconds: Double(tracks[0].end - timeline.cut - timeline.cutEnd) / Double(timeline.timeScale))
         var bytes: [Int: Int] = [:]
         for (i, id) in ids.enumerated() {
             let units = layers[id]?.units ?? []
@@ -152,7 +152,11 @@ package final class LayerPackage {
         }
         if let presented, let copied = try presented.contents() {
             let starts = base.map { Double(tracks[0].start(of: $0)) / Double(timeline.timeScale) }
-            for (i, sound) in copied.tracks.filter({ $0.handler == "soun" }).enumerated() {
+            let sounds = copied.tracks.filter { $0.handler == "soun" }
+            let lists =
+                (presented.edits == nil ? [] : ["video"]) + sounds.filter { $0.edits != nil }.map(\.handler.kind)
+            if !lists.isEmpty { notes.append(EditList.lost(lists)) }
+            for (i, sound) in sounds.enumerated() {
                 try write(sound, number: i, starts: starts, into: &manifest)
             }
             let further = copied.left.map(\.kind).filter { !others.contains($0) }
@@ -231,23 +235,26 @@ package final class LayerPackage {
             protection: protection[id])
     }
 
+    /// Seconds of sound before the first that is heard: AAC takes a packet, Opus 80 ms.
+    private static let preparation = 0.1
+
     private func write(
         _ all: OutputTrack, number: Int, starts: [Double], into manifest: inout DASHManifest
     ) throws {
-        // Sound that is decoded but not heard (priming) is left out, so that its first sample is heard at 0 or later.
+        // What is decoded and not heard stays behind the edit list as far as it prepares the decoder.
         var sound = all
-        sound.mediaStart = 0
-        sound.samples = []
-        var decoded: [Int] = []
-        var time = all.emptyStart - all.mediaStart
-        for var sample in all.samples {
-            let (begin, end) = (time, time + sample.duration)
-            time = end
-            guard end > 0 else { continue }
-            decoded.append(max(begin, 0))
-            sample.duration = end - max(begin, 0)
-            sound.samples.append(sample)
+        let prepares = Int(Self.preparation * Double(all.timeScale))
+        while sound.samples.count > 1, sound.mediaStart - sound.samples[0].duration >= prepares {
+            sound.mediaStart -= sound.samples.removeFirst().duration
         }
+        var decoded: [Int] = []
+        var time = all.emptyStart
+        for sample in sound.samples {
+            decoded.append(time)
+            time += sample.duration
+        }
+        let heard = Double(all.emptyStart + (all.shown ?? time - all.emptyStart - sound.mediaStart))
+        manifest.seconds = max(manifest.seconds, heard / Double(all.timeScale))
         let track = FragmentedTrack(track: sound, id: 64 + number, decoded: decoded)
         try files.write(FragmentedTrack.initialization([track]), name: "sound\(number)-init.mp4")
         var bytes = 0

@@ -16,10 +16,13 @@ final class PackageFolder {
     /// Where files are until all are made; nil before the first and after the last.
     private var staging: String?
     private var names: [String] = []
+    /// Goes again where nothing comes of it.
+    private let made: MadeFolder
 
     /// Makes the folder where there is none. Throws where it holds something else than a package.
     init(path: String) throws {
         self.path = path
+        made = MadeFolder(path)
         let files: [String]
         do {
             try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -40,7 +43,10 @@ final class PackageFolder {
         }
     }
 
-    deinit { if let staging { try? FileManager.default.removeItem(atPath: staging) } }
+    deinit {
+        if let staging { try? FileManager.default.removeItem(atPath: staging) }
+        made.removeIfEmpty()
+    }
 
     /// The files that will go, or be written over.
     var replaced: [String] { old.sorted().map { path + "/" + $0 } }

@@ -18,6 +18,7 @@ enum PackagePage {
         return """
             <!DOCTYPE html>
             <html lang="en"><head><meta charset="utf-8"><title>Layers</title>
+            <link rel="icon" href="data:,">
             <style>body{font:16px sans-serif;max-width:60em;margin:2em auto;padding:0 1em}
             video{width:100%;background:#000}
             table{border-collapse:collapse;width:100%}

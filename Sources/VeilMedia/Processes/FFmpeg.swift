@@ -60,27 +60,54 @@ package enum FFmpeg {
         package var videoCodec: String?
         /// Title, artist, comment.
         package var hasTitles = false
+        /// What a container says of its video.
+        package struct Title {
+            /// Of three letters.
+            package var language: String?
+            package var name: String?
+
+            /// As `mdhd` has it.
+            var packedLanguage: Int {
+                let letters = Array((language ?? "").utf8)
+                guard letters.count == 3, letters.allSatisfy({ (0x61...0x7A).contains($0) }) else {
+                    return OutputTrack.undetermined
+                }
+                return letters.reduce(0) { $0 << 5 | Int($1 - 0x60) }
+            }
+        }
+        package var title = Title()
         /// Of the container's clock, in seconds.
         package var start = 0.0
     }
 
     /// Nil where that cannot be told.
     package static func contents(of input: InputFile) throws -> Contents? {
-        let entries = "stream=index,codec_name,codec_type:chapter=id:format=start_time:format_tags=title,artist,comment"
-        guard let text = try probe(input, ["-show_entries", entries]) else { return nil }
+        let entries =
+            "stream=index,codec_name,codec_type:stream_tags=language,title,handler_name:chapter=id"
+            + ":format=start_time:format_tags=title,artist,comment"
+        guard let text = try probe(input, ["-show_entries", entries], form: "compact") else { return nil }
         var result = Contents()
         // Of a transport stream they are told once by program, and once more.
         var seen: Set<Substring> = []
         for line in text.split(separator: "\n") {
             let fields = line.split(separator: "|")
+            func value(_ key: String) -> String? {
+                fields.first { $0.hasPrefix(key + "=") }.map { String($0.dropFirst(key.count + 1)) }
+            }
             switch fields.first {
-            case "stream" where fields.count > 2 && seen.insert(fields[1]).inserted:
-                let hasCodec = fields.count > 3
-                result.tracks.append((String(fields[hasCodec ? 3 : 2]), hasCodec ? String(fields[2]) : ""))
+            case "stream":
+                guard let kind = value("codec_type"), seen.insert(fields[1]).inserted else { continue }
+                if kind == "video", !result.tracks.contains(where: { $0.kind == "video" }) {
+                    // Names of programs are no names of tracks.
+                    let names = [value("tag:title"), value("tag:handler_name")].compactMap { $0 }
+                    result.title.name = names.first { !$0.isEmpty && !$0.hasSuffix("Handler") }
+                    result.title.language = value("tag:language")
+                }
+                result.tracks.append((kind, value("codec_name") ?? ""))
             case "chapter": result.hasChapters = true
             case "format":
-                result.start = fields.dropFirst().first.flatMap { Double($0) } ?? 0
-                result.hasTitles = fields.count > 2
+                result.start = value("start_time").flatMap { Double($0) } ?? 0
+                result.hasTitles = fields.contains { $0.hasPrefix("tag:") }
             default: break
             }
         }
@@ -103,6 +130,9 @@ package enum FFmpeg {
         var maps: [String] = contents.tracks.contains { $0.kind == "audio" } ? ["-map", "0:a"] : []
         for (i, track) in subtitles.enumerated() where isText(track) { maps += ["-map", "0:s:\(i)"] }
         guard !maps.isEmpty, let program else { return nil }
+        // Of a transport stream ffmpeg takes the first packet of what is taken for the beginning, not of all.
+        let whole =
+            try input.kind() == .transportStream ? ["-map", "0:v:0?", "-c", "copy", "-f", "null", "-"] : []
         let temporary = try TemporaryFile(replacing: path)
         let process: ChildProcess
         do {
@@ -110,7 +140,7 @@ package enum FFmpeg {
                 program,
                 ["-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-y", "-i", "file:" + input.path] + maps
                     + ["-c", "copy", "-c:s", "mov_text", "-map_metadata", "0", "-map_chapters", "0"]
-                    + ["-strict", "-2", "-f", "mp4", "file:" + temporary.path])
+                    + ["-strict", "-2", "-f", "mp4", "file:" + temporary.path] + whole)
         } catch let error as ChildError {
             throw MediaError.ffmpegFailed(path: input.name, reason: error.description)
         }

@@ -53,8 +53,13 @@ package struct FrameTimes: Sendable {
         start = Double(first) * Double(unit) / Double(timeScale)
     }
 
+    /// Packets among which pictures are that can be decoded.
+    private static let beginning = 64
+
     /// As ffprobe tells of a file's first video; nil where it does not, or tells the same time twice.
-    package init?(of input: InputFile) throws {
+    /// - Parameter decoded: without pictures that are skipped because the stream begins in the middle, and they refer
+    ///   to what was before.
+    package init?(of input: InputFile, decoded: Bool = false) throws {
         guard
             let text = try FFmpeg.probe(
                 input, ["-select_streams", "v:0", "-show_entries", "stream=time_base:packet=pts,flags"],
@@ -73,6 +78,18 @@ package struct FrameTimes: Sendable {
             }
         }
         guard let base, times.count <= Self.most else { return nil }
+        // Where nothing is shown before what comes first, nothing is skipped.
+        if decoded, let first = times.first, times.contains(where: { $0 < first }),
+            let text = try FFmpeg.probe(
+                input,
+                ["-select_streams", "v:0", "-show_entries", "frame=pts", "-read_intervals", "%+#\(Self.beginning)"])
+        {
+            let shown = text.split(separator: "\n").compactMap { line -> Int? in
+                let fields = line.split(separator: "|")
+                return fields.first == "frame" && fields.count > 1 ? Int(fields[1]) : nil
+            }
+            if let begin = shown.min() { times.removeAll { $0 < begin } }
+        }
         self.init(times, timeScale: base.numerator, unit: base.denominator)
     }
 }

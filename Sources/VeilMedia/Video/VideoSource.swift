@@ -63,7 +63,7 @@ public final class VideoSource {
             )
         }
         var notes = probe.notes
-        let times = try FrameTimes(of: input)
+        let times = try FrameTimes(of: input, decoded: true)
         let varies = times?.varies ?? (probe.varyingRate != nil)
         // Frames as they are; or as many as a constant rate takes, some of them left out or repeated.
         let passes = times != nil && (!varies || keepsTimes)
