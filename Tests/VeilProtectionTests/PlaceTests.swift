@@ -221,7 +221,7 @@ import VeilEncoder
         for nal in given { #expect(clear.contains { $0.bytes == nal.bytes }) }
     }
 
-    /// Some decoders read units whose header cannot be: a stream's own are sealed, others were put in.
+    /// Some decoders read what is no NAL unit: a stream's own are sealed, others were put in.
     @Test(arguments: [NALUnitType.vps, .sps, .pps, .idrWRADL, .endOfSequence])
     func unitsWithForbiddenHeaders(type: NALUnitType) throws {
         let clear = accessUnits(try clip(2))
@@ -229,8 +229,12 @@ import VeilEncoder
         let own =
             clear.joined().first { $0.header.nalUnitType == type }
             ?? NALUnit(header: NALUnitHeader(nalUnitType: type), rbsp: [])
-        for (first, second) in [(own.bytes[0] | 0x80, own.bytes[1]), (own.bytes[0], own.bytes[1] & 0xF8)] {
-            let unit = NALUnit(malformed: [first, second] + own.bytes.dropFirst(2), startCodeLength: 4, offset: 0)
+        let rest = Array(own.bytes.dropFirst(2))
+        let forbidden = [
+            [own.bytes[0] | 0x80, own.bytes[1]] + rest, [own.bytes[0], own.bytes[1] & 0xF8] + rest, [own.bytes[0]], [],
+        ]
+        for content in forbidden {
+            let unit = NALUnit(malformed: content, startCodeLength: 3, offset: 0)
             for at in [0, 3, whole.count] {
                 func with(_ units: [[NALUnit]]) -> [NALUnit] { units[..<at].joined() + [unit] + units[at...].joined() }
                 #expect(decrypt(with(whole)) == nil, "at \(at)")
@@ -238,7 +242,9 @@ import VeilEncoder
                 let sealed = try encrypt(damaged, damaged: .seal, tagged)
                 #expect(bytes(try #require(decrypt(sealed, strict: true)).given) == bytes(damaged), "at \(at)")
                 #expect(!sealed.contains { $0.bytes == unit.bytes })
-                if type.isSlice { #expect(throws: ProtectionError.self) { try encrypt(damaged, tagged) } }
+                if type.isSlice && content.count > 1 {
+                    #expect(throws: ProtectionError.self) { try encrypt(damaged, tagged) }
+                }
             }
         }
     }

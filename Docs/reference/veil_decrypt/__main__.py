@@ -55,9 +55,9 @@ class Decryptor:
     def take(self, unit, number):
         """What becomes of a unit; None for messages and tags."""
         if is_malformed(unit):
-            if len(unit) > 1 and self.tags.message:
-                raise FormatError("layer %d: a unit with a forbidden header" % header(unit)[1])
-            self.unclaimed = self.unclaimed or len(unit) > 1 and not self.statement
+            if self.tags.message:
+                raise FormatError("what is no NAL unit, in an authenticated stream")
+            self.unclaimed = self.unclaimed or not self.statement
             return unit
         if self.seen.ends(unit):
             self.end_picture()
@@ -179,6 +179,7 @@ class Decryptor:
                 return
 
     def take_sealed(self, unit):
+        self.has_pictures = True
         key_layer = unit[6] if len(unit) > 6 else None
         known = self.unlocked.get(key_layer)
         if known and known.message.tagged:

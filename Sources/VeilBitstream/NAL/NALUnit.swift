@@ -103,10 +103,10 @@ package struct NALUnit: Sendable {
     package var offset: Int
     /// No NAL unit at all, but what stood where one should be: fewer than two bytes, or a header that cannot be. Who
     /// passes streams on keeps it; `header` is that of a type that everybody ignores.
-    package var isMalformed: Bool { bytes.count < 2 || hasBadHeader }
+    package var isMalformed: Bool { bytes.count < 2 || bytes[0] & 0x80 != 0 || bytes[1] & 7 == 0 }
 
-    /// It has a header, which cannot be (7.4.2.2).
-    package var hasBadHeader: Bool { bytes.count >= 2 && (bytes[0] & 0x80 != 0 || bytes[1] & 7 == 0) }
+    /// The same, but no ``zeros``: a start code stood before it, for which some decoders read something.
+    package var isForbidden: Bool { isMalformed && startCodeLength > 0 }
 
     /// Whether it holds the first slice segment of a picture: first_slice_segment_in_pic_flag is the first bit after
     /// the header.

@@ -150,12 +150,13 @@ package final class VerifiedStream {
         return (try? ProtectionSEI.message(in: nal))?.isAuthenticated ?? false
     }
 
-    /// Some decoders read units whose header cannot be: an encryptor seals them.
+    /// Some decoders read units whose header cannot be, or of one byte and none two bytes long, with what follows: an
+    /// encryptor seals them.
     private func check(malformed nal: NALUnit) throws {
-        guard nal.hasBadHeader, !options.allowsClear else { return }
+        guard nal.isForbidden, !options.allowsClear else { return }
         let layer = nal.header.nuhLayerId
         if options.requiresTags || authenticated.map({ $0.version > 1 }) ?? false {
-            throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "has a unit with a forbidden header")
+            throw KeyError.tampered(layer: layer, offset: nal.offset, reason: "has what is no NAL unit")
         }
         if statement == nil && unclaimed == nil { unclaimed = (layer, nal.offset) }
     }
@@ -204,7 +205,10 @@ package final class VerifiedStream {
     }
 
     private func check(_ nal: NALUnit) throws {
-        if SealedUnit.isOne(nal) { try checkSealed(nal) }
+        if SealedUnit.isOne(nal) {
+            try checkSealed(nal)
+            hasPictures = true
+        }
         if SealedUnit.isOne(nal, kind: .hidden) {
             hiddenLayers.insert(nal.header.nuhLayerId)
         } else if nal.header.nalUnitType.isSlice {

@@ -313,7 +313,7 @@ extension StreamTranscoder {
     private func deliver(_ slot: Slot) throws {
         switch slot {
         case .ready(let nal) where isAlarming(nal):
-            try deliver(damaged: nal, "its header cannot be", isSealed: true)
+            try deliver(damaged: nal, "it is no NAL unit", isSealed: true)
         case .ready(let nal):
             try announce(before: nal)
             try deliver(nal)
@@ -339,10 +339,9 @@ extension StreamTranscoder {
         }
     }
 
-    /// Whether a unit would be taken for a forgery: some decoders read units whose header cannot be, and no tag covers
-    /// them.
+    /// Whether a unit would be taken for a forgery: some decoders read what is no NAL unit, and no tag covers it.
     private func isAlarming(_ nal: NALUnit) -> Bool {
-        encrypts && signals && nal.hasBadHeader && encryption?.options.authenticates == true
+        encrypts && signals && nal.isForbidden && encryption?.options.authenticates == true
     }
 
     private func deliver(message: NALUnit, layer: Int) throws {
