@@ -62,6 +62,9 @@ package struct BaseLayerSettings: Sendable {
         let hasSlices = options.last { $0.name == "slices" }.map { $0.value != "1" } ?? false
         // Of two pictures in the making one is steered by how far the other is, so that no two runs need be the same.
         if hasBuffer || hasSlices { safe.append(("frame-threads", "1")) }
+        // Several workers deblock edges between slices in any order, and not always to the same samples.
+        let hasWorkers = !["none", "0"].contains(options.last { $0.name == "pools" }?.value)
+        if hasSlices && hasWorkers { safe.append(("pools", "1")) }
         // Nor then, where rows are steered by those that are on their way beside them.
         if hasBuffer { safe.append(("const-vbv", nil)) }
         return safe
