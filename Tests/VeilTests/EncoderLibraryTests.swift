@@ -155,9 +155,8 @@ struct EncoderLibraryTests {
     }
 
     /// Of two pictures in the making libx265 would let one go by how far the other is.
-    @Test func slicesAndBuffersDoNotDependOnThreads() throws {
+    @Test func buffersDoNotDependOnThreads() throws {
         let threads = [1, 2, 4, 2, 4, 3]
-        try compare(pictures: 12, [.qp(30), .qp(28)], preset: "fast", threads: threads) { $0.slices = 2 }
         for rate in [VideoEncoder.LayerSettings.Rate.bitrate(100), .crf(18)] {
             try compare(pictures: 12, [rate, .qp(32)], preset: "fast", threads: threads) {
                 $0.layers[0].buffer = .init(maxRate: 100, size: 50)
