@@ -42,13 +42,13 @@ struct HEVCSampleDescription {
         }
     }
 
-    /// HEVCDecoderConfigurationRecord (8.3.3.1), as Matroska has it as well.
+    /// HEVCDecoderConfigurationRecord (8.3.3.1).
     /// - Parameters:
     ///   - sps: the SPS of the base layer, and `rbsp` its bytes.
     ///   - units: the base layer's parameter sets and messages.
     ///   - isComplete: samples hold no others.
-    static func configuration(
-        _ sps: SequenceParameterSet, rbsp: [UInt8], units: [NALUnit], isComplete: Bool, lengthSize: Int = 4,
+    private static func configuration(
+        _ sps: SequenceParameterSet, rbsp: [UInt8], units: [NALUnit], isComplete: Bool, lengthSize: Int,
         _ w: inout BoxWriter
     ) {
         w.u8(1)

@@ -326,13 +326,7 @@ package final class IsoMediaWriter {
             order += track.chunks().map { (i, $0.range, $0.start) }
         }
         order.sort { ($0.start, $0.track) < ($1.start, $1.track) }
-        let fileType = Self.fileType
-        // Once to know how large it is, once with the places that follow from it.
-        let draft = Self.movie(tracks, order, userData: userData, creation: creation, dataStart: 0)
-        let start = fileType.count + draft.count + 16
-        try output.write(fileType)
-        try output.write(Self.movie(tracks, order, userData: userData, creation: creation, dataStart: start))
-        try output.write(Self.mediaHeader(tracks))
+        for piece in Self.beginning(tracks, order, userData: userData, creation: creation) { try output.write(piece) }
         for chunk in order {
             for sample in tracks[chunk.track].samples[chunk.range] {
                 let file = tracks[chunk.track].file
@@ -347,22 +341,26 @@ package final class IsoMediaWriter {
         try output.finish()
     }
 
-    /// What `mdat` begins with.
-    private static func mediaHeader(_ tracks: [OutputTrack]) -> [UInt8] {
+    /// What goes before the samples of a file with one track, which follow in their order.
+    static func beginning(of track: OutputTrack) -> [[UInt8]] {
+        beginning([track], [(track: 0, range: track.samples.indices, start: 0)], userData: nil, creation: (0, 0))
+    }
+
+    /// What goes before the samples.
+    private static func beginning(
+        _ tracks: [OutputTrack], _ order: [(track: Int, range: Range<Int>, start: Double)], userData: [UInt8]?,
+        creation: (made: Int, changed: Int)
+    ) -> [[UInt8]] {
+        func tables(_ dataStart: Int) -> [UInt8] {
+            movie(tracks, order, userData: userData, creation: creation, dataStart: dataStart)
+        }
         var header = BoxWriter()
         header.u32(1)
         header.fourCC("mdat")
         header.u64(tracks.reduce(0) { $0 + $1.samples.reduce(0) { $0 + $1.size } } + 16)
-        return header.bytes
-    }
-
-    /// What goes before the samples of a file with one track, which follow in their order.
-    static func beginning(of track: OutputTrack) -> [[UInt8]] {
-        let order = [(track: 0, range: track.samples.indices, start: 0.0)]
-        func tables(_ dataStart: Int) -> [UInt8] {
-            movie([track], order, userData: nil, creation: (0, 0), dataStart: dataStart)
-        }
-        return [fileType, tables(fileType.count + tables(0).count + 16), mediaHeader([track])]
+        // Once to know how large it is, once with the places that follow from it.
+        let start = fileType.count + tables(0).count + header.bytes.count
+        return [fileType, tables(start), header.bytes]
     }
 
     private static let fileType: [UInt8] = {

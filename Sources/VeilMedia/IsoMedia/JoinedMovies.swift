@@ -87,14 +87,13 @@ struct JoinedMovies {
                 let (times, lastDuration) = movie.shown(own, from: 0),
                 let first = times.min(), let last = times.max()
             else { return nil }
+            let (begin, end) = (movie.presented(first), movie.presented(last + lastDuration))
             result.append(
                 PartTimes(
                     shown: times.map { OutputTrack.scaled($0 - first, scale, movie.timeScale) },
                     length: OutputTrack.scaled(last + lastDuration - first, scale, movie.timeScale),
                     lastDuration: OutputTrack.scaled(lastDuration, scale, movie.timeScale),
-                    presented: movie.presented(
-                        first)..<max(
-                            movie.presented(last + lastDuration), movie.presented(first)),
+                    presented: begin..<max(end, begin),
                     cut: Double(movie.cut(before: first)) / Double(movie.timeScale), own: times,
                     ownLastDuration: lastDuration))
         }
