@@ -29,7 +29,8 @@ final class LayerSources {
             }
             let size = sizes[i]
             let source = try SourceInput.open(
-                path: path, size: size, fps: nil, bitDepth: layer.settings.bitDepth ?? depth, threads: threads)
+                InputFile(path: path), size: size, fps: nil, bitDepth: layer.settings.bitDepth ?? depth,
+                threads: threads)
             guard source.format.width == size.width, source.format.height == size.height else {
                 throw MediaError.notSupported(
                     path: path,
@@ -45,7 +46,7 @@ final class LayerSources {
         _ path: String, _ input: InputOptions, left: VideoSource, threads: Int
     ) throws -> VideoSource {
         let source = try SourceInput.open(
-            path: path, size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
+            InputFile(path: path), size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
             bitDepth: input.inputDepth, layer: input.sourceLayer, threads: threads)
         for note in source.notes { warn("\(path): \(note)") }
         func rate(_ f: VideoFormat) -> String { "\(f.fps.numerator)/\(f.fps.denominator)" }

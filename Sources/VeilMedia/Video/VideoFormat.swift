@@ -79,6 +79,8 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
     case noFrame(path: String, frame: Int, offset: Int)
     /// A coded source was damaged; what could be decoded of it came.
     case damaged(path: String)
+    /// A container ends in the middle of something.
+    case cutOff(path: String, what: String)
     case writeFailed(path: String, reason: String)
     /// The reader at the other end of a pipe has gone.
     case closedPipe(path: String)
@@ -94,6 +96,7 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
             return "\(path): ends inside frame \(frame), at byte \(offset)"
         case .noFrame(let path, let frame, let offset):
             return "\(path): no frame header at byte \(offset) (frame \(frame))"
+        case .cutOff(let path, let what): return "\(path): \(what)"
         case .damaged(let path): return "\(path): the stream is damaged"
         case .writeFailed(let path, let reason): return "\(path): cannot write: \(reason)"
         case .closedPipe(let path): return "\(path): nobody reads it any more"
