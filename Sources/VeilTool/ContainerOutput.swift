@@ -174,7 +174,7 @@ final class ContainerOutput {
         } catch let error as MediaError {
             throw error
         } catch {
-            throw MediaError.writeFailed(path: path, reason: error.localizedDescription)
+            throw MediaError.writeFailed(path: path, reason: MediaError.reason(of: error))
         }
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
 import VeilBitstream
 import VeilCore
 
@@ -87,6 +88,14 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
     case needsSize(path: String)
     case noFFmpeg(path: String)
     case ffmpegFailed(path: String, reason: String)
+
+    /// What the system says of an error of Foundation's, as of others.
+    package static func reason(of error: any Error) -> String {
+        let own = error as NSError
+        let cause = own.userInfo[NSUnderlyingErrorKey] as? NSError ?? own
+        return cause.domain == NSPOSIXErrorDomain
+            ? String(cString: strerror(Int32(cause.code))) : own.localizedDescription
+    }
 
     public var description: String {
         switch self {
