@@ -15,8 +15,6 @@ package final class DPBEntry {
     package private(set) var poc: Int32
     package var marking = ReferenceMarking.shortTerm
     package var neededForOutput: Bool
-    /// PicLatencyCount (C.5.2.3).
-    package var latencyCount = 0
     /// True for pictures made up for missing references (8.3.3).
     package internal(set) var isGenerated: Bool
     package let temporalId: Int
@@ -58,7 +56,6 @@ package struct DecodedPictureBuffer {
     package private(set) var entries: [DPBEntry] = []
     /// Limits of the highest sub-layer of the active SPS.
     package var maxNumReorderPics = 0
-    package var maxLatencyPictures = 0
     package var maxDecPicBuffering = 16
 
     package init() {}
@@ -93,15 +90,11 @@ package struct DecodedPictureBuffer {
 
     private var outputCount: Int { entries.reduce(0) { $0 + ($1.neededForOutput ? 1 : 0) } }
 
-    private var latencyReached: Bool {
-        maxLatencyPictures > 0 && entries.contains { $0.neededForOutput && $0.latencyCount >= maxLatencyPictures }
-    }
-
     /// Before the current picture is decoded (C.5.2.2): output until it fits.
     package mutating func bumpBeforeDecoding() -> [DPBEntry] {
         removeUnused()
         var result: [DPBEntry] = []
-        while outputCount > maxNumReorderPics || latencyReached || entries.count >= maxDecPicBuffering {
+        while outputCount > maxNumReorderPics || entries.count >= maxDecPicBuffering {
             guard let next = bumpOne() else { break }
             result.append(next)
             removeUnused()
@@ -109,13 +102,12 @@ package struct DecodedPictureBuffer {
         return result
     }
 
-    /// After the current picture is in the buffer (C.5.2.3).
-    package mutating func bumpAfterDecoding(currentIsOutput: Bool) -> [DPBEntry] {
-        if currentIsOutput, let current = entries.last {
-            for entry in entries where entry !== current && entry.neededForOutput { entry.latencyCount += 1 }
-        }
+    /// After the current picture is in the buffer (C.5.2.3). How long a picture may wait (sps_max_latency_increase) does
+    /// not count: that changes when pictures of a right stream leave, not their order, and streams that tell too little
+    /// would leave in another.
+    package mutating func bumpAfterDecoding() -> [DPBEntry] {
         var result: [DPBEntry] = []
-        while outputCount > maxNumReorderPics || latencyReached {
+        while outputCount > maxNumReorderPics {
             guard let next = bumpOne() else { break }
             result.append(next)
         }

@@ -32,7 +32,7 @@ extension Decoder {
         accessUnit[decoding.unit.layer] = entry.picture
         if let layer = layers[decoding.unit.layer] {
             layer.dpb.insert(entry)
-            queue(layer.dpb.bumpAfterDecoding(currentIsOutput: entry.neededForOutput))
+            queue(layer.dpb.bumpAfterDecoding())
         }
         // Bounds memory: no more pictures wait for a worker than there are workers.
         pool.wait(unfinishedAtMost: 2 * pool.threadCount)
@@ -119,6 +119,6 @@ extension Decoder {
             output: standIn.output)
         entry.marking = .unused
         layer.dpb.insert(entry)
-        queue(layer.dpb.bumpAfterDecoding(currentIsOutput: true))
+        queue(layer.dpb.bumpAfterDecoding())
     }
 }

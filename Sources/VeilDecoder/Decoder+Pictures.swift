@@ -14,9 +14,15 @@ extension Decoder {
         }
     }
 
+    private func noteMissingVPS(_ layerId: Int) {
+        report.unseenPictures = max(report.unseenPictures, 1)
+        report.noteOnce("layer \(layerId) is left out: the VPS, which tells what it is predicted from, is missing")
+    }
+
     func addSliceSegment(_ nal: NALUnit) throws {
         let layerId = nal.header.nuhLayerId
         guard try selection().isNeeded(layerId) else {
+            if case .highest = options.output, layerId > 0, sets.anyVps == nil { noteMissingVPS(layerId) }
             if layerId == 0 || layerId <= current?.unit.layer ?? 0 { try finishPicture() }
             return
         }
@@ -132,9 +138,6 @@ extension Decoder {
             layer.dpb.maxDecPicBuffering = referenced + 1
         }
         layer.dpb.maxNumReorderPics = limits.maxNumReorderPics
-        layer.dpb.maxLatencyPictures =
-            limits.maxLatencyIncreasePlus1 > 0
-            ? limits.maxNumReorderPics + min(limits.maxLatencyIncreasePlus1, 1 << 20) - 1 : 0
         if !noRaslOutput {
             replaceMissing(layer, active)
             queue(layer.dpb.bumpBeforeDecoding())

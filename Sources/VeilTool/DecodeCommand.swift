@@ -126,7 +126,7 @@ extension StreamInput {
         _ path: String, _ decoder: VideoDecoder, opened: (StreamChunks) -> Void = { _ in },
         looked: (ArraySlice<UInt8>) -> Void = { _ in }, deliver: (VideoPicture) throws -> Void
     ) throws {
-        try chunks(path, opened: opened) { chunk in
+        try chunks(path, namesGarbage: false, opened: opened) { chunk in
             // In pieces, so that whoever looks on to the first picture only reads little more than that twice.
             for piece in stride(from: 0, to: chunk.count, by: 1 << 16) {
                 let bytes = chunk[piece..<min(piece + 1 << 16, chunk.count)]

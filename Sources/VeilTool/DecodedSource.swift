@@ -60,7 +60,6 @@ enum SourceInput {
         case .matroska, .transportStream: return try isProtected(input)
         case .byteStream: return true
         case .isoMedia:
-            guard input.isRegular else { return false }
             let file = try input.seekable()
             defer { try? file.seek(toOffset: 0) }
             let reader: IsoMediaReader

@@ -40,7 +40,9 @@ struct ExtractCommand: ParsableCommand {
             path: output, fps: fps?.fraction, fragmented: form.fragmented)
         let extractor = LayerExtractor(layer: layer, maxTemporalId: maxTemporalId)
         var slices = 0
+        var sets = SequenceSets()
         func write(_ unit: StreamUnit) throws {
+            sets.observe([unit.nal])
             if unit.isSlice, layer == nil || unit.layer == layer { slices += 1 }
             try file.write(unit.nal)
         }
@@ -53,6 +55,7 @@ struct ExtractCommand: ParsableCommand {
             throw MediaError.notSupported(
                 path: input, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
         }
+        try sets.check(input)
         try file.finish()
         if let layer, layer > 0, layer != extractor.streamLayers.last {
             warn("\(output): the VPS still names higher layers: decode with --layer \(layer)")

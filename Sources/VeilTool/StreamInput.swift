@@ -8,19 +8,31 @@ import VeilMedia
 /// QuickTime), and what ffmpeg takes out of other containers (MPEG-TS, Matroska) without touching it.
 enum StreamInput {
     /// Gives the bytes of a stream as they come.
-    /// - Parameter isExact: fails, at the end, where a byte stream does not tell all of it.
+    /// - Parameters:
+    ///   - isExact: fails, at the end, where a byte stream does not tell all of it.
+    ///   - namesGarbage: says what stands in front of it; whoever reads it does else.
     static func chunks(
-        _ path: String, isExact: Bool = false, opened: (StreamChunks) throws -> Void = { _ in },
+        _ path: String, isExact: Bool = false, namesGarbage: Bool = true,
+        opened: (StreamChunks) throws -> Void = { _ in },
         _ body: ([UInt8]) throws -> Void
     ) throws {
         let file = try InputFile(path: path)
         file.waitForEnd()
+        if !isExact, namesGarbage, try [.byteStream, .other].contains(file.kind()),
+            case let count = try file.bytesBeforeStartCode(), count > 0
+        {
+            warn("\(file.name): \(count) bytes before the first start code, left out")
+        }
         let chunks = try StreamChunks(file)
         try opened(chunks)
         try named(path) { while let chunk = try chunks.next() { try body(chunk) } }
         if let what = chunks.movie?.irregularity {
             if isExact { throw MediaError.notSupported(path: path, what: what + ": it could not be restored as it is") }
-            warn("\(path): \(what)")
+            if let damage = chunks.movie?.damage {
+                FoundDamage.note("\(file.name): \(damage)")
+            } else {
+                warn("\(path): \(what)")
+            }
         }
     }
 
@@ -51,8 +63,8 @@ final class StreamChunks {
     var frameRate: FrameRate? { times?.frameRate }
     /// Of an MP4 or QuickTime file: what it says beside the stream.
     let movie: SourceMovie?
-    /// Of another container, which ffmpeg takes the stream out of: kinds of tracks that are not taken, "other" where
-    /// that cannot be told.
+    /// Of another container, which ffmpeg takes the stream out of: kinds of tracks that are not taken, or that these
+    /// cannot be told.
     private(set) var tracksLeft: [String] = []
     /// What the container holds beside the stream, in words.
     var others: [String] {
@@ -130,7 +142,7 @@ final class StreamChunks {
                 throw MediaError.notSupported(path: input.name, what: "its video is \(codec), not HEVC")
             }
             title = contents?.title
-            tracksLeft = contents?.tracks.map(\.kind) ?? ["other"]
+            tracksLeft = contents?.tracks.map(\.kind) ?? ["what else a pipe's container holds"]
             let format = try input.kind() == .matroska ? "Matroska" : "MPEG-TS"
             container = contents.map { ContainerContents(format: format, $0) }
             start = max((times?.start ?? 0) - (contents?.start ?? 0), 0)

@@ -102,24 +102,11 @@ private func entry(_ poc: Int32, output: Bool = false) -> DPBEntry {
         for poc in [0, 8, 4, 2, 6] as [Int32] {
             output += dpb.bumpBeforeDecoding().map(\.poc)
             dpb.insert(entry(poc, output: true))
-            output += dpb.bumpAfterDecoding(currentIsOutput: true).map(\.poc)
+            output += dpb.bumpAfterDecoding().map(\.poc)
         }
         #expect(output == [0, 2, 4])
         output += dpb.flush().map(\.poc)
         #expect(output == [0, 2, 4, 6, 8])
-    }
-
-    /// sps_max_latency_increase: no picture waits while more than that many others come.
-    @Test func latencyBoundsWaiting() {
-        var dpb = DecodedPictureBuffer()
-        dpb.maxNumReorderPics = 8
-        dpb.maxLatencyPictures = 2
-        var output: [Int32] = []
-        for poc in [10, 11, 12, 13] as [Int32] {
-            dpb.insert(entry(poc, output: true))
-            output += dpb.bumpAfterDecoding(currentIsOutput: true).map(\.poc)
-        }
-        #expect(output == [10, 11])
     }
 
     /// A full buffer puts pictures out before the current one is decoded.

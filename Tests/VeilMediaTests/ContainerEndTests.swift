@@ -69,8 +69,14 @@ struct ContainerEndTests {
         try check(.transportStream, Array(whole), ends: [188, 4 * 188])
         #expect(try damage(.transportStream, file) == "ends inside a PES packet of PID 258")
         #expect(try damage(.transportStream, whole + [0x47, 1]) == "ends inside the packet at byte 752")
-        // Bytes that were lost before are no end.
-        #expect(try damage(.transportStream, whole.dropFirst(100)) == nil)
+        // Bytes that were lost in the middle are no end.
+        let long = [[UInt8]](repeating: packet(pid: 3, starts: false, [1]), count: 6 << 12).flatMap { $0 }
+        #expect(try damage(.transportStream, whole + long.dropFirst(100)) == nil)
+        #expect(try damage(.transportStream, whole + long.dropFirst(100) + [0x47]) != nil)
+        // With a time in front of each packet.
+        let timed = (0..<4).flatMap { [1, 2, 3, 4] + whole[($0 * 188)..<($0 * 188 + 188)] }
+        // Fewer bytes than a time are no stream.
+        try check(.transportStream, timed, ends: [1, 2, 3, 4, 192, 4 * 192])
     }
 
     /// The last box ends with the file.

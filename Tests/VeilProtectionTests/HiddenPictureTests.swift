@@ -171,6 +171,7 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
 
     @Test func messagesKeptElsewhere() throws {
         let clear = try layers()
+        let other = try encryption(clear, .irap).sidecar.text
         let encryption = try encryption(clear, .all)
         var hidden: [NALUnit] = []
         let transcoder = StreamTranscoder(mode: .encrypt(encryption), threads: 1, signals: false) { hidden.append($0) }
@@ -181,6 +182,10 @@ private func pictures(_ nals: [NALUnit]) throws -> (report: DecodeReport, luma: 
         let decryption = Decryption(keys: keys)
         try decryption.add(Sidecar(text: encryption.sidecar.text, source: "sidecar"))
         #expect(try bytes(transcode(stored(hidden), .decrypt(decryption))) == bytes(clear))
+        // Lines of two encryptions: one of them would give garbage.
+        #expect(throws: KeyError.self) { try Sidecar(text: encryption.sidecar.text + other, source: "two") }
+        let twice = try Sidecar(text: encryption.sidecar.text + encryption.sidecar.text, source: "twice")
+        #expect(twice.messages.count == 2 * encryption.sidecar.messages.count)
     }
 
     @Test func picturesThatAreNotSelectedStayOpen() throws {

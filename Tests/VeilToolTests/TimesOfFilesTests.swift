@@ -249,7 +249,9 @@ struct TimesOfFilesTests: OtherPrograms {
         try cut("live.mp4", to: 0.75, ["-movflags", "frag_keyframe+empty_moov"])
         let live = try Run(["extract", p("live.mp4"), "-o", p("live.out.mp4")])
         #expect(live.status == 2 && live.errors.contains("what is whole is taken"), "\(live.errors)")
-        #expect(try times(p("live.out.mp4"), "v").count == 22)
+        // Whole fragments, and what is whole of the last.
+        let shown = try times(p("live.out.mp4"), "v").count
+        #expect(try shown > 22 && shown <= times(p("live.mp4"), "v").count)
     }
 
     /// A package presents the sound to its end, with what prepares its decoder; what fails leaves no folder.

@@ -7,11 +7,22 @@ package enum ContainerEnd {
     /// Bytes of a file from a place on, fewer where it ends.
     typealias Reader = (_ offset: Int, _ count: Int) throws -> [UInt8]
 
-    /// What a regular file ends in the middle of; nil where it does not, where that cannot be told, and of pipes.
+    /// What a regular file ends in the middle of; nil where it does not or that cannot be told.
     package static func damage(of input: InputFile) throws -> String? {
-        guard let size = input.size, input.path != "-" else { return nil }
+        guard let size = input.size else { return try damage(ofPipe: input) }
         let descriptor = input.descriptor
+        // Elements may be many and small.
+        var window: (start: Int, bytes: [UInt8]) = (0, [])
         let reader: Reader = { offset, count in
+            if Interruption.isRequested { return [] }
+            if offset < window.start || offset + count > window.start + window.bytes.count, count < Self.windowSize {
+                window = (offset, try read(offset, Self.windowSize))
+            }
+            guard count < Self.windowSize else { return try read(offset, count) }
+            let at = offset - window.start
+            return Array(window.bytes[min(at, window.bytes.count)..<min(at + count, window.bytes.count)])
+        }
+        func read(_ offset: Int, _ count: Int) throws -> [UInt8] {
             try [UInt8](unsafeUninitializedCapacity: count) { buffer, read in
                 guard let base = buffer.baseAddress else { return }
                 let got = pread(descriptor, base, count, off_t(offset))
@@ -19,8 +30,20 @@ package enum ContainerEnd {
                 read = got
             }
         }
-        return try damage(try input.kind(), size: size, reader)
+        let found = try damage(try input.kind(), size: size, reader)
+        return Interruption.isRequested ? nil : found
     }
+
+    /// A transport stream consists of packets, wherever it comes from.
+    private static func damage(ofPipe input: InputFile) throws -> String? {
+        guard try input.kind() == .transportStream,
+            let form = TransportPackets.all.first(where: { $0.fits(input.head) }),
+            case let rest = input.bytesRead % form.size, rest > 0
+        else { return nil }
+        return "ends inside the packet at byte \(input.bytesRead - rest)"
+    }
+
+    private static let windowSize = 1 << 16
 
     /// - Complexity: of Matroska and ISO base media by their uppermost elements, of a transport stream its last 4 MiB.
     static func damage(_ kind: InputFile.Kind, size: Int, _ read: Reader) throws -> String? {
@@ -81,10 +104,12 @@ package enum ContainerEnd {
 
     // MARK: MPEG-TS (ISO/IEC 13818-1, 2.4.3)
 
-    private static let packetSize = 188
     private static let tail = 4 << 20
 
     private static func transportStream(_ size: Int, _ read: Reader) throws -> String? {
+        let head = try read(0, 3 * 204)
+        guard let form = TransportPackets.all.first(where: { $0.fits(head) }) else { return nil }
+        let packetSize = form.size
         let start = max(size - tail, 0) / packetSize * packetSize
         var bytes: [UInt8] = []
         while start + bytes.count < size {
@@ -95,15 +120,15 @@ package enum ContainerEnd {
         // Where bytes were lost, packets begin elsewhere.
         guard
             let phase = (0..<min(packetSize, bytes.count)).first(where: { phase in
-                stride(from: phase, to: bytes.count, by: packetSize).allSatisfy { bytes[$0] == 0x47 }
+                stride(from: phase + form.prefix, to: bytes.count, by: packetSize).allSatisfy { bytes[$0] == 0x47 }
             })
         else { return nil }
         let rest = (bytes.count - phase) % packetSize
         if rest > 0 { return "ends inside the packet at byte \(start + bytes.count - rest)" }
         // PES packets that tell their length: bytes that are still to come, by PID.
         var missing: [Int: Int] = [:]
-        for at in stride(from: phase, to: bytes.count, by: packetSize) {
-            let packet = bytes[at..<at + packetSize]
+        for at in stride(from: phase + form.prefix, to: bytes.count, by: packetSize) {
+            let packet = bytes[at..<at + 188]
             let control = packet[at + 3] >> 4 & 3
             guard control & 1 != 0 else { continue }
             let pid = Int(packet[at + 1] & 0x1F) << 8 | Int(packet[at + 2])
@@ -142,5 +167,24 @@ package enum ContainerEnd {
             at += length
         }
         return nil
+    }
+}
+
+/// How packets of a transport stream, which begin with 0x47, follow each other: as they are, with a time in front of each
+/// (M2TS of discs and cameras), or with check bytes behind it.
+struct TransportPackets {
+    let size: Int
+    /// Bytes in front of a packet.
+    let prefix: Int
+
+    static let all = [
+        TransportPackets(size: 188, prefix: 0), TransportPackets(size: 192, prefix: 4),
+        TransportPackets(size: 204, prefix: 0),
+    ]
+
+    /// Whether the first packets begin where they should, as far as they are there.
+    func fits(_ bytes: [UInt8]) -> Bool {
+        let places = (0..<3).map { prefix + $0 * size }.filter { $0 < bytes.count }
+        return !places.isEmpty && places.allSatisfy { bytes[$0] == 0x47 }
     }
 }

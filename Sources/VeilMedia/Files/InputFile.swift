@@ -20,14 +20,18 @@ public final class InputFile: @unchecked Sendable {
     package let name: String
     package let path: String
     private let handle: FileHandle
-    private var head: [UInt8] = []
+    package private(set) var head: [UInt8] = []
     private var headAt = 0
     private var hasEnded = false
     /// Whether it is a regular file, from its first byte on.
     package let isRegular: Bool
     private var waitsForEnd = false
+    /// Of a pipe, what it gave.
+    private var copied: FileHandle?
 
     public init(path: String) throws {
+        // Programs that are asked to read it have another standard input.
+        let path = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"].contains(path) ? "-" : path
         self.path = path
         if path == "-" {
             name = "standard input"
@@ -89,11 +93,26 @@ public final class InputFile: @unchecked Sendable {
         if start.starts(with: [0x1A, 0x45, 0xDF, 0xA3]) { return .matroska }
         let boxes = ["ftyp", "styp", "moov", "moof", "mdat", "wide", "free", "skip"]
         if boxes.contains(String(decoding: start[4..<8], as: UTF8.self)) { return .isoMedia }
-        // Packets of a transport stream begin with 0x47 every 188 bytes.
-        guard start[0] == 0x47 else { return .other }
-        let packets = try beginning(377)
-        return packets.count == 377 && packets[188] == 0x47 && packets[376] == 0x47 ? .transportStream : .other
+        for form in TransportPackets.all where start[form.prefix] == 0x47 {
+            let places = (0..<3).map { form.prefix + $0 * form.size }
+            let packets = try beginning(places[2] + 1)
+            if places.allSatisfy({ $0 < packets.count && packets[$0] == 0x47 }) { return .transportStream }
+        }
+        return .other
     }
+
+    /// Bytes in front of the first start code of what is no container; 0 where it begins with one or has none.
+    package func bytesBeforeStartCode() throws -> Int {
+        let bytes = try beginning(1 << 12)
+        guard
+            let one = bytes.indices.dropFirst(2).first(where: { bytes[$0] == 1 && bytes[$0 - 1] | bytes[$0 - 2] == 0 })
+        else { return 0 }
+        let zeros = bytes[..<one].reversed().prefix { $0 == 0 }.count
+        return one - zeros
+    }
+
+    /// Bytes that were read so far.
+    package private(set) var bytesRead = 0
 
     /// What there is, at least one byte and at most `count`; nil at the end, and after a request to stop. Does not wait
     /// for more of a pipe than there is.
@@ -110,6 +129,7 @@ public final class InputFile: @unchecked Sendable {
         if hasEnded { return nil }
         let bytes = try handle.readAvailable(upTo: count, waitsForEnd: waitsForEnd)
         hasEnded = bytes == nil
+        bytesRead += bytes?.count ?? 0
         return bytes
     }
 
@@ -126,6 +146,7 @@ public final class InputFile: @unchecked Sendable {
         if hasEnded { return 0 }
         let got = try handle.readAvailable(into: buffer, waitsForEnd: waitsForEnd)
         hasEnded = got == 0
+        bytesRead += got
         return got
     }
 
@@ -142,6 +163,10 @@ public final class InputFile: @unchecked Sendable {
     /// A descriptor from which any part can be read: the file's own, or a nameless copy's of what a pipe gives.
     package func seekable() throws -> FileHandle {
         if isRegular { return handle }
+        if let copied {
+            try copied.seek(toOffset: 0)
+            return copied
+        }
         let pattern = NSTemporaryDirectory() + "/veilXXXXXX"
         var name = Array(pattern.utf8CString)
         let copy = mkstemp(&name)
@@ -155,6 +180,7 @@ public final class InputFile: @unchecked Sendable {
             throw MediaError.writeFailed(path: pattern, reason: "\(self.name) cannot be copied there")
         }
         lseek(copy, 0, SEEK_SET)
+        copied = handle
         return handle
     }
 }

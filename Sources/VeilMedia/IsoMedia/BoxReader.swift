@@ -57,11 +57,14 @@ package struct Box: Sendable {
     package let offset: Int
     private let bytes: ArraySlice<UInt8>
     private var at: Int
+    /// The file ends in it: a child that is not whole is not there.
+    private let isCut: Bool
 
     /// - Parameters:
     ///   - bytes: the payload, behind size and type.
     ///   - offset: where the box begins in the file, for messages.
-    package init(type: FourCC, bytes: ArraySlice<UInt8>, offset: Int) {
+    package init(type: FourCC, bytes: ArraySlice<UInt8>, offset: Int, isCut: Bool = false) {
+        self.isCut = isCut
         self.type = type
         self.bytes = bytes
         self.offset = offset
@@ -131,6 +134,10 @@ package struct Box: Sendable {
             size = bytes.endIndex - start
         }
         guard size >= header, size <= bytes.endIndex - start else {
+            if isCut {
+                at = bytes.endIndex
+                return nil
+            }
             throw IsoMediaError.truncated(box: type, offset: place)
         }
         at = start + size

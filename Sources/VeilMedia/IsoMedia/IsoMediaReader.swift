@@ -228,10 +228,15 @@ package struct IsoMediaReader {
         var at = 0
         var isFirst = true
         while at < bytes.count {
-            guard form.lengthSize <= bytes.count - at else { throw cut(sample, at) }
-            let length = bytes[at..<at + form.lengthSize].reduce(0) { $0 << 8 | Int($1) }
-            at += form.lengthSize
-            guard length <= bytes.count - at else { throw cut(sample, at) }
+            let lengthSize = min(form.lengthSize, bytes.count - at)
+            var length = bytes[at..<at + lengthSize].reduce(0) { $0 << 8 | Int($1) }
+            at += lengthSize
+            if lengthSize < form.lengthSize || length > bytes.count - at {
+                // What there is of it, as of a byte stream that ends in it.
+                movie.note(damage: "the NAL unit at byte \(sample.offset + at) is longer than its sample")
+                length = bytes.count - at
+                if length == 0 { break }
+            }
             let content = Array(bytes[at..<at + length])
             let unit =
                 NALUnit(sampleBytes: content, startCodeLength: isFirst ? 4 : 3, offset: sample.offset + at)
@@ -255,44 +260,53 @@ package struct IsoMediaReader {
         bytes.withUnsafeBufferPointer { ByteStreamSplitter.startCode(in: $0, from: 0) != nil }
     }
 
-    private func cut(_ sample: MediaSample, _ at: Int) -> IsoMediaError {
-        .invalid(box: "mdat", offset: sample.offset + at, what: "a NAL unit is longer than its sample")
-    }
-
     /// Aggregators and extractors (14496-15, A.6 and A.7) stand for units of the tracks below, which come from there.
     private static func isExtractor(_ unit: NALUnit) -> Bool { [48, 49].contains(unit.header.nalUnitType.rawValue) }
 
     // MARK: The file
 
-    /// Reads a file's `moov` box, and the samples of the fragments behind it, each with its track_ID. Those of a
-    /// fragment that the file ends in the middle of are not given; what ends there is returned.
+    /// Reads a file's `moov` box, and the samples of the fragments behind it, each with its track_ID. Of a
+    /// fragment that the file ends in the middle of those in front are given; what ends there is returned.
     @discardableResult
     static func movie(
         of file: FileHandle, fileSize: Int, tables: (Box) throws -> Void, sample: (Int, MediaSample) -> Void
     ) throws -> IsoMediaError? {
         var fragments: MovieFragments?
         var at = 0
-        while let (type, header, end, isCut) = try boxHeader(file, at: at, fileSize: fileSize) {
+        // Boxes may be many and small.
+        var window: (start: Int, bytes: [UInt8]) = (0, [])
+        func bytes(_ offset: Int) throws -> ArraySlice<UInt8> {
+            let count = min(16, fileSize - offset)
+            if offset < window.start || offset + count > window.start + window.bytes.count {
+                window = (offset, try read(file, from: offset, count: min(1 << 16, fileSize - offset), in: "file"))
+            }
+            return window.bytes[(offset - window.start)..<(offset - window.start + count)]
+        }
+        while let (type, header, end, isCut) = try boxHeader(at, fileSize: fileSize, bytes) {
             if type == "moov" || type == "moof" {
                 if isCut, type == "moof" { return .cut(box: type, offset: at, what: "the file ends in it") }
                 guard end - at <= largestTable else {
                     throw IsoMediaError.invalid(box: type, offset: at, what: "is larger than 512 MiB")
                 }
                 let payload = try read(file, from: at + header, count: end - at - header, in: type)
-                let box = Box(type: type, bytes: payload[...], offset: at)
+                let box = Box(type: type, bytes: payload[...], offset: at, isCut: isCut)
                 if type == "moov", fragments == nil {
                     try tables(box)
                     fragments = try MovieFragments(moov: box, fileSize: fileSize)
                 } else if type == "moof" {
                     guard fragments != nil else { throw IsoMediaError.missing(box: "moov", in: "file") }
                     var samples: [(Int, MediaSample)] = []
+                    var cut: IsoMediaError?
                     do { try fragments?.read(box) { samples.append(($0, $1)) } } catch let error as IsoMediaError {
                         guard case .cut = error else { throw error }
-                        return error
+                        cut = error
                     }
                     for (id, own) in samples { sample(id, own) }
+                    if let cut { return cut }
                 }
             }
+            // Which samples are missing is told by what describes them.
+            if isCut, type != "mdat" { return .cut(box: type, offset: at, what: "the file ends in it") }
             at = end
         }
         return nil
@@ -300,11 +314,10 @@ package struct IsoMediaReader {
 
     /// Type, size of the header, and end of the box at a place; nil at the end of the file.
     private static func boxHeader(
-        _ file: FileHandle, at: Int, fileSize: Int
+        _ at: Int, fileSize: Int, _ bytes: (Int) throws -> ArraySlice<UInt8>
     ) throws -> (type: FourCC, header: Int, end: Int, isCut: Bool)? {
         guard fileSize - at >= 8 else { return nil }
-        let start = try read(file, from: at, count: min(16, fileSize - at), in: "file")
-        var box = Box(type: "file", bytes: start[...], offset: at)
+        var box = Box(type: "file", bytes: try bytes(at), offset: at)
         var size = try box.u32()
         let type = try box.fourCC()
         var header = 8

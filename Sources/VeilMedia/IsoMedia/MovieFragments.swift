@@ -32,6 +32,7 @@ struct MovieFragments {
     /// Gives a fragment's samples, each with the track_ID of its track.
     mutating func read(_ moof: Box, _ body: (Int, MediaSample) -> Void) throws {
         var previousEnd = moof.offset
+        var cut: IsoMediaError?
         for traf in try moof.children() where traf.type == "traf" {
             var tfhd = try traf.required("tfhd")
             let flags = try tfhd.versionAndFlags().flags
@@ -50,12 +51,19 @@ struct MovieFragments {
                     try tfdt.versionAndFlags().version == 1 ? tfdt.u64() : tfdt.u32(), "tfdt", offset: tfdt.offset)
             }
             var at = base
-            for trun in try traf.children() where trun.type == "trun" {
-                try read(trun, own, base: base, at: &at, time: &time) { body(id, $0) }
+            do {
+                for trun in try traf.children() where trun.type == "trun" {
+                    try read(trun, own, base: base, at: &at, time: &time) { body(id, $0) }
+                }
+            } catch let error as IsoMediaError {
+                // Other tracks' samples may lie in front of where the file ends.
+                guard case .cut = error else { throw error }
+                cut = cut ?? error
             }
             previousEnd = at
             nextTime[id] = time
         }
+        if let cut { throw cut }
     }
 
     private mutating func read(

@@ -57,6 +57,8 @@ package final class SourceMovie {
     /// What of its samples cannot be told in a byte stream, or was not found where the standard has it: the first of
     /// it. What is made of such a stream does not give the same samples again.
     package private(set) var irregularity: String?
+    /// Of that, what is wrong with its samples.
+    package private(set) var damage: String?
     /// Of the access units of the base layer's track, in decoding order.
     let samples: [Time]
     /// TemporalId of the access units that were read.
@@ -198,6 +200,11 @@ package final class SourceMovie {
         let types = entryBoxes.map(\.type.description)
         return (isTurned ? ["that its pictures are to be turned"] : [])
             + (types.isEmpty ? [] : ["what its sample entry says (\(types.joined(separator: ", ")))"])
+    }
+
+    func note(damage what: String) {
+        if damage == nil { damage = what }
+        note(irregularity: what)
     }
 
     func note(irregularity what: String) { if irregularity == nil { irregularity = what } }

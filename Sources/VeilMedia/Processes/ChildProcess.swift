@@ -250,7 +250,8 @@ package final class ChildProcess: @unchecked Sendable {
     /// it that said so.
     package var damageOfInput: String? {
         let signs = [
-            "ended prematurely", "partial file", "rror while decoding", "Invalid NAL unit size", "corrupt", "damaged",
+            "ended prematurely", "partial file", "rror applying bitstream", "rror while decoding",
+            "Invalid NAL unit size", "corrupt", "damaged",
             "runcated", "Invalid data found",
         ]
         guard let line = lines.first(where: { line in signs.contains { line.contains($0) } }) else { return nil }

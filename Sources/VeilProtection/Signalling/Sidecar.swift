@@ -23,6 +23,15 @@ public struct Sidecar: Sendable, Equatable {
             throw KeyError.malformed(source: source, reason: reason)
         }
         if messages.isEmpty { throw KeyError.malformed(source: source, reason: "holds no messages") }
+        // The last one would count, and give garbage where it is another stream's.
+        var lines: [Int: Int] = [:]
+        for (i, message) in messages.enumerated() {
+            if let other = lines.updateValue(i, forKey: message.layer), messages[other] != message {
+                throw KeyError.malformed(
+                    source: source,
+                    reason: "lines \(other + 1) and \(i + 1) are of layer \(message.layer), of two encryptions")
+            }
+        }
     }
 
     public var text: String { messages.map { Hexadecimal.encode($0.payload) + "\n" }.joined() }
