@@ -331,7 +331,9 @@ package final class ScalableEncoder {
 
     /// decoded_picture_hash() of a picture, with MD5.
     private static func hash(of picture: CodedPicture) -> NALUnit {
-        let hashes = (0..<3).map { PictureHash.md5(picture.frame.plane($0), bitDepth: picture.frame.bitDepth($0)) }
+        let hashes = (0..<picture.frame.chromaFormat.planeCount).map {
+            PictureHash.md5(picture.frame.plane($0), bitDepth: picture.frame.bitDepth($0))
+        }
         let message = SEIMessage(
             payloadType: SEIMessage.decodedPictureHash, payload: DecodedPictureHash.payload(md5: hashes))
         let header = NALUnitHeader(

@@ -19,6 +19,7 @@ struct EncodeCommand: ParsableCommand {
               ffmpeg -i /dev/video0 -f yuv4mpegpipe - | veil encode - -o cam.hevc
               veil encode in.y4m -o out.hevc --layer-file layers.yaml
               veil encode left.y4m right.y4m -o stereo.hevc --layers view
+              veil encode in.mov -o out.hevc --layers 1 --pix-fmt yuv422p10le
 
             A LAYER FILE (YAML or JSON), bottom up
               layers:
@@ -52,11 +53,20 @@ struct EncodeCommand: ParsableCommand {
     @Option(
         help:
             """
-            Bits per sample of each layer (8 or 10), comma separated: 8,10 puts a 10-bit layer upon an 8-bit base \
-            layer. As many as the source has without it.
+            Bits per sample of each layer (8 or 10; 12 of a single layer), comma separated: 8,10 puts a 10-bit layer \
+            upon an 8-bit base layer. As many as the source has without it.
             """
     )
     var depth: String?
+    @Option(
+        help:
+            """
+            Samples of raw input, and what ffmpeg decodes others to, by ffmpeg's names: gray, yuv420p, yuv422p, \
+            yuv444p, and those with 10le and 12le behind (default: 4:2:0). All but 4:2:0 of 8 and 10 bits are coded \
+            in a single layer.
+            """
+    )
+    var pixFmt: String?
     @OptionGroup var colour: ColourOptions
     @OptionGroup var protection: ProtectionOptions
     @OptionGroup var form: StreamOutputOptions
@@ -72,6 +82,12 @@ struct EncodeCommand: ParsableCommand {
     func validate() throws {
         if layerFile != nil && layers != nil { throw ValidationError("--layers and --layer-file exclude each other") }
         try checkViews()
+        if let pixFmt {
+            guard SampleFormat(name: pixFmt) != nil else {
+                throw ValidationError("--pix-fmt takes \(SampleFormat.list); not '\(pixFmt)'")
+            }
+            if input.inputDepth != nil { throw ValidationError("--pix-fmt and --input-depth exclude each other") }
+        }
         if let frames, frames < 1 { throw ValidationError("--frames takes 1 or more") }
     }
 
@@ -118,6 +134,7 @@ struct EncodeCommand: ParsableCommand {
     private func settings(_ plan: LayerPlan, _ format: VideoFormat) throws -> VideoEncoder.Settings {
         var settings = VideoEncoder.Settings(width: format.width, height: format.height)
         settings.bitDepth = format.bitDepth
+        settings.chromaFormat = format.chromaFormat
         settings.colour = try colour.description(of: format)
         settings.frameRate = input.fps?.fraction ?? format.fps
         settings.layers = try plan.settings()
@@ -162,17 +179,23 @@ struct EncodeCommand: ParsableCommand {
         let plan = try plan()
         try checkFiles(plan)
         let source = try SourceInput.open(
-            input, threads: threads,
+            input, samples: .any(pixFmt.flatMap { SampleFormat(name: $0) }), threads: threads,
             keepsTimes: MovieOutput.isMovie(output) && !form.fragmented && plan.layers.allSatisfy { $0.source == nil })
         for note in source.notes { warn("\(input.input): \(note)") }
+        if let lost = source.lostSamples, pixFmt == nil, plan.layers.count == 1 {
+            warn("\(input.input): --pix-fmt \(lost) keeps its samples")
+        }
         let settings = try settings(plan, source.format)
         let sizes = try settings.layerSizes()
         let sources = try LayerSources(
             plan: plan, input: input, top: source, sizes: sizes, depth: settings.bitDepth, threads: threads)
-        for (i, size) in sizes.enumerated() where size.width % 2 != 0 || size.height % 2 != 0 {
+        for (i, size) in sizes.enumerated() {
+            let format = settings.chromaFormat
+            let whole = format.wholeSize(width: size.width, height: size.height)
+            guard whole != size else { continue }
             warn(
-                "layer \(i): 4:2:0 pictures of HEVC have even sizes: \(size.width)x\(size.height) is decoded as "
-                    + "\((size.width + 1) & ~1)x\((size.height + 1) & ~1)")
+                "layer \(i): \(format) pictures of HEVC have even \(format == .yuv420 ? "sizes" : "widths"): "
+                    + "\(size.width)x\(size.height) is decoded as \(whole.width)x\(whole.height)")
         }
         let encoder = try VideoEncoder(settings: settings)
         if let reason = encoder.baseEncryptionNote {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 import VeilEncoder
 import VeilProtection
 
@@ -18,6 +19,7 @@ struct LayerPlan: Sendable {
     }
 
     let layers: [Layer]
+    let chromaFormat: ChromaFormat
 
     /// Throws ``SettingsError``.
     init(_ settings: VideoEncoder.Settings) throws {
@@ -36,6 +38,7 @@ struct LayerPlan: Sendable {
                 references: (layer.references ?? (i > 0 ? [i - 1] : [])).sorted(), hasOwnSource: layer.hasOwnSource,
                 isView: layer.isView)
         }
+        chromaFormat = settings.chromaFormat
         if let refused = X265Options.refused(settings.x265Options) { throw SettingsError(refused) }
         for i in layers.indices {
             try checkFormat(i)
@@ -103,8 +106,17 @@ struct LayerPlan: Sendable {
                 ": \(layer.width)x\(layer.height): libx265 codes pictures of \(Self.leastSize)x\(Self.leastSize) and "
                     + "more; choose a smaller ratio, or one layer", layer: i)
         }
-        guard layer.bitDepth == 8 || layer.bitDepth == 10 else {
-            throw SettingsError(": \(layer.bitDepth) bits: 8 and 10 are supported", layer: i)
+        guard [8, 10, 12].contains(layer.bitDepth) else {
+            throw SettingsError(": \(layer.bitDepth) bits: 8, 10 and 12 are supported", layer: i)
+        }
+        // Scalable Main and Scalable Main 10 are what layers above the first one are written of.
+        guard layers.count == 1 || chromaFormat == .yuv420 else {
+            throw SettingsError("\(chromaFormat) is coded in a single layer: layers are scalable in 4:2:0 (--layers 1)")
+        }
+        guard layers.count == 1 || layer.bitDepth <= 10 else {
+            throw SettingsError(
+                ": 12 bits are coded in a single layer (--layers 1): layers are scalable in 8 and 10 bits (--depth)",
+                layer: i)
         }
         guard EncoderPreset(name: layer.preset) != nil else {
             throw SettingsError(": there is no preset '\(layer.preset)'", layer: i)

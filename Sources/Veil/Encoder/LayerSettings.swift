@@ -38,7 +38,7 @@ extension VideoEncoder {
         }
 
         public var size: Size
-        /// Bits a sample, 8 or 10, no fewer than the layers below; nil for the source's.
+        /// Bits a sample, 8 or 10 (12 of a single layer), no fewer than the layers below; nil for the source's.
         public var bitDepth: Int?
         /// Nil: of the base layer QP 28, of others the base layer's. The rates of enhancement layers follow the base
         /// layer's QP from picture to picture.

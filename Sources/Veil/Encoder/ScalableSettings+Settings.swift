@@ -17,6 +17,7 @@ extension ScalableSettings {
         base.width = plan.layers[0].width
         base.height = plan.layers[0].height
         base.bitDepth = plan.layers[0].bitDepth
+        base.chromaFormat = plan.chromaFormat
         base.fps = settings.frameRate
         base.preset = settings.preset
         base.tune = settings.tune
@@ -30,6 +31,8 @@ extension ScalableSettings {
         enhancements = plan.layers.dropFirst().map { Self.enhancement(settings, $0, wavefront: wavefront) }
         if let top = plan.layers.last {
             colour = settings.colour.scaled(from: (settings.width, settings.height), to: (top.width, top.height))
+            // Others have no samples whose place would have to be told.
+            if plan.chromaFormat != .yuv420 { colour.chromaLocation = nil }
         }
         // Decoders of stereo (FFmpeg) take one view's smallest coding blocks for those of both.
         if plan.layers.contains(where: \.isView) { base.options.append(("min-cu-size", "8")) }
@@ -45,7 +48,9 @@ extension ScalableSettings {
         }
         try check(settings.frameRate.numerator, 1...Int(Int32.max), "the frame rate's numerator")
         try check(settings.frameRate.denominator, 1...Int(Int32.max), "the frame rate's denominator")
-        try check(settings.bitDepth == 9 ? 0 : settings.bitDepth, 8...10, "the source's bit depth")
+        guard [8, 10, 12].contains(settings.bitDepth) else {
+            throw SettingsError("the source's bit depth is 8, 10 or 12, not \(settings.bitDepth)")
+        }
         try check(settings.width, 1...16384, "the source's width")
         try check(settings.height, 1...16384, "the source's height")
         try check(settings.keyint, 1...Int(Int32.max), "keyint")
@@ -54,7 +59,9 @@ extension ScalableSettings {
         if let strength = settings.adaptiveQuantizationStrength, !(0...3).contains(strength) {
             throw SettingsError("a strength of adaptive quantization is 0 to 3")
         }
-        if let problem = settings.colour.problem { throw SettingsError(problem) }
+        if let problem = settings.colour.problem(is444: settings.chromaFormat == .yuv444) {
+            throw SettingsError(problem)
+        }
         let wavefronts = Wavefronts(settings)
         if wavefronts.areNeeded && !wavefronts.isOn {
             throw SettingsError(

@@ -34,7 +34,8 @@ final class LayerSources {
                 : Downsampler(
                     source: format,
                     target: VideoFormat(
-                        width: layer.width, height: layer.height, fps: format.fps, bitDepth: format.bitDepth))
+                        width: layer.width, height: layer.height, fps: format.fps, bitDepth: format.bitDepth,
+                        chromaFormat: format.chromaFormat))
         }
         smaller = downsamplers.map { $0.map { VideoFrame(format: $0.target) } }
     }
@@ -81,9 +82,10 @@ final class LayerSources {
         _ source: SourceFrame, _ width: Int, _ height: Int, _ bitDepth: Int, layer: Int? = nil
     ) throws {
         let f = source.frame.format
-        if f.chromaFormat != .yuv420 {
+        if f.chromaFormat != format.chromaFormat {
             throw SettingsError(
-                (layer == nil ? "" : ": ") + "a \(f.chromaFormat) picture, where 4:2:0 is coded", layer: layer)
+                (layer == nil ? "" : ": ") + "a \(f.chromaFormat) picture, where \(format.chromaFormat) is coded",
+                layer: layer)
         }
         guard f.width == width, f.height == height, f.bitDepth == bitDepth else {
             throw SettingsError(
@@ -100,7 +102,7 @@ extension FrameBuffer {
     package convenience init(_ frame: VideoFrame, bitDepth: Int) {
         let f = frame.format
         self.init(f.coded(bitDepth: bitDepth), margin: Self.sourceMargin)
-        for c in 0..<3 {
+        for c in 0..<f.chromaFormat.planeCount {
             let to = plane(c)
             let s = f.size(ofComponent: c)
             precondition(frame.planes[c].count >= s.width * s.height, "a plane of the frame's size")
@@ -126,7 +128,8 @@ extension VideoFormat {
     /// The pictures that are coded of a source: sizes rounded up to whole coding blocks of 8.
     fileprivate func coded(bitDepth: Int) -> PictureFormat {
         PictureFormat(
-            width: (width + 7) & ~7, height: (height + 7) & ~7, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth)
+            width: (width + 7) & ~7, height: (height + 7) & ~7, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth,
+            chromaFormat: chromaFormat)
     }
 }
 

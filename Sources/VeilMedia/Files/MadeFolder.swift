@@ -12,7 +12,11 @@ package struct MadeFolder {
         var at = path
         while !at.isEmpty, !FileManager.default.fileExists(atPath: at) {
             missing.append(at)
-            at = (at as NSString).deletingLastPathComponent
+            // Foundation's own way to the folder above traps on a name of one character.
+            var above = at[...]
+            while above.last == "/" { above.removeLast() }
+            above = above[..<(above.lastIndex(of: "/") ?? above.startIndex)]
+            at = String(above)
         }
         self.missing = missing
     }
