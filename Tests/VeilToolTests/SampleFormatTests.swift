@@ -184,10 +184,11 @@ struct SampleFormatTests {
             ("yuv422p10le", ["--layers", "120x80"]),
         ] {
             let run = try Run(
-                ["encode", clip(name), "-o", f.path("along.hevc"), "--recon", f.path("along"), "--qp", "28"] + options)
+                ["encode", clip(name), "-o", f.path("along.hevc"), "--hash", "--qp", "28"] + options)
             #expect(run.status == 0, "\(run.errors)")
-            try veil("decode", f.path("along.hevc"), "-o", f.path("along.y4m"), "--layer", "0")
-            #expect(try f.data("along.y4m") == f.data("along/layer0.y4m"))
+            let decoded = try veil("decode", f.path("along.hevc"), "-o", f.path("along.yuv"), "--verify")
+            let hashes = Self.frames * (options.contains("2x") ? 2 : 1)
+            #expect(decoded.errors.contains("\(hashes) picture hashes checked, 0 differ"), "\(decoded.errors)")
         }
     }
 
