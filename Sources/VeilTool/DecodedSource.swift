@@ -11,6 +11,8 @@ enum SourceInput {
         case scalable
         /// All that is coded in a single layer too; of what does not say what it is, those named.
         case any(SampleFormat?)
+        /// Alpha, or the luma of what has none.
+        case alpha
 
         var named: SampleFormat? {
             if case .any(let format) = self { return format }
@@ -44,7 +46,8 @@ enum SourceInput {
         }
         return try checked(
             VideoSource.open(
-                input, size: size, fps: fps, bitDepth: bitDepth, samples: samples.named, keepsTimes: keepsTimes),
+                input, size: size, fps: fps, bitDepth: bitDepth, samples: samples.named,
+                takesAlpha: { if case .alpha = samples { true } else { false } }(), keepsTimes: keepsTimes),
             samples, input)
     }
 
@@ -55,6 +58,7 @@ enum SourceInput {
             .notSupported(path: input.name, what: "is \(format.chromaFormat) of \(format.bitDepth) bits\(why)")
         }
         switch samples {
+        case .alpha: break
         case .scalable:
             guard format.chromaFormat == .yuv420, [8, 10].contains(format.bitDepth) else {
                 throw refused(": 4:2:0 of 8 or 10 bits is encoded")

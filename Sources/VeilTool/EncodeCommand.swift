@@ -20,6 +20,7 @@ struct EncodeCommand: ParsableCommand {
               veil encode in.y4m -o out.hevc --layer-file layers.yaml
               veil encode left.y4m right.y4m -o stereo.hevc --layers view
               veil encode in.mov -o out.hevc --layers 1 --pix-fmt yuv422p10le
+              veil encode in.y4m -o out.hevc --alpha alpha.y4m --qp 26,20
 
             A LAYER FILE (YAML or JSON), bottom up
               layers:
@@ -45,6 +46,15 @@ struct EncodeCommand: ParsableCommand {
             """
     )
     var layers: String?
+    @Option(
+        help:
+            """
+            Alpha of the pictures, for an auxiliary layer: y4m, or what ffmpeg reads, of the input's size and rate. Of \
+            files with a plane of alpha (the input may be named once more) that plane is taken, of others luma. The \
+            pictures then have a single layer.
+            """
+    )
+    var alpha: String?
     @Option(help: "YAML or JSON file with the size, rate, keys, preset and references of every layer.")
     var layerFile: String?
     @OptionGroup var rate: RateOptions
@@ -82,6 +92,7 @@ struct EncodeCommand: ParsableCommand {
     func validate() throws {
         if layerFile != nil && layers != nil { throw ValidationError("--layers and --layer-file exclude each other") }
         try checkViews()
+        try checkAlpha()
         if let pixFmt {
             guard SampleFormat(name: pixFmt) != nil else {
                 throw ValidationError("--pix-fmt takes \(SampleFormat.list); not '\(pixFmt)'")
@@ -107,9 +118,23 @@ struct EncodeCommand: ParsableCommand {
         if lowerSources != nil { throw ValidationError("--layers view takes a second input, and no --lower-sources") }
     }
 
+    private func checkAlpha() throws {
+        guard let alpha else {
+            if layers?.lowercased() == "alpha" { throw ValidationError("--layers alpha takes --alpha") }
+            return
+        }
+        guard ["1", "alpha"].contains(layers?.lowercased() ?? "1"), layerFile == nil else {
+            throw ValidationError("--alpha goes with a single layer of pictures (--layers 1)")
+        }
+        if lowerSources != nil { throw ValidationError("--alpha goes with no --lower-sources") }
+        if alpha == "-" && input.input == "-" { throw ValidationError("pictures and alpha from standard input") }
+    }
+
     /// Layers of the stream.
     private func plan() throws -> LayerPlan {
-        var plan = try layerFile.map { try LayerFile(path: $0).plan() } ?? LayerPlan(layers ?? "2x")
+        let named = alpha == nil ? layers ?? "2x" : "alpha"
+        var plan = try layerFile.map { try LayerFile(path: $0).plan() } ?? LayerPlan(named)
+        if let alpha { plan.layers[1].source = alpha }
         if let depth {
             let values = depth.split(separator: ",").compactMap { Int($0) }
             guard values.count == 1 || values.count == plan.layers.count else {
@@ -181,7 +206,9 @@ struct EncodeCommand: ParsableCommand {
         let source = try SourceInput.open(
             input, samples: .any(pixFmt.flatMap { SampleFormat(name: $0) }), threads: threads,
             keepsTimes: MovieOutput.isMovie(output) && !form.fragmented && plan.layers.allSatisfy { $0.source == nil })
-        for note in source.notes { warn("\(input.input): \(note)") }
+        for note in source.notes where alpha != input.input || !note.hasPrefix("its alpha") {
+            warn("\(input.input): \(note)")
+        }
         if let lost = source.lostSamples, pixFmt == nil, plan.layers.count == 1 {
             warn("\(input.input): --pix-fmt \(lost) keeps its samples")
         }
@@ -253,7 +280,8 @@ struct EncodeCommand: ParsableCommand {
             throw ExitCode(2)
         }
         if let ended = sources.endedFirst {
-            warn("\(ended) ends before the other view: \(progress.frames) pictures of both were coded")
+            let other = alpha == nil ? "view" : "input"
+            warn("\(ended) ends before the other \(other): \(progress.frames) pictures of both were coded")
             throw ExitCode(2)
         }
     }

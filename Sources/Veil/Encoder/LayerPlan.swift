@@ -16,6 +16,7 @@ struct LayerPlan: Sendable {
         var references: [Int]
         var hasOwnSource: Bool
         var isView = false
+        var isAlpha = false
     }
 
     let layers: [Layer]
@@ -35,8 +36,8 @@ struct LayerPlan: Sendable {
                 width: sizes[i].width, height: sizes[i].height, bitDepth: layer.bitDepth ?? settings.bitDepth,
                 rate: layer.rate ?? standard, buffer: layer.buffer,
                 preset: (i > 0 ? layer.preset ?? settings.enhancementPreset : nil) ?? settings.preset,
-                references: (layer.references ?? (i > 0 ? [i - 1] : [])).sorted(), hasOwnSource: layer.hasOwnSource,
-                isView: layer.isView)
+                references: layer.isAlpha ? [] : (layer.references ?? (i > 0 ? [i - 1] : [])).sorted(),
+                hasOwnSource: layer.hasOwnSource, isView: layer.isView, isAlpha: layer.isAlpha)
         }
         chromaFormat = settings.chromaFormat
         if let refused = X265Options.refused(settings.x265Options) { throw SettingsError(refused) }
@@ -44,25 +45,26 @@ struct LayerPlan: Sendable {
             try checkFormat(i)
             try checkRate(i)
             try checkReferences(i)
-            if layers[i].isView { try checkView(i) }
+            if layers[i].isView { try checkView(i, "a view", "the other one") }
+            if layers[i].isAlpha { try checkView(i, "alpha", "the pictures") }
         }
     }
 
-    /// A view is the upper one of two layers, as large and as deep as the other.
-    private func checkView(_ i: Int) throws {
+    /// A view, and alpha, is the upper one of two layers, as large and as deep as the other.
+    private func checkView(_ i: Int, _ name: String, _ other: String) throws {
         let (view, base) = (layers[i], layers[0])
         guard i > 0, layers.count == 2 else {
-            throw SettingsError(": a view goes with no other layers but the one below it", layer: i)
+            throw SettingsError(": \(name) goes with no other layers but the one below it", layer: i)
         }
         guard view.width == base.width, view.height == base.height else {
             throw SettingsError(
-                ": a view of \(view.width)x\(view.height), the other one of \(base.width)x\(base.height)", layer: i)
+                ": \(name) of \(view.width)x\(view.height), \(other) of \(base.width)x\(base.height)", layer: i)
         }
         guard view.bitDepth == base.bitDepth else {
-            throw SettingsError(": a view of \(view.bitDepth) bit, the other one of \(base.bitDepth) bit", layer: i)
+            throw SettingsError(": \(name) of \(view.bitDepth) bit, \(other) of \(base.bitDepth) bit", layer: i)
         }
         guard view.hasOwnSource, !base.hasOwnSource else {
-            throw SettingsError(": a view has a source of its own, and the layer below it the encoder's", layer: i)
+            throw SettingsError(": \(name) has a source of its own, and the layer below it the encoder's", layer: i)
         }
     }
 
@@ -167,7 +169,7 @@ struct LayerPlan: Sendable {
         guard Set(layer.references).count == layer.references.count else {
             throw SettingsError(" names a layer that it is predicted from twice", layer: i)
         }
-        if i > 0 && layer.references.isEmpty {
+        if i > 0 && layer.references.isEmpty && !layer.isAlpha {
             throw SettingsError(" names no layer that it is predicted from", layer: i)
         }
     }

@@ -34,8 +34,8 @@ extension ScalableSettings {
             // Others have no samples whose place would have to be told.
             if plan.chromaFormat != .yuv420 { colour.chromaLocation = nil }
         }
-        // Decoders of stereo (FFmpeg) take one view's smallest coding blocks for those of both.
-        if plan.layers.contains(where: \.isView) { base.options.append(("min-cu-size", "8")) }
+        // Decoders of stereo and alpha (FFmpeg) take one layer's smallest coding blocks for those of both.
+        if plan.layers.contains(where: { $0.isView || $0.isAlpha }) { base.options.append(("min-cu-size", "8")) }
         base.options += Self.rateOptions(plan.layers[0]) + Self.passOptions(settings.pass) + colourOptions
         base.options += settings.x265Options
         try setRates(settings, plan)
@@ -124,6 +124,7 @@ extension ScalableSettings {
             format: LayerFormat(width: layer.width, height: layer.height, bitDepth: layer.bitDepth))
         result.references = layer.references
         result.isView = layer.isView
+        result.isAlpha = layer.isAlpha
         if let preset = EncoderPreset(name: layer.preset) {
             result.effort = preset.effort
             result.tools = preset.tools
@@ -136,7 +137,8 @@ extension ScalableSettings {
             }
         }
         result.tools.wavefront = wavefront
-        result.interLayerPrediction = settings.interLayerPrediction
+        result.interLayerPrediction = settings.interLayerPrediction && !layer.isAlpha
+        if layer.isAlpha { result.tools.interLayerMotion = false }
         result.slices = settings.slices ?? 1
         result.hierarchy = settings.hierarchy
         return result

@@ -60,8 +60,11 @@ final class LayerSources {
                 guard let picture = own[i] else {
                     throw SettingsError(": a picture of its own source is missing", layer: i)
                 }
-                try check(picture, layer.width, layer.height, picture.frame.format.bitDepth, layer: i)
-                from = picture
+                let given = picture.frame.format
+                try check(
+                    picture, layer.width, layer.height, given.bitDepth, layer.isAlpha ? given.chromaFormat : nil,
+                    layer: i)
+                from = layer.isAlpha ? SourceFrame(VideoFrame(alpha: picture.frame, bitDepth: layer.bitDepth)) : picture
             } else if let downsampler = downsamplers[i], let small = smaller[i] {
                 downsampler(source.frame, into: small)
                 from = SourceFrame(small)
@@ -79,10 +82,11 @@ final class LayerSources {
     }
 
     private func check(
-        _ source: SourceFrame, _ width: Int, _ height: Int, _ bitDepth: Int, layer: Int? = nil
+        _ source: SourceFrame, _ width: Int, _ height: Int, _ bitDepth: Int, _ chromaFormat: ChromaFormat? = nil,
+        layer: Int? = nil
     ) throws {
         let f = source.frame.format
-        if f.chromaFormat != format.chromaFormat {
+        if f.chromaFormat != chromaFormat ?? format.chromaFormat {
             throw SettingsError(
                 (layer == nil ? "" : ": ") + "a \(f.chromaFormat) picture, where \(format.chromaFormat) is coded",
                 layer: layer)
@@ -93,6 +97,25 @@ final class LayerSources {
                     + "a picture of \(f.width)x\(f.height), \(f.bitDepth) bit, where \(width)x\(height), "
                     + "\(bitDepth) bit is coded", layer: layer)
         }
+    }
+}
+
+extension VideoFrame {
+    /// The luma of a frame as the luma of a 4:2:0 picture without colour, which is what decoders of alpha take: its
+    /// greatest value stays the greatest one of another depth.
+    fileprivate convenience init(alpha frame: VideoFrame, bitDepth: Int) {
+        var format = frame.format
+        let depth = format.bitDepth
+        format.bitDepth = bitDepth
+        format.chromaFormat = .yuv420
+        let chroma = format.size(ofComponent: 1)
+        let grey = [UInt16](repeating: 1 << UInt16(bitDepth - 1), count: chroma.width * chroma.height)
+        let (from, to) = (UInt32(1 << depth) - 1, UInt32(1 << bitDepth) - 1)
+        let luma =
+            depth == bitDepth
+            ? frame.planes[0]
+            : frame.planes[0].map { UInt16(truncatingIfNeeded: (UInt32($0) * to + from / 2) / from) }
+        self.init(format: format, planes: [luma, grey, grey])
     }
 }
 

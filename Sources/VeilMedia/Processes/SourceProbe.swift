@@ -11,6 +11,8 @@ package struct SourceProbe {
     /// What of its samples could be coded that are read as others.
     private(set) var lostSamples: SampleFormat?
     private let samples: SampleFormat?
+    /// Pictures have a plane of alpha.
+    private(set) var hasAlpha = false
     /// ffprobe's name of it, where pictures are interlaced.
     private(set) var fieldOrder: String?
     /// What is not carried on, a line each.
@@ -129,7 +131,7 @@ package struct SourceProbe {
         if let stored, stored != chroma || depth > bitDepth {
             lostSamples = SampleFormat(stored, bitDepth: depth)
         }
-        let hasAlpha =
+        hasAlpha =
             ["yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya8", "ya16", "ayuv", "vuya"]
             .contains { format.hasPrefix($0) }
         if hasAlpha { notes.append("its alpha (\(format)) is left out") }

@@ -49,10 +49,12 @@ public final class VideoSource {
 
     /// - Parameter keepsTimes: frames that are not evenly apart stay as they are, and ``times`` tells; else they are
     ///   resampled, and ``notes`` says so.
+    /// - Parameter takesAlpha: of what ffmpeg reads the plane of alpha alone, as luma; of what has none, luma.
     package static func open(
         _ input: InputFile, size: (width: Int, height: Int)? = nil, fps: (numerator: Int, denominator: Int)? = nil,
-        bitDepth: Int? = nil, samples: SampleFormat? = nil, keepsTimes: Bool = false
+        bitDepth: Int? = nil, samples given: SampleFormat? = nil, takesAlpha: Bool = false, keepsTimes: Bool = false
     ) throws -> VideoSource {
+        var samples = given
         if try isRaw(input, size: size) || input.kind() == .y4m {
             return try VideoSource(input: input, process: nil, size, fps, bitDepth, samples)
         }
@@ -64,7 +66,9 @@ public final class VideoSource {
                 path: input.name, what: "interlaced video (field order \(order)) is not supported: deinterlace it first"
             )
         }
-        var notes = probe.notes
+        var notes = takesAlpha ? [] : probe.notes
+        if takesAlpha { samples = SampleFormat(.monochrome, bitDepth: probe.bitDepth) }
+        let extraction = probe.hasAlpha ? ["-vf", "alphaextract"] : ["-vf", "scale=in_range=full:out_range=full"]
         let times = try FrameTimes(of: input, decoded: true)
         let varies = times?.varies ?? (probe.varyingRate != nil)
         // Frames as they are; or as many as a constant rate takes, some of them left out or repeated.
@@ -75,7 +79,7 @@ public final class VideoSource {
         }
         let process = try FFmpeg.read(
             input,
-            as: probe.conversion + (passes ? ["-fps_mode", "passthrough"] : []) + [
+            as: (takesAlpha ? extraction : probe.conversion) + (passes ? ["-fps_mode", "passthrough"] : []) + [
                 "-f", "yuv4mpegpipe", "-strict", "-1", "-pix_fmt",
                 samples?.description ?? ((bitDepth ?? probe.bitDepth) > 8 ? "yuv420p10le" : "yuv420p"), "-",
             ], missing: .noFFmpeg(path: input.path))
