@@ -45,6 +45,7 @@ struct AttackCommand: ParsableCommand {
         guard (2...10000).contains(gallerySize), keyint > 0 else {
             throw ValidationError("--gallery-size takes 2 to 10000, --keyint 1 or more")
         }
+        try layers.check(qp: rates)
         guard (1...100).contains(keys) else { throw ValidationError("--keys takes 1 to 100") }
         guard input.input != "-" else { throw ValidationError("attack reads its clip several times: a file is needed") }
         guard FileManager.default.fileExists(atPath: input.input) else {

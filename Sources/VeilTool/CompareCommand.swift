@@ -46,6 +46,7 @@ struct CompareCommand: ParsableCommand {
         guard input.input != "-" else {
             throw ValidationError("compare reads its clip several times: a file is needed")
         }
+        if let qp { try layers.check(qp: qp) }
         var settings = Comparison.Settings()
         settings.clip = input.input
         settings.layers = layers.rawValue

@@ -16,6 +16,8 @@ final class ContainerOutput {
     private let format: String
     private let ffmpeg: String
     private var others: Others?
+    /// Whether nothing is to play behind the last picture.
+    private var endsWithPictures = false
     private let writer: PipedMovieWriter
     private var grouping = AccessUnitGrouping()
 
@@ -38,8 +40,10 @@ final class ContainerOutput {
 
     /// Puts the stream beside what plays with it. Both keep the clock of the source: left to itself ffmpeg has each
     /// input begin at 0.
-    /// - Parameter start: seconds on the clock of the source at which that of the pictures begins.
-    private func begin(start: Double) throws -> ChildProcess {
+    /// - Parameters:
+    ///   - start: seconds on the clock of the source at which that of the pictures begins.
+    ///   - end: likewise at which all ends; nil: where it does.
+    private func begin(start: Double, end: Double?) throws -> ChildProcess {
         func seconds(_ value: Double) -> String { String(format: "%.6f", value) }
         let clock = others.map { ["-copyts", "-itsoffset", seconds($0.start + start)] } ?? []
         let source = others.map { ["-protocol_whitelist", "file,pipe", "-i", "file:" + $0.path] } ?? []
@@ -49,7 +53,8 @@ final class ContainerOutput {
                 ffmpeg,
                 ["-nostdin", "-v", "error", "-y"] + clock + ["-f", "mp4", "-i", "pipe:0"] + source
                     + ["-map", "0:v:0"] + (others?.maps ?? []) + ["-c", "copy"] + (others?.codecs ?? [])
-                    + back + ["-f", format, "file:" + temporary.path], input: .pipe)
+                    + back + (end.map { ["-to", seconds($0)] } ?? []) + ["-f", format, "file:" + temporary.path],
+                input: .pipe)
             return made
         } catch let error as ChildError {
             throw MediaError.ffmpegFailed(path: path, reason: error.description)
@@ -73,8 +78,28 @@ final class ContainerOutput {
     /// Before the first unit: sound, subtitles, chapters and titles of the file that the stream comes out of go along,
     /// by way of ffmpeg. Returns what does not, in words; nil where nothing can be told of the file.
     func carryOver(othersOf chunks: StreamChunks) throws -> [String]? {
-        guard let file = chunks.file, let contents = try FFmpeg.contents(of: InputFile(path: file)) else { return nil }
-        var taken = Others(path: file, start: chunks.movie == nil ? contents.start : 0)
+        guard let file = chunks.file else { return nil }
+        return try carryOver(othersOf: InputFile(path: file), isMovie: chunks.movie != nil)
+    }
+
+    /// The same of what was encoded, at the end. Returns nil, too, where it is a pipe.
+    /// - Parameter isCut: it was not encoded to its end, and nor does what is beside it go on.
+    func carryOver(ofEncoded path: String, isCut: Bool) throws -> [String]? {
+        // Opening a pipe once more would wait for another writer.
+        let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
+        guard path != "-", type == .typeRegular else { return nil }
+        let input = try InputFile(path: path)
+        let kind = try input.kind()
+        guard try [.isoMedia, .matroska, .transportStream, .other].contains(kind),
+            try !VideoSource.isRaw(input, size: nil)
+        else { return nil }
+        endsWithPictures = isCut
+        return try carryOver(othersOf: input, isMovie: kind == .isoMedia)
+    }
+
+    private func carryOver(othersOf input: InputFile, isMovie: Bool) throws -> [String]? {
+        guard let contents = try FFmpeg.contents(of: input) else { return nil }
+        var taken = Others(path: input.path, start: isMovie ? 0 : contents.start)
         var left: [String] = []
         var counts: [String: Int] = [:]
         let isMatroska = format == "matroska"
@@ -91,7 +116,7 @@ final class ContainerOutput {
                 taken.maps += ["-map", "1:s:\(index)"]
             case "subtitle" where isMatroska && (Self.texts + Self.pictures).contains(track.codec):
                 taken.maps += ["-map", "1:s:\(index)"]
-            case "data" where chapters && chunks.movie != nil: chapters = false
+            case "data" where chapters && isMovie: chapters = false
             default: left.append(track.codec.isEmpty ? track.kind : "\(track.kind) (\(track.codec))")
             }
         }
@@ -108,8 +133,8 @@ final class ContainerOutput {
 
     /// Before the first unit: when the source shows its pictures.
     /// - Parameter start: seconds before the first one in which other tracks may play already.
-    func keep(_ times: FrameTimes, start: Double) {
-        writer.fps = writer.fps ?? times.frameRate?.fraction
+    func keep(_ times: FrameTimes?, start: Double) {
+        writer.fps = writer.fps ?? times?.frameRate?.fraction
         writer.keep(times, start: start)
     }
 
@@ -149,7 +174,7 @@ final class ContainerOutput {
         } catch let error as MediaError {
             throw error
         } catch {
-            throw MediaError.writeFailed(path: path, reason: error.localizedDescription)
+            throw MediaError.writeFailed(path: path, reason: MediaError.reason(of: error))
         }
     }
 
@@ -157,7 +182,8 @@ final class ContainerOutput {
     func finish() throws -> [String] {
         if let unit = grouping.finish() { try write(unit) }
         let times = writer.times()
-        let process = try begin(start: times.start)
+        let end = others.flatMap { endsWithPictures ? $0.start + times.end : nil }
+        let process = try begin(start: times.start, end: end)
         do { try writer.write(times, to: process.write) } catch let error as MediaError {
             throw error
         } catch {

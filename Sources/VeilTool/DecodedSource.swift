@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
 import Veil
 import VeilBitstream
 import VeilMedia
@@ -21,21 +22,31 @@ enum SourceInput {
     }
 
     /// - Parameter keepsTimes: frames that are not evenly apart stay as they are, unless a rate is asked for.
+    /// - Parameter other: a further source that the options describe.
     static func open(
-        _ options: InputOptions, samples: Samples = .scalable, threads: Int, keepsTimes: Bool = false
+        _ options: InputOptions, beside other: String? = nil, samples: Samples = .scalable, threads: Int,
+        keepsTimes: Bool = false
     ) throws -> VideoSource {
-        let fps = options.fps?.fraction
+        let input = try InputFile(path: options.input)
+        let size = options.size.map { ($0.width, $0.height) }
+        if size != nil || options.inputDepth != nil, other == nil, try !VideoSource.isRaw(input, size: size) {
+            let option = size != nil ? "--size" : "--input-depth"
+            throw ValidationError("\(option) is for raw samples, and \(input.name) says itself what it holds")
+        }
         return try open(
-            path: options.input, size: options.size.map { ($0.width, $0.height) }, fps: fps,
-            bitDepth: options.inputDepth, samples: samples, layer: options.sourceLayer, threads: threads,
-            keepsTimes: keepsTimes && options.fps == nil)
+            input, size: size, fps: options.fps?.fraction, bitDepth: options.inputDepth, samples: samples,
+            layer: options.sourceLayer, threads: threads, keepsTimes: keepsTimes && options.fps == nil)
     }
 
+    /// - Parameter isCoded: it is going to be encoded, which takes 4:2:0 of 8 and 10 bits.
     static func open(
-        path: String, size: (width: Int, height: Int)?, fps: (numerator: Int, denominator: Int)?, bitDepth: Int?,
-        samples: Samples = .scalable, layer: Int? = nil, threads: Int, keepsTimes: Bool = false
+        _ input: InputFile, size: (width: Int, height: Int)?, fps: (numerator: Int, denominator: Int)?, bitDepth: Int?,
+        samples: Samples = .scalable, layer: Int? = nil, threads: Int, keepsTimes: Bool = false, isCoded: Bool = true
     ) throws -> VideoSource {
-        let input = try InputFile(path: path)
+        func checked(_ source: VideoSource, _ samples: Samples, _ input: InputFile) throws -> VideoSource {
+            if isCoded { try check(source.format, samples, input) }
+            return source
+        }
         let isRaw = try VideoSource.isRaw(input, size: size)
         if !isRaw, try isStream(input, keepsTimes: keepsTimes) {
             return try checked(
@@ -52,8 +63,7 @@ enum SourceInput {
     }
 
     /// Throws where a source is of what can be read, and not encoded.
-    private static func checked(_ source: VideoSource, _ samples: Samples, _ input: InputFile) throws -> VideoSource {
-        let format = source.format
+    private static func check(_ format: VideoFormat, _ samples: Samples, _ input: InputFile) throws {
         func refused(_ why: String) -> MediaError {
             .notSupported(path: input.name, what: "is \(format.chromaFormat) of \(format.bitDepth) bits\(why)")
         }
@@ -68,7 +78,6 @@ enum SourceInput {
             guard named.map({ ($0.chromaFormat, $0.bitDepth) == (format.chromaFormat, format.bitDepth) }) ?? true
             else { throw refused(", and not \(named?.description ?? "")") }
         }
-        return source
     }
 
     /// Whether Veil decodes it: a byte stream, and of containers those with several layers of HEVC, of which others
@@ -76,6 +85,7 @@ enum SourceInput {
     /// carry (HDR10+, captions) goes along then.
     private static func isStream(_ input: InputFile, keepsTimes: Bool) throws -> Bool {
         switch try input.kind() {
+        case .matroska, .transportStream: return try isProtected(input)
         case .byteStream: return true
         case .isoMedia:
             guard input.isRegular else { return false }
@@ -91,6 +101,17 @@ enum SourceInput {
             return reader.isPlain && (keepsTimes || !(reader.times?.varies ?? true))
         default: return false
         }
+    }
+
+    /// Whether a container's stream says that it is encrypted, which others do not understand, or holds several layers.
+    private static func isProtected(_ input: InputFile) throws -> Bool {
+        guard input.isRegular, try FFmpeg.contents(of: input)?.videoCodec == "hevc" else { return false }
+        let inspector = StreamInspector(countsSpace: false)
+        do { if let chunk = try StreamChunks(InputFile(path: input.path)).next() { try inspector.push(chunk) } } catch {
+            return false
+        }
+        let layers = (try? inspector.finish())?.layers ?? []
+        return layers.count > 1 || layers.contains { $0.encryption != nil }
     }
 
     private static func decoded(

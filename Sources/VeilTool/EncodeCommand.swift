@@ -204,8 +204,8 @@ struct EncodeCommand: ParsableCommand {
         let plan = try plan()
         try checkFiles(plan)
         let source = try SourceInput.open(
-            input, samples: .any(pixFmt.flatMap { SampleFormat(name: $0) }), threads: threads,
-            keepsTimes: MovieOutput.isMovie(output) && !form.fragmented && plan.layers.allSatisfy { $0.source == nil })
+            input, beside: right ?? alpha, samples: .any(pixFmt.flatMap { SampleFormat(name: $0) }), threads: threads,
+            keepsTimes: carriesOthers && plan.layers.allSatisfy { $0.source == nil })
         for note in source.notes where alpha != input.input || !note.hasPrefix("its alpha") {
             warn("\(input.input): \(note)")
         }
@@ -227,10 +227,6 @@ struct EncodeCommand: ParsableCommand {
         let encoder = try VideoEncoder(settings: settings)
         if let reason = encoder.baseEncryptionNote {
             warn("\(reason): the base layer is encrypted after it, not inside it (the bytes are the same)")
-        }
-        if ContainerOutput.isContainer(output) {
-            throw MediaError.writeFailed(
-                path: output, reason: "encode writes .hevc and .mp4; extract puts a single layer into .mkv and .ts")
         }
         let file = try StreamOutput(path: output, fps: settings.frameRate, fragmented: form.fragmented)
         if encoder.encryption != nil { file.leaveCoverOut() }
@@ -256,10 +252,10 @@ struct EncodeCommand: ParsableCommand {
         while let unit = try encoder.nextAtEnd() { try write(unit) }
         if progress.frames == 0, let damage = sources.damage { throw damage }
         if progress.frames == 0 { throw MediaError.notSupported(path: input.input, what: "no frames") }
-        if source.isPipedContainer && MovieOutput.isMovie(output) {
+        if source.isPipedContainer && carriesOthers {
             warn("\(output): takes the video only: sound is kept of files, which can be read once more")
         }
-        if form.fragmented || !MovieOutput.isMovie(output) { try nameWhatIsLeft() }
+        if !carriesOthers { try nameWhatIsLeft() }
         try file.finish(soundOf: input.input, isCut: frames.map { $0 == read } ?? false)
         try recons?.finish()
         if let encryption = encoder.encryption {
@@ -275,6 +271,7 @@ struct EncodeCommand: ParsableCommand {
         }
         tellHidden(encoder.hidden)
         report(progress, latency, file.bytesWritten, fps)
+        try tellSpeed()
         if let damage = sources.damage {
             warn("\(damage): what is whole was coded")
             throw ExitCode(2)
@@ -284,6 +281,11 @@ struct EncodeCommand: ParsableCommand {
             warn("\(ended) ends before the other \(other): \(progress.frames) pictures of both were coded")
             throw ExitCode(2)
         }
+    }
+
+    /// Whether the output holds what plays beside the pictures, and tells when each is shown.
+    private var carriesOthers: Bool {
+        MovieOutput.isMovie(output) && !form.fragmented || ContainerOutput.isContainer(output)
     }
 
     /// A byte stream, and a file in fragments, holds the video only.
@@ -301,6 +303,18 @@ struct EncodeCommand: ParsableCommand {
         if !left.isEmpty { warn("\(output): takes the video only; left out: \(left.joined(separator: ", "))") }
     }
 
+    /// A rate of its own moves pictures away from the sound that goes along.
+    private func tellSpeed() throws {
+        guard let fps = input.fps, carriesOthers else { return }
+        let source = try InputFile(path: input.input)
+        guard source.isRegular, try !VideoSource.isRaw(source, size: nil),
+            try FFmpeg.contents(of: source)?.tracks.contains(where: { $0.kind == "audio" }) ?? false
+        else { return }
+        warn(
+            "\(output): pictures are shown at \(fps.numerator)/\(fps.denominator) a second, as --fps asks; "
+                + "the sound keeps its own pace")
+    }
+
     private func report(
         _ progress: Progress, _ latency: Latency, _ bytesWritten: Int, _ fps: (numerator: Int, denominator: Int)
     ) {
@@ -309,7 +323,8 @@ struct EncodeCommand: ParsableCommand {
             "layer \(layer) \(bytes) bytes" + String(format: " (%.1f kb/s)", Double(bytes) * 8 / 1000 / seconds)
         }
         info(
-            "\(progress.frames) frames, \(sizes.joined(separator: ", ")), stream \(bytesWritten) bytes, "
+            "\(progress.frames) frames, \(sizes.joined(separator: ", ")), "
+                + "\(MovieOutput.isMovie(output) ? "file" : "stream") \(bytesWritten) bytes, "
                 + String(format: "%.1f kb/s, %.1f fps", Double(bytesWritten) * 8 / 1000 / seconds, progress.speed))
         info(
             String(

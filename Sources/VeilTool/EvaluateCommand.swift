@@ -104,8 +104,8 @@ struct EvaluateCommand: ParsableCommand {
             }
             return structure
         }
-        let qps = try qp.split(separator: ",").map { item -> (Int?, Int) in
-            let parts = item.split(separator: "/").map { Int($0) }
+        let qps = try qp.split(separator: ",", omittingEmptySubsequences: false).map { item -> (Int?, Int) in
+            let parts = item.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
             guard let last = parts.last, let e = last, (0...51).contains(e), parts.count <= 2 else {
                 throw ValidationError("--qp takes values of 0 to 51, as 22,26 or 26/22")
             }
@@ -192,7 +192,7 @@ struct EvaluateCommand: ParsableCommand {
 
     private func open(_ path: String) throws -> VideoSource {
         try SourceInput.open(
-            path: path, size: size.map { ($0.width, $0.height) }, fps: nil, bitDepth: nil,
+            InputFile(path: path), size: size.map { ($0.width, $0.height) }, fps: nil, bitDepth: nil,
             threads: experiment.threads)
     }
 }

@@ -15,6 +15,18 @@ struct ExperimentOptions: ParsableArguments {
     var quiet = false
 }
 
+extension LayerStructure {
+    /// Throws where `--qp` is not as many numbers as there are layers.
+    func check(qp: String) throws {
+        let count = self == .single ? 1 : 2
+        let values = qp.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+        guard values.count == count, values.allSatisfy({ $0.map((0...51).contains) ?? false }) else {
+            throw ValidationError(
+                "--qp takes \(count == 1 ? "a number of 0 to 51" : "two numbers of 0 to 51, as 26,26"); not '\(qp)'")
+        }
+    }
+}
+
 /// Of the verbs that take clips, which they encode, and clear streams, which they take as they are.
 struct ExperimentInputOptions: ParsableArguments {
     @Flag(

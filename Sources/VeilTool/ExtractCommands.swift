@@ -2,6 +2,7 @@
 import ArgumentParser
 import Foundation
 import Veil
+import VeilBitstream
 import VeilMedia
 
 struct ExtractCommand: ParsableCommand {
@@ -91,6 +92,7 @@ struct SplitCommand: ParsableCommand {
         var finished: [String] = []
         var source: StreamChunks?
         var units = 0
+        var sets = SequenceSets()
         func end() throws {
             guard let current else { return }
             try current.file.finish()
@@ -105,12 +107,14 @@ struct SplitCommand: ParsableCommand {
                 if let source { try file.begin(from: source, first: units) }
                 current = (part, file)
             }
+            sets.observe(unit.units)
             try current?.file.write(unit.units)
             units += 1
         }
         do {
             try StreamInput.chunks(input, opened: { source = $0 }) { try splitter.push($0, deliver: write) }
             try StreamInput.named(input) { try splitter.finish(deliver: write) }
+            try sets.check(input)
             try end()
         } catch {
             // Some of the parts would look like all of them.
@@ -155,10 +159,12 @@ struct JoinCommand: ParsableCommand {
         let file = try StreamOutput(path: output, fragmented: form.fragmented)
         let joiner = StreamJoiner(continuous: continuous)
         var slices = 0
+        var sets = SequenceSets()
         // Of a stream that begins with a CRA picture, those before it in display order that refer to what came before.
         var leading = 0
         var beginsOpen = false
         func write(_ unit: StreamUnit) throws {
+            sets.observe([unit.nal])
             if unit.isSlice {
                 let type = unit.nal.header.nalUnitType
                 if slices == 0 { beginsOpen = type == .cra }
@@ -183,12 +189,30 @@ struct JoinCommand: ParsableCommand {
             if slices == 0 { throw MediaError.notSupported(path: input, what: "no pictures") }
             if i > 0 && leading > 0 { joints += 1 }
         }
+        try sets.check(inputs[0])
         if joints > 0 && !continuous {
             warn(
                 "\(output): at \(joints) joint\(joints == 1 ? "" : "s") decoders leave pictures out that refer to what "
                     + "came before, and such that wait to be shown; parts of one stream take --continuous")
         }
         try file.finish()
+    }
+}
+
+/// Whether a stream has a sequence parameter set: what has none is no video, whatever its bytes look like.
+private struct SequenceSets {
+    private var known = false
+
+    mutating func observe(_ units: [NALUnit]) {
+        guard !known else { return }
+        known = units.contains { nal in
+            nal.header.nalUnitType == .sps
+                && (try? SequenceParameterSet(rbsp: nal.rbsp, nuhLayerId: nal.header.nuhLayerId)) != nil
+        }
+    }
+
+    func check(_ input: String) throws {
+        if !known { throw MediaError.notSupported(path: input, what: "no pictures: there is no SPS in it") }
     }
 }
 

@@ -12,6 +12,11 @@ enum FileNames {
     private static let samples = ["y4m", "yuv"]
     private static let streams = ["hevc", "h265", "265", "bit", "bin", "mp4", "m4v", "mov", "mkv", "ts", "mts"]
 
+    /// Whether a name asks for a byte stream.
+    static func isByteStream(_ path: String) -> Bool {
+        ["hevc", "h265", "265", "bit", "bin"].contains((path as NSString).pathExtension.lowercased())
+    }
+
     /// Throws where a coded stream would get another format's name.
     static func checkStream(_ path: String) throws {
         try check(path, video + samples, "a coded stream goes into .hevc, .mp4, .mov, .mkv or .ts")

@@ -32,14 +32,20 @@ struct InspectCommand: ParsableCommand {
         func opened(_ chunks: StreamChunks) { (times, container) = (chunks.times, chunks.container) }
         try StreamInput.chunks(input, opened: opened) { try inspector.push($0) }
         let summary = try StreamInput.named(input) { try inspector.finish() }
+        defer { for message in summary.notes { warn("\(input): \(message)") } }
         if summary.layers.isEmpty { throw MediaError.notSupported(path: input, what: "no pictures") }
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
             print(
                 String(decoding: try encoder.encode(Inspected(summary: summary, container: container)), as: UTF8.self))
-            return
+        } else {
+            show(summary, container, times)
         }
+        if summary.damagedSlices ?? 0 > 0 { throw ExitCode(2) }
+    }
+
+    private func show(_ summary: StreamSummary, _ container: ContainerContents?, _ times: FrameTimes?) {
         print(
             "\(input): \(summary.bytes) bytes, \(summary.nalUnits) NAL units, \(summary.layers.count) "
                 + "layer\(summary.layers.count == 1 ? "" : "s")"
@@ -92,7 +98,6 @@ struct InspectCommand: ParsableCommand {
                         + (elements.isEmpty ? "" : " (\(elements))"))
             }
         }
-        for message in summary.notes { warn("\(input): \(message)") }
     }
 }
 

@@ -34,7 +34,8 @@ final class LayerSources {
             }
             let size = sizes[i]
             let source = try SourceInput.open(
-                path: path, size: size, fps: nil, bitDepth: layer.settings.bitDepth ?? depth, threads: threads)
+                InputFile(path: path), size: size, fps: nil, bitDepth: layer.settings.bitDepth ?? depth,
+                threads: threads)
             guard source.format.width == size.width, source.format.height == size.height else {
                 throw MediaError.notSupported(
                     path: path,
@@ -50,7 +51,7 @@ final class LayerSources {
         _ path: String, _ input: InputOptions, left: VideoSource, threads: Int
     ) throws -> VideoSource {
         let source = try SourceInput.open(
-            path: path, size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
+            InputFile(path: path), size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
             bitDepth: input.inputDepth, layer: input.sourceLayer, threads: threads)
         for note in source.notes { warn("\(path): \(note)") }
         func text(_ f: VideoFormat) -> String { "\(f.width)x\(f.height), \(f.bitDepth) bit" }
@@ -67,7 +68,7 @@ final class LayerSources {
         _ path: String, _ input: InputOptions, of pictures: VideoSource, threads: Int
     ) throws -> VideoSource {
         let source = try SourceInput.open(
-            path: path, size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
+            InputFile(path: path), size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
             bitDepth: input.inputDepth, samples: .alpha, threads: threads)
         let (p, a) = (pictures.format, source.format)
         guard p.width == a.width, p.height == a.height else {

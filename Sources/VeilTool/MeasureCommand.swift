@@ -23,8 +23,7 @@ struct MeasureCommand: ParsableCommand {
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
-        let a = try VideoSource.open(path: reference, size: size.map { ($0.width, $0.height) })
-        let b = try VideoSource.open(path: distorted, size: size.map { ($0.width, $0.height) })
+        let (a, b) = (try open(reference), try open(distorted))
         guard a.format.width == b.format.width, a.format.height == b.format.height,
             a.format.bitDepth == b.format.bitDepth, a.format.chromaFormat == b.format.chromaFormat
         else {
@@ -35,7 +34,11 @@ struct MeasureCommand: ParsableCommand {
             )
         }
         var metrics = Metrics(format: a.format)
-        while let x = try a.nextFrame(), let y = try b.nextFrame() { metrics.add(x, y) }
+        var next = (try a.nextFrame(), try b.nextFrame())
+        while let x = next.0, let y = next.1 {
+            metrics.add(x, y)
+            next = (try a.nextFrame(), try b.nextFrame())
+        }
         let m = metrics.result
         if json {
             let encoder = JSONEncoder()
@@ -47,5 +50,19 @@ struct MeasureCommand: ParsableCommand {
                     format: "frames %d  PSNR Y %.2f  Cb %.2f  Cr %.2f dB  SSIM Y %.4f  EQ %.0f  HD %.3f",
                     m.frames, m.psnrY, m.psnrCb, m.psnrCr, m.ssimY, m.encryptionQuality, m.hammingDistance))
         }
+        try tell(a, b, hasMore: next.0 != nil ? reference : next.1 != nil ? distorted : nil, m.frames)
+    }
+
+    private func open(_ path: String) throws -> VideoSource {
+        try SourceInput.open(
+            InputFile(path: path), size: size.map { ($0.width, $0.height) }, fps: nil, bitDepth: nil,
+            threads: ProcessInfo.processInfo.activeProcessorCount, keepsTimes: true, isCoded: false)
+    }
+
+    /// Figures are of what both have.
+    private func tell(_ a: VideoSource, _ b: VideoSource, hasMore longer: String?, _ frames: Int) throws {
+        for damage in [a.damage, b.damage].compactMap({ $0 }) { warn("\(damage): what is whole was compared") }
+        if let longer { warn("\(longer) goes on: \(frames) frames of both were compared") }
+        if longer != nil || a.damage != nil || b.damage != nil { throw ExitCode(2) }
     }
 }

@@ -41,6 +41,7 @@ final class StreamChunks {
     let name: String
     private let nextChunk: () throws -> [UInt8]?
     private let process: ChildProcess?
+    private let input: InputFile
     /// When pictures are shown, where the container tells.
     let times: FrameTimes?
     /// The same without pictures that decoders skip because the stream begins in the middle.
@@ -83,6 +84,7 @@ final class StreamChunks {
 
     init(_ input: InputFile) throws {
         name = input.path
+        self.input = input
         if input.isRegular, input.path != "-" { file = input.path }
         switch try input.kind() {
         case .y4m:
@@ -160,6 +162,9 @@ final class StreamChunks {
         if status != 0 {
             throw MediaError.ffmpegFailed(
                 path: name, reason: "finds no HEVC stream in it (\(process.lastMessage ?? "exit status \(status)"))")
+        }
+        if let what = try ContainerEnd.damage(of: input) ?? process.damageOfInput {
+            FoundDamage.note("\(input.name): \(what)")
         }
         return nil
     }

@@ -36,6 +36,8 @@ final class StreamOutput {
     private var startCodes: StartCodes?
     /// The file whose sound goes along, read once more at the end.
     private var soundSource: String?
+    /// What is not carried along, told once something is written: before it may turn out that nothing is.
+    private var untold: [String] = []
 
     /// - Parameters:
     ///   - fps: frames a second in a container, where the stream does not tell.
@@ -44,7 +46,7 @@ final class StreamOutput {
         self.path = path
         try FileNames.checkStream(path)
         if fragmented {
-            if ContainerOutput.isContainer(path) {
+            if ContainerOutput.isContainer(path) || FileNames.isByteStream(path) {
                 throw ValidationError("--fragmented is of MP4: \(path) is named otherwise")
             }
             form = .fragments(try FragmentedMovieWriter(path: path, frameRate: fps))
@@ -102,15 +104,15 @@ final class StreamOutput {
             left += chunks.movie?.meaning ?? []
         case .byteStream: left += chunks.movie?.meaning ?? []
         }
-        if !left.isEmpty, first ?? 0 == 0 { warn("\(path): left out: \(left.joined(separator: ", "))") }
+        if !left.isEmpty, first ?? 0 == 0 { untold.append("left out: \(left.joined(separator: ", "))") }
         tellUnknownBoxes(of: chunks)
         keepTimes(of: chunks)
     }
 
     private func tellUnknownBoxes(of chunks: StreamChunks) {
         guard let types = chunks.movie?.unknownBoxes, !types.isEmpty else { return }
-        warn(
-            "\(path): left out: boxes of the sample entry of \(chunks.name) that are not known "
+        untold.append(
+            "left out: boxes of the sample entry of \(chunks.name) that are not known "
                 + "(\(types.prefix(8).joined(separator: ", ")))")
     }
 
@@ -134,7 +136,7 @@ final class StreamOutput {
             keepTimes(of: chunks, isJoined: true)
         }
         if !left.isEmpty {
-            warn("\(path): of \(chunks.name) this is left out: \(left.joined(separator: ", "))")
+            untold.append("of \(chunks.name) this is left out: \(left.joined(separator: ", "))")
         }
     }
 
@@ -144,7 +146,7 @@ final class StreamOutput {
         switch form {
         case .byteStream:
             if times.varies {
-                warn("\(path): its frame rate varies: a byte stream does not tell when")
+                untold.append("its frame rate varies: a byte stream does not tell when")
             } else if let rate = times.frameRate {
                 lostRate = LostFrameRate(rate)
             }
@@ -160,22 +162,32 @@ final class StreamOutput {
             }
             container.setRate(times.frameRate)
         }
-        if times.varies { warn("\(path): its frame rate varies: pictures are shown at a constant one") }
+        if times.varies { untold.append("its frame rate varies: pictures are shown at a constant one") }
     }
 
     /// When the frames of what is encoded are shown, where they are not evenly apart: MP4 files keep that.
     /// - Parameter start: seconds before the first one in which sound may play already.
     func keep(_ times: FrameTimes?, start: Double) {
-        guard case .movie(let movie) = form else { return }
-        if let times { movie.keep(times) }
-        movie.start = start
+        switch form {
+        case .movie(let movie):
+            if let times { movie.keep(times) }
+            movie.start = start
+        case .container(let container): container.keep(times, start: start)
+        case .byteStream, .fragments: break
+        }
     }
 
     /// The video is encrypted, and nothing else may show it.
     func leaveCoverOut() { if case .movie(let movie) = form { movie.leaveCoverOut() } }
 
+    private func tell() {
+        for line in untold { warn("\(path): \(line)") }
+        untold = []
+    }
+
     /// Takes the next NAL unit.
     func write(_ nal: NALUnit) throws {
+        tell()
         switch form {
         case .byteStream(let file):
             if let note = lostRate?.observe(nal) {
@@ -211,6 +223,7 @@ final class StreamOutput {
     /// Takes a whole access unit, in decoding order.
     /// - Parameter index: its place in display order.
     func write(_ unit: [NALUnit], displayIndex index: Int? = nil) throws {
+        tell()
         switch form {
         case .byteStream(let file):
             for nal in unit { try write(nal) }
@@ -233,7 +246,11 @@ final class StreamOutput {
             let isInterrupted = soundSource != nil && Interruption.isRequested
             try movie.finish(soundOf: encoded ?? soundSource, isCut: isCut || isInterrupted)
         case .fragments(let writer): for note in try writer.finish() { warn("\(path): \(note)") }
-        case .container(let container): for note in try container.finish() { warn("\(path): \(note)") }
+        case .container(let container):
+            if let encoded, let left = try container.carryOver(ofEncoded: encoded, isCut: isCut), !left.isEmpty {
+                warn("\(path): left out: \(left.joined(separator: ", "))")
+            }
+            for note in try container.finish() { warn("\(path): \(note)") }
         }
     }
 }

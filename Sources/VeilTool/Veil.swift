@@ -70,7 +70,9 @@ struct VeilProgram: ParsableCommand {
         do { command = try parseAsRoot() } catch {
             // The status says what was wrong even where nobody reads the message.
             signal(SIGPIPE, SIG_IGN)
-            exit(withError: error)
+            if exitCode(for: error) != .validationFailure { exit(withError: error) }
+            fail(message(for: error))
+            Foundation.exit(ExitCode.validationFailure.rawValue)
         }
         do {
             defer {

@@ -124,6 +124,22 @@ func smallStream(frames: Int = 5) throws -> [NALUnit] {
         #expect(total.errors > 300 && total.pictures > 40, "\(total)")
     }
 
+    /// Of containers that ffmpeg opens only the end is looked for: it is cut off, or not.
+    @Test(.timeLimit(.minutes(2)), arguments: ["clip.mkv", "clip.ts"]) func damagedContainers(name: String) throws {
+        let scratch = try FuzzScratch()
+        let bytes = try seed(name)
+        #expect(FuzzTarget(bytes: bytes) == .file(.container))
+        let whole = FileFuzzCase(kind: .container, bytes: bytes, scratch: scratch).run()
+        #expect(whole.errors == 0 && whole.pictures == 1, "\(whole)")
+        var total = FuzzCase.Outcome()
+        for number in 1...1000 as ClosedRange<UInt64> {
+            var random = CaseRandom(seed: number)
+            let damaged = ByteMutator.mutate(bytes, with: [bytes], &random)
+            total.add(FileFuzzCase(kind: .container, bytes: damaged, scratch: scratch).run())
+        }
+        #expect(total.output > 900 && (100..<900).contains(total.pictures), "\(total)")
+    }
+
     /// Encrypted and authenticated, with other streams' parts in it.
     @Test(.timeLimit(.minutes(2))) func damagedEncryptedStreamsAreSurvived() throws {
         let encrypted = try AnnexBReader.units(of: try seed("authenticated.hevc"))

@@ -22,6 +22,15 @@ private func mode(_ path: String) -> mode_t {
     return stat(path, &info) == 0 ? info.st_mode & 0o7777 : 0
 }
 
+struct FolderNameTests {
+    @Test(arguments: [
+        ("r", ""), ("/r", "/"), ("r/", ""), ("a/b", "a"), ("a//b", "a"), ("/a/b/", "/a"), ("./r", "."), ("/", ""),
+        ("", ""),
+        ("é", ""), ("//a", "/"), ("a.mp4", ""),
+    ])
+    func above(path: String, folder: String) { #expect(path.folderAbove == folder) }
+}
+
 /// What ffprobe said is kept, and never without bound.
 struct ProbeAnswerTests {
     @Test func fewAreKept() {

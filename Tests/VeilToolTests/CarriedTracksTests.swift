@@ -57,6 +57,40 @@ struct CarriedTracksTests: OtherPrograms {
         }
     }
 
+    /// `encode` puts one layer into Matroska and transport streams, with the sound of its source, as far apart; and no
+    /// sound behind the last picture where it ends early.
+    @Test(arguments: ["mkv", "ts"], ["mkv", "ts", "mp4"]) func encodedIntoContainers(into: String, of: String) throws {
+        let f = try Fixture.shared.get()
+        let (source, output) = ("into-\(into)-source.\(of)", f.path("into-\(of).\(into)"))
+        try film(f, source)
+        let options = ["--layers", "1", "--preset", "ultrafast"]
+        let run = try Run(["encode", f.path(source), "-o", output] + options)
+        #expect(run.status == 0, "\(run.errors)")
+        let wanted = ["audio", "subtitle", "video"].filter { into == "mkv" && of != "ts" || $0 != "subtitle" }
+        // Of a transport stream they are told once more, by program.
+        #expect(try Set(kinds(output)) == Set(wanted))
+        #expect(try abs(distance(output) - distance(f.path(source))) < 0.002)
+        try veil("encode", f.path(source), "-o", f.path("into.hevc"), "--layers", "1", "--preset", "ultrafast")
+        let decoded = { (path: String) in try veil("decode", path, "-o", "-").output }
+        #expect(try decoded(output) == decoded(f.path("into.hevc")))
+        let short = try Run(["encode", f.path(source), "-o", output, "--frames", "4"] + options)
+        #expect(short.status == 0, "\(short.errors)")
+        #expect(try seconds(output, "a") - seconds(output, "v") < 0.05)
+        let layers = try Run(["encode", f.path(source), "-o", f.path("two.\(into)")])
+        #expect(layers.status == 1 && layers.errors.contains("hold one layer"), "\(layers.errors)")
+        #expect(!FileManager.default.fileExists(atPath: f.path("two.\(into)")))
+    }
+
+    /// From the first sound to the first picture, in seconds.
+    private func distance(_ path: String) throws -> Double {
+        func first(_ stream: String) throws -> Double {
+            try told(path, "-select_streams", stream, "-show_entries", "packet=pts_time").compactMap { Double($0) }
+                .min()
+                ?? .nan
+        }
+        return try first("v") - first("a")
+    }
+
     /// Streams that are encrypted take along the sound of Matroska and transport streams, and into these that of MP4:
     /// the same packets, as far from the pictures as they were.
     @Test(arguments: [("mkv", "mp4"), ("mkv", "mkv"), ("mp4", "mkv"), ("ts", "mp4"), ("ts", "mkv"), ("mp4", "ts")])

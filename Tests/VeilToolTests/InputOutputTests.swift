@@ -35,6 +35,20 @@ final class InputOutputTests {
         ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted()
     }
 
+    /// What the system says is told, whoever wrote.
+    @Test(arguments: ["hevc", "mp4"]) func filesThatMayNotGrow(suffix: String) throws {
+        let run = try run("ulimit -f 4; $V extract clear.hevc -o large.\(suffix)")
+        #expect(
+            run.status == 1 && run.errors == "veil: large.\(suffix): cannot write: File too large\n", "\(run.errors)")
+        #expect(names == ["clear.hevc", "clip.y4m", "keys.json"])
+    }
+
+    @Test func namesOfOneCharacter() throws {
+        let run = try run("cp clip.y4m c && $V encode c -o o --recon r \(Self.options)")
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(try data("r/layer0.y4m").count > 1000 && data("o").count > 100)
+    }
+
     @Test func everyWayInGivesTheSame() throws {
         let o = Self.options
         try #require(run("$V encode clip.y4m -o plain \(o)").status == 0)

@@ -7,7 +7,7 @@ import VeilProtection
 ///
 /// Feed chunks as they come with ``push(_:)`` and end with ``finish()``.
 public final class StreamInspector {
-    private var headers = HeaderSummary()
+    private var headers: HeaderSummary
     private var splitter = ByteStreamSplitter()
     private let space = SpaceCounting()
     private let counter: StreamTranscoder?
@@ -17,6 +17,7 @@ public final class StreamInspector {
     ///   - sidecar: the messages of a stream that carries none.
     ///   - threads: worker threads of the counting, 1 or more.
     public init(countsSpace: Bool = true, sidecar: Sidecar? = nil, threads: Int = 1) {
+        headers = HeaderSummary(readsSlices: countsSpace)
         counter = countsSpace ? StreamTranscoder(mode: .hooks(space), threads: max(threads, 1)) { _ in } : nil
         for message in sidecar?.messages ?? [] {
             space.setProtection(of: message)
@@ -32,7 +33,10 @@ public final class StreamInspector {
     public func finish() throws -> StreamSummary {
         if let unit = try splitter.finish() { try add(unit) }
         try counter?.finish()
-        if counter != nil { headers.addSpace(space) }
+        if let counter {
+            headers.addSpace(space)
+            headers.addDamage(counter.report)
+        }
         return headers.finished()
     }
 
@@ -51,10 +55,14 @@ private struct HeaderSummary {
     private(set) var summary = StreamSummary()
     private let sets = ParameterSetCollection()
     private var roles = LayerRoles()
+    /// Whether somebody else reads slices to their end.
+    private let readsSlices: Bool
     /// How many messages of each kind a layer has.
     private var userData: [Int: [String: Int]] = [:]
     /// What messages say of each layer.
     private var described: [Int: ColourDescription] = [:]
+
+    init(readsSlices: Bool) { self.readsSlices = readsSlices }
 
     mutating func add(_ nal: NALUnit) throws {
         summary.nalUnits += 1
@@ -80,7 +88,8 @@ private struct HeaderSummary {
                 if nal.header.nalUnitType.isSlice { try addSlice(nal) }
             }
         } catch let error as SyntaxError {
-            if summary.notes.count < 20 {
+            // Of slices whose data is looked at, that tells.
+            if summary.notes.count < 20, !(readsSlices && nal.header.nalUnitType.isSlice) {
                 summary.notes.append("\(nal.header.nalUnitType) at byte \(nal.offset): \(error)")
             }
         }
@@ -116,6 +125,12 @@ private struct HeaderSummary {
                 percentOfStream: 100 * Double(counts.total) / all,
                 percentOfLayer: 100 * Double(counts.total) / Double(max(summary.layers[i].bytes * 8, 1)))
         }
+    }
+
+    /// Adds what was found in the data of slices.
+    mutating func addDamage(_ report: TranscodeReport) {
+        summary.damagedSlices = report.failedSlices
+        summary.notes += report.messages
     }
 
     private mutating func addSlice(_ nal: NALUnit) throws {

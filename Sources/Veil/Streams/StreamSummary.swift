@@ -100,4 +100,6 @@ public struct StreamSummary: Codable, Sendable {
     public internal(set) var nalUnits = 0
     public internal(set) var layers: [Layer] = []
     public internal(set) var notes: [String] = []
+    /// Slices that cannot be read to their end, of which ``notes`` tell; nil where slice data was not looked at.
+    public internal(set) var damagedSlices: Int?
 }

@@ -11,6 +11,8 @@ package struct FileFuzzCase {
         case y4m, keys, sidecar
         /// MP4 and QuickTime: read, and its other tracks copied into a new file.
         case isoMedia = "mp4"
+        /// Matroska and transport streams, of which only the end is looked for here.
+        case container
     }
 
     package let kind: Kind
@@ -40,6 +42,10 @@ package struct FileFuzzCase {
                 outcome.output += sidecar.messages.count
                 outcome.pictures += try Sidecar(text: sidecar.text, source: "again").messages.count
             case .isoMedia: try readMovie(&outcome)
+            case .container:
+                let input = try InputFile(path: try scratch.write(bytes, name: "container"))
+                if try ContainerEnd.damage(of: input) == nil { outcome.pictures += 1 }
+                outcome.output += 1
             }
         } catch { outcome.errors += 1 }
         return outcome

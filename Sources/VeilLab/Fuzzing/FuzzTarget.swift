@@ -10,6 +10,8 @@ package enum FuzzTarget: Equatable, Sendable {
             self = .file(.y4m)
         } else if bytes.count >= 8, bytes[4..<8].elementsEqual("ftyp".utf8) {
             self = .file(.isoMedia)
+        } else if bytes.starts(with: [0x1A, 0x45, 0xDF, 0xA3]) || bytes.first == 0x47 {
+            self = .file(.container)
         } else if bytes.first == UInt8(ascii: "{") {
             self = .file(.keys)
         } else if bytes.count > 32, bytes[..<32].allSatisfy(Self.isDigit) {

@@ -52,7 +52,7 @@ package final class PipedMovieWriter {
     }
 
     /// When another container shows its pictures, and seconds before the first one in which other tracks may play.
-    package func keep(_ times: FrameTimes, start: Double) { (frameTimes, self.start) = (times, start) }
+    package func keep(_ times: FrameTimes?, start: Double) { (frameTimes, self.start) = (times, start) }
 
     /// Takes an access unit. One without a picture that can be decoded is left out.
     package func add(_ unit: [NALUnit]) throws {
@@ -110,12 +110,15 @@ package final class PipedMovieWriter {
         fileprivate var timeline: SampleTimeline
         /// Seconds from the beginning of the movie's own clock to the same on that of what plays beside it.
         package fileprivate(set) var start: Double
+        /// The same to the end of the last picture.
+        package let end: Double
         /// What is not kept, a line each.
         package fileprivate(set) var notes: [String] = []
 
         /// - Parameter start: when the presentation begins that the timeline tells.
         fileprivate init(_ timeline: SampleTimeline, start: Double) {
             self.timeline = timeline
+            end = start + Double(timeline.length) / Double(timeline.timeScale)
             self.start = start + Double(timeline.emptyStart - timeline.mediaStart) / Double(timeline.timeScale)
         }
     }
@@ -127,7 +130,8 @@ package final class PipedMovieWriter {
             return known
         }
         var result = Times(
-            SampleTimeline(indices: DisplayOrder.indices(places), rate: fps ?? order.rate), start: 0)
+            SampleTimeline(indices: DisplayOrder.indices(places), rate: fps ?? order.rate),
+            start: firstSourceUnit == nil ? start : 0)
         if source != nil || frameTimes != nil {
             result.notes.append("its pictures are not those of the source: they are shown at a constant rate")
         }

@@ -12,14 +12,24 @@ package struct MadeFolder {
         var at = path
         while !at.isEmpty, !FileManager.default.fileExists(atPath: at) {
             missing.append(at)
-            // Foundation's own way to the folder above traps on a name of one character.
-            var above = at[...]
-            while above.last == "/" { above.removeLast() }
-            above = above[..<(above.lastIndex(of: "/") ?? above.startIndex)]
-            at = String(above)
+            at = at.folderAbove
         }
         self.missing = missing
     }
 
     package func removeIfEmpty() { for path in missing where rmdir(path) != 0 { return } }
+}
+
+extension String {
+    /// The folder that a path lies in, empty where it names none. Foundation's own traps on relative names of one
+    /// character.
+    var folderAbove: String {
+        let name = split(separator: "/", omittingEmptySubsequences: false)
+        var parts = name[...]
+        while parts.last?.isEmpty ?? false { parts.removeLast() }
+        parts = parts.dropLast()
+        while parts.count > 1, parts.last?.isEmpty ?? false { parts.removeLast() }
+        let above = parts.joined(separator: "/")
+        return above.isEmpty && hasPrefix("/") && contains(where: { $0 != "/" }) ? "/" : above
+    }
 }

@@ -107,7 +107,8 @@ enum CopiedTracks {
     /// None of a track that cannot be read.
     private static func samples(of trak: Box, fileSize: Int) -> [MediaSample] {
         guard let stbl = try? trak.required("mdia").required("minf").required("stbl") else { return [] }
-        return (try? SampleTable.samples(stbl, fileSize: fileSize)) ?? []
+        var cut: IsoMediaError?
+        return (try? SampleTable.samples(stbl, fileSize: fileSize, cut: &cut)) ?? []
     }
 
     /// Whether samples of a track lie outside the file.

@@ -39,7 +39,7 @@ package struct IsoMediaReader {
         let size = fileSize
         var tracks: [MediaTrack] = []
         var moov: Box?
-        damage = try Self.movie(
+        let damage = try Self.movie(
             of: file, fileSize: size,
             tables: { box in
                 moov = box
@@ -49,7 +49,8 @@ package struct IsoMediaReader {
             sample: { id, sample in
                 if let index = tracks.firstIndex(where: { $0.id == id }) { tracks[index].samples.append(sample) }
             })
-        if let damage, tracks.allSatisfy(\.samples.isEmpty) { throw damage }
+        self.damage = damage ?? tracks.lazy.compactMap(\.cut).first
+        if let damage = self.damage, tracks.allSatisfy(\.samples.isEmpty) { throw damage }
         guard let moov, let base = tracks.first(where: { !$0.isEnhancement }) ?? tracks.first else {
             throw IsoMediaError.notSupported(what: "no track holds HEVC video")
         }

@@ -76,7 +76,7 @@ package final class IsoMediaWriter {
 
     /// A file without a name for what must wait until the tables are known.
     static func scratch(beside path: String) throws -> FileHandle {
-        let folder = (path as NSString).deletingLastPathComponent
+        let folder = path.folderAbove
         var name = Array(((folder.isEmpty ? "." : folder) + "/.veil-XXXXXX").utf8CString)
         let descriptor = mkstemp(&name)
         guard descriptor >= 0 else {

@@ -66,6 +66,8 @@ struct MediaTrack {
     /// track_IDs of the tracks that hold the layers below (`sbas`, `scal`, `oref`).
     let references: [Int]
     var samples: [MediaSample]
+    /// Of the first sample that lies outside the file, from which on none are given.
+    let cut: IsoMediaError?
 
     /// Nil when it is no HEVC video.
     init?(trak: Box, fileSize: Int) throws {
@@ -85,7 +87,9 @@ struct MediaTrack {
         id = try tkhd.u32()
         timeScale = try mdia.mediaHeader().timeScale
         references = try CopiedTracks.layersBelow(trak)
-        samples = try SampleTable.samples(stbl, fileSize: fileSize)
+        var cut: IsoMediaError?
+        samples = try SampleTable.samples(stbl, fileSize: fileSize, cut: &cut)
+        self.cut = cut
     }
 
     func entry(of sample: MediaSample) throws -> HEVCSampleEntry {

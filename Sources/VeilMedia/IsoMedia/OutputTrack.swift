@@ -102,7 +102,7 @@ struct OutputTrack {
 
     mutating func append(_ bytes: [UInt8], isSync: Bool, description: Int, path: String) throws {
         do { try file.write(contentsOf: bytes) } catch {
-            throw MediaError.writeFailed(path: path, reason: "\(error.localizedDescription)")
+            throw MediaError.writeFailed(path: path, reason: MediaError.reason(of: error))
         }
         samples.append(
             Sample(

@@ -31,13 +31,6 @@ enum MediaTicks {
 /// Tables may say more in a few bytes than a file can hold: what lies outside the file is refused, so that time and
 /// memory are bounded by its size.
 enum SampleTable {
-    static func samples(_ stbl: Box, fileSize: Int) throws -> [MediaSample] {
-        var cut: IsoMediaError?
-        let samples = try samples(stbl, fileSize: fileSize, cut: &cut)
-        if let cut { throw cut }
-        return samples
-    }
-
     /// The samples in front of the first one that lies outside the file.
     /// - Parameter cut: set where there is one.
     static func samples(_ stbl: Box, fileSize: Int, cut: inout IsoMediaError?) throws -> [MediaSample] {

@@ -246,6 +246,18 @@ package final class ChildProcess: @unchecked Sendable {
         return lines.last { line in signs.contains { line.contains($0) } }
     }
 
+    /// What ffmpeg said of input that is damaged or was cut off, which its status does not tell; without the part of
+    /// it that said so.
+    package var damageOfInput: String? {
+        let signs = [
+            "ended prematurely", "partial file", "rror while decoding", "Invalid NAL unit size", "corrupt", "damaged",
+            "runcated", "Invalid data found",
+        ]
+        guard let line = lines.first(where: { line in signs.contains { line.contains($0) } }) else { return nil }
+        guard line.first == "[", let end = line.range(of: "] ") else { return line }
+        return String(line[end.upperBound...])
+    }
+
     private var lines: [String] {
         // Something that it started may keep the pipe open.
         if messagesEnded.wait(timeout: .now() + 1) == .success { messagesEnded.signal() }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Foundation
 import VeilBitstream
 import VeilCore
 
@@ -79,12 +80,22 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
     case noFrame(path: String, frame: Int, offset: Int)
     /// A coded source was damaged; what could be decoded of it came.
     case damaged(path: String)
+    /// A container ends in the middle of something.
+    case cutOff(path: String, what: String)
     case writeFailed(path: String, reason: String)
     /// The reader at the other end of a pipe has gone.
     case closedPipe(path: String)
     case needsSize(path: String)
     case noFFmpeg(path: String)
     case ffmpegFailed(path: String, reason: String)
+
+    /// What the system says of an error of Foundation's, as of others.
+    package static func reason(of error: any Error) -> String {
+        let own = error as NSError
+        let cause = own.userInfo[NSUnderlyingErrorKey] as? NSError ?? own
+        return cause.domain == NSPOSIXErrorDomain
+            ? String(cString: strerror(Int32(cause.code))) : own.localizedDescription
+    }
 
     public var description: String {
         switch self {
@@ -94,6 +105,7 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
             return "\(path): ends inside frame \(frame), at byte \(offset)"
         case .noFrame(let path, let frame, let offset):
             return "\(path): no frame header at byte \(offset) (frame \(frame))"
+        case .cutOff(let path, let what): return "\(path): \(what)"
         case .damaged(let path): return "\(path): the stream is damaged"
         case .writeFailed(let path, let reason): return "\(path): cannot write: \(reason)"
         case .closedPipe(let path): return "\(path): nobody reads it any more"

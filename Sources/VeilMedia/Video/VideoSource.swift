@@ -204,7 +204,11 @@ public final class VideoSource {
                 // 0:0 is a rate that is not known.
                 if value == "0:0" { continue }
                 let parts = value.split(separator: ":", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
-                guard parts.count == 2, let rate = FrameRate(parts[0], parts[1]) else {
+                guard parts.count == 2 else {
+                    throw MediaError.notSupported(
+                        path: path, what: "frame rate '\(value)' of its y4m header is no F25:1")
+                }
+                guard let rate = FrameRate(parts[0], parts[1]) else {
                     throw MediaError.notSupported(
                         path: path, what: "frame rate \(value) is out of range (up to \(FrameRate.highest) a second)")
                 }
@@ -300,7 +304,7 @@ public final class VideoSource {
             if Interruption.isRequested { return nil }
             switch error {
             case .truncated where frameIndex > 0, .noFrame where frameIndex > 0, .ffmpegFailed where frameIndex > 0,
-                .damaged:
+                .cutOff where frameIndex > 0, .damaged:
                 damage = error
             default: throw error
             }
@@ -395,5 +399,9 @@ public final class VideoSource {
         if status != 0 {
             throw MediaError.ffmpegFailed(path: path, reason: process.lastMessage ?? "exit status \(status)")
         }
+        if let what = try input.flatMap(ContainerEnd.damage(of:)) {
+            throw MediaError.cutOff(path: path, what: what)
+        }
+        if let said = process.damageOfInput { throw MediaError.ffmpegFailed(path: path, reason: said) }
     }
 }

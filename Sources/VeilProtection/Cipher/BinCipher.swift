@@ -32,6 +32,8 @@ public final class BinCipher: BinHook {
     /// Any bin of the unit became another one.
     private var hasChanged = false
     private let statistics: EncryptionStatistics?
+    /// Which pictures are sealed whole when they leave.
+    private let hiding: HiddenPictures
 
     private static let firstChunk = 32
     private static let largestChunk = 512
@@ -40,7 +42,7 @@ public final class BinCipher: BinHook {
     ///   - continuous: one chain over the whole layer: the keystream starts once, at the first unit.
     init(
         rule: EncryptableBins, keystream: any Keystream, decrypts: Bool, feedback: Bool, selection: EncryptionScope,
-        continuous: Bool,
+        continuous: Bool, hiding: HiddenPictures = .none,
         statistics: EncryptionStatistics?
     ) {
         self.rule = rule
@@ -49,6 +51,7 @@ public final class BinCipher: BinHook {
         self.feedback = feedback
         self.selection = selection
         self.continuous = continuous
+        self.hiding = hiding
         self.statistics = statistics
         words = .allocate(capacity: Self.largestChunk)
         words.initialize(repeating: 0)
@@ -69,7 +72,7 @@ public final class BinCipher: BinHook {
     public func begin(_ unit: BinUnit) {
         flush()
         unitActive = selection.includes(unit)
-        self.unit = unitActive ? unit : nil
+        self.unit = unitActive && !hiding.includes(unit) ? unit : nil
         ctbSize = unit.ctbSize
         active = unitActive
         if continuous {

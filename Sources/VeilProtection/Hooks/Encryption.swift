@@ -207,7 +207,7 @@ extension BinCipher {
         self.init(
             rule: EncryptableBins(profile: message.profile, elements: message.elements), keystream: keystream,
             decrypts: decrypts, feedback: message.feedback, selection: message.selection,
-            continuous: message.resynchronization == .stream, statistics: statistics)
+            continuous: message.resynchronization == .stream, hiding: message.hiding, statistics: statistics)
     }
 }
 

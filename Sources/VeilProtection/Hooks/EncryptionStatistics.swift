@@ -40,7 +40,7 @@ public enum EncryptionSpace {
             return String(
                 format:
                     "layer %d encrypted with %@, %@ profile, key id %@: %d bits, ES %.2f %% of the stream, %.2f %% "
-                    + "of the layer (%@)",
+                    + "of the layer (%@)" + (message.hiding == .none ? "" : ", hidden pictures included"),
                 layer, message.cipher.name, message.profile.name, message.keyId, counts.total,
                 100 * Double(counts.total) / all,
                 100 * Double(counts.total) / own, elements)

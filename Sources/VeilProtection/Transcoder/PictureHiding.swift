@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
 import VeilBitstream
+import VeilEntropy
 
 /// Which pictures of encrypted layers are hidden: sealed whole, so that nothing of their syntax can be read, with a
 /// ``StandInPicture`` for decoders without the key.
@@ -29,12 +30,18 @@ public enum HiddenPictures: Int, Sendable, CaseIterable {
 
     /// Whether a unit is of a hidden picture, where the pictures that are encrypted at all are those of `scope`.
     func includes(_ h: NALUnitHeader, _ scope: EncryptionScope) -> Bool {
-        guard h.nalUnitType.isVCL, scope.includes(h) else { return false }
+        h.nalUnitType.isVCL && scope.includes(h) && includes(isIRAP: h.nalUnitType.isIRAP, temporalId: h.temporalId)
+    }
+
+    /// The same of a unit that is encrypted.
+    func includes(_ unit: BinUnit) -> Bool { includes(isIRAP: unit.isIRAP, temporalId: unit.temporalId) }
+
+    private func includes(isIRAP: Bool, temporalId: Int) -> Bool {
         switch self {
-        case .none: return false
-        case .irap: return h.nalUnitType.isIRAP
-        case .lowestSubLayer: return h.nalUnitType.isIRAP || h.temporalId == 0
-        case .all: return true
+        case .none: false
+        case .irap: isIRAP
+        case .lowestSubLayer: isIRAP || temporalId == 0
+        case .all: true
         }
     }
 }

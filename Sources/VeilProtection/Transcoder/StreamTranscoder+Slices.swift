@@ -326,7 +326,10 @@ extension StreamTranscoder {
                 if encrypts {
                     hasDelivered = true
                     if picture.isClear(index, nal) {
-                        report.unchangedSlices[nal.header.nuhLayerId, default: 0] += 1
+                        // What is hidden is sealed when it leaves.
+                        if !(encryption?.hides(nal.header) ?? false) {
+                            report.unchangedSlices[nal.header.nuhLayerId, default: 0] += 1
+                        }
                     } else {
                         hasChanged = true
                     }
@@ -376,7 +379,7 @@ extension StreamTranscoder {
         guard encrypts else {
             if !isSealed {
                 report.failedSlices += 1
-                report.note("\(place): \(reason); left as it is")
+                report.note("\(place): \(reason)" + (decryption == nil ? "" : "; left as it is"))
             }
             try deliver(nal)
             return
