@@ -19,6 +19,10 @@ let hasHook =
     && FileManager.default.fileExists(atPath: Context.packageDirectory + "/CModules/CX265Hook/vendor/level.cpp")
     && FileManager.default.fileExists(atPath: "/usr/lib/x86_64-linux-gnu/libx265.a")
 
+/// The hook of the encoder of 12 bits, of which there are 5 MB: VEIL_X265_12=0 in the environment goes without, as
+/// packages do (Packaging/x265-12-stub.c).
+let hasHook12 = hasHook && ProcessInfo.processInfo.environment["VEIL_X265_12"] != "0"
+
 /// Pictures of sheets and reports are written by libpng and libjpeg-turbo where their headers are.
 let pictureLibraries = [
     (header: "png.h", define: "VEIL_PNG", library: "png16"),
@@ -64,8 +68,9 @@ let package = Package(
         .target(
             name: "VeilEncoder",
             dependencies: ["VeilRecon", "CVeilKernels"] + (hasX265 ? ["CX265"] : [])
-                + (hasHook ? ["CX265Hook", "CX265Hook10"] : []),
-            swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])),
+                + (hasHook ? ["CX265Hook", "CX265Hook10"] : []) + (hasHook12 ? ["CX265Hook12"] : []),
+            swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])
+                + (hasHook12 ? [.define("VEIL_X265_HOOK12")] : [])),
         .target(name: "VeilProtection", dependencies: ["VeilEntropy", crypto, cryptoExtras]),
         .target(name: "VeilMedia", dependencies: ["VeilBitstream", "VeilCore"]),
         .target(name: "Veil", dependencies: ["VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia", deque]),
@@ -140,7 +145,7 @@ if hasX265 {
 }
 
 if hasHook {
-    // As libx265's own objects are compiled, of either bit depth.
+    // As libx265's own objects are compiled, of each bit depth.
     func defines(_ own: [String: String]) -> [CXXSetting] {
         let common = [
             "X265_ARCH_X86": "1", "X86_64": "1", "ENABLE_ASSEMBLY": "1", "HAVE_INT_TYPES_H": "1",
@@ -155,12 +160,15 @@ if hasHook {
                 + ["entropy", "slicetype", "dpb", "ratecontrol", "level"].map { "vendor/\($0).cpp" },
             cxxSettings: defines(["X265_NS": "x265", "X265_DEPTH": "8", "HIGH_BIT_DEPTH": "0", "EXPORT_C_API": "1"])
                 + [.headerSearchPath("vendor"), .headerSearchPath(".")]))
-    package.targets.append(
-        .target(
-            name: "CX265Hook10", dependencies: ["CX265Hook"], path: "CModules/CX265Hook10",
-            sources: ["hook10.cpp", "vendor10"],
-            cxxSettings: defines([
-                "X265_NS": "x265_10bit", "X265_DEPTH": "10", "HIGH_BIT_DEPTH": "1", "EXPORT_C_API": "0",
-            ])
-                + [.headerSearchPath("../CX265Hook/vendor"), .headerSearchPath("../CX265Hook")]))
+    for depth in [10] + (hasHook12 ? [12] : []) {
+        package.targets.append(
+            .target(
+                name: "CX265Hook\(depth)", dependencies: ["CX265Hook"], path: "CModules/CX265Hook\(depth)",
+                sources: ["hook\(depth).cpp", "vendor\(depth)"],
+                cxxSettings: defines([
+                    "X265_NS": "x265_\(depth)bit", "X265_DEPTH": "\(depth)", "HIGH_BIT_DEPTH": "1",
+                    "EXPORT_C_API": "0",
+                ])
+                    + [.headerSearchPath("../CX265Hook/vendor"), .headerSearchPath("../CX265Hook")]))
+    }
 }

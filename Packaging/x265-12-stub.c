@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // Debian's static libx265 holds three encoders, of 8, 10 and 12 bits. The first asks for the others by these functions,
-// and takes null for "not there". Veil codes 8 and 10 bits: what is linked statically goes without 5 MB of the third.
+// and takes null for "not there". What is linked statically goes without 5 MB of the third: packages code 8 and 10
+// bits (VEIL_X265_12=0, Package.swift).
 #if !defined(X265_12BIT_GET) || !defined(X265_12BIT_QUERY)
 #error "the names of x265_12bit::x265_api_get_N(int) and x265_12bit::x265_api_query(int, int, int *) in libx265.a"
 #endif

@@ -93,9 +93,9 @@ static void reason(const x265_api *api, x265_param *param, char *error, size_t s
     pthread_mutex_unlock(&one);
 }
 
-veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int bitDepth, const char *preset,
-    const char *tune, int pyramidLevels, const char *const *names, const char *const *values, int count, char *error,
-    size_t errorSize) {
+veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int bitDepth, int chromaFormat,
+    const char *preset, const char *tune, int pyramidLevels, const char *const *names, const char *const *values,
+    int count, char *error, size_t errorSize) {
     const x265_api *api = x265_api_get(bitDepth);
     if (!api) {
         snprintf(error, errorSize, "libx265 has no %d-bit encoder", bitDepth);
@@ -119,7 +119,8 @@ veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int b
     e->param->sourceHeight = height;
     e->param->fpsNum = (uint32_t)fpsNum;
     e->param->fpsDenom = (uint32_t)fpsDenom;
-    e->param->internalCsp = X265_CSP_I420;
+    // X265_CSP_I400 and the next ones are numbered as chroma_format_idc.
+    e->param->internalCsp = chromaFormat;
     e->param->bAnnexB = 1;
     e->param->bRepeatHeaders = 1;
     e->param->bEmitInfoSEI = 0;
@@ -134,7 +135,7 @@ veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int b
     }
     // Whatever an option says that nobody knew of: the memory handed over is of this size and format.
     const x265_param *p = e->param;
-    if (p->sourceWidth != width || p->sourceHeight != height || p->internalCsp != X265_CSP_I420 || p->interlaceMode ||
+    if (p->sourceWidth != width || p->sourceHeight != height || p->internalCsp != chromaFormat || p->interlaceMode ||
         p->fpsNum != (uint32_t)fpsNum || p->fpsDenom != (uint32_t)fpsDenom) {
         snprintf(error, errorSize, "options of libx265 change size, format or rate of the source");
         veil_x265_close(e);

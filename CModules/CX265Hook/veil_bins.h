@@ -12,8 +12,10 @@ const veil_x265_hooks *veil_x265_find_hooks(const void *param);
 #ifdef VEIL_BIN_SITES
 #if X265_DEPTH == 8
 extern "C" int veil_x265_bin_sites(void) { return VEIL_BIN_SITES; }
-#else
+#elif X265_DEPTH == 10
 extern "C" int veil_x265_bin_sites10(void) { return VEIL_BIN_SITES; }
+#else
+extern "C" int veil_x265_bin_sites12(void) { return VEIL_BIN_SITES; }
 #endif
 #endif
 

@@ -81,7 +81,7 @@ class EncoderSettings(Structure):
             "preset:s enhancement_preset:s tune:s x265_options:s stats:s pass:i keyint:i bframes:i pyramid:i slices:i "
             "wavefront:i hashes:i repeat_headers:i aq_mode:i hierarchy:i aq_strength:d inter_layer_prediction:i "
             "signal_encryption:i keys:p")
-        + [("protection", Protection)] + _fields("reserved:U*32"))
+        + [("protection", Protection)] + _fields("chroma_format:i reserved_field:i reserved:U*31"))
 
 
 class VeilError(RuntimeError):

@@ -29,6 +29,7 @@ extension veil_encoder_settings {
         var settings = VideoEncoder.Settings(width: Int(width), height: Int(height))
         settings.frameRate = (Int(fps_num), Int(fps_den))
         settings.bitDepth = Int(bit_depth)
+        settings.chromaFormat = try ChromaFormat(chroma_format)
         settings.threads = try number(threads, 1...Int32.max, "threads")
         settings.layers = try [VideoEncoder.LayerSettings](text(layers) ?? "2x")
         try setLayers(&settings)
@@ -105,9 +106,22 @@ extension veil_layer_settings {
         if vbv_maxrate != 0 || vbv_bufsize != 0 { layer.buffer = .init(maxRate: vbv_maxrate, size: vbv_bufsize) }
         layer.preset = text(preset)
         if references != 0 { layer.references = (0..<32).filter { references & 1 << UInt32($0) != 0 } }
-        // A view has one anyway.
-        layer.hasOwnSource = try flag(own_source, "layer \(index): own_source") || layer.isView
+        // A view, and alpha, has one anyway.
+        layer.hasOwnSource = try flag(own_source, "layer \(index): own_source") || layer.isView || layer.isAlpha
         layer.keys = try ring(keys)
+    }
+}
+
+extension ChromaFormat {
+    /// Of a veil_chroma_format.
+    fileprivate init(_ value: Int32) throws {
+        switch UInt32(bitPattern: value) {
+        case VEIL_CHROMA_420.rawValue: self = .yuv420
+        case VEIL_CHROMA_422.rawValue: self = .yuv422
+        case VEIL_CHROMA_444.rawValue: self = .yuv444
+        case VEIL_CHROMA_NONE.rawValue: self = .monochrome
+        default: throw UsageError("chroma_format is no veil_chroma_format: \(value)")
+        }
     }
 }
 
@@ -118,16 +132,14 @@ extension veil_picture {
         guard (1...16384).contains(width), (1...16384).contains(height) else {
             throw PictureError.size(width: width, height: height)
         }
-        guard bit_depth == 8 || bit_depth == 10 else { throw PictureError.bitDepth(Int(bit_depth)) }
-        guard UInt32(bitPattern: chroma_format) == VEIL_CHROMA_420.rawValue else {
-            throw UsageError("chroma_format is VEIL_CHROMA_420 to encode, not \(chroma_format)")
-        }
-        guard let y = planes.0, let cb = planes.1, let cr = planes.2 else { throw UsageError("a plane is missing") }
+        guard [8, 10, 12].contains(bit_depth) else { throw PictureError.bitDepth(Int(bit_depth)) }
+        let format = try ChromaFormat(chroma_format)
+        let given = [planes.0, planes.1, planes.2]
         let strides = [strides.0, strides.1, strides.2]
         let bytesPerSample = bit_depth > 8 ? 2 : 1
-        let samples = try [y, cb, cr].enumerated().map { c, plane in
-            let columns = c == 0 ? width : (width + 1) / 2
-            let rows = c == 0 ? height : (height + 1) / 2
+        let samples = try (0..<format.planeCount).map { c in
+            guard let plane = given[c] else { throw UsageError("a plane is missing") }
+            let (columns, rows) = format.size(ofComponent: c, width: width, height: height)
             guard (columns * bytesPerSample...1 << 30).contains(strides[c]) else {
                 throw UsageError(
                     "component \(c): a stride of \(strides[c]) bytes is shorter than a row, or beyond all reason")
@@ -145,7 +157,8 @@ extension veil_picture {
                 count = columns * rows
             }
         }
-        return try VideoPicture(width: width, height: height, bitDepth: Int(bit_depth), planes: samples)
+        return try VideoPicture(
+            width: width, height: height, bitDepth: Int(bit_depth), chromaFormat: format, planes: samples)
     }
 }
 

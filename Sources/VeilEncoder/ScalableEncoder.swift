@@ -66,13 +66,14 @@ package final class ScalableEncoder {
             throw EncoderError.settings("no more than \(ScalableSettings.maxLayers) layers")
         }
         for (i, layer) in settings.enhancements.enumerated() {
-            guard !layer.references.isEmpty, layer.references == layer.references.sorted(),
+            guard layer.references.isEmpty == layer.isAlpha, layer.references == layer.references.sorted(),
                 layer.references.allSatisfy({ $0 <= i })
             else {
                 throw EncoderError.settings("layer \(i + 1) must refer to lower layers")
             }
-            guard !layer.isView || settings.enhancements.count == 1 else {
-                throw EncoderError.settings("layer \(i + 1) is a view, which goes with no further layers")
+            guard !layer.isView && !layer.isAlpha || settings.enhancements.count == 1 else {
+                throw EncoderError.settings(
+                    "layer \(i + 1) is \(layer.isView ? "a view" : "alpha"), which goes with no further layers")
             }
         }
         baseEncoder = try BaseLayerEncoder(settings: settings.base)
@@ -312,6 +313,11 @@ package final class ScalableEncoder {
         let header = NALUnitHeader(
             nalUnitType: .prefixSEI, nuhLayerId: layer,
             nuhTemporalIdPlus1: unit.baseUnits.first?.header.nuhTemporalIdPlus1 ?? 1)
+        if layer > 0 && settings.enhancements[layer - 1].isAlpha {
+            let alpha = AlphaChannel(bitDepth: settings.enhancements[layer - 1].format.bitDepth)
+            let message = SEIMessage(payloadType: AlphaChannel.payloadType, payload: alpha.payload)
+            return unit.isIRAP ? [NALUnit(header: header, rbsp: SEIMessage.rbsp([message]))] : []
+        }
         var whole = unit.isIRAP ? SEIMessage.messages(of: settings.colour) : []
         if unit.isIRAP && layer == 0 && settings.isStereo {
             let displays = ReferenceDisplays(leftViewId: 0, rightViewId: 1)
@@ -331,7 +337,9 @@ package final class ScalableEncoder {
 
     /// decoded_picture_hash() of a picture, with MD5.
     private static func hash(of picture: CodedPicture) -> NALUnit {
-        let hashes = (0..<3).map { PictureHash.md5(picture.frame.plane($0), bitDepth: picture.frame.bitDepth($0)) }
+        let hashes = (0..<picture.frame.chromaFormat.planeCount).map {
+            PictureHash.md5(picture.frame.plane($0), bitDepth: picture.frame.bitDepth($0))
+        }
         let message = SEIMessage(
             payloadType: SEIMessage.decodedPictureHash, payload: DecodedPictureHash.payload(md5: hashes))
         let header = NALUnitHeader(
@@ -351,11 +359,11 @@ package final class ScalableEncoder {
         baseFormat.codedWidth = baseSps.picWidthInLumaSamples
         baseFormat.codedHeight = baseSps.picHeightInLumaSamples
         let formats = [baseFormat] + settings.enhancements.map(\.format)
-        if let view = settings.enhancements.first(where: \.isView) {
+        if let view = settings.enhancements.first(where: { $0.isView || $0.isAlpha }) {
             guard view.format.isCoded(as: baseFormat), baseSps.minCbLog2SizeY == 3 else {
                 throw EncoderError.settings(
-                    "layer 1: a view and the base layer have one size, one depth and coding blocks of 8x8 (x265 option "
-                        + "min-cu-size)")
+                    "layer 1: \(view.isView ? "a view" : "alpha") and the base layer have one size, one depth and "
+                        + "coding blocks of 8x8 (x265 option min-cu-size)")
             }
         }
         let fps = Double(settings.base.fps.numerator) / Double(settings.base.fps.denominator)
@@ -371,6 +379,7 @@ package final class ScalableEncoder {
             tools.ctbLog2SizeY = max(baseSps.ctbLog2SizeY, 4)
             let sps = LayerParameterSets.sps(
                 base: baseSps, layerId: id, id: id, tools: tools, colour: settings.colour(ofLayer: id))
+            if options.isAlpha { sps.standAlone(as: options.format, base: baseSps, vps: vps) }
             func makePps(id: Int, transformSkip: Bool) -> PictureParameterSet {
                 LayerParameterSets.pps(
                     layerId: i + 1, id: id, spsId: i + 1, qp: options.rate.initialQp, tools: tools,

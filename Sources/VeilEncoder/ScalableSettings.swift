@@ -36,6 +36,9 @@ package struct EnhancementSettings: Sendable {
     /// Another view of what the base layer shows, of its size and depth and the only layer above it (Annex G):
     /// predicted from the base layer's pictures themselves, with vectors.
     package var isView = false
+    /// Alpha of what the base layer shows, of its size and depth and the only layer above it: an auxiliary layer
+    /// (AuxId 1) that is predicted from no other and has no ``references``. It is its luma.
+    package var isAlpha = false
     /// Pictures of the layer's own used on each side of a picture, besides the inter-layer ones.
     package var maxReferences = 2
     /// Pictures that others depend on get lower QPs than the rest, beyond what x265 does; off follows x265.

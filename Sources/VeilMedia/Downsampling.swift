@@ -5,8 +5,8 @@ import VeilCore
 
 /// Down-sampling of a layer's source for the layer below, with the sample positions that the standard's up-sampling
 /// assumes by default (H.8.1.4): luma sample (0, 0) of both layers coincide; chroma coincides horizontally, and
-/// vertically lies half a luma sample below, so that chroma row j of the small picture stands at row ratio * j +
-/// (ratio - 1) / 4 of the large one.
+/// vertically, in 4:2:0, lies half a luma sample below, so that chroma row j of the small picture stands at row
+/// ratio * j + (ratio - 1) / 4 of the large one.
 ///
 /// Each output sample is a sum of input samples weighted by a cosine-windowed sinc of the output's bandwidth:
 /// w(d) = sinc(d / ratio) * cos(pi / 2 * d / (3 * ratio)) for |d| < 3 * ratio, normalized, in 14-bit integers.
@@ -58,8 +58,9 @@ public struct Downsampler: Sendable {
         func axis(_ c: Int, horizontal: Bool) -> Axis {
             let b = target.size(ofComponent: c)
             let ratio = horizontal ? rx : ry
+            let isBetween = c > 0 && !horizontal && target.chromaFormat == .yuv420
             return Axis(
-                to: horizontal ? b.width : b.height, ratio: ratio, offset: c > 0 && !horizontal ? (ratio - 1) / 4 : 0)
+                to: horizontal ? b.width : b.height, ratio: ratio, offset: isBetween ? (ratio - 1) / 4 : 0)
         }
         columns = [axis(0, horizontal: true), axis(1, horizontal: true)]
         rows = [axis(0, horizontal: false), axis(1, horizontal: false)]

@@ -44,7 +44,6 @@ struct ColourOptions: ParsableArguments {
         colour.matrix = try value(colormatrix, "colormatrix", ColourNames.matrix) ?? (hdr10 ? 9 : nil)
         colour.alternativeTransfer = try value(atcSei, "atc-sei", ColourNames.transfer)
         colour.chromaLocation = try value(chromaloc, "chromaloc", ColourNames.chromaLocation)
-        if colour.matrix == 0 { throw ValidationError("--colormatrix gbr is for 4:4:4 pictures") }
         switch range?.lowercased() {
         case nil: break
         case "limited", "tv", "mpeg": colour.isFullRange = false
@@ -77,7 +76,11 @@ struct ColourOptions: ParsableArguments {
 
     /// What is to be said of a source: what the options say, and elsewhere what it says itself.
     func description(of source: VideoFormat) throws -> ColourDescription {
-        try given().completed(by: source.colour)
+        let colour = try given().completed(by: source.colour)
+        if colour.matrix == 0 && source.chromaFormat != .yuv444 {
+            throw ValidationError("--colormatrix gbr is for 4:4:4 pictures")
+        }
+        return colour
     }
 
     /// - Parameter depths: bits of each layer.

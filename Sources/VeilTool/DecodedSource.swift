@@ -6,10 +6,26 @@ import VeilMedia
 
 /// Sources of clear video: besides what the media module opens, HEVC streams, which Veil decodes itself.
 enum SourceInput {
+    /// Which samples a command takes.
+    enum Samples {
+        /// 4:2:0 of 8 or 10 bits.
+        case scalable
+        /// All that is coded in a single layer too; of what does not say what it is, those named.
+        case any(SampleFormat?)
+        /// Alpha, or the luma of what has none.
+        case alpha
+
+        var named: SampleFormat? {
+            if case .any(let format) = self { return format }
+            return nil
+        }
+    }
+
     /// - Parameter keepsTimes: frames that are not evenly apart stay as they are, unless a rate is asked for.
     /// - Parameter other: a further source that the options describe.
     static func open(
-        _ options: InputOptions, beside other: String? = nil, threads: Int, keepsTimes: Bool = false
+        _ options: InputOptions, beside other: String? = nil, samples: Samples = .scalable, threads: Int,
+        keepsTimes: Bool = false
     ) throws -> VideoSource {
         let input = try InputFile(path: options.input)
         let size = options.size.map { ($0.width, $0.height) }
@@ -18,37 +34,49 @@ enum SourceInput {
             throw ValidationError("\(option) is for raw samples, and \(input.name) says itself what it holds")
         }
         return try open(
-            input, size: size, fps: options.fps?.fraction, bitDepth: options.inputDepth, layer: options.sourceLayer,
-            threads: threads, keepsTimes: keepsTimes && options.fps == nil)
+            input, size: size, fps: options.fps?.fraction, bitDepth: options.inputDepth, samples: samples,
+            layer: options.sourceLayer, threads: threads, keepsTimes: keepsTimes && options.fps == nil)
     }
 
     /// - Parameter isCoded: it is going to be encoded, which takes 4:2:0 of 8 and 10 bits.
     static func open(
         _ input: InputFile, size: (width: Int, height: Int)?, fps: (numerator: Int, denominator: Int)?, bitDepth: Int?,
-        layer: Int? = nil, threads: Int, keepsTimes: Bool = false, isCoded: Bool = true
+        samples: Samples = .scalable, layer: Int? = nil, threads: Int, keepsTimes: Bool = false, isCoded: Bool = true
     ) throws -> VideoSource {
-        func checked(_ source: VideoSource, _ input: InputFile) throws -> VideoSource {
-            if isCoded { try check(source.format, input) }
+        func checked(_ source: VideoSource, _ samples: Samples, _ input: InputFile) throws -> VideoSource {
+            if isCoded { try check(source.format, samples, input) }
             return source
         }
         let isRaw = try VideoSource.isRaw(input, size: size)
         if !isRaw, try isStream(input, keepsTimes: keepsTimes) {
-            return try checked(decoded(input, layer: layer, fps: fps, threads: threads, keepsTimes: keepsTimes), input)
+            return try checked(
+                decoded(input, layer: layer, fps: fps, threads: threads, keepsTimes: keepsTimes), samples, input)
         }
         if layer != nil {
             throw MediaError.notSupported(path: input.name, what: "is no HEVC stream: --source-layer does not apply")
         }
         return try checked(
-            VideoSource.open(input, size: size, fps: fps, bitDepth: bitDepth, keepsTimes: keepsTimes),
-            input)
+            VideoSource.open(
+                input, size: size, fps: fps, bitDepth: bitDepth, samples: samples.named,
+                takesAlpha: { if case .alpha = samples { true } else { false } }(), keepsTimes: keepsTimes),
+            samples, input)
     }
 
     /// Throws where a source is of what can be read, and not encoded.
-    private static func check(_ format: VideoFormat, _ input: InputFile) throws {
-        if format.chromaFormat != .yuv420 || (format.bitDepth != 8 && format.bitDepth != 10) {
-            throw MediaError.notSupported(
-                path: input.name,
-                what: "is \(format.chromaFormat) of \(format.bitDepth) bits: 4:2:0 of 8 or 10 bits is encoded")
+    private static func check(_ format: VideoFormat, _ samples: Samples, _ input: InputFile) throws {
+        func refused(_ why: String) -> MediaError {
+            .notSupported(path: input.name, what: "is \(format.chromaFormat) of \(format.bitDepth) bits\(why)")
+        }
+        switch samples {
+        case .alpha: break
+        case .scalable:
+            guard format.chromaFormat == .yuv420, [8, 10].contains(format.bitDepth) else {
+                throw refused(": 4:2:0 of 8 or 10 bits is encoded")
+            }
+        case .any(let named):
+            guard [8, 10, 12].contains(format.bitDepth) else { throw refused(": 8, 10 and 12 bits are encoded") }
+            guard named.map({ ($0.chromaFormat, $0.bitDepth) == (format.chromaFormat, format.bitDepth) }) ?? true
+            else { throw refused(", and not \(named?.description ?? "")") }
         }
     }
 
@@ -129,13 +157,13 @@ enum SourceInput {
         let rate =
             fps ?? (chunks.frameRate ?? first.frameRate.flatMap { FrameRate($0.0, $0.1) })
             .map(\.fraction) ?? (25, 1)
-        let container = try chunks.movie.map { _ in try VideoSource.meaning(of: input) }
-        let format = VideoFormat(
+        var format = VideoFormat(
             width: first.width, height: first.height, fps: rate, bitDepth: first.bitDepth,
-            chromaFormat: first.chromaFormat,
-            colour: container.map { first.colour.completed(by: $0.colour) } ?? first.colour)
+            chromaFormat: first.chromaFormat, colour: first.colour)
+        let container = try chunks.movie.map { _ in try VideoSource.meaning(of: input, decodedAs: format) }
+        if let container { format.colour = first.colour.completed(by: container.colour) }
         var pending: VideoPicture? = first
-        let source = VideoSource(path: input.name, format: format) {
+        let source = VideoSource(path: input.name, format: format) { [format] in
             guard let picture = try pending ?? next() else {
                 if !decoder.report.isClean {
                     for message in decoder.report.messages { warn("\(input.name): \(message)") }

@@ -19,6 +19,8 @@ struct EncodeCommand: ParsableCommand {
               ffmpeg -i /dev/video0 -f yuv4mpegpipe - | veil encode - -o cam.hevc
               veil encode in.y4m -o out.hevc --layer-file layers.yaml
               veil encode left.y4m right.y4m -o stereo.hevc --layers view
+              veil encode in.mov -o out.hevc --layers 1 --pix-fmt yuv422p10le
+              veil encode in.y4m -o out.hevc --alpha alpha.y4m --qp 26,20
 
             A LAYER FILE (YAML or JSON), bottom up
               layers:
@@ -44,6 +46,15 @@ struct EncodeCommand: ParsableCommand {
             """
     )
     var layers: String?
+    @Option(
+        help:
+            """
+            Alpha of the pictures, for an auxiliary layer: y4m, or what ffmpeg reads, of the input's size and rate. Of \
+            files with a plane of alpha (the input may be named once more) that plane is taken, of others luma. The \
+            pictures then have a single layer.
+            """
+    )
+    var alpha: String?
     @Option(help: "YAML or JSON file with the size, rate, keys, preset and references of every layer.")
     var layerFile: String?
     @OptionGroup var rate: RateOptions
@@ -52,11 +63,20 @@ struct EncodeCommand: ParsableCommand {
     @Option(
         help:
             """
-            Bits per sample of each layer (8 or 10), comma separated: 8,10 puts a 10-bit layer upon an 8-bit base \
-            layer. As many as the source has without it.
+            Bits per sample of each layer (8 or 10; 12 of a single layer), comma separated: 8,10 puts a 10-bit layer \
+            upon an 8-bit base layer. As many as the source has without it.
             """
     )
     var depth: String?
+    @Option(
+        help:
+            """
+            Samples of raw input, and what ffmpeg decodes others to, by ffmpeg's names: gray, yuv420p, yuv422p, \
+            yuv444p, and those with 10le and 12le behind (default: 4:2:0). All but 4:2:0 of 8 and 10 bits are coded \
+            in a single layer.
+            """
+    )
+    var pixFmt: String?
     @OptionGroup var colour: ColourOptions
     @OptionGroup var protection: ProtectionOptions
     @OptionGroup var form: StreamOutputOptions
@@ -72,6 +92,13 @@ struct EncodeCommand: ParsableCommand {
     func validate() throws {
         if layerFile != nil && layers != nil { throw ValidationError("--layers and --layer-file exclude each other") }
         try checkViews()
+        try checkAlpha()
+        if let pixFmt {
+            guard SampleFormat(name: pixFmt) != nil else {
+                throw ValidationError("--pix-fmt takes \(SampleFormat.list); not '\(pixFmt)'")
+            }
+            if input.inputDepth != nil { throw ValidationError("--pix-fmt and --input-depth exclude each other") }
+        }
         if let frames, frames < 1 { throw ValidationError("--frames takes 1 or more") }
     }
 
@@ -91,9 +118,23 @@ struct EncodeCommand: ParsableCommand {
         if lowerSources != nil { throw ValidationError("--layers view takes a second input, and no --lower-sources") }
     }
 
+    private func checkAlpha() throws {
+        guard let alpha else {
+            if layers?.lowercased() == "alpha" { throw ValidationError("--layers alpha takes --alpha") }
+            return
+        }
+        guard ["1", "alpha"].contains(layers?.lowercased() ?? "1"), layerFile == nil else {
+            throw ValidationError("--alpha goes with a single layer of pictures (--layers 1)")
+        }
+        if lowerSources != nil { throw ValidationError("--alpha goes with no --lower-sources") }
+        if alpha == "-" && input.input == "-" { throw ValidationError("pictures and alpha from standard input") }
+    }
+
     /// Layers of the stream.
     private func plan() throws -> LayerPlan {
-        var plan = try layerFile.map { try LayerFile(path: $0).plan() } ?? LayerPlan(layers ?? "2x")
+        let named = alpha == nil ? layers ?? "2x" : "alpha"
+        var plan = try layerFile.map { try LayerFile(path: $0).plan() } ?? LayerPlan(named)
+        if let alpha { plan.layers[1].source = alpha }
         if let depth {
             let values = depth.split(separator: ",").compactMap { Int($0) }
             guard values.count == 1 || values.count == plan.layers.count else {
@@ -118,6 +159,7 @@ struct EncodeCommand: ParsableCommand {
     private func settings(_ plan: LayerPlan, _ format: VideoFormat) throws -> VideoEncoder.Settings {
         var settings = VideoEncoder.Settings(width: format.width, height: format.height)
         settings.bitDepth = format.bitDepth
+        settings.chromaFormat = format.chromaFormat
         settings.colour = try colour.description(of: format)
         settings.frameRate = input.fps?.fraction ?? format.fps
         settings.layers = try plan.settings()
@@ -162,17 +204,25 @@ struct EncodeCommand: ParsableCommand {
         let plan = try plan()
         try checkFiles(plan)
         let source = try SourceInput.open(
-            input, beside: right, threads: threads,
+            input, beside: right ?? alpha, samples: .any(pixFmt.flatMap { SampleFormat(name: $0) }), threads: threads,
             keepsTimes: carriesOthers && plan.layers.allSatisfy { $0.source == nil })
-        for note in source.notes { warn("\(input.input): \(note)") }
+        for note in source.notes where alpha != input.input || !note.hasPrefix("its alpha") {
+            warn("\(input.input): \(note)")
+        }
+        if let lost = source.lostSamples, pixFmt == nil, plan.layers.count == 1 {
+            warn("\(input.input): --pix-fmt \(lost) keeps its samples")
+        }
         let settings = try settings(plan, source.format)
         let sizes = try settings.layerSizes()
         let sources = try LayerSources(
             plan: plan, input: input, top: source, sizes: sizes, depth: settings.bitDepth, threads: threads)
-        for (i, size) in sizes.enumerated() where size.width % 2 != 0 || size.height % 2 != 0 {
+        for (i, size) in sizes.enumerated() {
+            let format = settings.chromaFormat
+            let whole = format.wholeSize(width: size.width, height: size.height)
+            guard whole != size else { continue }
             warn(
-                "layer \(i): 4:2:0 pictures of HEVC have even sizes: \(size.width)x\(size.height) is decoded as "
-                    + "\((size.width + 1) & ~1)x\((size.height + 1) & ~1)")
+                "layer \(i): \(format) pictures of HEVC have even \(format == .yuv420 ? "sizes" : "widths"): "
+                    + "\(size.width)x\(size.height) is decoded as \(whole.width)x\(whole.height)")
         }
         let encoder = try VideoEncoder(settings: settings)
         if let reason = encoder.baseEncryptionNote {
@@ -227,7 +277,8 @@ struct EncodeCommand: ParsableCommand {
             throw ExitCode(2)
         }
         if let ended = sources.endedFirst {
-            warn("\(ended) ends before the other view: \(progress.frames) pictures of both were coded")
+            let other = alpha == nil ? "view" : "input"
+            warn("\(ended) ends before the other \(other): \(progress.frames) pictures of both were coded")
             throw ExitCode(2)
         }
     }

@@ -86,7 +86,7 @@ struct LayerFile {
                 }
                 entry.layer.settings.size = size
                 entry.hasRatio = true
-            case "depth": entry.layer.settings.bitDepth = Int(try number(8...10))
+            case "depth": entry.layer.settings.bitDepth = Int(try number(8...12))
             case "qp":
                 guard let qp = value.int, (0...51).contains(qp) else { throw fail("takes 0 to 51") }
                 entry.layer.qp = qp

@@ -2,13 +2,14 @@
 import Veil
 import VeilMedia
 
-/// Reads the frames of the top layer, and of lower ones with files of their own; or those of two views.
+/// Reads the frames of the top layer, and of lower ones with files of their own; or those of two views, or of pictures
+/// and their alpha.
 final class LayerSources {
     private let top: VideoSource
     private let own: [Int: VideoSource]
-    /// What the files of the views are called.
+    /// What the files of the views, or of pictures and alpha, are called.
     private let views: (left: String, right: String)?
-    /// The file of the view that ended while the other one went on.
+    /// The file of the one that ended while the other one went on.
     private(set) var endedFirst: String?
 
     /// - Parameters:
@@ -19,12 +20,16 @@ final class LayerSources {
         threads: Int
     ) throws {
         self.top = top
-        views = plan.layers.last { $0.settings.isView }?.source.map { (input.input, $0) }
+        views = plan.layers.last { $0.settings.isView || $0.settings.isAlpha }?.source.map { (input.input, $0) }
         var own: [Int: VideoSource] = [:]
         for (i, layer) in plan.layers.enumerated() {
             guard let path = layer.source else { continue }
             if layer.settings.isView {
                 own[i] = try Self.view(path, input, left: top, threads: threads)
+                continue
+            }
+            if layer.settings.isAlpha {
+                own[i] = try Self.alpha(path, input, of: top, threads: threads)
                 continue
             }
             let size = sizes[i]
@@ -49,18 +54,38 @@ final class LayerSources {
             InputFile(path: path), size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
             bitDepth: input.inputDepth, layer: input.sourceLayer, threads: threads)
         for note in source.notes { warn("\(path): \(note)") }
-        func rate(_ f: VideoFormat) -> String { "\(f.fps.numerator)/\(f.fps.denominator)" }
         func text(_ f: VideoFormat) -> String { "\(f.width)x\(f.height), \(f.bitDepth) bit" }
         let (l, r) = (left.format, source.format)
         guard l.width == r.width, l.height == r.height, l.bitDepth == r.bitDepth else {
             throw MediaError.notSupported(path: path, what: "is \(text(r)), the other view \(text(l))")
         }
-        guard input.fps != nil || l.fps.numerator * r.fps.denominator == r.fps.numerator * l.fps.denominator else {
+        if input.fps == nil { try checkRates(path, r, "the other view", l) }
+        return source
+    }
+
+    /// Alpha of pictures, of their size and rate.
+    private static func alpha(
+        _ path: String, _ input: InputOptions, of pictures: VideoSource, threads: Int
+    ) throws -> VideoSource {
+        let source = try SourceInput.open(
+            InputFile(path: path), size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
+            bitDepth: input.inputDepth, samples: .alpha, threads: threads)
+        let (p, a) = (pictures.format, source.format)
+        guard p.width == a.width, p.height == a.height else {
+            throw MediaError.notSupported(
+                path: path, what: "is \(a.width)x\(a.height), the pictures \(p.width)x\(p.height)")
+        }
+        if input.fps == nil { try checkRates(path, a, "the pictures", p) }
+        return source
+    }
+
+    private static func checkRates(_ path: String, _ a: VideoFormat, _ name: String, _ b: VideoFormat) throws {
+        func rate(_ f: VideoFormat) -> String { "\(f.fps.numerator)/\(f.fps.denominator)" }
+        guard a.fps.numerator * b.fps.denominator == b.fps.numerator * a.fps.denominator else {
             throw MediaError.notSupported(
                 path: path,
-                what: "has \(rate(r)) frames a second, the other view \(rate(l)) (--fps takes both at one rate)")
+                what: "has \(rate(a)) frames a second, \(name) \(rate(b)) (--fps takes both at one rate)")
         }
-        return source
     }
 
     /// What one of the sources ended with in place of a whole frame.

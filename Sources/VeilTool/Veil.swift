@@ -134,7 +134,7 @@ struct InputOptions: ParsableArguments {
     var size: Size?
     @Option(help: "Frames per second of raw input: 25, 12.5, 30000/1001 (29.97 is that, too).")
     var fps: FrameRate?
-    @Option(help: "Bits per sample of raw input (8 or 10).")
+    @Option(help: "Bits per sample of raw input (8, 10 or 12).")
     var inputDepth: Int?
     @Option(help: "Of an HEVC stream as the source: the layer to take; the highest by default.")
     var sourceLayer: Int?
@@ -143,8 +143,8 @@ struct InputOptions: ParsableArguments {
         guard sourceLayer.map({ (0...62).contains($0) }) ?? true else {
             throw ValidationError("--source-layer takes 0 to 62")
         }
-        guard inputDepth.map({ $0 == 8 || $0 == 10 }) ?? true else {
-            throw ValidationError("--input-depth takes 8 or 10")
+        guard inputDepth.map({ [8, 10, 12].contains($0) }) ?? true else {
+            throw ValidationError("--input-depth takes 8, 10 or 12")
         }
     }
 }

@@ -89,6 +89,59 @@ struct CLibraryTests {
         #expect(lastError() == "layer 1: CRF 99.0 is not within 0 to 51")
     }
 
+    /// Luma alone, and chroma of the height of luma.
+    @Test(
+        .enabled(if: VideoEncoder.isAvailable, "libx265 is not built in"),
+        arguments: [(VEIL_CHROMA_NONE, ChromaFormat.monochrome), (VEIL_CHROMA_422, .yuv422)])
+    func otherChromaFormats(format: veil_chroma_format, chroma: ChromaFormat) throws {
+        var given = encoderSettings()
+        given.chroma_format = Int32(format.rawValue)
+        var encoder: OpaquePointer?
+        #expect(veil_encoder_open(&encoder, &given) == VEIL_ERROR_SETTINGS.rawValue)
+        #expect(lastError() == "\(chroma) is coded in a single layer: layers are scalable in 4:2:0 (--layers 1)")
+        "1".withCString {
+            given.layers = $0
+            #expect(veil_encoder_open(&encoder, &given) == 0, "\(lastError())")
+        }
+        defer { veil_encoder_close(encoder) }
+        var settings = VideoEncoder.Settings(width: 64, height: 48)
+        settings.layers = .single
+        settings.chromaFormat = chroma
+        let swift = try VideoEncoder(settings: settings)
+        let planes = (0..<chroma.planeCount).map { c in
+            (0..<(c == 0 ? 64 * 48 : 32 * 48)).map { UInt8(($0 * 5 + c) & 127 + 50) }
+        }
+        planes[0].withUnsafeBytes { y in
+            planes[planes.count - 1].withUnsafeBytes { c in
+                var picture = veil_picture()
+                #expect(veil_picture_init(&picture, MemoryLayout<veil_picture>.size) == 0)
+                (picture.width, picture.height, picture.bit_depth) = (64, 48, 8)
+                picture.strides = (64, 32, 32)
+                picture.planes.0 = y.baseAddress
+                picture.chroma_format = 9
+                #expect(veil_encoder_push(encoder, &picture) == VEIL_ERROR_USAGE.rawValue)
+                picture.chroma_format = Int32(format.rawValue)
+                if chroma != .monochrome {
+                    #expect(veil_encoder_push(encoder, &picture) == VEIL_ERROR_USAGE.rawValue)
+                    (picture.planes.1, picture.planes.2) = (c.baseAddress, c.baseAddress)
+                }
+                #expect(veil_encoder_push(encoder, &picture) == 0, "\(lastError())")
+            }
+        }
+        #expect(veil_encoder_finish(encoder) == 0)
+        var packet = veil_packet()
+        #expect(veil_packet_init(&packet, MemoryLayout<veil_packet>.size) == 0)
+        var theirs: [UInt8] = []
+        while veil_encoder_packet(encoder, &packet) == 1 {
+            theirs += UnsafeBufferPointer(start: packet.data, count: packet.size)
+        }
+        var samples = planes.map { $0.map(UInt16.init) }
+        if chroma != .monochrome { samples[1] = samples[2] }
+        var ours = try swift.push(VideoPicture(width: 64, height: 48, chromaFormat: chroma, planes: samples))
+        ours += try swift.finish()
+        #expect(!theirs.isEmpty && ours.flatMap(\.bytes) == theirs)
+    }
+
     @Test(.enabled(if: VideoEncoder.isAvailable, "libx265 is not built in")) func theSameBytesAsFromSwift() throws {
         var given = encoderSettings()
         given.layer.0.rate_mode = Int32(VEIL_RATE_QP.rawValue)

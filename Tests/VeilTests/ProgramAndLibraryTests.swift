@@ -205,7 +205,13 @@ struct ProgramAndLibraryTests {
             return "none"
         }
         #expect(error { $0.layers[1].rate = .qp(60) } == "layer 1: QP 60 is not within 0 to 51")
-        #expect(error { $0.layers[1].bitDepth = 9 } == "layer 1: 9 bits: 8 and 10 are supported")
+        #expect(error { $0.layers[1].bitDepth = 9 } == "layer 1: 9 bits: 8, 10 and 12 are supported")
+        let nine = error { (settings: inout Settings) in
+            settings.bitDepth = 9
+            for layer in settings.layers.indices { settings.layers[layer].bitDepth = 8 }
+        }
+        #expect(nine == "the source's bit depth is 8, 10 or 12, not 9")
+        #expect(error { $0.chromaFormat = .yuv422 }.hasPrefix("4:2:2 is coded in a single layer"))
         #expect(error { $0.layers[0].bitDepth = 10 }.hasPrefix("layer 1 has fewer bits a sample than layer 0"))
         #expect(error { $0.layers[1].references = [1] } == "layer 1 cannot be predicted from layer 1")
         #expect(error { $0.layers[1].size = .exactly(width: 8, height: 8) } != "none")

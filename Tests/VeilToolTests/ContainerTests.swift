@@ -268,7 +268,7 @@ struct ContainerTests: OtherPrograms {
     @Test(arguments: [
         (["--x265-options", "interlace=1"], "fields are not supported"),
         (["--x265-options", "display-window=0,0,2,2"], "display-window"),
-        (["--input-depth", "99"], "--input-depth takes 8 or 10"), (["--layers", "8x"], "16x16 and more"),
+        (["--input-depth", "99"], "--input-depth takes 8, 10 or 12"), (["--layers", "8x"], "16x16 and more"),
         (["--master-display", "G(-1,2)B(3,4)R(5,6)WP(7,8)L(9,10)"], "--master-display takes"),
         (["--recon", "/dev/null/x"], "the folder cannot be made"),
     ])

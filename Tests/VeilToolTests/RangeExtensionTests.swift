@@ -66,12 +66,30 @@ import Veil
         #expect(pictures[0].size(ofComponent: 1).width == (format == .yuv422 ? 64 : format == .yuv444 ? 128 : 0))
     }
 
-    /// What is decoded and not encoded is refused as a source.
-    @Test func sourcesOfOtherFormatsAreRefused() throws {
+    /// Streams are sources of a single layer, in the format that they have.
+    @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in")) func sourcesOfOtherFormats() throws {
+        let f = try Fixture.shared.get()
         let path = Run.root.appendingPathComponent("Tests/Vectors/RangeExtensions/f422.bit").path
         let run = try Run(["encode", path, "-o", "-"])
         #expect(run.status != 0 && run.output.isEmpty)
-        #expect(run.errors.contains("is 4:2:2 of 8 bits: 4:2:0 of 8 or 10 bits is encoded"), "\(run.errors)")
+        #expect(run.errors.contains("4:2:2 is coded in a single layer"), "\(run.errors)")
+        try veil("encode", path, "-o", f.path("again.hevc"), "--layers", "1", "--x265-options", "lossless")
+        try veil("decode", f.path("again.hevc"), "-o", f.path("again.yuv"))
+        try veil("decode", path, "-o", f.path("first.yuv"))
+        #expect(try f.data("again.yuv") == f.data("first.yuv"))
+        // Experiments are about layers.
+        try veil("decode", path, "-o", f.path("first.y4m"))
+        let attack = try Run(["attack", f.path("first.y4m"), "-o", f.path("no-attack")])
+        #expect(attack.errors.contains("is 4:2:2 of 8 bits: 4:2:0 of 8 or 10 bits is encoded"), "\(attack.errors)")
+    }
+
+    /// A folder whose name has one character.
+    @Test(.enabled(if: Fixture.canEncode, "libx265 is not built in")) func foldersOfOneCharacter() throws {
+        let f = try Fixture.shared.get()
+        let script = "cd '\(f.folder.path)' && '\(Run.veil.path)' encode clip.y4m -o - --recon q --frames 1 >/dev/null"
+        let run = try Run(URL(fileURLWithPath: "/bin/sh"), ["-c", script])
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(try !f.data("q/layer0.y4m").isEmpty)
     }
 
     @Test func views() throws {

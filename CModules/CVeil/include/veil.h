@@ -78,7 +78,7 @@ typedef enum veil_chroma_format {
     VEIL_CHROMA_NONE = 3
 } veil_chroma_format;
 
-/// A picture: 4:2:0, unless a decoder was told that others are welcome.
+/// A picture: 4:2:0, unless an encoder or a decoder was told that others are welcome.
 typedef struct veil_picture {
     /// sizeof(veil_picture), set by veil_picture_init().
     size_t struct_size;
@@ -99,7 +99,7 @@ typedef struct veil_picture {
     size_t strides[3];
     /// Of decoded pictures: frames a second as a fraction; 0/0 when the stream does not tell.
     int32_t fps_num, fps_den;
-    /// A veil_chroma_format; VEIL_CHROMA_420 of pictures to encode.
+    /// A veil_chroma_format; of pictures to encode the encoder's.
     int32_t chroma_format;
     int32_t reserved_field;
     uint64_t reserved[7];
@@ -346,7 +346,7 @@ typedef enum veil_rate {
 typedef struct veil_layer_settings {
     /// Luma size; 0 for what `layers` of the encoder's settings says.
     int32_t width, height;
-    /// Bits a sample, 8 or 10, no fewer than lower layers have; 0 for the source's.
+    /// Bits a sample, 8 or 10 (12 of a single layer), no fewer than lower layers have; 0 for the source's.
     int32_t bit_depth;
     /// A veil_rate.
     int32_t rate_mode;
@@ -371,13 +371,14 @@ typedef struct veil_encoder_settings {
     int32_t width, height;
     /// Frames a second as a fraction. Default 25/1.
     int32_t fps_num, fps_den;
-    /// Bits a sample of the source's pictures, 8 or 10. Default 8.
+    /// Bits a sample of the source's pictures, 8 or 10, or 12, of which a single layer is coded. Default 8.
     int32_t bit_depth;
     /// Worker threads, 1 or more. The stream depends on them with bit rates only. Default 1.
     int32_t threads;
     /// The ratio of each enhancement layer to the layer below it, bottom up: "2x", "1.5x", "snr" for the same size,
     /// "2x,snr" for three layers, up to eight; "640x360,1280x720" for the size of every layer; "1" for a single layer;
-    /// "view" for two views (MV-HEVC), of which layer 1, the right eye's, is pushed with veil_encoder_push_layers().
+    /// "view" for two views (MV-HEVC), of which layer 1, the right eye's, is pushed with veil_encoder_push_layers();
+    /// "alpha" for pictures and, pushed likewise as layer 1, their alpha, which is the luma of what is pushed.
     /// Default "2x".
     const char *layers;
     /// More about the layers, by nuh_layer_id.
@@ -423,7 +424,10 @@ typedef struct veil_encoder_settings {
     /// layers with keys of their own.
     const veil_keys *keys;
     veil_protection protection;
-    uint64_t reserved[32];
+    /// A veil_chroma_format: that of the source's pictures. Others than 4:2:0, the default, take a single layer.
+    int32_t chroma_format;
+    int32_t reserved_field;
+    uint64_t reserved[31];
 } veil_encoder_settings;
 
 /// Defaults. `struct_size`: sizeof(veil_encoder_settings).

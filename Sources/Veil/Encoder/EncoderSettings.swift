@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
+import VeilCore
 import VeilEncoder
 import VeilProtection
 
@@ -29,8 +30,10 @@ extension VideoEncoder {
         public var width: Int
         public var height: Int
         public var frameRate = (numerator: 25, denominator: 1)
-        /// Bits a sample, 8 or 10.
+        /// Bits a sample, 8 or 10; or 12, of which a single layer is coded.
         public var bitDepth = 8
+        /// Which chroma samples the source's pictures have. Others than 4:2:0 are coded in a single layer.
+        public var chromaFormat = ChromaFormat.yuv420
         /// What the samples mean: colour, range, aspect, mastering. Every layer says so.
         public var colour = ColourDescription()
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 import VeilEncoder
 import VeilProtection
 
@@ -15,9 +16,11 @@ struct LayerPlan: Sendable {
         var references: [Int]
         var hasOwnSource: Bool
         var isView = false
+        var isAlpha = false
     }
 
     let layers: [Layer]
+    let chromaFormat: ChromaFormat
 
     /// Throws ``SettingsError``.
     init(_ settings: VideoEncoder.Settings) throws {
@@ -33,33 +36,35 @@ struct LayerPlan: Sendable {
                 width: sizes[i].width, height: sizes[i].height, bitDepth: layer.bitDepth ?? settings.bitDepth,
                 rate: layer.rate ?? standard, buffer: layer.buffer,
                 preset: (i > 0 ? layer.preset ?? settings.enhancementPreset : nil) ?? settings.preset,
-                references: (layer.references ?? (i > 0 ? [i - 1] : [])).sorted(), hasOwnSource: layer.hasOwnSource,
-                isView: layer.isView)
+                references: layer.isAlpha ? [] : (layer.references ?? (i > 0 ? [i - 1] : [])).sorted(),
+                hasOwnSource: layer.hasOwnSource, isView: layer.isView, isAlpha: layer.isAlpha)
         }
+        chromaFormat = settings.chromaFormat
         if let refused = X265Options.refused(settings.x265Options) { throw SettingsError(refused) }
         for i in layers.indices {
             try checkFormat(i)
             try checkRate(i)
             try checkReferences(i)
-            if layers[i].isView { try checkView(i) }
+            if layers[i].isView { try checkView(i, "a view", "the other one") }
+            if layers[i].isAlpha { try checkView(i, "alpha", "the pictures") }
         }
     }
 
-    /// A view is the upper one of two layers, as large and as deep as the other.
-    private func checkView(_ i: Int) throws {
+    /// A view, and alpha, is the upper one of two layers, as large and as deep as the other.
+    private func checkView(_ i: Int, _ name: String, _ other: String) throws {
         let (view, base) = (layers[i], layers[0])
         guard i > 0, layers.count == 2 else {
-            throw SettingsError(": a view goes with no other layers but the one below it", layer: i)
+            throw SettingsError(": \(name) goes with no other layers but the one below it", layer: i)
         }
         guard view.width == base.width, view.height == base.height else {
             throw SettingsError(
-                ": a view of \(view.width)x\(view.height), the other one of \(base.width)x\(base.height)", layer: i)
+                ": \(name) of \(view.width)x\(view.height), \(other) of \(base.width)x\(base.height)", layer: i)
         }
         guard view.bitDepth == base.bitDepth else {
-            throw SettingsError(": a view of \(view.bitDepth) bit, the other one of \(base.bitDepth) bit", layer: i)
+            throw SettingsError(": \(name) of \(view.bitDepth) bit, \(other) of \(base.bitDepth) bit", layer: i)
         }
         guard view.hasOwnSource, !base.hasOwnSource else {
-            throw SettingsError(": a view has a source of its own, and the layer below it the encoder's", layer: i)
+            throw SettingsError(": \(name) has a source of its own, and the layer below it the encoder's", layer: i)
         }
     }
 
@@ -103,8 +108,17 @@ struct LayerPlan: Sendable {
                 ": \(layer.width)x\(layer.height): libx265 codes pictures of \(Self.leastSize)x\(Self.leastSize) and "
                     + "more; choose a smaller ratio, or one layer", layer: i)
         }
-        guard layer.bitDepth == 8 || layer.bitDepth == 10 else {
-            throw SettingsError(": \(layer.bitDepth) bits: 8 and 10 are supported", layer: i)
+        guard [8, 10, 12].contains(layer.bitDepth) else {
+            throw SettingsError(": \(layer.bitDepth) bits: 8, 10 and 12 are supported", layer: i)
+        }
+        // Scalable Main and Scalable Main 10 are what layers above the first one are written of.
+        guard layers.count == 1 || chromaFormat == .yuv420 else {
+            throw SettingsError("\(chromaFormat) is coded in a single layer: layers are scalable in 4:2:0 (--layers 1)")
+        }
+        guard layers.count == 1 || layer.bitDepth <= 10 else {
+            throw SettingsError(
+                ": 12 bits are coded in a single layer (--layers 1): layers are scalable in 8 and 10 bits (--depth)",
+                layer: i)
         }
         guard EncoderPreset(name: layer.preset) != nil else {
             throw SettingsError(": there is no preset '\(layer.preset)'", layer: i)
@@ -155,7 +169,7 @@ struct LayerPlan: Sendable {
         guard Set(layer.references).count == layer.references.count else {
             throw SettingsError(" names a layer that it is predicted from twice", layer: i)
         }
-        if i > 0 && layer.references.isEmpty {
+        if i > 0 && layer.references.isEmpty && !layer.isAlpha {
             throw SettingsError(" names no layer that it is predicted from", layer: i)
         }
     }

@@ -38,7 +38,7 @@ extension VideoEncoder {
         }
 
         public var size: Size
-        /// Bits a sample, 8 or 10, no fewer than the layers below; nil for the source's.
+        /// Bits a sample, 8 or 10 (12 of a single layer), no fewer than the layers below; nil for the source's.
         public var bitDepth: Int?
         /// Nil: of the base layer QP 28, of others the base layer's. The rates of enhancement layers follow the base
         /// layer's QP from picture to picture.
@@ -54,6 +54,9 @@ extension VideoEncoder {
         /// Another view of what the layer below shows, for the right eye where that is for the left one (MV-HEVC): of
         /// two layers of one size and depth the upper one, with a source of its own.
         public var isView = false
+        /// Alpha of what the layer below shows (an auxiliary layer): of two layers of one size and depth the upper one,
+        /// with a source of its own, whose luma it is, from 0 for transparent to the greatest value for opaque.
+        public var isAlpha = false
         /// In place of the encoder's keys, for this layer.
         public var keys: KeyRing?
 
@@ -88,9 +91,17 @@ extension Array where Element == VideoEncoder.LayerSettings {
         return [.init(), view]
     }
 
+    /// Pictures and their alpha, whose pictures are pushed beside them.
+    public static var alpha: Self {
+        var alpha = VideoEncoder.LayerSettings()
+        alpha.isAlpha = true
+        alpha.hasOwnSource = true
+        return [.init(), alpha]
+    }
+
     /// `1` for a single layer, or the ratio of each enhancement layer to the one below it, bottom up, where the top
     /// layer has the source's size: `2x`, `1.5x,snr`; or the sizes of all layers: `640x360,1280x720`; or `view` for
-    /// two views. Throws ``SettingsError``.
+    /// two views, or `alpha` for pictures with alpha. Throws ``SettingsError``.
     public init(_ description: String) throws {
         let parts = description.lowercased().split(separator: ",", omittingEmptySubsequences: false)
         let sizes = parts.compactMap { part -> VideoEncoder.LayerSettings.Size? in
@@ -104,8 +115,11 @@ extension Array where Element == VideoEncoder.LayerSettings {
             self = .single
         } else if description.lowercased() == "view" {
             self = .stereo
-        } else if parts.contains("view") {
-            throw SettingsError("'\(description)': a view goes with no other layers but the one below it")
+        } else if description.lowercased() == "alpha" {
+            self = .alpha
+        } else if parts.contains("view") || parts.contains("alpha") {
+            let name = parts.contains("view") ? "a view" : "alpha"
+            throw SettingsError("'\(description)': \(name) goes with no other layers but the one below it")
         } else if sizes.count == parts.count {
             self = sizes.map { .init(size: $0) }
         } else {
@@ -113,7 +127,8 @@ extension Array where Element == VideoEncoder.LayerSettings {
                 try parts.map { part in
                     guard let size = VideoEncoder.LayerSettings.size(part) else {
                         throw SettingsError(
-                            "'\(part)' is none of 1, snr, view, 2x, 1.5x (any ratio of 1 to 16), or WxH for every layer"
+                            "'\(part)' is none of 1, snr, view, alpha, 2x, 1.5x (any ratio of 1 to 16), or WxH for "
+                                + "every layer"
                         )
                     }
                     return .init(size: size)

@@ -17,6 +17,7 @@ extension ScalableSettings {
         base.width = plan.layers[0].width
         base.height = plan.layers[0].height
         base.bitDepth = plan.layers[0].bitDepth
+        base.chromaFormat = plan.chromaFormat
         base.fps = settings.frameRate
         base.preset = settings.preset
         base.tune = settings.tune
@@ -30,9 +31,11 @@ extension ScalableSettings {
         enhancements = plan.layers.dropFirst().map { Self.enhancement(settings, $0, wavefront: wavefront) }
         if let top = plan.layers.last {
             colour = settings.colour.scaled(from: (settings.width, settings.height), to: (top.width, top.height))
+            // Others have no samples whose place would have to be told.
+            if plan.chromaFormat != .yuv420 { colour.chromaLocation = nil }
         }
-        // Decoders of stereo (FFmpeg) take one view's smallest coding blocks for those of both.
-        if plan.layers.contains(where: \.isView) { base.options.append(("min-cu-size", "8")) }
+        // Decoders of stereo and alpha (FFmpeg) take one layer's smallest coding blocks for those of both.
+        if plan.layers.contains(where: { $0.isView || $0.isAlpha }) { base.options.append(("min-cu-size", "8")) }
         base.options += Self.rateOptions(plan.layers[0]) + Self.passOptions(settings.pass) + colourOptions
         base.options += settings.x265Options
         try setRates(settings, plan)
@@ -45,7 +48,9 @@ extension ScalableSettings {
         }
         try check(settings.frameRate.numerator, 1...Int(Int32.max), "the frame rate's numerator")
         try check(settings.frameRate.denominator, 1...Int(Int32.max), "the frame rate's denominator")
-        try check(settings.bitDepth == 9 ? 0 : settings.bitDepth, 8...10, "the source's bit depth")
+        guard [8, 10, 12].contains(settings.bitDepth) else {
+            throw SettingsError("the source's bit depth is 8, 10 or 12, not \(settings.bitDepth)")
+        }
         try check(settings.width, 1...16384, "the source's width")
         try check(settings.height, 1...16384, "the source's height")
         try check(settings.keyint, 1...Int(Int32.max), "keyint")
@@ -54,7 +59,9 @@ extension ScalableSettings {
         if let strength = settings.adaptiveQuantizationStrength, !(0...3).contains(strength) {
             throw SettingsError("a strength of adaptive quantization is 0 to 3")
         }
-        if let problem = settings.colour.problem { throw SettingsError(problem) }
+        if let problem = settings.colour.problem(is444: settings.chromaFormat == .yuv444) {
+            throw SettingsError(problem)
+        }
         let wavefronts = Wavefronts(settings)
         if wavefronts.areNeeded && !wavefronts.isOn {
             throw SettingsError(
@@ -117,6 +124,7 @@ extension ScalableSettings {
             format: LayerFormat(width: layer.width, height: layer.height, bitDepth: layer.bitDepth))
         result.references = layer.references
         result.isView = layer.isView
+        result.isAlpha = layer.isAlpha
         if let preset = EncoderPreset(name: layer.preset) {
             result.effort = preset.effort
             result.tools = preset.tools
@@ -129,7 +137,8 @@ extension ScalableSettings {
             }
         }
         result.tools.wavefront = wavefront
-        result.interLayerPrediction = settings.interLayerPrediction
+        result.interLayerPrediction = settings.interLayerPrediction && !layer.isAlpha
+        if layer.isAlpha { result.tools.interLayerMotion = false }
         result.slices = settings.slices ?? 1
         result.hierarchy = settings.hierarchy
         return result

@@ -34,7 +34,8 @@ final class LayerSources {
                 : Downsampler(
                     source: format,
                     target: VideoFormat(
-                        width: layer.width, height: layer.height, fps: format.fps, bitDepth: format.bitDepth))
+                        width: layer.width, height: layer.height, fps: format.fps, bitDepth: format.bitDepth,
+                        chromaFormat: format.chromaFormat))
         }
         smaller = downsamplers.map { $0.map { VideoFrame(format: $0.target) } }
     }
@@ -59,8 +60,11 @@ final class LayerSources {
                 guard let picture = own[i] else {
                     throw SettingsError(": a picture of its own source is missing", layer: i)
                 }
-                try check(picture, layer.width, layer.height, picture.frame.format.bitDepth, layer: i)
-                from = picture
+                let given = picture.frame.format
+                try check(
+                    picture, layer.width, layer.height, given.bitDepth, layer.isAlpha ? given.chromaFormat : nil,
+                    layer: i)
+                from = layer.isAlpha ? SourceFrame(VideoFrame(alpha: picture.frame, bitDepth: layer.bitDepth)) : picture
             } else if let downsampler = downsamplers[i], let small = smaller[i] {
                 downsampler(source.frame, into: small)
                 from = SourceFrame(small)
@@ -78,12 +82,14 @@ final class LayerSources {
     }
 
     private func check(
-        _ source: SourceFrame, _ width: Int, _ height: Int, _ bitDepth: Int, layer: Int? = nil
+        _ source: SourceFrame, _ width: Int, _ height: Int, _ bitDepth: Int, _ chromaFormat: ChromaFormat? = nil,
+        layer: Int? = nil
     ) throws {
         let f = source.frame.format
-        if f.chromaFormat != .yuv420 {
+        if f.chromaFormat != chromaFormat ?? format.chromaFormat {
             throw SettingsError(
-                (layer == nil ? "" : ": ") + "a \(f.chromaFormat) picture, where 4:2:0 is coded", layer: layer)
+                (layer == nil ? "" : ": ") + "a \(f.chromaFormat) picture, where \(format.chromaFormat) is coded",
+                layer: layer)
         }
         guard f.width == width, f.height == height, f.bitDepth == bitDepth else {
             throw SettingsError(
@@ -94,13 +100,32 @@ final class LayerSources {
     }
 }
 
+extension VideoFrame {
+    /// The luma of a frame as the luma of a 4:2:0 picture without colour, which is what decoders of alpha take: its
+    /// greatest value stays the greatest one of another depth.
+    fileprivate convenience init(alpha frame: VideoFrame, bitDepth: Int) {
+        var format = frame.format
+        let depth = format.bitDepth
+        format.bitDepth = bitDepth
+        format.chromaFormat = .yuv420
+        let chroma = format.size(ofComponent: 1)
+        let grey = [UInt16](repeating: 1 << UInt16(bitDepth - 1), count: chroma.width * chroma.height)
+        let (from, to) = (UInt32(1 << depth) - 1, UInt32(1 << bitDepth) - 1)
+        let luma =
+            depth == bitDepth
+            ? frame.planes[0]
+            : frame.planes[0].map { UInt16(truncatingIfNeeded: (UInt32($0) * to + from / 2) / from) }
+        self.init(format: format, planes: [luma, grey, grey])
+    }
+}
+
 extension FrameBuffer {
     /// A padded picture of a source frame: sizes rounded up to whole coding blocks of 8, borders repeated; samples
     /// shifted to `bitDepth`, rounded when it is the smaller one.
     package convenience init(_ frame: VideoFrame, bitDepth: Int) {
         let f = frame.format
         self.init(f.coded(bitDepth: bitDepth), margin: Self.sourceMargin)
-        for c in 0..<3 {
+        for c in 0..<f.chromaFormat.planeCount {
             let to = plane(c)
             let s = f.size(ofComponent: c)
             precondition(frame.planes[c].count >= s.width * s.height, "a plane of the frame's size")
@@ -126,7 +151,8 @@ extension VideoFormat {
     /// The pictures that are coded of a source: sizes rounded up to whole coding blocks of 8.
     fileprivate func coded(bitDepth: Int) -> PictureFormat {
         PictureFormat(
-            width: (width + 7) & ~7, height: (height + 7) & ~7, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth)
+            width: (width + 7) & ~7, height: (height + 7) & ~7, bitDepthLuma: bitDepth, bitDepthChroma: bitDepth,
+            chromaFormat: chromaFormat)
     }
 }
 

@@ -50,7 +50,8 @@ public final class VideoEncoder {
         sources = LayerSources(
             plan: plan,
             format: VideoFormat(
-                width: settings.width, height: settings.height, fps: settings.frameRate, bitDepth: settings.bitDepth))
+                width: settings.width, height: settings.height, fps: settings.frameRate, bitDepth: settings.bitDepth,
+                chromaFormat: settings.chromaFormat))
     }
 
     /// Takes the next picture in display order. Returns the access units that became ready.

@@ -5,15 +5,15 @@ import VeilDecoder
 import VeilMedia
 import VeilRecon
 
-/// A picture: what a ``VideoEncoder`` takes (4:2:0) and a ``VideoDecoder`` gives. Its samples do not change.
+/// A picture: what a ``VideoEncoder`` takes and a ``VideoDecoder`` gives. Its samples do not change.
 public struct VideoPicture: Sendable {
     /// Luma samples. Odd sizes are allowed; chroma planes of half the size are then rounded up.
     public let width: Int
     public let height: Int
-    /// Bits a sample of luma and of chroma, 8 or 10 to encode. The two may differ in decoded pictures.
+    /// Bits a sample of luma and of chroma, 8, 10 or 12 to encode. The two may differ in decoded pictures.
     public let bitDepthLuma: Int
     public let bitDepthChroma: Int
-    /// Which chroma samples there are: 4:2:0 of pictures to encode.
+    /// Which chroma samples there are.
     public let chromaFormat: ChromaFormat
     /// nuh_layer_id of the layer it was decoded from; 0 for pictures to encode.
     public let layer: Int
@@ -39,13 +39,17 @@ public struct VideoPicture: Sendable {
     /// The larger of the two depths: that of ``i420`` and of all that has room for one.
     public var bitDepth: Int { max(bitDepthLuma, bitDepthChroma) }
 
-    /// A picture to encode: Y, Cb, Cr, rows of samples without gaps, `width * height` of luma and
-    /// `((width + 1) / 2) * ((height + 1) / 2)` of each chroma. Throws ``PictureError``.
-    public init(width: Int, height: Int, bitDepth: Int = 8, planes: [[UInt16]]) throws {
+    /// A picture to encode: Y, Cb, Cr (or Y alone), rows of samples without gaps, `width * height` of luma and of each
+    /// chroma as many as the format has of them, in 4:2:0 `((width + 1) / 2) * ((height + 1) / 2)`. Throws
+    /// ``PictureError``.
+    public init(
+        width: Int, height: Int, bitDepth: Int = 8, chromaFormat: ChromaFormat = .yuv420, planes: [[UInt16]]
+    ) throws {
         try Self.check(width, height, bitDepth)
-        let sizes = Self.counts(width, height)
+        let sizes = Self.counts(width, height, chromaFormat)
         guard planes.map(\.count) == sizes else {
-            throw PictureError.planes(width: width, height: height, samples: planes.map(\.count))
+            throw PictureError.planes(
+                width: width, height: height, samples: planes.map(\.count), chromaFormat: chromaFormat)
         }
         let limit = UInt16((1 << bitDepth) - 1)
         for (component, plane) in planes.enumerated() {
@@ -53,13 +57,13 @@ public struct VideoPicture: Sendable {
                 throw PictureError.sample(component: component, value: Int(sample), bitDepth: bitDepth)
             }
         }
-        self.init(width, height, bitDepth, planes)
+        self.init(width, height, bitDepth, chromaFormat, planes)
     }
 
     /// A picture of 8-bit planar I420 bytes: Y, Cb, Cr one after the other. Throws ``PictureError``.
     public init(i420 bytes: some Collection<UInt8>, width: Int, height: Int) throws {
         try Self.check(width, height, 8)
-        let sizes = Self.counts(width, height)
+        let sizes = Self.counts(width, height, .yuv420)
         guard bytes.count == sizes.reduce(0, +) else {
             throw PictureError.planes(width: width, height: height, samples: [bytes.count])
         }
@@ -68,15 +72,17 @@ public struct VideoPicture: Sendable {
             defer { rest = rest.dropFirst(count) }
             return rest.prefix(count).map(UInt16.init)
         }
-        self.init(width, height, 8, planes)
+        self.init(width, height, 8, .yuv420, planes)
     }
 
-    private init(_ width: Int, _ height: Int, _ bitDepth: Int, _ planes: [[UInt16]]) {
+    private init(
+        _ width: Int, _ height: Int, _ bitDepth: Int, _ chromaFormat: ChromaFormat, _ planes: [[UInt16]]
+    ) {
         self.width = width
         self.height = height
         bitDepthLuma = bitDepth
         bitDepthChroma = bitDepth
-        chromaFormat = .yuv420
+        self.chromaFormat = chromaFormat
         layer = 0
         pictureOrderCount = 0
         frameRate = nil
@@ -89,12 +95,12 @@ public struct VideoPicture: Sendable {
         guard (1...16384).contains(width), (1...16384).contains(height) else {
             throw PictureError.size(width: width, height: height)
         }
-        guard bitDepth == 8 || bitDepth == 10 else { throw PictureError.bitDepth(bitDepth) }
+        guard [8, 10, 12].contains(bitDepth) else { throw PictureError.bitDepth(bitDepth) }
     }
 
-    /// Samples of each component of a 4:2:0 picture.
-    private static func counts(_ width: Int, _ height: Int) -> [Int] {
-        (0..<3).map { ChromaFormat.yuv420.size(ofComponent: $0, width: width, height: height) }
+    /// Samples of each component of a picture.
+    private static func counts(_ width: Int, _ height: Int, _ format: ChromaFormat) -> [Int] {
+        (0..<format.planeCount).map { format.size(ofComponent: $0, width: width, height: height) }
             .map { $0.width * $0.height }
     }
 
@@ -205,17 +211,17 @@ public struct VideoPicture: Sendable {
 public enum PictureError: Error, Sendable, Equatable, CustomStringConvertible {
     case size(width: Int, height: Int)
     case bitDepth(Int)
-    /// Samples that do not make 4:2:0 planes of the size.
-    case planes(width: Int, height: Int, samples: [Int])
+    /// Samples that do not make planes of the size.
+    case planes(width: Int, height: Int, samples: [Int], chromaFormat: ChromaFormat = .yuv420)
     case sample(component: Int, value: Int, bitDepth: Int)
 
     public var description: String {
         switch self {
         case .size(let width, let height): return "a size of \(width)x\(height) cannot be coded"
-        case .bitDepth(let depth): return "\(depth) bits a sample cannot be coded: 8 and 10 can"
-        case .planes(let width, let height, let samples):
+        case .bitDepth(let depth): return "\(depth) bits a sample cannot be coded: 8, 10 and 12 can"
+        case .planes(let width, let height, let samples, let format):
             let counts = samples.map(String.init).joined(separator: ", ")
-            return "\(counts) samples are no 4:2:0 picture of \(width)x\(height)"
+            return "\(counts) samples are no \(format) picture of \(width)x\(height)"
         case .sample(let component, let value, let depth):
             return "component \(component): a sample of \(value) is beyond \(depth) bits"
         }

@@ -106,13 +106,14 @@ extension ColourDescription {
         return result
     }
 
-    /// What cannot be written, or is no description of 4:2:0 pictures; nil where all is well.
-    package var problem: String? {
+    /// What cannot be written, or is no description of the pictures; nil where all is well.
+    /// - Parameter is444: they have as many chroma as luma samples.
+    package func problem(is444: Bool) -> String? {
         for (name, value) in [
             ("colour primaries", primaries), ("transfer characteristics", transfer), ("matrix coefficients", matrix),
             ("alternative transfer characteristics", alternativeTransfer),
         ] { if let value, !(0...255).contains(value) { return "\(name) are 0 to 255, not \(value)" } }
-        if matrix == 0 { return "matrix coefficients 0 (gbr) are for 4:4:4 pictures" }
+        if matrix == 0 && !is444 { return "matrix coefficients 0 (gbr) are for 4:4:4 pictures" }
         if let chromaLocation, !(0...5).contains(chromaLocation) {
             return "the chroma location is 0 to 5, not \(chromaLocation)"
         }

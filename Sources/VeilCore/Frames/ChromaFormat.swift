@@ -29,6 +29,11 @@ public enum ChromaFormat: UInt8, Hashable, Sendable, CustomStringConvertible {
     @inlinable @inline(__always)
     package func shiftY(_ cIdx: Int) -> Int { cIdx == 0 ? 0 : chromaShiftY }
 
+    /// A luma size rounded up to whole chroma samples, which is what conformance windows can show.
+    package func wholeSize(width: Int, height: Int) -> (width: Int, height: Int) {
+        ((width + chromaShiftX) & ~chromaShiftX, (height + chromaShiftY) & ~chromaShiftY)
+    }
+
     /// Width and height of a component of pictures of a size: odd sizes are rounded up.
     public func size(ofComponent cIdx: Int, width: Int, height: Int) -> (width: Int, height: Int) {
         if cIdx > 0 && self == .monochrome { return (0, 0) }

@@ -12,6 +12,9 @@ import VeilRecon
 #if VEIL_X265_HOOK
     import CX265Hook
     import CX265Hook10
+    #if VEIL_X265_HOOK12
+        import CX265Hook12
+    #endif
 #endif
 
 /// Why a base layer could not be coded.
@@ -65,10 +68,28 @@ package final class BaseLayerEncoder {
         #endif
     }
 
+    /// Whether this build takes pictures of 12 bits: not where libx265 is patched but for its encoder of these.
+    package static var hasTwelveBits: Bool {
+        #if VEIL_X265_HOOK && !VEIL_X265_HOOK12
+            return false
+        #else
+            return isAvailable
+        #endif
+    }
+
     /// Whether that hook is shown every bypass-coded element, not just those of the paper.
     package static func hookShowsAll(bitDepth: Int) -> Bool {
         #if VEIL_X265_HOOK
-            return (bitDepth == 8 ? veil_x265_bin_sites() : veil_x265_bin_sites10()) >= 2
+            switch bitDepth {
+            case 8: return veil_x265_bin_sites() >= 2
+            case 10: return veil_x265_bin_sites10() >= 2
+            default:
+                #if VEIL_X265_HOOK12
+                    return veil_x265_bin_sites12() >= 2
+                #else
+                    return false
+                #endif
+            }
         #else
             return false
         #endif
@@ -94,6 +115,9 @@ package final class BaseLayerEncoder {
                 throw BaseLayerError.settings(
                     "pyramids of B pictures need libx265 patched: run `make x265-hook` and build again")
             }
+            if settings.bitDepth > 10 && !Self.hasTwelveBits {
+                throw BaseLayerError.settings("libx265's encoder of 12 bits is left out of this build")
+            }
             let options = settings.allOptions
             let names = options.map { strdup($0.name) }
             let values = options.map { $0.value.map { strdup($0) } ?? nil }
@@ -104,13 +128,12 @@ package final class BaseLayerEncoder {
             var reason = [CChar](repeating: 0, count: 256)
             let cNames = names.map { UnsafePointer<CChar>($0) }
             let cValues = values.map { UnsafePointer<CChar>($0) }
-            // 4:2:0 pictures have even sizes: an odd one is shown with the samples that its source is padded with.
+            // Sizes are whole chroma samples: others are shown with the samples that the source is padded with.
+            let size = settings.chromaFormat.wholeSize(width: settings.width, height: settings.height)
             let opened = veil_x265_open(
-                Int32((settings.width + 1) & ~1), Int32((settings.height + 1) & ~1), Int32(settings.fps.numerator),
-                Int32(settings.fps.denominator),
-                Int32(settings.bitDepth), settings.preset, settings.tune, Int32(settings.pyramidLevels), cNames,
-                cValues, Int32(cNames.count),
-                &reason, reason.count)
+                Int32(size.width), Int32(size.height), Int32(settings.fps.numerator), Int32(settings.fps.denominator),
+                Int32(settings.bitDepth), Int32(settings.chromaFormat.rawValue), settings.preset, settings.tune,
+                Int32(settings.pyramidLevels), cNames, cValues, Int32(cNames.count), &reason, reason.count)
             guard let opened else {
                 throw BaseLayerError.settings(
                     String(decoding: reason.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
@@ -167,7 +190,7 @@ package final class BaseLayerEncoder {
             if let source {
                 var strides: [Int32] = []
                 var planes: [UnsafeRawPointer?] = []
-                for c in 0..<3 {
+                for c in 0..<settings.chromaFormat.planeCount {
                     let plane = source.plane(c)
                     if settings.bitDepth == 8 && !plane.isNarrow {
                         if narrow.count == c { narrow.append(.allocate(capacity: plane.width * plane.height)) }
@@ -180,6 +203,10 @@ package final class BaseLayerEncoder {
                         planes.append(UnsafeRawPointer(plane.base))
                         strides.append(Int32(plane.stride * plane.bytesPerSample))
                     }
+                }
+                while planes.count < 3 {
+                    planes.append(nil)
+                    strides.append(0)
                 }
                 got = veil_x265_encode(encoder, planes, strides, &out)
             } else {
@@ -207,10 +234,12 @@ package final class BaseLayerEncoder {
             let width = codedWidth
             let height = codedHeight
             let frame = FrameBuffer(
-                PictureFormat(width: width, height: height, bitDepthLuma: depth, bitDepthChroma: depth))
+                PictureFormat(
+                    width: width, height: height, bitDepthLuma: depth, bitDepthChroma: depth,
+                    chromaFormat: settings.chromaFormat))
             let planes = [out.planes.0, out.planes.1, out.planes.2]
             let strides = [Int(out.strides.0), Int(out.strides.1), Int(out.strides.2)]
-            for c in 0..<3 {
+            for c in 0..<settings.chromaFormat.planeCount {
                 let to = frame.plane(c)
                 guard let from = planes[c] else { continue }
                 if depth == 8 && !to.isNarrow {

@@ -2,6 +2,9 @@
 #if VEIL_X265_HOOK
     import CX265Hook
     import CX265Hook10
+    #if VEIL_X265_HOOK12
+        import CX265Hook12
+    #endif
     import Foundation
     import VeilBitstream
     import VeilCore
@@ -73,13 +76,32 @@
                         BaseLayerHooks.replace($0, run.pointee)
                     }
                 })
-            guard (bitDepth == 8 ? veil_x265_set_hooks(encoder, &hooks) : veil_x265_set_hooks10(encoder, &hooks)) == 0
-            else { throw BaseLayerError.failed("too many encoders with hooks at once") }
+            guard set(&hooks) == 0 else { throw BaseLayerError.failed("too many encoders with hooks at once") }
+        }
+
+        private func set(_ hooks: inout veil_x265_hooks) -> Int32 {
+            switch bitDepth {
+            case 8: return veil_x265_set_hooks(encoder, &hooks)
+            case 10: return veil_x265_set_hooks10(encoder, &hooks)
+            default:
+                #if VEIL_X265_HOOK12
+                    return veil_x265_set_hooks12(encoder, &hooks)
+                #else
+                    return -1
+                #endif
+            }
         }
 
         /// Before the encoder is closed.
         func remove() {
-            if bitDepth == 8 { veil_x265_remove_hooks(encoder) } else { veil_x265_remove_hooks10(encoder) }
+            switch bitDepth {
+            case 8: veil_x265_remove_hooks(encoder)
+            case 10: veil_x265_remove_hooks10(encoder)
+            default:
+                #if VEIL_X265_HOOK12
+                    veil_x265_remove_hooks12(encoder)
+                #endif
+            }
         }
 
         private static func at(_ user: UnsafeMutableRawPointer?) -> BaseLayerHooks? {

@@ -8,6 +8,7 @@ package struct BaseLayerSettings: Sendable {
     package var height = 0
     package var fps = (numerator: 25, denominator: 1)
     package var bitDepth = 8
+    package var chromaFormat = ChromaFormat.yuv420
     package var preset = "medium"
     package var tune: String?
     /// Sees and replaces bins inside libx265's own loop; only where ``BaseLayerEncoder/hasHook``.

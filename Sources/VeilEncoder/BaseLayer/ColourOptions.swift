@@ -5,6 +5,11 @@ extension ScalableSettings {
     /// What the samples of a layer mean: as in the highest layer, with an aspect that suits the layer's size.
     package func colour(ofLayer layer: Int) -> ColourDescription {
         guard !colour.isEmpty || !enhancements.isEmpty else { return colour }
+        if layer > 0 && enhancements[layer - 1].isAlpha {
+            var alpha = ColourDescription()
+            alpha.isFullRange = true
+            return alpha
+        }
         let sizes =
             [(width: base.width, height: base.height)] + enhancements.map { ($0.format.width, $0.format.height) }
         return colour.scaled(from: sizes[sizes.count - 1], to: sizes[layer])

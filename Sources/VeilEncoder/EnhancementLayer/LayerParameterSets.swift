@@ -71,7 +71,7 @@ package enum LayerParameterSets {
                 vps.subLayerOrdering[i].maxDecPicBufferingMinus1, min(max(maxDecPicBufferingMinus1, own), 15))
         }
         vps.vpsMaxLayerId = formats.count - 1
-        vps.layerSets = formats.indices.map { needed(for: $0, layers) }
+        vps.layerSets = formats.indices.map { layerSet(for: $0, layers) }
         vps.timing = base.timing
         vps.ext = extensionOf(formats: formats, base: base, layers: layers, framesPerSecond: framesPerSecond)
         return vps
@@ -81,6 +81,11 @@ package enum LayerParameterSets {
     private static func needed(for layer: Int, _ layers: [EnhancementSettings]) -> [Int] {
         guard layer > 0 else { return [0] }
         return Set(layers[layer - 1].references.flatMap { needed(for: $0, layers) } + [layer]).sorted()
+    }
+
+    /// The same; with alpha what it belongs to, for decoders (FFmpeg) look for both in one set.
+    private static func layerSet(for layer: Int, _ layers: [EnhancementSettings]) -> [Int] {
+        layer > 0 && layers[layer - 1].isAlpha ? [0, layer] : needed(for: layer, layers)
     }
 
     /// `profile` is general_profile_idc: 7 for Scalable Main and Scalable Main 10 (H.11.1), 6 for Multiview Main
@@ -128,6 +133,12 @@ package enum LayerParameterSets {
             let level = Levels.idc(
                 width: formats[i].codedWidth, height: formats[i].codedHeight, framesPerSecond: framesPerSecond)
             let depth = needed.map { formats[$0].bitDepth }.max() ?? 8
+            if layers[i - 1].isAlpha {
+                // Independent, and as the base layer.
+                var own = baseLevel
+                own.generalLevelIdc = max(level, baseLevel.generalLevelIdc)
+                return (true, own)
+            }
             return (
                 true,
                 profile(
@@ -137,7 +148,7 @@ package enum LayerParameterSets {
         ext.defaultOutputLayerIdc = 1
         ext.outputLayerSets = (0...last).map { i in
             var ols = VPSExtension.OutputLayerSet()
-            let set = needed(for: i, layers)
+            let set = layerSet(for: i, layers)
             ols.layerSetIdx = i
             ols.outputLayerFlags = set.map { $0 == i }
             // profile_tier_level 1 is the base layer's, then one an enhancement layer.
@@ -153,7 +164,7 @@ package enum LayerParameterSets {
             rep.conformanceWindow = format.conformanceWindow
             ext.repFormats.append(rep)
         }
-        ext.maxOneActiveRefLayerFlag = layers.allSatisfy { $0.references.count == 1 }
+        ext.maxOneActiveRefLayerFlag = layers.allSatisfy { $0.references.count <= 1 }
         ext.vpsPocLsbAlignedFlag = false
         ext.pocLsbNotPresentFlag = Array(repeating: false, count: formats.count)
         // Samples and motion, or samples only.
@@ -161,6 +172,7 @@ package enum LayerParameterSets {
             Array(repeating: i > 0 && layers[i - 1].tools.interLayerMotion ? 2 : 0, count: i)
         }
         if layers.contains(where: \.isView) { ext.describeViews(subLayersMinus1: base.vpsMaxSubLayersMinus1) }
+        if layers.contains(where: \.isAlpha) { ext.describeAlpha(subLayersMinus1: base.vpsMaxSubLayersMinus1) }
         return ext
     }
 
@@ -245,21 +257,51 @@ package struct LayerTools: Equatable, Sendable {
     package init() {}
 }
 
+extension SequenceParameterSet {
+    /// Makes the SPS of a layer one of a layer that depends on none (MultiLayerExtSpsFlag 0), which says its size and
+    /// depth itself.
+    func standAlone(as format: LayerFormat, base: SequenceParameterSet, vps: VideoParameterSet) {
+        multiLayerExtSpsFlag = false
+        spsMultilayerExtensionFlag = false
+        spsMaxSubLayersMinus1 = base.spsMaxSubLayersMinus1
+        spsTemporalIdNestingFlag = base.spsTemporalIdNestingFlag
+        profileTierLevel = base.profileTierLevel
+        picWidthInLumaSamples = format.codedWidth
+        picHeightInLumaSamples = format.codedHeight
+        conformanceWindow = format.conformanceWindow
+        bitDepthLumaMinus8 = format.bitDepth - 8
+        bitDepthChromaMinus8 = format.bitDepth - 8
+        spsSubLayerOrderingInfoPresentFlag = vps.vpsSubLayerOrderingInfoPresentFlag
+        subLayerOrdering = vps.subLayerOrdering
+    }
+}
+
 extension VPSExtension {
-    /// Makes two layers two views, said in the one way that all decoders of stereo understand: both are put out, and
-    /// what holds for both is said once.
+    /// Makes two layers two views, said in the one way that all decoders of stereo understand.
     fileprivate mutating func describeViews(subLayersMinus1: Int) {
         // Scalability dimension 1 is the view (ViewOrderIdx).
         scalabilityMask = 1 << 1
-        dimensionIdLenMinus1 = [0]
         viewIdLen = 1
         viewIdVal = [0, 1]
+        describeBoth(subLayersMinus1: subLayersMinus1)
+        allLayersDependencyType = directDependencyType.last?.first
+    }
+
+    /// Makes the upper one of two layers the alpha of the lower one.
+    fileprivate mutating func describeAlpha(subLayersMinus1: Int) {
+        // Scalability dimension 3 tells auxiliary layers; AuxId 1 is alpha.
+        scalabilityMask = 1 << 3
+        describeBoth(subLayersMinus1: subLayersMinus1)
+    }
+
+    /// Both layers are put out, and what holds for both is said once.
+    private mutating func describeBoth(subLayersMinus1: Int) {
+        dimensionIdLenMinus1 = [0]
         subLayersVpsMaxMinus1 = Array(repeating: subLayersMinus1, count: layerIdInNuh.count)
         defaultOutputLayerIdc = 0
         for i in outputLayerSets.indices {
             outputLayerSets[i].outputLayerFlags = outputLayerSets[i].outputLayerFlags.map { _ in true }
         }
         repFormats = Array(repFormats.prefix(1))
-        allLayersDependencyType = directDependencyType.last?.first
     }
 }

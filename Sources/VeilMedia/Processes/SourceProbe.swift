@@ -6,8 +6,13 @@ import VeilBitstream
 /// keep their meaning. Without ffprobe nothing is known.
 package struct SourceProbe {
     private(set) var colour = ColourDescription()
-    /// 8, or 10 for all that has more.
+    /// 8, or 10 for all that has more, unless other samples are asked for.
     private(set) var bitDepth = 8
+    /// What of its samples could be coded that are read as others.
+    private(set) var lostSamples: SampleFormat?
+    private let samples: SampleFormat?
+    /// Pictures have a plane of alpha.
+    private(set) var hasAlpha = false
     /// ffprobe's name of it, where pictures are interlaced.
     private(set) var fieldOrder: String?
     /// What is not carried on, a line each.
@@ -66,7 +71,9 @@ package struct SourceProbe {
     /// Bytes of a pipe's beginning that ffprobe is shown.
     private static let pipeBeginning = 1 << 16
 
-    init(_ input: InputFile) throws {
+    /// - Parameter samples: what it is read as, where that is not 4:2:0 of 8 or 10 bits.
+    init(_ input: InputFile, samples: SampleFormat? = nil) throws {
+        self.samples = samples
         guard let program = ChildProcess.find("ffprobe") else {
             notes.append("ffprobe is not installed: colour, range and aspect are not known")
             return
@@ -114,14 +121,17 @@ package struct SourceProbe {
         let format = stream.pixFmt ?? ""
         isRGB = ["rgb", "bgr", "gbr", "0rgb", "argb", "abgr", "pal8", "x2"].contains { format.hasPrefix($0) }
         let depth = Self.depth(format)
-        bitDepth = depth > 8 ? 10 : 8
-        if depth > 10 { notes.append("samples of \(depth) bits are coded with 10") }
-        if !isRGB, !format.isEmpty, !format.contains("420"), format != "nv12", format != "nv21",
-            !format.hasPrefix("p01")
-        {
-            notes.append("\(format) is coded as 4:2:0")
+        bitDepth = samples?.bitDepth ?? (depth > 8 ? 10 : 8)
+        if depth > max(bitDepth, samples == nil ? 10 : 8) {
+            notes.append("samples of \(depth) bits are coded with \(bitDepth)")
         }
-        let hasAlpha =
+        let stored = SampleFormat.chroma(of: format)
+        let chroma = samples?.chromaFormat ?? .yuv420
+        if !isRGB, !format.isEmpty, stored != chroma { notes.append("\(format) is coded as \(chroma)") }
+        if let stored, stored != chroma || depth > bitDepth {
+            lostSamples = SampleFormat(stored, bitDepth: depth)
+        }
+        hasAlpha =
             ["yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya8", "ya16", "ayuv", "vuya"]
             .contains { format.hasPrefix($0) }
         if hasAlpha { notes.append("its alpha (\(format)) is left out") }
@@ -145,8 +155,9 @@ package struct SourceProbe {
         if isRGB {
             // What ffmpeg makes of RGB unless it is told otherwise.
             colour.matrix = 6
-            colour.isFullRange = false
-            notes.append("RGB (\(format)) is converted to 4:2:0 of BT.601 and limited range")
+            colour.isFullRange = chroma == .monochrome
+            let range = chroma == .monochrome ? "full" : "limited"
+            notes.append("RGB (\(format)) is converted to \(chroma) of BT.601 and \(range) range")
         }
         if let aspect = stream.sampleAspectRatio?.split(separator: ":").compactMap({ Int($0) }), aspect.count == 2,
             aspect.allSatisfy({ (1...65535).contains($0) })
@@ -223,8 +234,9 @@ package struct SourceProbe {
         }
     }
 
-    /// ffmpeg converts full range to limited unless both are named.
+    /// ffmpeg converts full range to limited unless both are named; and to grey, which is full range to it.
     var conversion: [String] {
-        colour.isFullRange == true && !isRGB ? ["-vf", "scale=in_range=full:out_range=full"] : []
+        let isKept = colour.isFullRange == true || samples?.chromaFormat == .monochrome
+        return isKept && !isRGB ? ["-vf", "scale=in_range=full:out_range=full"] : []
     }
 }

@@ -10,7 +10,7 @@ public struct VideoFormat: Equatable, Sendable {
     public var width: Int
     public var height: Int
     public var fps: (numerator: Int, denominator: Int)
-    /// Bits per sample; 8 or 10 to be encoded.
+    /// Bits per sample; 8, 10 or 12 to be encoded.
     public var bitDepth: Int
     public var chromaFormat: ChromaFormat
     public var colour: ColourDescription

@@ -9,6 +9,8 @@ public final class VideoSource {
     public private(set) var format: VideoFormat
     /// What is not carried on, a line each.
     public package(set) var notes: [String] = []
+    /// What of its samples could be coded that are read as others: 4:2:2 as 4:2:0.
+    package private(set) var lostSamples: SampleFormat?
     /// When its frames are shown, where they are not evenly apart and this was asked for.
     package var times: FrameTimes?
     /// Seconds before the first frame in which other tracks of its file may play already.
@@ -37,32 +39,36 @@ public final class VideoSource {
     public private(set) var damage: MediaError?
 
     /// Opens a source. `path` may be "-" for standard input. `size` and `fps` describe raw video (a .yuv file, or
-    /// a pipe that is not y4m); `bitDepth` likewise, and what ffmpeg is asked to deliver.
+    /// a pipe that is not y4m); `bitDepth` and `samples` likewise, and what ffmpeg is asked to deliver: without, 4:2:0.
     public static func open(
         path: String, size: (width: Int, height: Int)? = nil, fps: (numerator: Int, denominator: Int)? = nil,
-        bitDepth: Int? = nil
+        bitDepth: Int? = nil, samples: SampleFormat? = nil
     ) throws -> VideoSource {
-        try open(InputFile(path: path), size: size, fps: fps, bitDepth: bitDepth)
+        try open(InputFile(path: path), size: size, fps: fps, bitDepth: bitDepth, samples: samples)
     }
 
     /// - Parameter keepsTimes: frames that are not evenly apart stay as they are, and ``times`` tells; else they are
     ///   resampled, and ``notes`` says so.
+    /// - Parameter takesAlpha: of what ffmpeg reads the plane of alpha alone, as luma; of what has none, luma.
     package static func open(
         _ input: InputFile, size: (width: Int, height: Int)? = nil, fps: (numerator: Int, denominator: Int)? = nil,
-        bitDepth: Int? = nil, keepsTimes: Bool = false
+        bitDepth: Int? = nil, samples given: SampleFormat? = nil, takesAlpha: Bool = false, keepsTimes: Bool = false
     ) throws -> VideoSource {
+        var samples = given
         if try isRaw(input, size: size) || input.kind() == .y4m {
-            return try VideoSource(input: input, process: nil, size, fps, bitDepth)
+            return try VideoSource(input: input, process: nil, size, fps, bitDepth, samples)
         }
         // Of standard input nothing tells what it is if it is neither y4m nor raw.
         if input.path == "-" && FFmpeg.program == nil { throw MediaError.needsSize(path: input.name) }
-        let probe = try SourceProbe(input)
+        let probe = try SourceProbe(input, samples: samples)
         if let order = probe.fieldOrder {
             throw MediaError.notSupported(
                 path: input.name, what: "interlaced video (field order \(order)) is not supported: deinterlace it first"
             )
         }
-        var notes = probe.notes
+        var notes = takesAlpha ? [] : probe.notes
+        if takesAlpha { samples = SampleFormat(.monochrome, bitDepth: probe.bitDepth) }
+        let extraction = probe.hasAlpha ? ["-vf", "alphaextract"] : ["-vf", "scale=in_range=full:out_range=full"]
         let times = try FrameTimes(of: input, decoded: true)
         let varies = times?.varies ?? (probe.varyingRate != nil)
         // Frames as they are; or as many as a constant rate takes, some of them left out or repeated.
@@ -73,12 +79,15 @@ public final class VideoSource {
         }
         let process = try FFmpeg.read(
             input,
-            as: probe.conversion + (passes ? ["-fps_mode", "passthrough"] : []) + [
+            as: (takesAlpha ? extraction : probe.conversion) + (passes ? ["-fps_mode", "passthrough"] : []) + [
                 "-f", "yuv4mpegpipe", "-strict", "-1", "-pix_fmt",
-                (bitDepth ?? probe.bitDepth) > 8 ? "yuv420p10le" : "yuv420p", "-",
+                samples?.description ?? ((bitDepth ?? probe.bitDepth) > 8 ? "yuv420p10le" : "yuv420p"), "-",
             ], missing: .noFFmpeg(path: input.path))
-        let source = try VideoSource(input: input, process: process, nil, nil, bitDepth)
+        let source = try VideoSource(input: input, process: process, nil, nil, bitDepth, samples)
+        source.lostSamples = probe.lostSamples
         source.format.colour = probe.colour.completed(by: source.format.colour)
+        // ffmpeg calls all grey full range.
+        if samples?.chromaFormat == .monochrome { source.format.colour.isFullRange = probe.colour.isFullRange }
         source.notes = notes
         if varies && passes { source.times = times }
         // On the clock of the other tracks, which begins where the container's does.
@@ -96,8 +105,11 @@ public final class VideoSource {
 
     /// What a container says of pictures that are decoded here, where the stream itself is silent, and what is not
     /// carried on of it.
-    package static func meaning(of input: InputFile) throws -> (colour: ColourDescription, notes: [String]) {
-        let probe = try SourceProbe(input)
+    /// - Parameter format: of the pictures.
+    package static func meaning(
+        of input: InputFile, decodedAs format: VideoFormat
+    ) throws -> (colour: ColourDescription, notes: [String]) {
+        let probe = try SourceProbe(input, samples: SampleFormat(format.chromaFormat, bitDepth: format.bitDepth))
         // Messages of the pictures go along.
         let kept = ["2094-40", "Closed Captions"]
         return (probe.colour, probe.notes.filter { note in !kept.contains { note.contains($0) } })
@@ -129,7 +141,7 @@ public final class VideoSource {
 
     private init(
         input: InputFile, process: ChildProcess?, _ size: (width: Int, height: Int)?,
-        _ fps: (numerator: Int, denominator: Int)?, _ bitDepth: Int?
+        _ fps: (numerator: Int, denominator: Int)?, _ bitDepth: Int?, _ samples: SampleFormat?
     ) throws {
         path = input.name
         self.input = input
@@ -173,7 +185,9 @@ public final class VideoSource {
                 throw MediaError.notSupported(path: path, what: "size \(size.width)x\(size.height) is out of range")
             }
             isY4M = false
-            format = VideoFormat(width: size.width, height: size.height, fps: fps ?? (25, 1), bitDepth: bitDepth ?? 8)
+            format = VideoFormat(
+                width: size.width, height: size.height, fps: fps ?? (25, 1),
+                bitDepth: samples?.bitDepth ?? bitDepth ?? 8, chromaFormat: samples?.chromaFormat ?? .yuv420)
         }
         buffer = pending
         bufferEnd = pending.count

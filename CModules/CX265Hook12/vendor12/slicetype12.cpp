@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The patched lookahead once more, with the defines of libx265's 12-bit objects.
+#include "../../CX265Hook/vendor/slicetype.cpp"
