@@ -141,7 +141,7 @@ struct PlayTests {
         try f.encode(
             "coloured.hevc",
             [
-                "--primaries", "bt2020", "--transfer", "smpte2084", "--matrix", "bt2020nc", "--range", "full",
+                "--colorprim", "bt2020", "--transfer", "smpte2084", "--colormatrix", "bt2020nc", "--range", "full",
             ])
         #expect(try play([f.path("coloured.hevc"), "--fps", "30000/1001"]).status == 0)
         #expect(
