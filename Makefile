@@ -14,8 +14,7 @@ SWIFT ?= swift
 PREFIX ?= /usr/local
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD := .build/release
-# SwiftPM remembers what a package manifest said; that ours looks for these files, it sees by the environment.
-PARTS = VEIL_PARTS="$$(ls /usr/include/x265.h /usr/local/include/x265.h /usr/include/png.h /usr/include/turbojpeg.h CModules/CX265Hook/vendor/level.cpp 2>/dev/null | tr '\n' ' ')"
+PARTS = VEIL_PARTS="$$(Scripts/parts)"
 DEST = $(DESTDIR)$(PREFIX)
 VERSION := $(shell sed -n 's/.*static let version = "\(.*\)"/\1/p' Sources/Veil/VeilLibrary.swift)
 # The number in the C library's soname.

@@ -72,22 +72,13 @@ struct DecodeCommand: ParsableCommand {
         options.sidecar = try sidecar.map(DecryptCommand.sidecar)
         if try decode(options) { return }
         // A base layer that came alone, of a package say.
-        guard options.output == .highestLayer, let highest = try highestLayer() else {
+        guard options.output == .highestLayer, let highest = try StreamInput.highestLayer(of: input) else {
             throw MediaError.notSupported(
                 path: input, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
         }
         warn("\(input): layer \(highest) is decoded, the highest that is there")
         options.output = .layer(highest)
         guard try decode(options) else { throw MediaError.notSupported(path: input, what: "no pictures") }
-    }
-
-    /// The highest layer that has pictures, of a file that can be read once more.
-    private func highestLayer() throws -> Int? {
-        var info = stat()
-        guard input != "-", stat(input, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
-        let inspector = StreamInspector(countsSpace: false)
-        try StreamInput.chunks(input) { try inspector.push($0) }
-        return try inspector.finish().layers.filter { $0.pictures > 0 }.map(\.layer).max()
     }
 
     /// Whether there were pictures.
@@ -135,6 +126,15 @@ extension StreamInput {
             }
         }
         try named(path) { try decoder.finish(isCut: Interruption.hasCut, deliver: deliver) }
+    }
+
+    /// The highest layer that has pictures, of a file that can be read once more.
+    static func highestLayer(of path: String) throws -> Int? {
+        var info = stat()
+        guard path != "-", stat(path, &info) == 0, info.st_mode & S_IFMT == S_IFREG else { return nil }
+        let inspector = StreamInspector(countsSpace: false)
+        try chunks(path) { try inspector.push($0) }
+        return try inspector.finish().layers.filter { $0.pictures > 0 }.map(\.layer).max()
     }
 }
 

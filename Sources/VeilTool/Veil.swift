@@ -18,7 +18,7 @@ struct VeilProgram: ParsableCommand {
         subcommands: [
             KeygenCommand.self, EncodeCommand.self, EncryptCommand.self, DecryptCommand.self, RekeyCommand.self,
             DecodeCommand.self, InspectCommand.self,
-            ViewCommand.self,
+            ViewCommand.self, PlayCommand.self,
             ExtractCommand.self, SplitCommand.self, JoinCommand.self, PackageCommand.self,
             MeasureCommand.self, EvaluateCommand.self, RandomnessCommand.self, CompareCommand.self, AttackCommand.self,
             NALCipherCommand.self,

@@ -172,6 +172,9 @@ package final class ChildProcess: @unchecked Sendable {
         }
     }
 
+    /// Where we write, for whoever writes by itself; as long as the input has not ended.
+    package var inputDescriptor: Int32? { input?.fileDescriptor }
+
     /// That was all.
     package func endInput() {
         try? input?.close()
