@@ -102,9 +102,9 @@ package struct DecodedPictureBuffer {
         return result
     }
 
-    /// After the current picture is in the buffer (C.5.2.3). How long a picture may wait (sps_max_latency_increase) does
-    /// not count: that changes when pictures of a right stream leave, not their order, and streams that tell too little
-    /// would leave in another.
+    /// After the current picture is in the buffer (C.5.2.3). How long a picture may wait (sps_max_latency_increase)
+    /// does not count: that changes when pictures of a right stream leave, not their order, and those of streams that
+    /// tell too little would leave in another.
     package mutating func bumpAfterDecoding() -> [DPBEntry] {
         var result: [DPBEntry] = []
         while outputCount > maxNumReorderPics {

@@ -145,14 +145,12 @@ struct PlayTests {
             ])
         #expect(try play([f.path("coloured.hevc"), "--fps", "30000/1001"]).status == 0)
         #expect(
-            try told().contains("setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084"),
-            "\(try told())")
+            try told().contains("setparams=colorspace=bt2020nc:color_primaries=bt2020:color_trc=smpte2084"))
         let header = String(decoding: try seen().prefix { $0 != 10 }, as: UTF8.self)
         #expect(header.contains(" F30000:1001 ") && header.contains(" XCOLORRANGE=FULL"), "\(header)")
         #expect(try play([f.path("coloured.hevc"), "--player", "mpv"]).status == 0)
         #expect(
-            try told("mpv").contains("--vf=format:colormatrix=bt.2020-ncl:primaries=bt.2020:gamma=pq"),
-            "\(try told("mpv"))")
+            try told("mpv").contains("--vf=format:colormatrix=bt.2020-ncl:primaries=bt.2020:gamma=pq"))
     }
 }
 

@@ -170,8 +170,8 @@ package enum ContainerEnd {
     }
 }
 
-/// How packets of a transport stream, which begin with 0x47, follow each other: as they are, with a time in front of each
-/// (M2TS of discs and cameras), or with check bytes behind it.
+/// How packets of a transport stream, which begin with 0x47, follow each other: as they are, with a time in front of
+/// each (M2TS of discs and cameras), or with check bytes behind it.
 struct TransportPackets {
     let size: Int
     /// Bytes in front of a packet.
