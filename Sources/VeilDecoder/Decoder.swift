@@ -77,6 +77,7 @@ package final class Decoder {
     /// Since the base layer's last IRAP picture: whether anything of the layers put out came, and how many pictures of
     /// others.
     var sequence = (hasOutput: false, pictures: 0)
+    private var early = EarlyUnits()
     private var lastOutput: Set<Int>?
 
     package init(options: Options, deliver: @escaping (DecodedFrame) throws -> Void) {
@@ -90,6 +91,15 @@ package final class Decoder {
     /// Takes the next NAL unit in decoding order. Throws what the stream asks for and Veil does not support, and what
     /// `deliver` throws; damage is concealed and counted.
     package func push(_ nal: NALUnit) throws {
+        if early.holds(nal) { return }
+        // The next unit may be a parameter set that is missing.
+        if ![.vps, .sps, .pps].contains(nal.header.nalUnitType) {
+            for waiting in early.take() { try decode(waiting) }
+        }
+        try decode(nal)
+    }
+
+    private func decode(_ nal: NALUnit) throws {
         let type = nal.header.nalUnitType
         if nal.header.temporalId > options.maxTemporalId && type.isVCL { return }
         do {
@@ -139,6 +149,7 @@ package final class Decoder {
 
     /// Ends the stream: decodes and delivers all that is left.
     package func finish() throws {
+        for waiting in early.take() { try decode(waiting) }
         try finishPicture()
         endSequence()
         showAlternative()

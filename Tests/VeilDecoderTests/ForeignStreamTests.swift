@@ -40,6 +40,27 @@ import VeilBitstream
         #expect(counts == [5, 3, 2, 2] && grouping.finish()?.count == 2)
     }
 
+    /// Pictures in front of the parameter sets are decoded once these are there, to the end of the stream at most.
+    @Test(arguments: [1, 4, 1000]) func lateParameterSets(pictures: Int) throws {
+        let units = try AnnexBReader.units(of: ForeignStreams.smallBuffer)
+        let sets = units.filter { [.vps, .sps, .pps].contains($0.header.nalUnitType) }
+        var moved: [NALUnit] = []
+        var count = 0
+        for nal in units where ![.vps, .sps, .pps].contains(nal.header.nalUnitType) {
+            if nal.header.nalUnitType.isSlice && nal.beginsPicture {
+                if count == pictures { moved += sets }
+                count += 1
+            }
+            moved.append(nal)
+        }
+        if count <= pictures { moved += sets }
+        var bytes: [UInt8] = []
+        for nal in moved { bytes.append(annexB: nal) }
+        let result = try decodeAllLayers(bytes)
+        #expect(result.frames == [0: 40] && result.md5[0] == "3e53b407754036e58af857d57df5addb")
+        #expect(result.report.isClean, "\(result.report)")
+    }
+
     @Test func bufferSmallerThanReferenceSets() throws {
         let result = try decodeAllLayers(ForeignStreams.smallBuffer)
         #expect(result.frames == [0: 40] && result.md5[0] == "3e53b407754036e58af857d57df5addb")
@@ -65,13 +86,16 @@ import VeilBitstream
         #expect(result.md5 == (try decodeAllLayers(ParallelStreams.reordered)).md5 && result.report.isClean)
     }
 
-    /// The parameter sets come after the first pictures: those are skipped, which is said once.
+    /// The parameter sets come after the first pictures, which wait for them; where none come that is said once.
     @Test func slicesBeforeTheirParameterSets() throws {
         let units = try AnnexBReader.units(of: ParallelStreams.reordered)
         var stream: [UInt8] = []
         for unit in units where unit.header.nalUnitType.isSlice { stream.append(annexB: unit) }
-        let result = try decodeAllLayers(stream + ParallelStreams.reordered)
-        #expect(result.md5 == (try decodeAllLayers(ParallelStreams.reordered)).md5)
+        let late = try decodeAllLayers(stream + ParallelStreams.reordered)
+        #expect(late.md5 == (try decodeAllLayers(ParallelStreams.reordered + ParallelStreams.reordered)).md5)
+        #expect(late.report.isClean, "\(late.report)")
+        let result = try decodeAllLayers(stream)
+        #expect(result.frames.isEmpty)
         #expect(result.report.messages.filter { $0.contains("PPS 0 is missing") }.count == 1, "\(result.report)")
         #expect(result.report.damagedUnits > 2)
     }

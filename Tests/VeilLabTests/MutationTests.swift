@@ -167,6 +167,13 @@ func smallStream(frames: Int = 5) throws -> [NALUnit] {
         #expect(outcome.violations.isEmpty && outcome.dropped == dropped, "\(outcome)")
     }
 
+    /// An end of sequence in front of the first slice that can be read, of a layer that the encryption does not know,
+    /// is sealed as those behind it are: it is no forgery.
+    @Test func endsInFrontOfAllSlices() throws {
+        let outcome = ProtectionCase(stream: try seed("early-end.hevc"), variant: 13_994_108_924_280_069_180).run()
+        #expect(outcome.violations.isEmpty && outcome.sealed == 5, "\(outcome)")
+    }
+
     /// An undamaged stream passes without a complaint.
     @Test func wholeStreamIsClean() throws {
         var stream: [UInt8] = []

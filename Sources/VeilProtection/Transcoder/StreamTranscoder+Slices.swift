@@ -312,8 +312,8 @@ extension StreamTranscoder {
 
     private func deliver(_ slot: Slot) throws {
         switch slot {
-        case .ready(let nal) where isAlarming(nal):
-            try deliver(damaged: nal, "it is no NAL unit", isSealed: true)
+        case .ready(let nal) where isAlarming(nal) || isForeignEnd(nal):
+            try deliver(damaged: nal, "it would be taken for a forgery", isSealed: true)
         case .ready(let nal):
             try announce(before: nal)
             try deliver(nal)

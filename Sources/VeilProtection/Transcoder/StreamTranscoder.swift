@@ -316,7 +316,7 @@ package final class StreamTranscoder {
 
     /// Whether an end of sequence is of a layer that the encryption does not know: such as are put in on the way are
     /// told from the stream's own, which are sealed.
-    private func isForeignEnd(_ nal: NALUnit) -> Bool {
+    func isForeignEnd(_ nal: NALUnit) -> Bool {
         guard [.endOfSequence, .endOfBitstream].contains(nal.header.nalUnitType), encrypts, let encryption,
             encryption.options.authenticates, let lowest = encryption.encryptedLayers.first
         else { return false }
