@@ -5,6 +5,18 @@ import VeilMedia
 /// What plays beside the pictures of a container that ffmpeg opens, for MP4: its sound, subtitles of text, chapters and
 /// titles. What does not come along is told.
 enum CarriedFile {
+    /// What was encoded, where it is a container that can be read once more; nil for pipes and samples.
+    static func container(_ path: String) throws -> InputFile? {
+        // Opening a pipe once more would wait for another writer.
+        let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
+        guard path != "-", type == .typeRegular else { return nil }
+        let input = try InputFile(path: path)
+        guard try [.isoMedia, .matroska, .transportStream, .other].contains(input.kind()),
+            try !VideoSource.isRaw(input, size: nil)
+        else { return nil }
+        return input
+    }
+
     /// An MP4 file without a name that ffmpeg makes of it; nil where there is nothing.
     /// - Parameter path: of what is being written.
     static func make(of input: InputFile, _ contents: FFmpeg.Contents, beside path: String) throws -> FileHandle? {

@@ -85,16 +85,9 @@ final class ContainerOutput {
     /// The same of what was encoded, at the end. Returns nil, too, where it is a pipe.
     /// - Parameter isCut: it was not encoded to its end, and nor does what is beside it go on.
     func carryOver(ofEncoded path: String, isCut: Bool) throws -> [String]? {
-        // Opening a pipe once more would wait for another writer.
-        let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
-        guard path != "-", type == .typeRegular else { return nil }
-        let input = try InputFile(path: path)
-        let kind = try input.kind()
-        guard try [.isoMedia, .matroska, .transportStream, .other].contains(kind),
-            try !VideoSource.isRaw(input, size: nil)
-        else { return nil }
+        guard let input = try CarriedFile.container(path) else { return nil }
         endsWithPictures = isCut
-        return try carryOver(othersOf: input, isMovie: kind == .isoMedia)
+        return try carryOver(othersOf: input, isMovie: try input.kind() == .isoMedia)
     }
 
     private func carryOver(othersOf input: InputFile, isMovie: Bool) throws -> [String]? {

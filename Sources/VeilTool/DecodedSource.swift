@@ -14,6 +14,8 @@ enum SourceInput {
         case any(SampleFormat?)
         /// Alpha, or the luma of what has none.
         case alpha
+        /// Whatever can be read: it is not coded.
+        case all
 
         var named: SampleFormat? {
             if case .any(let format) = self { return format }
@@ -21,8 +23,9 @@ enum SourceInput {
         }
     }
 
-    /// - Parameter keepsTimes: frames that are not evenly apart stay as they are, unless a rate is asked for.
-    /// - Parameter other: a further source that the options describe.
+    /// - Parameters:
+    ///   - other: a further source that the options describe.
+    ///   - keepsTimes: frames that are not evenly apart stay as they are, unless a rate is asked for.
     static func open(
         _ options: InputOptions, beside other: String? = nil, samples: Samples = .scalable, threads: Int,
         keepsTimes: Bool = false
@@ -38,15 +41,10 @@ enum SourceInput {
             layer: options.sourceLayer, threads: threads, keepsTimes: keepsTimes && options.fps == nil)
     }
 
-    /// - Parameter isCoded: it is going to be encoded, which takes 4:2:0 of 8 and 10 bits.
     static func open(
         _ input: InputFile, size: (width: Int, height: Int)?, fps: (numerator: Int, denominator: Int)?, bitDepth: Int?,
-        samples: Samples = .scalable, layer: Int? = nil, threads: Int, keepsTimes: Bool = false, isCoded: Bool = true
+        samples: Samples = .scalable, layer: Int? = nil, threads: Int, keepsTimes: Bool = false
     ) throws -> VideoSource {
-        func checked(_ source: VideoSource, _ samples: Samples, _ input: InputFile) throws -> VideoSource {
-            if isCoded { try check(source.format, samples, input) }
-            return source
-        }
         let isRaw = try VideoSource.isRaw(input, size: size)
         if !isRaw, try isStream(input, keepsTimes: keepsTimes) {
             return try checked(
@@ -63,12 +61,13 @@ enum SourceInput {
     }
 
     /// Throws where a source is of what can be read, and not encoded.
-    private static func check(_ format: VideoFormat, _ samples: Samples, _ input: InputFile) throws {
+    private static func checked(_ source: VideoSource, _ samples: Samples, _ input: InputFile) throws -> VideoSource {
+        let format = source.format
         func refused(_ why: String) -> MediaError {
             .notSupported(path: input.name, what: "is \(format.chromaFormat) of \(format.bitDepth) bits\(why)")
         }
         switch samples {
-        case .alpha: break
+        case .alpha, .all: break
         case .scalable:
             guard format.chromaFormat == .yuv420, [8, 10].contains(format.bitDepth) else {
                 throw refused(": 4:2:0 of 8 or 10 bits is encoded")
@@ -78,6 +77,7 @@ enum SourceInput {
             guard named.map({ ($0.chromaFormat, $0.bitDepth) == (format.chromaFormat, format.bitDepth) }) ?? true
             else { throw refused(", and not \(named?.description ?? "")") }
         }
+        return source
     }
 
     /// Whether Veil decodes it: a byte stream, and of containers those with several layers of HEVC, of which others

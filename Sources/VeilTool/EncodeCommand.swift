@@ -290,12 +290,7 @@ struct EncodeCommand: ParsableCommand {
 
     /// A byte stream, and a file in fragments, holds the video only.
     private func nameWhatIsLeft() throws {
-        // Opening a pipe once more would wait for another writer.
-        let type = try? FileManager.default.attributesOfItem(atPath: input.input)[.type] as? FileAttributeType
-        guard input.input != "-", type == .typeRegular else { return }
-        let source = try InputFile(path: input.input)
-        guard source.isRegular, [.isoMedia, .matroska, .transportStream, .other].contains(try source.kind()),
-            try !VideoSource.isRaw(source, size: nil), let contents = try FFmpeg.contents(of: source)
+        guard let source = try CarriedFile.container(input.input), let contents = try FFmpeg.contents(of: source)
         else { return }
         var left = contents.tracks.map(\.kind)
         if contents.hasChapters { left.append("chapters") }
@@ -305,9 +300,7 @@ struct EncodeCommand: ParsableCommand {
 
     /// A rate of its own moves pictures away from the sound that goes along.
     private func tellSpeed() throws {
-        guard let fps = input.fps, carriesOthers else { return }
-        let source = try InputFile(path: input.input)
-        guard source.isRegular, try !VideoSource.isRaw(source, size: nil),
+        guard let fps = input.fps, carriesOthers, let source = try CarriedFile.container(input.input),
             try FFmpeg.contents(of: source)?.tracks.contains(where: { $0.kind == "audio" }) ?? false
         else { return }
         warn(

@@ -36,11 +36,9 @@ struct ExperimentInputOptions: ParsableArguments {
             """)
     var stream = false
 
-    private static let names = ["hevc", "265", "h265", "bit", "bin"]
-
     /// Whether a file is taken as a stream.
     func isStream(_ path: String) throws -> Bool {
-        if Self.names.contains((path as NSString).pathExtension.lowercased()) { return true }
+        if FileNames.isByteStream(path) { return true }
         let input = try InputFile(path: path)
         if try VideoSource.isRaw(input, size: nil) { return false }
         switch try input.kind() {

@@ -10,11 +10,12 @@ enum FileNames {
         "gif", "png", "jpg", "jpeg", "webp", "heic", "avif", "wav", "mp3", "m4a", "mpd", "m3u8",
     ]
     private static let samples = ["y4m", "yuv"]
-    private static let streams = ["hevc", "h265", "265", "bit", "bin", "mp4", "m4v", "mov", "mkv", "ts", "mts"]
+    private static let byteStreams = ["hevc", "h265", "265", "bit", "bin"]
+    private static let streams = byteStreams + ["mp4", "m4v", "mov", "mkv", "ts", "mts"]
 
     /// Whether a name asks for a byte stream.
     static func isByteStream(_ path: String) -> Bool {
-        ["hevc", "h265", "265", "bit", "bin"].contains((path as NSString).pathExtension.lowercased())
+        byteStreams.contains((path as NSString).pathExtension.lowercased())
     }
 
     /// Throws where a coded stream would get another format's name.

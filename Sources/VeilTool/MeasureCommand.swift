@@ -56,7 +56,7 @@ struct MeasureCommand: ParsableCommand {
     private func open(_ path: String) throws -> VideoSource {
         try SourceInput.open(
             InputFile(path: path), size: size.map { ($0.width, $0.height) }, fps: nil, bitDepth: nil,
-            threads: ProcessInfo.processInfo.activeProcessorCount, keepsTimes: true, isCoded: false)
+            samples: .all, threads: ProcessInfo.processInfo.activeProcessorCount, keepsTimes: true)
     }
 
     /// Figures are of what both have.

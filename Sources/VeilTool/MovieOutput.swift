@@ -77,16 +77,10 @@ final class MovieOutput {
     }
 
     private func copyTracks(of source: String) throws {
-        // Opening a pipe once more would wait for another writer.
-        let type = try? FileManager.default.attributesOfItem(atPath: source)[.type] as? FileAttributeType
-        guard source != "-", type == .typeRegular else { return }
-        let input = try InputFile(path: source)
+        guard let input = try CarriedFile.container(source) else { return }
         if try input.kind() == .isoMedia {
             try copyTracks(try input.seekable(), of: source, name: source)
-        } else if [.matroska, .transportStream, .other].contains(try input.kind()),
-            (source as NSString).pathExtension.lowercased() != "yuv",
-            let contents = try FFmpeg.contents(of: input)
-        {
+        } else if let contents = try FFmpeg.contents(of: input) {
             writer.keep(contents.title)
             if let file = try CarriedFile.make(of: input, contents, beside: path) {
                 try copyTracks(file, of: source, name: source)

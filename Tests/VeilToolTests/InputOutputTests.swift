@@ -35,6 +35,13 @@ final class InputOutputTests {
         ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted()
     }
 
+    /// Whatever is asked of a source beside its pictures, a pipe is opened once.
+    @Test(arguments: ["mp4", "hevc"]) func pipesAreOpenedOnce(suffix: String) throws {
+        let run = try run(
+            "mkfifo p && (cat clip.y4m >p &) && timeout 60 $V encode p -o o.\(suffix) --fps 30 \(Self.options)")
+        #expect(run.status == 0, "\(run.status): \(run.errors)")
+    }
+
     /// What the system says is told, whoever wrote.
     @Test(arguments: ["hevc", "mp4"]) func filesThatMayNotGrow(suffix: String) throws {
         let run = try run("ulimit -f 4; $V extract clear.hevc -o large.\(suffix)")

@@ -182,9 +182,12 @@ struct TransportPackets {
         TransportPackets(size: 204, prefix: 0),
     ]
 
-    /// Whether the first packets begin where they should, as far as they are there.
+    /// Where the first packets begin.
+    var places: [Int] { (0..<3).map { prefix + $0 * size } }
+
+    /// Whether they do, as far as they are there.
     func fits(_ bytes: [UInt8]) -> Bool {
-        let places = (0..<3).map { prefix + $0 * size }.filter { $0 < bytes.count }
+        let places = places.filter { $0 < bytes.count }
         return !places.isEmpty && places.allSatisfy { bytes[$0] == 0x47 }
     }
 }

@@ -94,9 +94,9 @@ public final class InputFile: @unchecked Sendable {
         let boxes = ["ftyp", "styp", "moov", "moof", "mdat", "wide", "free", "skip"]
         if boxes.contains(String(decoding: start[4..<8], as: UTF8.self)) { return .isoMedia }
         for form in TransportPackets.all where start[form.prefix] == 0x47 {
-            let places = (0..<3).map { form.prefix + $0 * form.size }
-            let packets = try beginning(places[2] + 1)
-            if places.allSatisfy({ $0 < packets.count && packets[$0] == 0x47 }) { return .transportStream }
+            let count = form.places[2] + 1
+            let packets = try beginning(count)
+            if packets.count == count, form.fits(packets) { return .transportStream }
         }
         return .other
     }
