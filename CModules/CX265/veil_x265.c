@@ -169,6 +169,13 @@ veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int b
         veil_x265_close(e);
         return NULL;
     }
+    // libx265 divides by how many of them there are.
+    if (used.bIntraRefresh && used.keyframeMax <= used.bframes) {
+        snprintf(error, errorSize, "libx265's intra-refresh takes intervals (--keyint, %d) above --bframes (%d)",
+            used.keyframeMax, used.bframes);
+        veil_x265_close(e);
+        return NULL;
+    }
     api->picture_init(e->param, &e->in);
     api->picture_init(e->param, &e->recon);
     e->in.bitDepth = bitDepth;

@@ -63,6 +63,11 @@ extension Decoder {
             if o.hashMismatches > 0 {
                 report.note("layer \(first.unit.layer), POC \(first.picture.poc): picture hash differs")
             }
+            if o.repeatedSlices > 0 {
+                report.note(
+                    "layer \(first.unit.layer), POC \(first.picture.poc): \(o.repeatedSlices) slice segments of what "
+                        + "others have already, left out")
+            }
             if o.concealedCTUs > 0 {
                 report.note(
                     "layer \(first.unit.layer), POC \(first.picture.poc): \(o.concealedCTUs) CTUs lost and concealed")

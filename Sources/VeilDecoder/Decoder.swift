@@ -176,6 +176,11 @@ package final class Decoder {
                 + "(--layer)")
     }
 
+    /// Layers of a VPS of which nothing is decoded for what is put out.
+    package static func unneededLayers(_ output: OutputLayers, vps: VideoParameterSet) -> Set<Int> {
+        LayerSelection.unneeded(output, vps: vps)
+    }
+
     /// Which layers are wanted, by the VPS at hand.
     func selection() throws -> LayerSelection {
         if isSelectionCurrent, let lastSelection { return lastSelection }

@@ -75,6 +75,12 @@ struct LayerSelection {
         }
     }
 
+    /// Layers of a VPS of which nothing is decoded for what is wanted; none where it does not have what is wanted.
+    static func unneeded(_ wanted: Decoder.OutputLayers, vps: VideoParameterSet) -> Set<Int> {
+        guard let selection = try? LayerSelection(wanted, vps: vps) else { return [] }
+        return Set(vps.layerIds.filter { !selection.isNeeded($0) })
+    }
+
     func isNeeded(_ layer: Int) -> Bool { !auxiliary.contains(layer) && needed?.contains(layer) ?? true }
     func isOutput(_ layer: Int) -> Bool { !auxiliary.contains(layer) && output?.contains(layer) ?? true }
     /// How many layers are put out; nil when that depends on the stream.

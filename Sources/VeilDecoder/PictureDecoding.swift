@@ -35,6 +35,8 @@ final class DecodingWorkspace {
 struct PictureOutcome: Sendable {
     var concealedCTUs = 0
     var failedSlices = 0
+    /// Of those, such that came again.
+    var repeatedSlices = 0
     var hashMismatches = 0
     var hashesChecked = 0
 }

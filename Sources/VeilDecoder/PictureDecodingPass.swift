@@ -163,6 +163,7 @@ final class PictureDecodingPass: @unchecked Sendable {
     func finish() -> PictureOutcome {
         var result = PictureOutcome()
         result.failedSlices = failed.count + plan.repeated
+        result.repeatedSlices = plan.repeated
         result.concealedCTUs = Concealment.fill(reconstruction, from: decoding.interLayer.first ?? decoding.concealment)
         filter.advance(reconstructedRows: grid.heightInCtbs)
         return result

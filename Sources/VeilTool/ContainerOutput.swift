@@ -79,19 +79,23 @@ final class ContainerOutput {
     /// by way of ffmpeg. Returns what does not, in words; nil where nothing can be told of the file.
     func carryOver(othersOf chunks: StreamChunks) throws -> [String]? {
         guard let file = chunks.file else { return nil }
-        return try carryOver(othersOf: InputFile(path: file), isMovie: chunks.movie != nil)
+        let input = try InputFile(path: file)
+        guard let contents = try FFmpeg.contents(of: input) else { return nil }
+        return carryOver(contents, of: input, isMovie: chunks.movie != nil)
     }
 
     /// The same of what was encoded, at the end. Returns nil, too, where it is a pipe.
     /// - Parameter isCut: it was not encoded to its end, and nor does what is beside it go on.
     func carryOver(ofEncoded path: String, isCut: Bool) throws -> [String]? {
-        guard let input = try CarriedFile.container(path) else { return nil }
+        guard let input = try CarriedFile.container(path), let contents = try FFmpeg.contents(of: input) else {
+            return nil
+        }
         endsWithPictures = isCut
-        return try carryOver(othersOf: input, isMovie: try input.kind() == .isoMedia)
+        writer.keep(contents.title)
+        return carryOver(contents, of: input, isMovie: try input.kind() == .isoMedia)
     }
 
-    private func carryOver(othersOf input: InputFile, isMovie: Bool) throws -> [String]? {
-        guard let contents = try FFmpeg.contents(of: input) else { return nil }
+    private func carryOver(_ contents: FFmpeg.Contents, of input: InputFile, isMovie: Bool) -> [String] {
         var taken = Others(path: input.path, start: isMovie ? 0 : contents.start)
         var left: [String] = []
         var counts: [String: Int] = [:]

@@ -47,8 +47,9 @@ enum SourceInput {
     ) throws -> VideoSource {
         let isRaw = try VideoSource.isRaw(input, size: size)
         if !isRaw, try isStream(input, keepsTimes: keepsTimes) {
-            return try checked(
-                decoded(input, layer: layer, fps: fps, threads: threads, keepsTimes: keepsTimes), samples, input)
+            let source = try decoded(input, layer: layer, fps: fps, threads: threads, keepsTimes: keepsTimes)
+            source.isPipedContainer = try (!input.isRegular || input.path == "-") && input.kind() != .byteStream
+            return try checked(source, samples, input)
         }
         if layer != nil {
             throw MediaError.notSupported(path: input.name, what: "is no HEVC stream: --source-layer does not apply")

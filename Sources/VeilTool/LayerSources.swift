@@ -70,6 +70,16 @@ final class LayerSources {
         let source = try SourceInput.open(
             InputFile(path: path), size: input.size.map { ($0.width, $0.height) }, fps: input.fps?.fraction,
             bitDepth: input.inputDepth, samples: .alpha, threads: threads)
+        if !source.isAlphaPlane {
+            if let file = FileIdentity(path: path), file == FileIdentity(path: input.input) {
+                throw MediaError.notSupported(path: path, what: "has no plane of alpha")
+            }
+            if source.format.colour.isFullRange == false {
+                warn(
+                    "\(path): its luma is of limited range and taken as it is: 16 is not quite transparent, and 235 not "
+                        + "quite opaque")
+            }
+        }
         let (p, a) = (pictures.format, source.format)
         guard p.width == a.width, p.height == a.height else {
             throw MediaError.notSupported(

@@ -94,11 +94,14 @@ public final class VideoDecoder {
     }
 
     private let options: Options
+    private var output = VeilDecoder.Decoder.OutputLayers.highest
     /// Until the layer is known that was asked for by what it is.
     private var finder: LayerFinder?
     private var decoder: VeilDecoder.Decoder?
     private var input: DecryptingInput?
     private var decryption: Decryption?
+    /// By VPS: layers that need no key.
+    private var unneeded: [Int: Set<Int>] = [:]
     private var splitter: ByteStreamSplitter
     private let sink = Sink()
 
@@ -140,6 +143,7 @@ public final class VideoDecoder {
                 keys: keys, wanted: wanted, verification: options.verification, sidecar: options.sidecar)
         }
         self.decryption = decryption
+        self.output = output
         if let decryption {
             inner.hooks = options.hooks.map { HooksInTurn(decryption.restarting, $0) } ?? decryption.restarting
         }
@@ -226,6 +230,13 @@ public final class VideoDecoder {
     }
 
     private func push(_ unit: NALUnit) throws {
+        if let decryption, unit.header.nalUnitType == .vps, unit.header.nuhLayerId == 0,
+            let vps = try? VideoParameterSet(rbsp: unit.rbsp)
+        {
+            unneeded[vps.vpsVideoParameterSetId] = VeilDecoder.Decoder.unneededLayers(output, vps: vps)
+            let all = unneeded.values
+            decryption.leave(all.dropFirst().reduce(all.first ?? []) { $0.intersection($1) })
+        }
         if let input { try input.push(unit) } else { try decoder?.push(unit) }
     }
 

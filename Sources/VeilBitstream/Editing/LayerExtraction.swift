@@ -49,6 +49,14 @@ package struct LayerExtraction {
         // End of sequence and of bitstream have TemporalId 0; parameter sets of the lowest sub-layer always stay.
         if header.temporalId > maxTemporalId { return false }
         guard let layer else { return true }
+        // A layer that is predicted from nothing may use parameter sets of the base layer; and where its access units
+        // and sequences end is said there.
+        let type = header.nalUnitType
+        if header.nuhLayerId == 0,
+            [.vps, .sps, .pps, .accessUnitDelimiter, .endOfSequence, .endOfBitstream].contains(type)
+        {
+            return true
+        }
         return kept.map { $0.contains(header.nuhLayerId) } ?? (header.nuhLayerId <= layer)
     }
 

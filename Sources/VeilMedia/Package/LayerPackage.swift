@@ -36,6 +36,8 @@ package final class LayerPackage {
     private var layers: [Int: Layer] = [:]
     private var units = SampleUnits()
     private let sets = ParameterSetCollection()
+    /// Which view is for which eye.
+    private var displays: ReferenceDisplays?
     private var places: [DisplayOrder.Place] = []
     private var source: SourceMovie?
     private var carried: CarriedTracks?
@@ -85,6 +87,7 @@ package final class LayerPackage {
         }
         for nal in unit {
             try sets.insert(nal)
+            displays = ReferenceDisplays(of: nal) ?? displays
             if nal.header.nalUnitType == .sps, nal.header.nuhLayerId == 0, let first = nal.rbsp.first {
                 firstByte = first
             }
@@ -183,7 +186,10 @@ package final class LayerPackage {
     }
 
     private func neededLayers(_ id: Int) -> [Int] {
-        sets.anyVps.map { $0.layersNeeded(for: id).sorted() } ?? (id == 0 ? [0] : [0, id])
+        guard let vps = sets.anyVps else { return id == 0 ? [0] : [0, id] }
+        // Nobody shows auxiliary pictures alone; and what their layer is for is said beside the base layer.
+        let primary = vps.auxId(ofLayer: id) > 0 ? [0] : []
+        return Set(vps.layersNeeded(for: id) + primary).sorted()
     }
 
     /// A layer's track with its times.
@@ -232,7 +238,14 @@ package final class LayerPackage {
             layer: id, codecs: profile.codecs(id == 0 ? "hvc1" : "lhv1"), width: sps.shownSize.width,
             height: sps.shownSize.height, sampleAspect: sps.vui?.colour.sampleAspect,
             bandwidth: max(Int(Double(bytes) * 8 / max(seconds, 0.001)), 1), dependencies: needed, starts: starts,
-            protection: protection[id])
+            protection: protection[id], content: content(of: id))
+    }
+
+    private func content(of id: Int) -> DASHManifest.Content {
+        guard let vps = sets.anyVps else { return DASHManifest.Content() }
+        let view = vps.viewId(ofLayer: id)
+        let eye = displays.flatMap { view == $0.leftViewId ? "l0" : view == $0.rightViewId ? "r0" : nil }
+        return DASHManifest.Content(auxId: vps.auxId(ofLayer: id), viewId: view, eye: eye)
     }
 
     /// Seconds of sound before the first that is heard: AAC takes a packet, Opus 80 ms.

@@ -10,7 +10,8 @@ enum PackagePage {
                 ? "nothing else" : "layers " + r.dependencies.map(String.init).joined(separator: ", ")
             let key = r.protection.map { "\($0.cipher), key \($0.keyId)" } ?? "clear"
             let cells = [
-                "\(r.layer)", "\(r.width)x\(r.height)", "\(r.bandwidth / 1000) kbit/s", r.codecs, needs, key,
+                "\(r.layer)\(r.content.name.map { " (\($0))" } ?? "")", "\(r.width)x\(r.height)",
+                "\(r.bandwidth / 1000) kbit/s", r.codecs, needs, key,
             ]
             return "<tr>" + cells.map { "<td>\(DASHManifest.escaped($0))</td>" }.joined() + "</tr>"
         }.joined(separator: "\n")

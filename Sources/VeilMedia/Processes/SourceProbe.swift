@@ -13,6 +13,10 @@ package struct SourceProbe {
     private let samples: SampleFormat?
     /// Pictures have a plane of alpha.
     private(set) var hasAlpha = false
+    /// Alpha is in another stream, as WebM has it, which ffmpeg's own decoders pass over.
+    private(set) var hasAlphaBeside = false
+    /// Colours are those of a palette, which may have alpha.
+    private(set) var hasPalette = false
     /// ffprobe's name of it, where pictures are interlaced.
     private(set) var fieldOrder: String?
     /// What is not carried on, a line each.
@@ -134,10 +138,16 @@ package struct SourceProbe {
         hasAlpha =
             ["yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya8", "ya16", "ayuv", "vuya"]
             .contains { format.hasPrefix($0) }
-        if hasAlpha { notes.append("its alpha (\(format)) is left out") }
         // WebM has it beside the stream.
-        if stream.tags?.contains(where: { $0.key.lowercased() == "alpha_mode" && $0.value == "1" }) ?? false {
+        hasAlphaBeside =
+            stream.tags?.contains { $0.key.lowercased() == "alpha_mode" && $0.value == "1" } ?? false
+        hasPalette = format == "pal8"
+        if hasAlpha {
+            notes.append("its alpha (\(format)) is left out")
+        } else if hasAlphaBeside {
             notes.append("its alpha is left out")
+        } else if hasPalette {
+            notes.append("its alpha is left out, if its palette has any")
         }
         colour.primaries = stream.colorPrimaries.flatMap { ColourNames.primaries.value(of: $0) }
         colour.transfer = stream.colorTransfer.flatMap { ColourNames.transfer.value(of: $0) }
@@ -235,8 +245,8 @@ package struct SourceProbe {
     }
 
     /// ffmpeg converts full range to limited unless both are named; and to grey, which is full range to it.
-    var conversion: [String] {
+    var conversion: String? {
         let isKept = colour.isFullRange == true || samples?.chromaFormat == .monochrome
-        return isKept && !isRGB ? ["-vf", "scale=in_range=full:out_range=full"] : []
+        return isKept && !isRGB ? "scale=in_range=full:out_range=full" : nil
     }
 }

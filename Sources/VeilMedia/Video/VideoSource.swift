@@ -11,12 +11,14 @@ public final class VideoSource {
     public package(set) var notes: [String] = []
     /// What of its samples could be coded that are read as others: 4:2:2 as 4:2:0.
     package private(set) var lostSamples: SampleFormat?
+    /// Its luma is a plane of alpha.
+    package private(set) var isAlphaPlane = false
     /// When its frames are shown, where they are not evenly apart and this was asked for.
     package var times: FrameTimes?
     /// Seconds before the first frame in which other tracks of its file may play already.
     package var start = 0.0
     /// Whether it comes out of a container whose other tracks a pipe does not give.
-    package private(set) var isPipedContainer = false
+    package var isPipedContainer = false
     private let path: String
     private let input: InputFile?
     /// Makes the frames, where they are not read here.
@@ -66,9 +68,9 @@ public final class VideoSource {
                 path: input.name, what: "interlaced video (field order \(order)) is not supported: deinterlace it first"
             )
         }
+        if takesAlpha { try checkAlpha(probe, input) }
         var notes = takesAlpha ? [] : probe.notes
         if takesAlpha { samples = SampleFormat(.monochrome, bitDepth: probe.bitDepth) }
-        let extraction = probe.hasAlpha ? ["-vf", "alphaextract"] : ["-vf", "scale=in_range=full:out_range=full"]
         let times = try FrameTimes(of: input, decoded: true)
         let varies = times?.varies ?? (probe.varyingRate != nil)
         // Frames as they are; or as many as a constant rate takes, some of them left out or repeated.
@@ -77,14 +79,21 @@ public final class VideoSource {
             let rate = (probe.varyingRate ?? times?.frameRate).map { "\($0.numerator)/\($0.denominator)" } ?? "one"
             notes.append("its frame rate varies: it is resampled to \(rate) a second")
         }
+        // Where they begin behind other tracks ffmpeg would repeat the first for as long.
+        let filters = [
+            takesAlpha ? (probe.hasAlpha ? "alphaextract" : "scale=in_range=full:out_range=full") : probe.conversion,
+            passes ? nil : "setpts=PTS-STARTPTS",
+        ].compactMap { $0 }
         let process = try FFmpeg.read(
             input,
-            as: (takesAlpha ? extraction : probe.conversion) + (passes ? ["-fps_mode", "passthrough"] : []) + [
-                "-f", "yuv4mpegpipe", "-strict", "-1", "-pix_fmt",
-                samples?.description ?? ((bitDepth ?? probe.bitDepth) > 8 ? "yuv420p10le" : "yuv420p"), "-",
-            ], missing: .noFFmpeg(path: input.path))
+            as: (filters.isEmpty ? [] : ["-vf", filters.joined(separator: ",")])
+                + (passes ? ["-fps_mode", "passthrough"] : []) + [
+                    "-f", "yuv4mpegpipe", "-strict", "-1", "-pix_fmt",
+                    samples?.description ?? ((bitDepth ?? probe.bitDepth) > 8 ? "yuv420p10le" : "yuv420p"), "-",
+                ], missing: .noFFmpeg(path: input.path))
         let source = try VideoSource(input: input, process: process, nil, nil, bitDepth, samples)
         source.lostSamples = probe.lostSamples
+        source.isAlphaPlane = takesAlpha && probe.hasAlpha
         source.format.colour = probe.colour.completed(by: source.format.colour)
         // ffmpeg calls all grey full range.
         if samples?.chromaFormat == .monochrome { source.format.colour.isFullRange = probe.colour.isFullRange }
@@ -101,6 +110,23 @@ public final class VideoSource {
         }
         source.isPipedContainer = !input.isRegular || input.path == "-"
         return source
+    }
+
+    /// Throws where there may be alpha that ffmpeg does not give: luma in its place would not be it.
+    private static func checkAlpha(_ probe: SourceProbe, _ input: InputFile) throws {
+        if probe.hasAlpha { return }
+        if probe.hasAlphaBeside {
+            throw MediaError.notSupported(
+                path: input.name,
+                what: "its alpha is in a stream beside the pictures, which is not read: make a file of it first "
+                    + "(ffmpeg -c:v libvpx-vp9 -i FILE -vf alphaextract alpha.y4m)")
+        }
+        if probe.hasPalette {
+            throw MediaError.notSupported(
+                path: input.name,
+                what: "has a palette, of which nothing tells whether it has alpha: make rgba of it first, or gray "
+                    + "where its luma is meant (ffmpeg -i FILE -pix_fmt rgba OUT)")
+        }
     }
 
     /// What a container says of pictures that are decoded here, where the stream itself is silent, and what is not

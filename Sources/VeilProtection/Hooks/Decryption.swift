@@ -22,6 +22,8 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     private let keys: KeyRing
     private let lenient: Bool
     private let wanted: Set<Int>?
+    /// Layers that what is decoded does not depend on, as the stream itself says.
+    private var unneeded: Set<Int> = []
     package let verification: VerificationOptions
     private let lock = NSLock()
     private var layers: [Int: Layer] = [:]
@@ -71,7 +73,14 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     /// Messages that did not come in the stream.
     var givenMessages: [ProtectionMessage] { lock.withLock { given } }
 
-    func wants(layer: Int) -> Bool { wanted?.contains(layer) ?? true }
+    /// Who has a layer's key has all that is said of it checked: a forger could have called it needless.
+    func wants(layer: Int) -> Bool {
+        (wanted?.contains(layer) ?? true) && (!unneeded.contains(layer) || holdsKey(layer: layer))
+    }
+
+    /// Layers that need no key, and are not checked without one, from here on. Called by the thread that reads the
+    /// stream.
+    package func leave(_ layers: Set<Int>) { unneeded = layers }
 
     func holdsKey(layer: Int) -> Bool { keys.layers.contains { $0.layer == layer } }
 
@@ -174,7 +183,7 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     package func open(_ nal: NALUnit) throws -> NALUnit? {
         let keyLayer = SealedUnit.keyLayer(nal)
         guard let keyLayer, let key = lock.withLock({ layers[keyLayer]?.sealing }) else {
-            if let keyLayer, lenient || !(wanted?.contains(keyLayer) ?? true) { return nil }
+            if let keyLayer, lenient || !wants(layer: keyLayer) { return nil }
             throw KeyError.tampered(
                 layer: nal.header.nuhLayerId, offset: nal.offset, reason: "a sealed unit whose message is not there")
         }
