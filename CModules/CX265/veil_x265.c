@@ -169,6 +169,14 @@ veil_x265 *veil_x265_open(int width, int height, int fpsNum, int fpsDenom, int b
         veil_x265_close(e);
         return NULL;
     }
+    // With these settings two rows wait for each other for ever.
+    int rows = (height + (int)used.maxCUSize - 1) / (int)used.maxCUSize;
+    if (rows == 2 && used.bEnableWavefront && used.bEnableSAO && !used.bEnableLoopFilter) {
+        snprintf(error, errorSize,
+            "libx265 never ends on pictures of two CTU rows with SAO, without deblocking: no-sao, or no-wpp");
+        veil_x265_close(e);
+        return NULL;
+    }
     // libx265 divides by how many of them there are.
     if (used.bIntraRefresh && used.keyframeMax <= used.bframes) {
         snprintf(error, errorSize, "libx265's intra-refresh takes intervals (--keyint, %d) above --bframes (%d)",

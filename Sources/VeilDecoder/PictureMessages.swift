@@ -28,11 +28,14 @@ struct PictureMessages {
 
     mutating func endOfSequence() { described.removeAll() }
 
-    /// A picture begins. Returns its registered user data; that of a layer without any is the base layer's.
+    /// A picture begins. Returns its registered user data; that of a layer without any is the base layer's, and so are
+    /// the captions of one without.
     mutating func begin(layer: Int, beginsAccessUnit: Bool) -> [[UInt8]] {
         if beginsAccessUnit { present.removeAll() }
         present[layer] = arriving.removeValue(forKey: layer)
-        return present[layer] ?? present[0] ?? []
+        let base = present[0] ?? []
+        guard layer > 0, let own = present[layer] else { return present[layer] ?? base }
+        return own.contains(where: SEIMessage.areCaptions) ? own : own + base.filter(SEIMessage.areCaptions)
     }
 
     func colour(ofLayer layer: Int) -> ColourDescription { described[layer] ?? ColourDescription() }

@@ -323,7 +323,9 @@ package final class ScalableEncoder {
             let displays = ReferenceDisplays(leftViewId: 0, rightViewId: 1)
             whole.append(SEIMessage(payloadType: ReferenceDisplays.payloadType, payload: displays.payload))
         }
+        // Captions are of the whole picture, and decoders that read those of all layers would show them twice.
         let own = userData.map { SEIMessage(payloadType: SEIMessage.userDataRegistered, payload: $0) }
+            .filter { layer == 0 || !$0.isCaptions }
         return [whole, own].filter { !$0.isEmpty }.map { NALUnit(header: header, rbsp: SEIMessage.rbsp($0)) }
     }
 

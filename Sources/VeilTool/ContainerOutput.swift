@@ -18,6 +18,8 @@ final class ContainerOutput {
     private var others: Others?
     /// Whether nothing is to play behind the last picture.
     private var endsWithPictures = false
+    /// Of Matroska, which has it elsewhere than the MP4 that ffmpeg is given.
+    private var videoName: String?
     private let writer: PipedMovieWriter
     private var grouping = AccessUnitGrouping()
 
@@ -48,11 +50,12 @@ final class ContainerOutput {
         let clock = others.map { ["-copyts", "-itsoffset", seconds($0.start + start)] } ?? []
         let source = others.map { ["-protocol_whitelist", "file,pipe", "-i", "file:" + $0.path] } ?? []
         let back = others.map { $0.start == 0 ? [] : ["-output_ts_offset", seconds(-$0.start)] } ?? []
+        let named = videoName.map { ["-metadata:s:v:0", "title=" + $0] } ?? []
         do {
             let made = try ChildProcess(
                 ffmpeg,
                 ["-nostdin", "-v", "error", "-y"] + clock + ["-f", "mp4", "-i", "pipe:0"] + source
-                    + ["-map", "0:v:0"] + (others?.maps ?? []) + ["-c", "copy"] + (others?.codecs ?? [])
+                    + ["-map", "0:v:0"] + (others?.maps ?? []) + ["-c", "copy"] + (others?.codecs ?? []) + named
                     + back + (end.map { ["-to", seconds($0)] } ?? []) + ["-f", format, "file:" + temporary.path],
                 input: .pipe)
             return made
@@ -91,7 +94,7 @@ final class ContainerOutput {
             return nil
         }
         endsWithPictures = isCut
-        writer.keep(contents.title)
+        keep(contents.title)
         return carryOver(contents, of: input, isMovie: try input.kind() == .isoMedia)
     }
 
@@ -147,7 +150,10 @@ final class ContainerOutput {
     }
 
     /// What another container says of the video.
-    func keep(_ title: FFmpeg.Contents.Title) { writer.keep(title) }
+    func keep(_ title: FFmpeg.Contents.Title) {
+        writer.keep(title)
+        videoName = title.name
+    }
 
     /// Of the stream, without what the container adds.
     private(set) var bytesWritten = 0

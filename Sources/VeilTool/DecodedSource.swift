@@ -47,7 +47,8 @@ enum SourceInput {
     ) throws -> VideoSource {
         let isRaw = try VideoSource.isRaw(input, size: size)
         if !isRaw, try isStream(input, keepsTimes: keepsTimes) {
-            let source = try decoded(input, layer: layer, fps: fps, threads: threads, keepsTimes: keepsTimes)
+            let source = try decoded(
+                input, layer: layer, fps: fps, threads: threads, samples: samples, keepsTimes: keepsTimes)
             source.isPipedContainer = try (!input.isRegular || input.path == "-") && input.kind() != .byteStream
             return try checked(source, samples, input)
         }
@@ -115,7 +116,8 @@ enum SourceInput {
     }
 
     private static func decoded(
-        _ input: InputFile, layer: Int?, fps: (numerator: Int, denominator: Int)?, threads: Int, keepsTimes: Bool
+        _ input: InputFile, layer: Int?, fps: (numerator: Int, denominator: Int)?, threads: Int, samples: Samples,
+        keepsTimes: Bool
     ) throws -> VideoSource {
         var options = VideoDecoder.Options()
         options.output = layer.map { .layer($0) } ?? .highestLayer
@@ -188,6 +190,11 @@ enum SourceInput {
                     path: input.name,
                     what: "layer \(encrypted.layer) is encrypted (key id \(encrypted.encryption?.keyId ?? "")): "
                         + "decrypt it first")
+            }
+            if case .alpha = samples, summary.layers.contains(where: { $0.role == "alpha" }) {
+                throw MediaError.notSupported(
+                    path: input.name,
+                    what: "has a layer of alpha: make a file of it first (veil decode FILE --alpha -o alpha.y4m)")
             }
             source.notes += summary.rolesLeft(taken: first.layer, option: layer == nil ? "--source-layer" : nil)
             // Files say so as well.

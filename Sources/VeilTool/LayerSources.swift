@@ -76,7 +76,7 @@ final class LayerSources {
             }
             if source.format.colour.isFullRange == false {
                 warn(
-                    "\(path): its luma is of limited range and taken as it is: 16 is not quite transparent, and 235 not "
+                    "\(path): its luma is of limited range and taken as it is: 16 is not quite transparent, 235 not "
                         + "quite opaque")
             }
         }

@@ -38,6 +38,8 @@ final class StreamOutput {
     private var soundSource: String?
     /// What is not carried along, told once something is written: before it may turn out that nothing is.
     private var untold: [String] = []
+    /// The source of a stream of which sub-layers are left out, and the highest that stays.
+    private var thinned: (movie: SourceMovie, maxTemporalId: Int)?
 
     /// - Parameters:
     ///   - fps: frames a second in a container, where the stream does not tell.
@@ -106,7 +108,22 @@ final class StreamOutput {
         }
         if !left.isEmpty, first ?? 0 == 0 { untold.append("left out: \(left.joined(separator: ", "))") }
         tellUnknownBoxes(of: chunks)
+        if maxTemporalId < 6 { thinned = chunks.movie.map { ($0, maxTemporalId) } }
         keepTimes(of: chunks)
+    }
+
+    /// Where pictures of sub-layers were left out, nothing tells that others are further apart now.
+    private func tellThinning() {
+        switch form {
+        case .movie, .container: return
+        case .fragments, .byteStream: break
+        }
+        guard let (movie, maxTemporalId) = thinned,
+            movie.times(maxTemporalId: maxTemporalId).count < movie.times(maxTemporalId: 6).count
+        else { return }
+        warn(
+            "\(path): pictures that stay are evenly apart and play faster: .mp4 without --fragmented, and .mkv, keep "
+                + "their times")
     }
 
     private func tellUnknownBoxes(of chunks: StreamChunks) {
@@ -240,6 +257,7 @@ final class StreamOutput {
     func finish(soundOf encoded: String? = nil, isCut: Bool = false) throws {
         if let unit = grouping.finish() { try write(unit) }
         try write(carrier?.finish() ?? [])
+        tellThinning()
         switch form {
         case .byteStream(let file): try file.finish()
         case .movie(let movie):

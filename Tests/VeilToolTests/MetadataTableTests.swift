@@ -24,6 +24,12 @@ struct MetadataTableTests {
 
     private static func same(_ text: String, y4m: String? = nil) -> [String?] { [text, text, text, text, y4m] }
     private static func file(_ text: String, y4m: String? = nil) -> [String?] { [text, nil, nil, text, y4m] }
+    /// Those of upper layers are the base layer's: decoders that read all would show them twice.
+    private static func captions(of pictures: Range<Int>) -> [String?] {
+        let all = pictures.map { MetadataFilm.captions($0).map(String.init).joined(separator: " ") }
+        let text = all.sorted().joined()
+        return [text, text, "", text, nil]
+    }
     private static let stated = "Container / Stream"
 
     static let rows: [Row] = [
@@ -82,9 +88,7 @@ struct MetadataTableTests {
             $0.pictures("2094-40", "average_maxrgb").joined(separator: " ")
         },
         Row(
-            field: "captions",
-            wanted: same(
-                (0..<8).map { MetadataFilm.captions($0).map(String.init).joined(separator: " ") }.sorted().joined())
+            field: "captions", wanted: captions(of: 0..<8)
         ) { try $0.registered(beginning: MetadataFilm.captions(0).prefix(7)).sorted().joined() },
         Row(field: "alternative transfer", wanted: same("18")) {
             try $0.elements("preferred_transfer_characteristics").first

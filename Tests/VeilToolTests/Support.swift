@@ -97,7 +97,10 @@ final class Deadline: @unchecked Sendable {
 
 /// Runs the program and expects success.
 @discardableResult
-func veil(_ arguments: String..., input: Data? = nil) throws -> Run {
+func veil(_ arguments: String..., input: Data? = nil) throws -> Run { try veil(arguments, input: input) }
+
+@discardableResult
+func veil(_ arguments: [String], input: Data? = nil) throws -> Run {
     let run = try Run(arguments, input: input)
     try #require(run.status == 0, "veil \(arguments.joined(separator: " ")): \(run.errors)")
     return run

@@ -16,6 +16,14 @@ package struct SEIMessage: Equatable, Sendable {
     package static let activeParameterSets = 129
     package static let decodedPictureHash = 132
 
+    /// Whether it is a registered message with captions (ATSC A/53 part 4, 6.2.3): country (United States), provider,
+    /// and what the provider goes by.
+    package var isCaptions: Bool { payloadType == Self.userDataRegistered && Self.areCaptions(payload) }
+
+    package static func areCaptions(_ userData: [UInt8]) -> Bool {
+        userData.starts(with: [0xB5, 0x00, 0x31] + Array("GA94".utf8) + [3])
+    }
+
     /// The messages of an SEI RBSP.
     package static func messages(rbsp: [UInt8]) throws -> [SEIMessage] {
         var result: [SEIMessage] = []

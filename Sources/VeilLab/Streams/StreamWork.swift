@@ -23,11 +23,17 @@ enum StreamWork {
         }
     }
 
-    /// nuh_layer_ids of the stream's slices, ascending, and the bytes of each layer's slices.
+    /// nuh_layer_ids of the stream's slices, ascending, and the bytes of each layer's slices; without auxiliary ones
+    /// (alpha, depth), which nobody is shown.
     static func layers(_ path: String) throws -> [(id: Int, bytes: Int)] {
         var bytes: [Int: Int] = [:]
+        var vps: VideoParameterSet?
         try units(path) { nal in
-            if nal.header.nalUnitType.isSlice { bytes[nal.header.nuhLayerId, default: 0] += nal.bytes.count }
+            if nal.header.nalUnitType == .vps { vps = (try? VideoParameterSet(rbsp: nal.rbsp)) ?? vps }
+            let layer = nal.header.nuhLayerId
+            if nal.header.nalUnitType.isSlice, vps?.auxId(ofLayer: layer) ?? 0 == 0 {
+                bytes[layer, default: 0] += nal.bytes.count
+            }
         }
         guard !bytes.isEmpty else { throw MediaError.notSupported(path: path, what: "no pictures") }
         return bytes.keys.sorted().map { ($0, bytes[$0] ?? 0) }

@@ -51,6 +51,12 @@ struct OutputTrack {
     var language = Self.undetermined
     /// "und".
     static let undetermined = 0x55C4
+    /// The letters of a packed code; nil where it says nothing.
+    static func language(of packed: Int) -> String? {
+        let letters = [packed >> 10, packed >> 5, packed].map { UInt8($0 & 31) + 0x60 }
+        guard packed != undetermined, letters.allSatisfy({ (0x61...0x7A).contains($0) }) else { return nil }
+        return String(decoding: letters, as: UTF8.self)
+    }
     var samples: [Sample] = []
     /// `tapt` of QuickTime, whole.
     var apertures: [UInt8] = []

@@ -217,7 +217,7 @@ package final class SourceMovie {
     }
 
     /// Times of the access units read so far of some temporal sub-layers.
-    func times(maxTemporalId: Int) -> [Time] {
+    package func times(maxTemporalId: Int) -> [Time] {
         zip(samples, temporalIds).filter { $0.1 <= maxTemporalId }.map(\.0)
     }
 }

@@ -59,6 +59,9 @@ struct DASHManifest {
         var timeScale: Int
         var starts: [Int]
         var bandwidth: Int
+        /// ISO 639-2; nil where nothing is said.
+        var language: String?
+        var name: String?
     }
 
     /// Ticks a second of the layers.
@@ -86,9 +89,12 @@ struct DASHManifest {
         for s in sounds {
             lines += [
                 #"    <AdaptationSet contentType="audio" mimeType="audio/mp4" segmentAlignment="true""#
-                    + #" startWithSAP="1">"#,
+                    + #" startWithSAP="1"\#(s.language.map { #" lang="\#(Self.escaped($0))""# } ?? "")>"#
+            ]
+            if let name = s.name { lines.append("      <Label>\(Self.escaped(name))</Label>") }
+            lines += [
                 #"      <Representation id="sound\#(s.number)""#
-                    + (s.codecs.map { #" codecs="\#(Self.escaped($0))""# } ?? "") + #" bandwidth="\#(s.bandwidth)">"#,
+                    + (s.codecs.map { #" codecs="\#(Self.escaped($0))""# } ?? "") + #" bandwidth="\#(s.bandwidth)">"#
             ]
             lines += Self.template(name: "sound\(s.number)", timeScale: s.timeScale, starts: s.starts)
             lines += ["      </Representation>", "    </AdaptationSet>"]

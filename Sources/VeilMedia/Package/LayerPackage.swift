@@ -281,7 +281,10 @@ package final class LayerPackage {
             DASHManifest.Sound(
                 number: number, codecs: SoundDescription(sound.descriptions)?.codecs, timeScale: sound.timeScale,
                 starts: segments.map { track.start(of: $0) } + [track.end],
-                bandwidth: max(Int(Double(bytes) * 8 / max(manifest.seconds, 0.001)), 1)))
+                bandwidth: max(Int(Double(bytes) * 8 / max(manifest.seconds, 0.001)), 1),
+                language: OutputTrack.language(of: sound.language),
+                name: sound.name.flatMap { String(validating: $0, as: UTF8.self) }
+                    .flatMap { $0.isEmpty || $0.hasSuffix("Handler") ? nil : $0 }))
     }
 
 }

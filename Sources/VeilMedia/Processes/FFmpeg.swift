@@ -6,22 +6,33 @@ import Synchronization
 package enum FFmpeg {
     package static var program: String? { ChildProcess.find("ffmpeg") }
 
-    /// What ffprobe prints of a regular file (in its "compact" form, without names, unless another is asked for); nil
-    /// where it is not installed or the input is none.
+    /// What ffprobe prints of a regular file, and of an MP4 file that comes through a pipe (in its "compact" form,
+    /// without names, unless another is asked for); nil where it is not installed or the input is none.
     static func probe(
         _ input: InputFile, _ what: [String], form: String = "compact=nk=1", limit: Int = 1 << 20
     ) throws -> String? {
-        guard let program = ChildProcess.find("ffprobe"), input.isRegular, input.path != "-" else { return nil }
+        guard let program = ChildProcess.find("ffprobe") else { return nil }
+        let isNamed = input.isRegular && input.path != "-"
+        guard try isNamed || input.kind() == .isoMedia else { return nil }
         let question = input.state.map { ([$0, form] + what).joined(separator: " ") }
         if let question, let known = answers.withLock({ $0[question] }) { return known }
-        let process: ChildProcess
+        let common = ["-v", "error", "-protocol_whitelist", "file,pipe"] + what + ["-of", form, "-i"]
+        let answer: String
         do {
-            process = try ChildProcess(
-                program,
-                ["-v", "error", "-protocol_whitelist", "file,pipe"] + what
-                    + ["-of", form, "-i", "file:" + input.path], output: .pipe)
+            if isNamed {
+                let process = try ChildProcess(program, common + ["file:" + input.path], output: .pipe)
+                answer = String(decoding: try process.outputBytes(limit: limit), as: UTF8.self)
+            } else {
+                // Its index may be at the end.
+                let descriptor = try input.seekable().fileDescriptor
+                let place = lseek(descriptor, 0, SEEK_CUR)
+                defer { lseek(descriptor, place, SEEK_SET) }
+                lseek(descriptor, 0, SEEK_SET)
+                let process = try ChildProcess(
+                    program, common + ["file:/dev/stdin"], input: .descriptor(descriptor), output: .pipe)
+                answer = String(decoding: try process.outputBytes(limit: limit), as: UTF8.self)
+            }
         } catch is ChildError { return nil }
-        let answer = String(decoding: try process.outputBytes(limit: limit), as: UTF8.self)
         // The same is asked by whoever opens a source, and by whoever takes its sound.
         if let question { answers.withLock { $0.keep(answer, to: question) } }
         return answer

@@ -22,9 +22,8 @@ package enum ProtectionSEI {
         case SEIMessage.userDataUnregistered:
             return message.payload.starts(with: uuidStart) ? nil : "unregistered"
         case SEIMessage.userDataRegistered:
-            // Country (United States), provider, and what the provider goes by: ATSC A/53 part 4, 6.2.3; SMPTE
-            // ST 2094-40 as CTA-861 wraps it.
-            if message.payload.starts(with: [0xB5, 0x00, 0x31] + Array("GA94".utf8) + [3]) { return "captions" }
+            if message.isCaptions { return "captions" }
+            // Country (United States), provider, and what the provider goes by: SMPTE ST 2094-40 as CTA-861 wraps it.
             if message.payload.starts(with: [0xB5, 0x00, 0x3C, 0x00, 0x01, 0x04]) { return "HDR10+" }
             return "ITU-T T.35"
         default: return nil
