@@ -85,5 +85,5 @@ clean:
 # The NEON kernels against the plain ones on any machine with an AArch64 cross compiler and QEMU's user emulation.
 check-neon:
 	@mkdir -p .build
-	aarch64-linux-gnu-gcc -O2 -std=gnu11 -static -ICModules/VeilKernels/include CModules/VeilKernels/*.c CModules/VeilKernels/*/*.c Tests/NeonCheck/check.c -o .build/check-neon
+	aarch64-linux-gnu-gcc -O2 -std=gnu11 -static -ICModules/VeilKernels/include CModules/VeilKernels/*.c CModules/VeilKernels/*/*.c Tests/NeonCheck/*.c -o .build/check-neon
 	qemu-aarch64-static .build/check-neon

@@ -77,9 +77,14 @@ __attribute__((constructor)) static void fill_tables(void) {
     veil_fill_sao_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_resample_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_cost_neon(&tables[VEIL_SIMD_NEON]);
-    veil_fill_cost_neon_8(&tables8[VEIL_SIMD_NEON]);
     veil_fill_quant_neon(&tables[VEIL_SIMD_NEON]);
     veil_fill_scale_neon(&tables[VEIL_SIMD_NEON]);
+    veil_fill_mc_neon_8(&tables8[VEIL_SIMD_NEON]);
+    veil_fill_transform_neon_8(&tables8[VEIL_SIMD_NEON]);
+    veil_fill_deblock_neon_8(&tables8[VEIL_SIMD_NEON]);
+    veil_fill_sao_neon_8(&tables8[VEIL_SIMD_NEON]);
+    veil_fill_resample_neon_8(&tables8[VEIL_SIMD_NEON]);
+    veil_fill_cost_neon_8(&tables8[VEIL_SIMD_NEON]);
     best = VEIL_SIMD_NEON;
 #endif
     const char *wish = getenv("VEIL_SIMD");

@@ -80,12 +80,12 @@ VEIL_FILLS(block_avx2)
 void veil_fill_scale_avx2(veil_kernels *k);
 
 // And those NEON kernels that compilers do not make of the plain ones.
-void veil_fill_mc_neon(veil_kernels *k);
-void veil_fill_transform_neon(veil_kernels *k);
+VEIL_FILLS(mc_neon)
+VEIL_FILLS(transform_neon)
 void veil_fill_forward_transform_neon(veil_kernels *k);
-void veil_fill_deblock_neon(veil_kernels *k);
-void veil_fill_sao_neon(veil_kernels *k);
-void veil_fill_resample_neon(veil_kernels *k);
+VEIL_FILLS(deblock_neon)
+VEIL_FILLS(sao_neon)
+VEIL_FILLS(resample_neon)
 VEIL_FILLS(cost_neon)
 void veil_fill_quant_neon(veil_kernels *k);
 void veil_fill_scale_neon(veil_kernels *k);

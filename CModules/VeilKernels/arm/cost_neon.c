@@ -5,22 +5,8 @@
 #ifdef VEIL_NEON
 #include "neon.h"
 
-static uint32_t sad(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
-    uint32x4_t sum = vdupq_n_u32(0);
-    for (int y = 0; y < h; y++, a += aStride, b += bStride) {
-        int x = 0;
-        for (; x + 8 <= w; x += 8) sum = vpadalq_u16(sum, vabdq_u16(vld1q_u16(a + x), vld1q_u16(b + x)));
-        if (x < w) sum = vaddw_u16(sum, vabd_u16(vld1_u16(a + x), vld1_u16(b + x)));
-    }
-    return vaddvq_u32(sum);
-}
-
-static void sad_x4(
-    uint32_t *out, const uint16_t *a, ptrdiff_t aStride, const uint16_t *const *b, ptrdiff_t bStride, int w, int h) {
-    for (int i = 0; i < 4; i++) out[i] = sad(a, aStride, b[i], bStride, w, h);
-}
-
-static uint32_t sad8(const uint8_t *a, ptrdiff_t aStride, const uint8_t *b, ptrdiff_t bStride, int w, int h) {
+#if VEIL_SAMPLE_BITS == 8
+static uint32_t sad(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     uint32x4_t sum = vdupq_n_u32(0);
     for (int y = 0; y < h; y++, a += aStride, b += bStride) {
         int x = 0;
@@ -39,12 +25,43 @@ static uint32_t sad8(const uint8_t *a, ptrdiff_t aStride, const uint8_t *b, ptrd
     return vaddvq_u32(sum);
 }
 
-static void sad8_x4(
-    uint32_t *out, const uint8_t *a, ptrdiff_t aStride, const uint8_t *const *b, ptrdiff_t bStride, int w, int h) {
-    for (int i = 0; i < 4; i++) out[i] = sad8(a, aStride, b[i], bStride, w, h);
+// The sums of squares of a row fit 32 bits.
+static uint64_t sse(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
+    uint64x2_t sum = vdupq_n_u64(0);
+    uint64_t rest = 0;
+    for (int y = 0; y < h; y++, a += aStride, b += bStride) {
+        uint32x4_t row = vdupq_n_u32(0);
+        int x = 0;
+        for (; x + 16 <= w; x += 16) {
+            uint8x16_t d = vabdq_u8(vld1q_u8(a + x), vld1q_u8(b + x));
+            row = vpadalq_u16(row, vmull_u8(vget_low_u8(d), vget_low_u8(d)));
+            row = vpadalq_u16(row, vmull_high_u8(d, d));
+        }
+        if (x + 8 <= w) {
+            uint8x8_t d = vabd_u8(vld1_u8(a + x), vld1_u8(b + x));
+            row = vpadalq_u16(row, vmull_u8(d, d));
+            x += 8;
+        }
+        for (; x < w; x++) {
+            int d = a[x] - b[x];
+            rest += (uint32_t)(d * d);
+        }
+        sum = vpadalq_u32(sum, row);
+    }
+    return vaddvq_u64(sum) + rest;
+}
+#else
+static uint32_t sad(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
+    uint32x4_t sum = vdupq_n_u32(0);
+    for (int y = 0; y < h; y++, a += aStride, b += bStride) {
+        int x = 0;
+        for (; x + 8 <= w; x += 8) sum = vpadalq_u16(sum, vabdq_u16(vld1q_u16(a + x), vld1q_u16(b + x)));
+        if (x < w) sum = vaddw_u16(sum, vabd_u16(vld1_u16(a + x), vld1_u16(b + x)));
+    }
+    return vaddvq_u32(sum);
 }
 
-static uint64_t sse(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
+static uint64_t sse(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     uint64x2_t sum = vdupq_n_u64(0);
     uint64_t rest = 0;
     for (int y = 0; y < h; y++, a += aStride, b += bStride) {
@@ -61,6 +78,12 @@ static uint64_t sse(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptr
     }
     return vaddvq_u64(sum) + rest;
 }
+#endif
+
+static void sad_x4(
+    uint32_t *out, const sample *a, ptrdiff_t aStride, const sample *const *b, ptrdiff_t bStride, int w, int h) {
+    for (int i = 0; i < 4; i++) out[i] = sad(a, aStride, b[i], bStride, w, h);
+}
 
 VEIL_INLINE void butterfly(int16x8_t *a, int16x8_t *b) {
     int16x8_t s = vaddq_s16(*a, *b);
@@ -70,11 +93,9 @@ VEIL_INLINE void butterfly(int16x8_t *a, int16x8_t *b) {
 
 // Of the six stages the last is left to the sum: |a + b| + |a - b| = 2 max(|a|, |b|). Ten-bit differences then fit 16
 // bits.
-VEIL_INLINE uint32_t satd_8x8(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride) {
+VEIL_INLINE uint32_t satd_8x8(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride) {
     int16x8_t r[8];
-    for (int i = 0; i < 8; i++) {
-        r[i] = vreinterpretq_s16_u16(vsubq_u16(vld1q_u16(a + i * aStride), vld1q_u16(b + i * bStride)));
-    }
+    for (int i = 0; i < 8; i++) { r[i] = vsubq_s16(load_samples_8(a + i * aStride), load_samples_8(b + i * bStride)); }
     for (int span = 4; span; span /= 2) {
         for (int i = 0; i < 8; i++) {
             if (!(i & span)) butterfly(&r[i], &r[i + span]);
@@ -94,11 +115,9 @@ VEIL_INLINE uint32_t satd_8x8(const uint16_t *a, ptrdiff_t aStride, const uint16
     return (2 * vaddvq_u32(sum) + 2) >> 2;
 }
 
-VEIL_INLINE uint32_t satd_4x4(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride) {
+VEIL_INLINE uint32_t satd_4x4(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride) {
     int16x4_t r[4], s[4];
-    for (int i = 0; i < 4; i++) {
-        r[i] = vreinterpret_s16_u16(vsub_u16(vld1_u16(a + i * aStride), vld1_u16(b + i * bStride)));
-    }
+    for (int i = 0; i < 4; i++) { r[i] = vsub_s16(load_samples_4(a + i * aStride), load_samples_4(b + i * bStride)); }
     s[0] = vadd_s16(r[0], r[2]), s[1] = vadd_s16(r[1], r[3]), s[2] = vsub_s16(r[0], r[2]), s[3] = vsub_s16(r[1], r[3]);
     r[0] = vadd_s16(s[0], s[1]), r[1] = vsub_s16(s[0], s[1]), r[2] = vadd_s16(s[2], s[3]), r[3] = vsub_s16(s[2], s[3]);
     transpose_4x4(r);
@@ -107,7 +126,7 @@ VEIL_INLINE uint32_t satd_4x4(const uint16_t *a, ptrdiff_t aStride, const uint16
     return (2 * vaddvq_u32(vaddl_u16(vreinterpret_u16_s16(low), vreinterpret_u16_s16(high))) + 1) >> 1;
 }
 
-static uint32_t satd(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, ptrdiff_t bStride, int w, int h) {
+static uint32_t satd(const sample *a, ptrdiff_t aStride, const sample *b, ptrdiff_t bStride, int w, int h) {
     uint32_t sum = 0;
     if ((w | h) & 7) {
         for (int y = 0; y < h; y += 4) {
@@ -121,11 +140,9 @@ static uint32_t satd(const uint16_t *a, ptrdiff_t aStride, const uint16_t *b, pt
     return sum;
 }
 
-void veil_fill_cost_neon(veil_kernels *k) {
+void SIZED(veil_fill_cost_neon)(sample_kernels *k) {
     k->sad = sad, k->sad_x4 = sad_x4;
     k->satd = satd;
     k->sse = sse;
 }
-
-void veil_fill_cost_neon_8(veil_kernels_8 *k) { k->sad = sad8, k->sad_x4 = sad8_x4; }
 #endif

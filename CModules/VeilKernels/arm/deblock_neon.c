@@ -5,9 +5,6 @@
 #ifdef VEIL_NEON
 #include "neon.h"
 
-VEIL_INLINE int16x8_t load(const uint16_t *p) { return vreinterpretq_s16_u16(vld1q_u16(p)); }
-VEIL_INLINE void store(uint16_t *p, int16x8_t v) { vst1q_u16(p, vreinterpretq_u16_s16(v)); }
-
 VEIL_INLINE int16x8_t clip(int16x8_t v, int16x8_t low, int16x8_t high) { return vminq_s16(vmaxq_s16(v, low), high); }
 
 // Lines 0 and 3 of each segment, for all lines of it.
@@ -24,11 +21,11 @@ VEIL_INLINE int16x8_t bend(int16x8_t a, int16x8_t b, int16x8_t c) {
 
 // One side of the normal filter: n0, n1, n2 from the edge outwards; `delta` is what n0 gains.
 VEIL_INLINE void normal_side(
-    int16x8_t *n0, int16x8_t *n1, int16x8_t n2, int16x8_t delta, uint16x8_t far, int16x8_t half, int16x8_t maximum) {
-    int16x8_t v = vshrq_n_s16(vaddq_s16(vsubq_s16(vrhaddq_s16(n2, *n0), *n1), delta), 1), zero = vdupq_n_s16(0);
+    int16x8_t *n0, int16x8_t *n1, int16x8_t n2, int16x8_t delta, uint16x8_t far, int16x8_t half, int bitDepth) {
+    int16x8_t v = vshrq_n_s16(vaddq_s16(vsubq_s16(vrhaddq_s16(n2, *n0), *n1), delta), 1);
     v = vandq_s16(clip(v, vnegq_s16(half), half), vreinterpretq_s16_u16(far));
-    *n1 = clip(vaddq_s16(*n1, v), zero, maximum);
-    *n0 = clip(vaddq_s16(*n0, delta), zero, maximum);
+    *n1 = clip_samples(vaddq_s16(*n1, v), bitDepth);
+    *n0 = clip_samples(vaddq_s16(*n0, delta), bitDepth);
 }
 
 VEIL_INLINE int16x8_t changed(int16x8_t to, int16x8_t old, int16x8_t otherwise, int16x8_t limit, uint16x8_t mask) {
@@ -68,12 +65,12 @@ VEIL_INLINE int luma(int16x8_t *s, int beta, int tc0, int tc1, int noP, int noQ,
         int16x8_t delta = vqrdmulhq_n_s16(x, 3 << 11);
         uint16x8_t mask = vbicq_u16(vandq_u16(vcltq_s16(vabsq_s16(delta), twos(10 * tc0, 10 * tc1)), on), strong);
         delta = vandq_s16(clip(delta, vnegq_s16(tc), tc), vreinterpretq_s16_u16(mask));
-        int16x8_t maximum = vdupq_n_s16((int16_t)((1 << bitDepth) - 1)), half = vshrq_n_s16(tc, 1);
-        int16x8_t side = vdupq_n_s16((int16_t)((beta + (beta >> 1)) >> 3));
-        if (!noP) normal_side(&s[3], &s[2], p2, delta, vandq_u16(mask, vcltq_s16(both_lines(dp), side)), half, maximum);
+        int16x8_t half = vshrq_n_s16(tc, 1), side = vdupq_n_s16((int16_t)((beta + (beta >> 1)) >> 3));
+        if (!noP)
+            normal_side(&s[3], &s[2], p2, delta, vandq_u16(mask, vcltq_s16(both_lines(dp), side)), half, bitDepth);
         if (!noQ)
             normal_side(
-                &s[4], &s[5], q2, vnegq_s16(delta), vandq_u16(mask, vcltq_s16(both_lines(dq), side)), half, maximum);
+                &s[4], &s[5], q2, vnegq_s16(delta), vandq_u16(mask, vcltq_s16(both_lines(dq), side)), half, bitDepth);
     }
     if (vmaxvq_u16(strong)) {
         int16x8_t limit = vaddq_s16(tc, tc);
@@ -83,57 +80,53 @@ VEIL_INLINE int luma(int16x8_t *s, int beta, int tc0, int tc1, int noP, int noQ,
     return 1;
 }
 
-static void luma_v(uint16_t *at, ptrdiff_t stride, int beta, int tc0, int tc1, int noP, int noQ, int bitDepth) {
+static void luma_v(sample *at, ptrdiff_t stride, int beta, int tc0, int tc1, int noP, int noQ, int bitDepth) {
     int16x8_t s[8];
     at -= 4;
-    for (int i = 0; i < 8; i++) s[i] = load(at + i * stride);
+    for (int i = 0; i < 8; i++) s[i] = load_samples_8(at + i * stride);
     transpose_8x8(s);
     if (!luma(s, beta, tc0, tc1, noP, noQ, bitDepth)) return;
     transpose_8x8(s);
-    for (int i = 0; i < 8; i++) store(at + i * stride, s[i]);
+    for (int i = 0; i < 8; i++) store_samples_8(at + i * stride, s[i]);
 }
 
-static void luma_h(uint16_t *at, ptrdiff_t stride, int beta, int tc0, int tc1, int noP, int noQ, int bitDepth) {
+static void luma_h(sample *at, ptrdiff_t stride, int beta, int tc0, int tc1, int noP, int noQ, int bitDepth) {
     int16x8_t s[8];
     at -= 4 * stride;
-    for (int i = 0; i < 8; i++) s[i] = load(at + i * stride);
+    for (int i = 0; i < 8; i++) s[i] = load_samples_8(at + i * stride);
     if (!luma(s, beta, tc0, tc1, noP, noQ, bitDepth)) return;
-    for (int i = 1; i < 7; i++) store(at + i * stride, s[i]);
+    for (int i = 1; i < 7; i++) store_samples_8(at + i * stride, s[i]);
 }
-
-VEIL_INLINE int16x4_t load_4(const uint16_t *p) { return vreinterpret_s16_u16(vld1_u16(p)); }
-VEIL_INLINE void store_4(uint16_t *p, int16x4_t v) { vst1_u16(p, vreinterpret_u16_s16(v)); }
 
 // s: p1, p0, q0, q1 of four lines; lines 0, 1 have tc0; 2, 3 tc1. Changes p0 and q0.
 VEIL_INLINE void chroma(int16x4_t *s, int tc0, int tc1, int noP, int noQ, int bitDepth) {
     int16x4_t tc = vset_lane_s16((int16_t)tc0, vset_lane_s16((int16_t)tc0, vdup_n_s16((int16_t)tc1), 0), 1);
-    int16x4_t maximum = vdup_n_s16((int16_t)((1 << bitDepth) - 1)), zero = vdup_n_s16(0);
     int16x4_t delta = vadd_s16(vshl_n_s16(vsub_s16(s[2], s[1]), 2), vsub_s16(s[0], s[3]));
     delta = vmin_s16(vmax_s16(vrshr_n_s16(delta, 3), vneg_s16(tc)), tc);
-    if (!noP) s[1] = vmin_s16(vmax_s16(vadd_s16(s[1], delta), zero), maximum);
-    if (!noQ) s[2] = vmin_s16(vmax_s16(vsub_s16(s[2], delta), zero), maximum);
+    if (!noP) s[1] = clip_samples_4(vadd_s16(s[1], delta), bitDepth);
+    if (!noQ) s[2] = clip_samples_4(vsub_s16(s[2], delta), bitDepth);
 }
 
-static void chroma_v(uint16_t *at, ptrdiff_t stride, int tc0, int tc1, int noP, int noQ, int bitDepth) {
+static void chroma_v(sample *at, ptrdiff_t stride, int tc0, int tc1, int noP, int noQ, int bitDepth) {
     int16x4_t s[4];
     at -= 2;
-    for (int i = 0; i < 4; i++) s[i] = load_4(at + i * stride);
+    for (int i = 0; i < 4; i++) s[i] = load_samples_4(at + i * stride);
     transpose_4x4(s);
     chroma(s, tc0, tc1, noP, noQ, bitDepth);
     transpose_4x4(s);
-    for (int i = 0; i < 4; i++) store_4(at + i * stride, s[i]);
+    for (int i = 0; i < 4; i++) store_samples_4(at + i * stride, s[i]);
 }
 
-static void chroma_h(uint16_t *at, ptrdiff_t stride, int tc0, int tc1, int noP, int noQ, int bitDepth) {
+static void chroma_h(sample *at, ptrdiff_t stride, int tc0, int tc1, int noP, int noQ, int bitDepth) {
     int16x4_t s[4];
     at -= 2 * stride;
-    for (int i = 0; i < 4; i++) s[i] = load_4(at + i * stride);
+    for (int i = 0; i < 4; i++) s[i] = load_samples_4(at + i * stride);
     chroma(s, tc0, tc1, noP, noQ, bitDepth);
-    store_4(at + stride, s[1]);
-    store_4(at + 2 * stride, s[2]);
+    store_samples_4(at + stride, s[1]);
+    store_samples_4(at + 2 * stride, s[2]);
 }
 
-void veil_fill_deblock_neon(veil_kernels *k) {
+void SIZED(veil_fill_deblock_neon)(sample_kernels *k) {
     k->deblock_luma_v = luma_v, k->deblock_luma_h = luma_h;
     k->deblock_chroma_v = chroma_v, k->deblock_chroma_h = chroma_h;
 }

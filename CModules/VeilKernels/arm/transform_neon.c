@@ -46,10 +46,17 @@ VEIL_INLINE void inverse_dst(int32x4_t *out, const int16_t *in, ptrdiff_t step) 
     }
 }
 
-// Columns 0 ... columns - 1 of `in` (row length n) to rows of `out` (row length n), rounded and shifted right.
+// Rounded, shifted right by 7 in the first pass, by 20 - bitDepth in the second, and clipped to 16 bits.
+VEIL_INLINE int16x4_t round_down(int32x4_t v, int shift) {
+    if (shift == 7) return vqrshrn_n_s32(v, 7);
+    return VEIL_SAMPLE_BITS == 8 ? vqrshrn_n_s32(v, 12) : vqmovn_s32(vrshlq_s32(v, vdupq_n_s32(-shift)));
+}
+
+// Columns 0 ... columns - 1 of `in` (row length n), at least one, to rows of `out` (row length n), rounded and shifted
+// right.
 VEIL_INLINE void pass(int16_t *out, const int16_t *in, int n, int isDST, int columns, int rows, int shift) {
-    int32x4_t by = vdupq_n_s32(-shift);
-    for (int x = 0; x < columns; x += 4) {
+    int x = 0;
+    do {
         int32x4_t line[32];
         if (isDST)
             inverse_dst(line, in + x, n);
@@ -63,11 +70,11 @@ VEIL_INLINE void pass(int16_t *out, const int16_t *in, int n, int isDST, int col
             inverse_32(line, in + x, n, rows);
         for (int y = 0; y < n; y += 4) {
             int16x4_t r[4];
-            for (int i = 0; i < 4; i++) r[i] = vqmovn_s32(vrshlq_s32(line[y + i], by));
+            for (int i = 0; i < 4; i++) r[i] = round_down(line[y + i], shift);
             transpose_4x4(r);
             for (int i = 0; i < 4; i++) vst1_s16(out + (x + i) * n + y, r[i]);
         }
-    }
+    } while ((x += 4) < columns);
 }
 
 // `residual`: n x n, dense.
@@ -79,29 +86,37 @@ VEIL_INLINE void inverse(int16_t *residual, const int16_t *coeffs, int n, int is
     pass(residual, columns, n, isDST, n, width, 20 - bitDepth);
 }
 
-VEIL_INLINE void add_8(uint16_t *dst, const int16_t *residual, int16x8_t maximum) {
-    int16x8_t v = vqaddq_s16(vreinterpretq_s16_u16(vld1q_u16(dst)), vld1q_s16(residual));
-    vst1q_u16(dst, vreinterpretq_u16_s16(vmaxq_s16(vminq_s16(v, maximum), vdupq_n_s16(0))));
-}
-
 static void add_residual(
-    uint16_t *dst, ptrdiff_t dstStride, const int16_t *residual, ptrdiff_t stride, int w, int h, int bitDepth) {
-    int16x8_t maximum = vdupq_n_s16((int16_t)((1 << bitDepth) - 1));
+    sample *dst, ptrdiff_t dstStride, const int16_t *residual, ptrdiff_t stride, int w, int h, int bitDepth) {
     for (int y = 0; y < h; y++, dst += dstStride, residual += stride) {
         int x = 0;
-        for (; x + 8 <= w; x += 8) add_8(dst + x, residual + x, maximum);
+        for (; x + 8 <= w; x += 8) {
+            int16x8_t sum = vqaddq_s16(load_samples_8(dst + x), vld1q_s16(residual + x));
+            store_samples_8(dst + x, clip_samples(sum, bitDepth));
+        }
+        if (x + 4 <= w) {
+            int16x4_t sum = vqadd_s16(load_samples_4(dst + x), vld1_s16(residual + x));
+            store_samples_4(dst + x, clip_samples_4(sum, bitDepth));
+            x += 4;
+        }
         for (; x < w; x++) dst[x] = veil_clip_sample(dst[x] + residual[x], bitDepth);
     }
 }
 
-#define INVERSE(name, n, isDST) \
+#if VEIL_SAMPLE_BITS == 16
+#define RESIDUAL(name, n, isDST) \
     static void name(int16_t *residual, ptrdiff_t stride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
         int16_t block[n * n]; \
         inverse(block, coeffs, n, isDST, maxX, maxY, bitDepth); \
         for (int y = 0; y < n; y++) memcpy(residual + y * stride, block + y * n, n * sizeof *block); \
-    } \
+    }
+#else
+#define RESIDUAL(name, n, isDST)
+#endif
+#define INVERSE(name, n, isDST) \
+    RESIDUAL(name, n, isDST) \
     static void name##_add( \
-        uint16_t *dst, ptrdiff_t dstStride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
+        sample *dst, ptrdiff_t dstStride, const int16_t *coeffs, int maxX, int maxY, int bitDepth) { \
         int16_t block[n * n]; \
         inverse(block, coeffs, n, isDST, maxX, maxY, bitDepth); \
         add_residual(dst, dstStride, block, n, n, n, bitDepth); \
@@ -112,10 +127,13 @@ INVERSE(idct16, 16, 0)
 INVERSE(idct32, 32, 0)
 INVERSE(idst4, 4, 1)
 
-void veil_fill_transform_neon(veil_kernels *k) {
-    k->idct[0] = idct4, k->idct[1] = idct8, k->idct[2] = idct16, k->idct[3] = idct32;
+void SIZED(veil_fill_transform_neon)(sample_kernels *k) {
     k->idct_add[0] = idct4_add, k->idct_add[1] = idct8_add, k->idct_add[2] = idct16_add, k->idct_add[3] = idct32_add;
-    k->idst4 = idst4, k->idst4_add = idst4_add;
+    k->idst4_add = idst4_add;
     k->add_residual = add_residual;
+#if VEIL_SAMPLE_BITS == 16
+    k->idct[0] = idct4, k->idct[1] = idct8, k->idct[2] = idct16, k->idct[3] = idct32;
+    k->idst4 = idst4;
+#endif
 }
 #endif

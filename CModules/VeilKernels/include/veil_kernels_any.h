@@ -9,15 +9,6 @@
 
 #include <stdbool.h>
 
-/// Whether samples of one byte are as fast as those of two here. NEON kernels are written for two.
-static inline bool veil_has_byte_kernels(void) {
-#if defined(__aarch64__)
-    return false;
-#else
-    return true;
-#endif
-}
-
 #define VEIL_ANY(kernel, ...) \
     do { \
         if (narrow) { \

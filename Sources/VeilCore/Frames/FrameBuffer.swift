@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import CVeilKernels
 import Foundation
 
 /// One sample plane with margins on every side, so that prediction may read beyond the picture.
@@ -120,11 +119,8 @@ package struct PictureFormat: Hashable, Sendable {
 
     package var lumaSamples: Int { width * height }
 
-    /// Whether all samples fit into a byte.
+    /// Whether all samples fit into a byte. Frames then have samples of one byte.
     package var fitsBytes: Bool { bitDepthLuma == 8 && (bitDepthChroma == 8 || chromaFormat == .monochrome) }
-
-    /// Whether frames have samples of one byte: where these are as fast as others.
-    package var hasNarrowFrames: Bool { fitsBytes && veil_has_byte_kernels() }
 }
 
 /// Owner of the memory of a picture: three planes, or one of monochrome.
@@ -217,7 +213,7 @@ package final class FrameBuffer: @unchecked Sendable {
         self.init(
             width: format.width, height: format.height, bitDepthLuma: format.bitDepthLuma,
             bitDepthChroma: format.bitDepthChroma, chromaFormat: format.chromaFormat, margin: margin,
-            isNarrow: format.hasNarrowFrames)
+            isNarrow: format.fitsBytes)
     }
 }
 

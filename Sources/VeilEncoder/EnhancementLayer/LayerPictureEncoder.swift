@@ -42,7 +42,7 @@ package final class LayerConfiguration: @unchecked Sendable {
         self.effort = effort
         grid = try CTBGrid(sps: sps, pps: pps)
         format = sps.format
-        let isNarrow = format.hasNarrowFrames
+        let isNarrow = format.fitsBytes
         memories = ObjectPool { DecisionMemory(isNarrow: isNarrow) }
     }
 }

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// The same kernels for samples of one byte.
+#define VEIL_SAMPLE_BITS 8
+#include "../arm/cost_neon.c"
