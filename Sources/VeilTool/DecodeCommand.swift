@@ -70,7 +70,7 @@ struct DecodeCommand: ParsableCommand {
         options.keys = try keys.map { try KeyRing(reference: $0) }
         options.verification = verification.options
         options.sidecar = try sidecar.map(DecryptCommand.sidecar)
-        if try decode(options) { return }
+        guard let unreadable = try decode(options) else { return }
         // A base layer that came alone, of a package say.
         guard options.output == .highestLayer, let highest = try StreamInput.highestLayer(of: input) else {
             throw MediaError.notSupported(
@@ -78,11 +78,15 @@ struct DecodeCommand: ParsableCommand {
         }
         warn("\(input): layer \(highest) is decoded, the highest that is there")
         options.output = .layer(highest)
-        guard try decode(options) else { throw MediaError.notSupported(path: input, what: "no pictures") }
+        if try decode(options) != nil { throw MediaError.notSupported(path: input, what: "no pictures") }
+        if unreadable > 0 {
+            warn("\(input): \(unreadable) units of higher layers cannot be read")
+            throw ExitCode(2)
+        }
     }
 
-    /// Whether there were pictures.
-    private func decode(_ options: VideoDecoder.Options) throws -> Bool {
+    /// Nil where there were pictures, else how many units could not be read.
+    private func decode(_ options: VideoDecoder.Options) throws -> Int? {
         let files = LayerFiles(output, input: input, keys: keys, frameRate: fps)
         let decoder = VideoDecoder(options: options)
         // What its layers are for, as far as the first picture, where nobody chose.
@@ -96,8 +100,10 @@ struct DecodeCommand: ParsableCommand {
         }
         try StreamInput.decode(
             input, decoder, opened: files.begin, looked: { try? inspector?.push($0) }, deliver: write)
-        for message in decoder.report.messages { warn("\(input): \(message)") }
-        if files.isEmpty { return false }
+        // Of what another layer is decoded for in its place nothing needs to be told.
+        let isElsewhere = files.isEmpty && decoder.report.unseenPictures > 0 && options.output == .highestLayer
+        if !isElsewhere { for message in decoder.report.messages { warn("\(input): \(message)") } }
+        if files.isEmpty { return decoder.report.damagedUnits }
         try files.finish()
         let report = decoder.report
         if verify {
@@ -105,7 +111,7 @@ struct DecodeCommand: ParsableCommand {
         }
         let isWhole = VerificationFlags.tell(report.verification, of: input)
         if !report.isClean || !isWhole { throw ExitCode(2) }
-        return true
+        return nil
     }
 }
 

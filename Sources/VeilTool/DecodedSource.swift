@@ -152,7 +152,11 @@ enum SourceInput {
         }
         guard let first = try next() else {
             throw MediaError.notSupported(
-                path: input.name, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
+                path: input.name,
+                what: layer.map { "no pictures of layer \($0)" } ?? "no pictures"
+                    + (decoder.report.unseenPictures > 0
+                        ? " of the highest layer that its VPS names: those of layer 0 are there (veil extract --layer 0)"
+                        : ""))
         }
         if first.isField {
             throw MediaError.notSupported(path: input.name, what: "its pictures are fields of interlaced video")
