@@ -106,6 +106,7 @@ final class ContainerOutput {
             let index = counts[track.kind, default: 0]
             counts[track.kind] = index + 1
             switch track.kind {
+            case "audio" where track.isEmpty: left.append(track.name)
             case "audio" where isMatroska || Self.transportedSound.contains(track.codec):
                 taken.maps += ["-map", "1:a:\(index)"]
             case "subtitle" where isMatroska && track.codec == "mov_text":
@@ -114,7 +115,7 @@ final class ContainerOutput {
             case "subtitle" where isMatroska && (Self.texts + Self.pictures).contains(track.codec):
                 taken.maps += ["-map", "1:s:\(index)"]
             case "data" where chapters && isMovie: chapters = false
-            default: left.append(track.codec.isEmpty ? track.kind : "\(track.kind) (\(track.codec))")
+            default: left.append(track.name)
             }
         }
         var isWanted = !taken.maps.isEmpty

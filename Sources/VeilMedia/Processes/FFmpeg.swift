@@ -53,8 +53,20 @@ package enum FFmpeg {
 
     /// What a container holds beside its first video.
     package struct Contents {
-        /// ffmpeg's names of a track's kind and of its format.
-        package var tracks: [(kind: String, codec: String)] = []
+        package struct Track {
+            /// ffmpeg's names of its kind and of its format.
+            package var kind: String
+            package var codec: String
+            /// Sound that is announced, of which nothing came: without a rate no container takes it.
+            package var isEmpty = false
+
+            /// What it holds, in words.
+            package var name: String {
+                (codec.isEmpty ? kind : "\(kind) (\(codec))") + (isEmpty ? " of which no packet was found" : "")
+            }
+        }
+
+        package var tracks: [Track] = []
         package var hasChapters = false
         /// ffmpeg's name of the format of the first video track.
         package var videoCodec: String?
@@ -83,7 +95,7 @@ package enum FFmpeg {
     /// Nil where that cannot be told.
     package static func contents(of input: InputFile) throws -> Contents? {
         let entries =
-            "stream=index,codec_name,codec_type:stream_tags=language,title,handler_name:chapter=id"
+            "stream=index,codec_name,codec_type,sample_rate:stream_tags=language,title,handler_name:chapter=id"
             + ":format=start_time:format_tags=title,artist,comment"
         guard let text = try probe(input, ["-show_entries", entries], form: "compact") else { return nil }
         var result = Contents()
@@ -103,7 +115,10 @@ package enum FFmpeg {
                     result.title.name = names.first { !$0.isEmpty && !$0.hasSuffix("Handler") }
                     result.title.language = value("tag:language")
                 }
-                result.tracks.append((kind, value("codec_name") ?? ""))
+                result.tracks.append(
+                    Contents.Track(
+                        kind: kind, codec: value("codec_name") ?? "",
+                        isEmpty: kind == "audio" && value("sample_rate") == "0"))
             case "chapter": result.hasChapters = true
             case "format":
                 result.start = value("start_time").flatMap { Double($0) } ?? 0
@@ -124,11 +139,11 @@ package enum FFmpeg {
         of input: InputFile, _ contents: Contents, asMovieBeside path: String
     ) throws -> FileHandle? {
         let texts = ["subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"]
-        let isText = { (track: (kind: String, codec: String)) in track.kind == "subtitle" && texts.contains(track.codec)
+        func maps(_ kind: String, _ isTaken: (Contents.Track) -> Bool) -> [String] {
+            contents.tracks.filter { $0.kind == kind }.enumerated().filter { isTaken($0.element) }
+                .flatMap { ["-map", "0:\(kind.prefix(1)):\($0.offset)"] }
         }
-        let subtitles = contents.tracks.filter { $0.kind == "subtitle" }
-        var maps: [String] = contents.tracks.contains { $0.kind == "audio" } ? ["-map", "0:a"] : []
-        for (i, track) in subtitles.enumerated() where isText(track) { maps += ["-map", "0:s:\(i)"] }
+        let maps = maps("audio") { !$0.isEmpty } + maps("subtitle") { texts.contains($0.codec) }
         guard !maps.isEmpty, let program else { return nil }
         // Of a transport stream ffmpeg takes the first packet of what is taken for the beginning, not of all.
         let whole =
