@@ -81,7 +81,7 @@ final class ContainerOutput {
         guard let file = chunks.file else { return nil }
         let input = try InputFile(path: file)
         guard let contents = try FFmpeg.contents(of: input) else { return nil }
-        return carryOver(contents, of: input, isMovie: chunks.movie != nil)
+        return try carryOver(contents, of: input, isMovie: chunks.movie != nil)
     }
 
     /// The same of what was encoded, at the end. Returns nil, too, where it is a pipe.
@@ -92,10 +92,11 @@ final class ContainerOutput {
         }
         endsWithPictures = isCut
         writer.keep(contents.title)
-        return carryOver(contents, of: input, isMovie: try input.kind() == .isoMedia)
+        return try carryOver(contents, of: input, isMovie: try input.kind() == .isoMedia)
     }
 
-    private func carryOver(_ contents: FFmpeg.Contents, of input: InputFile, isMovie: Bool) -> [String] {
+    private func carryOver(_ contents: FFmpeg.Contents, of input: InputFile, isMovie: Bool) throws -> [String] {
+        if isMovie { try CopiedTracks.noteDamage(of: input) }
         var taken = Others(path: input.path, start: isMovie ? 0 : contents.start)
         var left: [String] = []
         var counts: [String: Int] = [:]

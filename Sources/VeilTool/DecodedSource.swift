@@ -93,10 +93,12 @@ enum SourceInput {
             defer { try? file.seek(toOffset: 0) }
             let reader: IsoMediaReader
             do { reader = try IsoMediaReader(file: file) } catch let error as IsoMediaError {
-                if case .cut = error { FoundDamage.note("\(input.name): \(error)") }
+                // What others make of it lacks that, too.
+                if case .notSupported = error { return false }
+                FoundDamage.note("\(input.name): \(error)")
                 return false
             }
-            if let damage = reader.damage { FoundDamage.note("\(input.name): \(damage)") }
+            StreamChunks.tell(of: reader, input.name)
             if reader.hasSeveralLayers { return true }
             return reader.isPlain && (keepsTimes || !(reader.times?.varies ?? true))
         default: return false
