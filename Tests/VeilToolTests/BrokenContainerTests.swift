@@ -174,6 +174,22 @@ struct BrokenContainerTests: OtherPrograms {
         }
     }
 
+    /// A few bytes claim samples by the million: no other program is given such a file.
+    @Test func impossibleClaims() throws {
+        try film("claims.whole.mp4")
+        for (track, output, status) in [(1, "claims.mkv", Int32(2)), (0, "claims.coded.hevc", 1)] {
+            var film = try BoxEditing(p("claims.whole.mp4"))
+            film.change(track: track, "mdia", "minf", "stbl", "stsz") { _ in
+                BoxEditing.bytes(0) + BoxEditing.bytes(1) + BoxEditing.bytes(40_000_000)
+            }
+            try film.write(p("claims.mp4"))
+            let verb = track == 1 ? ["extract"] : ["encode", "--layers", "1"]
+            let run = try Run([verb[0], p("claims.mp4"), "-o", p(output)] + verb.dropFirst())
+            #expect(run.status == status && run.errors.contains("claims 40000000 samples"), "\(run.errors)")
+        }
+        #expect(try kinds("claims.mkv") == ["video"])
+    }
+
     /// Text that some program put behind a whole file is no part of it that is missing; a box that is cut off is.
     @Test func bytesBehind() throws {
         try film("behind.whole.mp4")

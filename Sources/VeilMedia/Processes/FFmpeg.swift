@@ -6,6 +6,13 @@ import Synchronization
 package enum FFmpeg {
     package static var program: String? { ChildProcess.find("ffmpeg") }
 
+    /// Throws where a file would make ffmpeg take far more memory than it has bytes.
+    private static func check(_ input: InputFile) throws {
+        if let claim = try IsoMediaReader.impossibleClaim(of: input) {
+            throw MediaError.notSupported(path: input.name, what: claim.description)
+        }
+    }
+
     /// What ffprobe prints of a regular file (in its "compact" form, without names, unless another is asked for); nil
     /// where it is not installed or the input is none.
     static func probe(
@@ -14,6 +21,7 @@ package enum FFmpeg {
         guard let program = ChildProcess.find("ffprobe"), input.isRegular, input.path != "-" else { return nil }
         let question = input.state.map { ([$0, form] + what).joined(separator: " ") }
         if let question, let known = answers.withLock({ $0[question] }) { return known }
+        try check(input)
         let process: ChildProcess
         do {
             process = try ChildProcess(
@@ -94,6 +102,10 @@ package enum FFmpeg {
 
     /// Nil where that cannot be told.
     package static func contents(of input: InputFile) throws -> Contents? {
+        if let claim = try IsoMediaReader.impossibleClaim(of: input) {
+            FoundDamage.note("\(input.name): \(claim)")
+            return nil
+        }
         let entries =
             "stream=index,codec_name,codec_type,sample_rate:stream_tags=language,title,handler_name:chapter=id"
             + ":format=start_time:format_tags=title,artist,comment"
@@ -173,6 +185,7 @@ package enum FFmpeg {
     ///   - missing: thrown where it is not installed.
     package static func read(_ input: InputFile, as output: [String], missing: MediaError) throws -> ChildProcess {
         guard let program else { throw missing }
+        try check(input)
         // A name is a file's, whatever it looks like; and what a playlist names is no reason to ask the network.
         let common = ["-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe"]
         do {
