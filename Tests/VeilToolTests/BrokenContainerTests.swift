@@ -159,6 +159,7 @@ struct BrokenContainerTests: OtherPrograms {
             ("there is no track 77", try place("tfhd") + 8, BoxEditing.bytes(77)),
             ("box 'trun' at byte", try place("trun") + 8, BoxEditing.bytes(1 << 20)),
             ("ends too early", try place("traf") - 4, BoxEditing.bytes(40)),
+            ("box 'trun' at byte", try place("trun") - 4, BoxEditing.bytes(4096)),
             // What is behind it begins in the middle of something.
             ("is no box", try place("mdat") - 4, BoxEditing.bytes(9)),
         ]

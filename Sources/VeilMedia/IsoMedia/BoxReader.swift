@@ -149,8 +149,12 @@ package struct Box: Sendable {
     }
 
     /// The same, of which children that are not whole are not there.
-    var tolerant: Box {
-        var copy = Box(type: type, bytes: bytes, offset: offset, isCut: true)
+    var tolerant: Box { with(isCut: true) }
+    /// The same, of which children that are not whole are damage.
+    var strict: Box { with(isCut: false) }
+
+    private func with(isCut: Bool) -> Box {
+        var copy = Box(type: type, bytes: bytes, offset: offset, isCut: isCut)
         copy.at = at
         return copy
     }

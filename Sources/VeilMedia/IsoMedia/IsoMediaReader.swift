@@ -318,7 +318,7 @@ package struct IsoMediaReader {
             let (type, end, isCut) = (header.type, header.end, header.isCut)
             if isCut, fragments != nil, hasMedia, !ContainerEnd.uppermostBoxes.contains(type) {
                 // Tables tell where all samples are; fragments may lie in what follows.
-                let rest = isFragmented ? try read(file, from: at, count: min(fileSize - at, 1 << 16), in: type) : []
+                let rest = isFragmented ? try read(file, from: at, count: min(fileSize - at, 1 << 10), in: type) : []
                 if isFragmented, fileSize - at > rest.count || rest.holds("moof") || rest.holds("mfhd") {
                     found.add([.invalid(box: type, offset: at, what: "is no box: what follows is not read")])
                 } else {

@@ -48,7 +48,7 @@ struct MovieFragments {
         var flaws: [IsoMediaError] = []
         let whole = moof.tolerant
         do { _ = try moof.children() } catch let error as IsoMediaError { flaws.append(error) }
-        for part in try whole.children() {
+        for part in try whole.children().map(\.strict) {
             do {
                 if part.type == "traf" {
                     try read(part, of: moof, previousEnd: &previousEnd, body)
