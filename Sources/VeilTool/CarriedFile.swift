@@ -33,7 +33,7 @@ enum CarriedFile {
     static func tell(_ contents: FFmpeg.Contents, of name: String, kept: [String]) {
         let kept = kept.filter { $0 != "chapters" }.count
         if kept < contents.tracks.count {
-            let kinds = contents.tracks.map { $0.codec.isEmpty ? $0.kind : "\($0.kind) (\($0.codec))" }
+            let kinds = contents.tracks.map(\.name)
             warn("\(name): of its other tracks \(kept) are kept: \(kinds.joined(separator: ", "))")
         }
     }

@@ -84,7 +84,7 @@ final class ContainerOutput {
         guard let file = chunks.file else { return nil }
         let input = try InputFile(path: file)
         guard let contents = try FFmpeg.contents(of: input) else { return nil }
-        return carryOver(contents, of: input, isMovie: chunks.movie != nil)
+        return try carryOver(contents, of: input, isMovie: chunks.movie != nil)
     }
 
     /// The same of what was encoded, at the end. Returns nil, too, where it is a pipe.
@@ -95,10 +95,11 @@ final class ContainerOutput {
         }
         endsWithPictures = isCut
         keep(contents.title)
-        return carryOver(contents, of: input, isMovie: try input.kind() == .isoMedia)
+        return try carryOver(contents, of: input, isMovie: try input.kind() == .isoMedia)
     }
 
-    private func carryOver(_ contents: FFmpeg.Contents, of input: InputFile, isMovie: Bool) -> [String] {
+    private func carryOver(_ contents: FFmpeg.Contents, of input: InputFile, isMovie: Bool) throws -> [String] {
+        if isMovie { try CopiedTracks.noteDamage(of: input) }
         var taken = Others(path: input.path, start: isMovie ? 0 : contents.start)
         var left: [String] = []
         var counts: [String: Int] = [:]
@@ -109,6 +110,7 @@ final class ContainerOutput {
             let index = counts[track.kind, default: 0]
             counts[track.kind] = index + 1
             switch track.kind {
+            case "audio" where track.isEmpty: left.append(track.name)
             case "audio" where isMatroska || Self.transportedSound.contains(track.codec):
                 taken.maps += ["-map", "1:a:\(index)"]
             case "subtitle" where isMatroska && track.codec == "mov_text":
@@ -117,7 +119,7 @@ final class ContainerOutput {
             case "subtitle" where isMatroska && (Self.texts + Self.pictures).contains(track.codec):
                 taken.maps += ["-map", "1:s:\(index)"]
             case "data" where chapters && isMovie: chapters = false
-            default: left.append(track.codec.isEmpty ? track.kind : "\(track.kind) (\(track.codec))")
+            default: left.append(track.name)
             }
         }
         var isWanted = !taken.maps.isEmpty

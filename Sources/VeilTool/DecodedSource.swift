@@ -94,10 +94,12 @@ enum SourceInput {
             defer { try? file.seek(toOffset: 0) }
             let reader: IsoMediaReader
             do { reader = try IsoMediaReader(file: file) } catch let error as IsoMediaError {
-                if case .cut = error { FoundDamage.note("\(input.name): \(error)") }
+                // What others make of it lacks that, too.
+                if case .notSupported = error { return false }
+                FoundDamage.note("\(input.name): \(error)")
                 return false
             }
-            if let damage = reader.damage { FoundDamage.note("\(input.name): \(damage)") }
+            StreamChunks.tell(of: reader, input.name)
             if reader.hasSeveralLayers { return true }
             return reader.isPlain && (keepsTimes || !(reader.times?.varies ?? true))
         default: return false
@@ -155,7 +157,7 @@ enum SourceInput {
                 path: input.name,
                 what: layer.map { "no pictures of layer \($0)" } ?? "no pictures"
                     + (decoder.report.unseenPictures > 0
-                        ? " of the highest layer that its VPS names: those of layer 0 are there (veil extract --layer 0)"
+                        ? " of the highest layer that its VPS names: lower ones are there (veil extract --layer 0)"
                         : ""))
         }
         if first.isField {

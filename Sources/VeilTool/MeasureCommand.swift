@@ -40,6 +40,10 @@ struct MeasureCommand: ParsableCommand {
             next = (try a.nextFrame(), try b.nextFrame())
         }
         let m = metrics.result
+        guard m.frames > 0 else {
+            for damage in [a.damage, b.damage].compactMap({ $0 }) { warn("\(damage)") }
+            throw MediaError.notSupported(path: next.0 == nil ? reference : distorted, what: "no frames")
+        }
         if json {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys]

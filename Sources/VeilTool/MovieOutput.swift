@@ -97,6 +97,6 @@ final class MovieOutput {
             if !left.isEmpty {
                 warn("\(source): left out: \(left.map(\.kind).joined(separator: ", "))")
             }
-        } catch let error as IsoMediaError { warn("\(source): its sound is left out: \(error)") }
+        } catch let error as IsoMediaError { FoundDamage.note("\(name): its sound is left out: \(error)") }
     }
 }

@@ -114,7 +114,7 @@ final class StreamChunks {
             times = reader.times
             movie = reader.movie
             movie?.name = input.name
-            if let damage = reader.damage { FoundDamage.note("\(input.name): \(damage)") }
+            Self.tell(of: reader, input.name)
             container = ContainerContents(reader.movie)
             process = nil
             nextChunk = {
@@ -159,6 +159,15 @@ final class StreamChunks {
             makeDecodedTimes = { nil }
             movie = nil
             nextChunk = { try input.read(upTo: 1 << 20) }
+        }
+    }
+
+    /// What is damaged of a movie, and what stands behind it.
+    static func tell(of reader: IsoMediaReader, _ name: String) {
+        for damage in reader.damage { FoundDamage.note("\(name): \(damage)") }
+        if let passedOver = reader.passedOver {
+            let line = "\(name): \(passedOver)"
+            if told.withLock({ $0.insert(line).inserted }) { warn(line) }
         }
     }
 

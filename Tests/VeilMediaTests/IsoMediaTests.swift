@@ -130,13 +130,13 @@ import VeilBitstream
             return moof(moof(0).count + 8) + W.box("mdat", sample)
         }
         let whole = W.fileType + Self.moov + fragment(0) + fragment(1)
-        #expect(try W.reading(whole) { $0.damage } == nil)
+        #expect(try W.reading(whole) { $0.damage.isEmpty })
         for missing in 1..<fragment(1).count {
             let file = Array(whole.dropLast(missing))
             #expect(try W.read(file) == [Self.vps, Self.base(0)], "\(missing)")
             // Fewer bytes than the header of a box are padding that some writers leave.
             let isTold = fragment(1).count - missing >= 8
-            #expect(try W.reading(file) { $0.damage != nil } == isTold, "\(missing)")
+            #expect(try W.reading(file) { !$0.damage.isEmpty } == isTold, "\(missing)")
         }
         #expect(throws: IsoMediaError.self) { try W.read(Array(whole.dropLast(fragment(1).count + 1))) }
     }
@@ -184,7 +184,15 @@ import VeilBitstream
     ])
     func fragmentsThatLie(_ moof: [UInt8]) throws {
         let start = ContinuousClock.now
-        #expect(throws: IsoMediaError.self) { try W.read(W.fileType + Self.moov + moof) }
+        // What is in front of the damage is given, if there is anything.
+        let isTold: Bool
+        do {
+            isTold = try W.reading(W.fileType + Self.moov + moof) { reader in
+                while try reader.nextUnit() != nil {}
+                return !reader.damage.isEmpty
+            }
+        } catch is IsoMediaError { isTold = true }
+        #expect(isTold)
         #expect(ContinuousClock.now - start < .seconds(1))
     }
 

@@ -107,6 +107,13 @@ struct DamagedSourceTests: OtherPrograms {
         let run = try Run(["measure", f.path("clip.y4m"), p("short.y4m")])
         #expect(run.status == 2 && run.errors.contains("what is whole was compared"), "\(run.errors)")
         #expect(run.errors.contains("goes on") && String(decoding: run.output, as: UTF8.self).contains("frames 5"))
+        // Nothing is no comparison.
+        let header = try #require(clip.firstIndex(of: 0x0A))
+        try clip[...header].write(to: URL(fileURLWithPath: p("none.y4m")))
+        for pair in [[p("none.y4m"), f.path("clip.y4m")], [f.path("clip.y4m"), p("none.y4m")]] {
+            let run = try Run(["measure"] + pair)
+            #expect(run.status == 1 && run.errors.contains("no frames") && run.output.isEmpty, "\(run.errors)")
+        }
         // All layers of a stream are decoded, not the base layer that other programs see.
         let layers = try Run(["measure", f.path("clip.y4m"), f.path("clear.hevc")])
         #expect(layers.status == 0 && layers.errors.isEmpty, "\(layers.errors)")

@@ -151,6 +151,7 @@ package enum ContainerEnd {
 
     private static func isoMedia(_ size: Int, _ read: Reader) throws -> String? {
         var at = 0
+        var types: Set<FourCC> = []
         // Fewer bytes at the end are padding that some writers leave.
         while size - at >= 8 {
             var header = Box(type: "file", bytes: try read(at, 16)[...], offset: at)
@@ -162,12 +163,23 @@ package enum ContainerEnd {
             // To the end of the file, or no box.
             if length < 8 { return nil }
             if length > size - at {
+                // Text that was put behind a whole file.
+                if types.isSuperset(of: ["moov", "mdat"]), !types.contains("moof"), !uppermostBoxes.contains(type) {
+                    return nil
+                }
                 return "ends inside the box '\(type)' at byte \(at), which is \(length) bytes long"
             }
+            types.insert(type)
             at += length
         }
         return nil
     }
+
+    /// Boxes that files consist of, and those that programs leave behind them.
+    static let uppermostBoxes: Set<FourCC> = [
+        "ftyp", "styp", "moov", "moof", "mdat", "mfra", "sidx", "ssix", "prft", "emsg", "pdin", "meta", "meco", "imda",
+        "free", "skip", "wide", "junk", "uuid", "udta", "pnot", "PICT", "pict",
+    ]
 }
 
 /// How packets of a transport stream, which begin with 0x47, follow each other: as they are, with a time in front of

@@ -35,6 +35,8 @@ package enum IsoMediaError: Error, Equatable, Sendable, CustomStringConvertible 
     case invalid(box: FourCC, offset: Int, what: String)
     /// Something that a box tells of lies outside the file, as where the file was cut off.
     case cut(box: FourCC, offset: Int, what: String)
+    /// More samples than the file has bytes.
+    case impossible(box: FourCC, offset: Int, samples: Int)
     /// A box that is needed is not there.
     case missing(box: FourCC, in: FourCC)
     case notSupported(what: String)
@@ -44,6 +46,8 @@ package enum IsoMediaError: Error, Equatable, Sendable, CustomStringConvertible 
         case .truncated(let box, let offset): return "box '\(box)' at byte \(offset) ends too early"
         case .invalid(let box, let offset, let what), .cut(let box, let offset, let what):
             return "box '\(box)' at byte \(offset): \(what)"
+        case .impossible(let box, let offset, let samples):
+            return "box '\(box)' at byte \(offset): claims \(samples) samples, more than the file has bytes"
         case .missing(let box, let parent): return "no box '\(box)' in '\(parent)'"
         case .notSupported(let what): return what
         }
@@ -57,7 +61,7 @@ package struct Box: Sendable {
     package let offset: Int
     private let bytes: ArraySlice<UInt8>
     private var at: Int
-    /// The file ends in it: a child that is not whole is not there.
+    /// The file ends in it, or it is damaged: a child that is not whole is not there, nor such of its children.
     private let isCut: Bool
 
     /// - Parameters:
@@ -141,7 +145,18 @@ package struct Box: Sendable {
             throw IsoMediaError.truncated(box: type, offset: place)
         }
         at = start + size
-        return Box(type: type, bytes: bytes[start + header..<start + size], offset: place)
+        return Box(type: type, bytes: bytes[start + header..<start + size], offset: place, isCut: isCut)
+    }
+
+    /// The same, of which children that are not whole are not there.
+    var tolerant: Box { with(isCut: true) }
+    /// The same, of which children that are not whole are damage.
+    var strict: Box { with(isCut: false) }
+
+    private func with(isCut: Bool) -> Box {
+        var copy = Box(type: type, bytes: bytes, offset: offset, isCut: isCut)
+        copy.at = at
+        return copy
     }
 
     /// All children from here on.

@@ -2,7 +2,7 @@
 import Foundation
 
 /// The tracks of an ISO base media file that are no video, to be written into another as they are.
-enum CopiedTracks {
+package enum CopiedTracks {
     struct Contents {
         var tracks: [OutputTrack]
         /// track_IDs of those that hold the chapters of the video.
@@ -32,12 +32,12 @@ enum CopiedTracks {
         let size = Int(truncatingIfNeeded: try file.seekToEnd())
         var movie: Box?
         var fragments: [Int: [MediaSample]] = [:]
-        try IsoMediaReader.movie(
+        let found = try IsoMediaReader.movie(
             of: file, fileSize: size, tables: { movie = $0 },
             sample: { id, sample in fragments[id, default: []].append(sample) })
         guard let moov = movie else { throw IsoMediaError.missing(box: "moov", in: "file") }
-        let movieScale = try Self.movieScale(moov)
-        var damage: [String] = []
+        let movieScale = (try? Self.movieScale(moov)) ?? 1000
+        var damage = found.damage.map(\.description)
         var tracks: [OutputTrack] = []
         var chapters: [Int] = []
         var left: [FourCC] = []
@@ -49,11 +49,11 @@ enum CopiedTracks {
         var videoName: [UInt8]?
         let traks = try moov.children().filter { $0.type == "trak" }
         for trak in traks {
-            let handler = try trak.required("mdia").handler()
-            if handler == "vide" || handler == "auxv" {
-                if chapters.isEmpty { chapters = try chapterTracks(trak) }
+            let handler = try? trak.required("mdia").handler()
+            if let handler, handler == "vide" || handler == "auxv" {
+                if chapters.isEmpty { chapters = (try? chapterTracks(trak)) ?? [] }
                 // One is what is coded, with the layers above it in tracks of their own.
-                let below = try layersBelow(trak)
+                let below = (try? layersBelow(trak)) ?? []
                 let id = (try? trackHeader(trak).id) ?? 0
                 samples += self.samples(of: trak, fileSize: size) + (fragments[id] ?? [])
                 if !below.isEmpty {
@@ -75,13 +75,20 @@ enum CopiedTracks {
         left += upper.map { _ in "vide" }
         let pictures = FileRanges(samples)
         for trak in traks {
-            let handler = try trak.required("mdia").handler()
-            if handler == "vide" || handler == "auxv" { continue }
             // One that cannot be read is no reason to leave the others.
-            let id = try trackHeader(trak).id
+            guard let handler = try? trak.required("mdia").handler(), handler != "vide", handler != "auxv" else {
+                continue
+            }
+            let id = (try? trackHeader(trak).id) ?? 0
             var cut: IsoMediaError?
-            let copy = try? track(
-                trak, file: file, fileSize: size, movieScale: movieScale, fragments: fragments[id] ?? [], cut: &cut)
+            var copy: OutputTrack?
+            do {
+                copy = try track(
+                    trak, file: file, fileSize: size, movieScale: movieScale, fragments: fragments[id] ?? [],
+                    cut: &cut)
+            } catch let error as IsoMediaError where !found.damage.contains(error) {
+                damage.append("\(handler.kind): \(error)")
+            } catch is IsoMediaError {}
             if let cut { damage.append("\(handler.kind): \(cut)") }
             // What lies where the pictures do shows them, whatever it is called.
             if let copy, !pictures.overlap(copy.samples.map { ($0.offset, $0.size) }) {
@@ -92,7 +99,16 @@ enum CopiedTracks {
         }
         return Contents(
             tracks: tracks, chapters: chapters, language: language, videoName: videoName,
-            userData: try moov.child("udta")?.whole, left: left, creation: try creation(of: moov), damage: damage)
+            userData: try moov.child("udta")?.whole, left: left, creation: (try? creation(of: moov)) ?? (0, 0),
+            damage: damage)
+    }
+
+    /// Notes what is damaged of a movie's tracks, where others copy them: ffmpeg leaves such sound out and says
+    /// nothing.
+    package static func noteDamage(of input: InputFile) throws {
+        do {
+            for line in try read(try input.seekable()).damage { FoundDamage.note("\(input.name): \(line)") }
+        } catch let error as IsoMediaError { FoundDamage.note("\(input.name): \(error)") }
     }
 
     /// track_IDs of the tracks with the layers that a track's are above.
@@ -219,8 +235,10 @@ enum CopiedTracks {
         )
         result.shown = cut == nil ? edits.shown : nil
         if !list.isSimple, first == 0 { result.edits = list }
-        let tkhd = try trackHeader(trak)
-        (result.sourceId, result.isEnabled, result.alternateGroup) = (tkhd.id, tkhd.isEnabled, tkhd.alternateGroup)
+        if try trak.child("tkhd") != nil {
+            let tkhd = try trackHeader(trak)
+            (result.sourceId, result.isEnabled, result.alternateGroup) = (tkhd.id, tkhd.isEnabled, tkhd.alternateGroup)
+        }
         return result
     }
 

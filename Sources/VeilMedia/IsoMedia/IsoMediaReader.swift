@@ -21,8 +21,10 @@ package struct IsoMediaReader {
     private var pendingAt = 0
     /// `pending` holds the next access unit, which was not handed on yet.
     private var isGathered = false
-    /// What the file ends in the middle of; all before it is there.
-    package let damage: IsoMediaError?
+    /// What the file ends in the middle of, and what else is damaged; all that is whole is there.
+    package let damage: [IsoMediaError]
+    /// Bytes behind its last box that are no box, in words.
+    package let passedOver: String?
     /// Bytes of parameter sets that came out of sample entries.
     private var entryBytes = 0
 
@@ -38,22 +40,34 @@ package struct IsoMediaReader {
         fileSize = Int(truncatingIfNeeded: try file.seekToEnd())
         let size = fileSize
         var tracks: [MediaTrack] = []
+        /// The box of each, and what is wrong with those that cannot be read.
+        var boxes: [Int: Box] = [:]
+        var refused: [IsoMediaError] = []
         var moov: Box?
-        let damage = try Self.movie(
+        let found = try Self.movie(
             of: file, fileSize: size,
             tables: { box in
                 moov = box
-                tracks = try box.children().filter { $0.type == "trak" }
-                    .compactMap { try MediaTrack(trak: $0, fileSize: size) }
+                for trak in try box.children() where trak.type == "trak" {
+                    do {
+                        guard let track = try MediaTrack(trak: trak, fileSize: size) else { continue }
+                        if boxes[track.id] == nil { boxes[track.id] = trak }
+                        tracks.append(track)
+                    } catch let error as IsoMediaError {
+                        if case .notSupported = error { throw error }
+                        refused.append(error)
+                    }
+                }
             },
             sample: { id, sample in
                 if let index = tracks.firstIndex(where: { $0.id == id }) { tracks[index].samples.append(sample) }
             })
-        self.damage = damage ?? tracks.lazy.compactMap(\.cut).first
-        if let damage = self.damage, tracks.allSatisfy(\.samples.isEmpty) { throw damage }
-        guard let moov, let base = tracks.first(where: { !$0.isEnhancement }) ?? tracks.first else {
-            throw IsoMediaError.notSupported(what: "no track holds HEVC video")
-        }
+        passedOver = found.passedOver
+        damage = found.damage + refused + tracks.compactMap(\.cut).prefix(1)
+        if let damage = damage.first, tracks.allSatisfy(\.samples.isEmpty) { throw refused.first ?? damage }
+        guard let moov, let base = tracks.first(where: { !$0.isEnhancement }) ?? (refused.isEmpty ? tracks.first : nil),
+            let trak = boxes[base.id]
+        else { throw refused.first ?? IsoMediaError.notSupported(what: "no track holds HEVC video") }
         // Tracks of upper layers lead to the base layer's by their references, directly or through others.
         var chosen = [base]
         var ids: Set = [base.id]
@@ -68,11 +82,6 @@ package struct IsoMediaReader {
         self.tracks = chosen
         next = chosen.map { _ in 0 }
         entry = chosen.map { _ in 0 }
-        guard
-            let trak = try moov.children().first(where: {
-                $0.type == "trak" && (try? CopiedTracks.trackHeader($0).id) == base.id
-            })
-        else { throw IsoMediaError.missing(box: "tkhd", in: "trak") }
         movie = try SourceMovie(file: file, moov: moov, trak: trak, track: base, tracks: chosen)
     }
 
@@ -265,13 +274,28 @@ package struct IsoMediaReader {
 
     // MARK: The file
 
-    /// Reads a file's `moov` box, and the samples of the fragments behind it, each with its track_ID. Of a
-    /// fragment that the file ends in the middle of those in front are given; what ends there is returned.
-    @discardableResult
+    /// What is damaged of a movie, and bytes behind its last box that are no box, in words.
+    struct Findings {
+        var damage: [IsoMediaError] = []
+        var passedOver: String?
+
+        /// Of a long film one of each kind would do.
+        private static let most = 16
+
+        fileprivate mutating func add(_ more: [IsoMediaError]) {
+            damage += more.prefix(max(Self.most - damage.count, 0))
+        }
+    }
+
+    /// Reads a file's `moov` box, and the samples of the fragments behind it, each with its track_ID. What is damaged,
+    /// or ends in the middle because the file does, costs no more than itself, and is returned.
     static func movie(
         of file: FileHandle, fileSize: Int, tables: (Box) throws -> Void, sample: (Int, MediaSample) -> Void
-    ) throws -> IsoMediaError? {
+    ) throws -> Findings {
+        var found = Findings()
         var fragments: MovieFragments?
+        var hasMedia = false
+        var isFragmented = false
         var at = 0
         // Boxes may be many and small.
         var window: (start: Int, bytes: [UInt8]) = (0, [])
@@ -282,41 +306,67 @@ package struct IsoMediaReader {
             }
             return window.bytes[(offset - window.start)..<(offset - window.start + count)]
         }
-        while let (type, header, end, isCut) = try boxHeader(at, fileSize: fileSize, bytes) {
+        while fileSize - at >= 8 {
+            let header: (type: FourCC, length: Int, end: Int, isCut: Bool)
+            do {
+                guard let next = try boxHeader(at, fileSize: fileSize, bytes) else { break }
+                header = next
+            } catch let error as IsoMediaError {
+                guard fragments != nil, hasMedia else { throw error }
+                header = ("....", 8, fileSize, true)
+            }
+            let (type, end, isCut) = (header.type, header.end, header.isCut)
+            if isCut, fragments != nil, hasMedia, !ContainerEnd.uppermostBoxes.contains(type) {
+                // Tables tell where all samples are; fragments may lie in what follows.
+                let rest = isFragmented ? try read(file, from: at, count: min(fileSize - at, 1 << 10), in: type) : []
+                if isFragmented, fileSize - at > rest.count || rest.holds("moof") || rest.holds("mfhd") {
+                    found.add([.invalid(box: type, offset: at, what: "is no box: what follows is not read")])
+                } else {
+                    found.passedOver = "\(fileSize - at) bytes behind its last box, passed over"
+                }
+                break
+            }
+            let holdsFragment = try bytes(at).dropFirst(12).elementsEqual("mfhd".utf8)
+            if holdsFragment, type != "moof" {
+                found.add([.invalid(box: type, offset: at, what: "holds what only 'moof' does")])
+            }
+            if type == "mdat", !isCut { hasMedia = true }
+            if type == "moof" { isFragmented = true }
             if type == "moov" || type == "moof" {
-                if isCut, type == "moof" { return .cut(box: type, offset: at, what: "the file ends in it") }
+                if isCut, type == "moof" {
+                    found.add([.cut(box: type, offset: at, what: "the file ends in it")])
+                    break
+                }
                 guard end - at <= largestTable else {
                     throw IsoMediaError.invalid(box: type, offset: at, what: "is larger than 512 MiB")
                 }
-                let payload = try read(file, from: at + header, count: end - at - header, in: type)
-                let box = Box(type: type, bytes: payload[...], offset: at, isCut: isCut)
+                let payload = try read(file, from: at + header.length, count: end - at - header.length, in: type)
+                var box = Box(type: type, bytes: payload[...], offset: at, isCut: isCut)
                 if type == "moov", fragments == nil {
+                    var flaws = MovieFlaws.of(box)
+                    if !flaws.isEmpty { box = box.tolerant }
                     try tables(box)
-                    fragments = try MovieFragments(moov: box, fileSize: fileSize)
+                    fragments = try MovieFragments(moov: box, fileSize: fileSize, flaws: &flaws)
+                    found.add(flaws)
                 } else if type == "moof" {
                     guard fragments != nil else { throw IsoMediaError.missing(box: "moov", in: "file") }
-                    var samples: [(Int, MediaSample)] = []
-                    var cut: IsoMediaError?
-                    do { try fragments?.read(box) { samples.append(($0, $1)) } } catch let error as IsoMediaError {
-                        guard case .cut = error else { throw error }
-                        cut = error
-                    }
-                    for (id, own) in samples { sample(id, own) }
-                    if let cut { return cut }
+                    found.add(try fragments?.read(box) { sample($0, $1) } ?? [])
                 }
             }
             // Which samples are missing is told by what describes them.
-            if isCut, type != "mdat" { return .cut(box: type, offset: at, what: "the file ends in it") }
+            if isCut, type != "mdat" {
+                found.add([.cut(box: type, offset: at, what: "the file ends in it")])
+                break
+            }
             at = end
         }
-        return nil
+        return found
     }
 
     /// Type, size of the header, and end of the box at a place; nil at the end of the file.
     private static func boxHeader(
         _ at: Int, fileSize: Int, _ bytes: (Int) throws -> ArraySlice<UInt8>
-    ) throws -> (type: FourCC, header: Int, end: Int, isCut: Bool)? {
-        guard fileSize - at >= 8 else { return nil }
+    ) throws -> (type: FourCC, length: Int, end: Int, isCut: Bool)? {
         var box = Box(type: "file", bytes: try bytes(at), offset: at)
         var size = try box.u32()
         let type = try box.fourCC()
@@ -342,6 +392,12 @@ package struct IsoMediaReader {
         let data = try file.read(upToCount: count) ?? Data()
         guard data.count == count else { throw IsoMediaError.truncated(box: box, offset: offset) }
         return [UInt8](data)
+    }
+}
+
+extension [UInt8] {
+    fileprivate func holds(_ type: StaticString) -> Bool {
+        type.withUTF8Buffer { name in indices.dropLast(3).contains { self[$0..<$0 + 4].elementsEqual(name) } }
     }
 }
 

@@ -75,16 +75,17 @@ struct MediaTrack {
         let handler = try mdia.handler()
         // Apple has auxiliary video (alpha, depth) in tracks of its own kind.
         guard handler == "vide" || handler == "auxv" else { return nil }
-        let stbl = try mdia.required("minf").required("stbl")
+        let minf = try mdia.required("minf")
+        var stbl = try minf.required("stbl")
+        // What it holds may stand behind it.
+        if try stbl.child("stsd") == nil, try minf.child("stsd") != nil { stbl = minf }
         var stsd = try stbl.required("stsd")
         _ = try stsd.versionAndFlags()
         _ = try stsd.u32()
         entries = try stsd.children().map { try HEVCSampleEntry($0) }
         guard entries.contains(where: { $0 != nil }) else { return nil }
-        var tkhd = try trak.required("tkhd")
-        let isLong = try tkhd.versionAndFlags().version == 1
-        try tkhd.skip(isLong ? 16 : 8)
-        id = try tkhd.u32()
+        // Samples of a file that is not in fragments are found without it.
+        id = try trak.child("tkhd") == nil ? 0 : CopiedTracks.trackHeader(trak).id
         timeScale = try mdia.mediaHeader().timeScale
         references = try CopiedTracks.layersBelow(trak)
         var cut: IsoMediaError?
@@ -104,9 +105,14 @@ struct MediaTrack {
 }
 
 extension Box {
-    /// Of `mdia`: what kind of media it holds (`hdlr`).
+    /// Of `mdia`: what kind of media it holds (`hdlr`; where that is lost the header of such media tells, too).
     func handler() throws -> FourCC {
-        var hdlr = try required("hdlr")
+        guard var hdlr = try child("hdlr") else {
+            let minf = try child("minf")
+            if try minf?.child("vmhd") != nil { return "vide" }
+            if try minf?.child("smhd") != nil { return "soun" }
+            throw IsoMediaError.missing(box: "hdlr", in: type)
+        }
         _ = try hdlr.versionAndFlags()
         try hdlr.skip(4)
         return try hdlr.fourCC()

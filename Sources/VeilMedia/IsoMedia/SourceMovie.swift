@@ -83,19 +83,19 @@ package final class SourceMovie {
             ?? SampleDetails()
         let tapt = (try? trak.child("tapt"))?.whole ?? []
         apertures = tapt.count <= Self.longestApertures ? tapt : []
-        matrix = try CopiedTracks.trackHeader(trak).matrix
-        chapters = try CopiedTracks.chapterTracks(trak)
+        matrix = (try? CopiedTracks.trackHeader(trak))?.matrix
+        chapters = (try? CopiedTracks.chapterTracks(trak)) ?? []
         userData = try moov.child("udta")?.whole
         others = try Self.others(moov, userData: userData)
         brand = Self.brand(file)
         let traks = try moov.children().filter { $0.type == "trak" }
-        let chapterIds = Set(try traks.flatMap(CopiedTracks.chapterTracks))
-        self.tracks = try traks.map { trak in
-            var stsd = try trak.child("mdia")?.child("minf")?.child("stbl")?.child("stsd")
+        let chapterIds = Set(traks.flatMap { (try? CopiedTracks.chapterTracks($0)) ?? [] })
+        self.tracks = traks.map { trak in
+            var stsd = try? trak.child("mdia")?.child("minf")?.child("stbl")?.child("stsd")
             try? stsd?.skip(8)
             let entry = try? stsd?.nextChild()
             let id = try? CopiedTracks.trackHeader(trak).id
-            let kind = try trak.required("mdia").handler().kind
+            let kind = Self.kind(of: trak)
             return (id.map { chapterIds.contains($0) } ?? false ? "chapters" : kind, entry?.type.description ?? "")
         }
         inBand = track.entries.contains { $0?.isInBand ?? false }
@@ -167,15 +167,20 @@ package final class SourceMovie {
         return FourCC(head[8..<12].reduce(0) { $0 << 8 | UInt32($1) }).description
     }
 
+    /// In words, of a track that may be damaged.
+    private static func kind(of trak: Box) -> String {
+        (try? trak.required("mdia").handler().kind) ?? "a track that does not tell what it holds"
+    }
+
     private static func others(_ moov: Box, userData: [UInt8]?) throws -> [String] {
         let traks = try moov.children().filter { $0.type == "trak" }
-        let chapterIds = Set(try traks.flatMap { try CopiedTracks.chapterTracks($0) })
+        let chapterIds = Set(traks.flatMap { (try? CopiedTracks.chapterTracks($0)) ?? [] })
         var result: [String] = []
         for trak in traks {
-            let handler = try trak.required("mdia").handler()
+            let handler = try? trak.required("mdia").handler()
             if handler == "vide" || handler == "auxv" { continue }
             let id = try? CopiedTracks.trackHeader(trak).id
-            let kind = id.map { chapterIds.contains($0) } ?? false ? "chapters" : handler.kind
+            let kind = id.map { chapterIds.contains($0) } ?? false ? "chapters" : Self.kind(of: trak)
             if kind != "chapters" || !result.contains(kind) { result.append(kind) }
         }
         if let userData {

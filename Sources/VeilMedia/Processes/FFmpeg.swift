@@ -6,6 +6,13 @@ import Synchronization
 package enum FFmpeg {
     package static var program: String? { ChildProcess.find("ffmpeg") }
 
+    /// Throws where a file would make ffmpeg take far more memory than it has bytes.
+    private static func check(_ input: InputFile) throws {
+        if let claim = try IsoMediaReader.impossibleClaim(of: input) {
+            throw MediaError.notSupported(path: input.name, what: claim.description)
+        }
+    }
+
     /// What ffprobe prints of a regular file, and of an MP4 file that comes through a pipe (in its "compact" form,
     /// without names, unless another is asked for); nil where it is not installed or the input is none.
     static func probe(
@@ -16,6 +23,7 @@ package enum FFmpeg {
         guard try isNamed || input.kind() == .isoMedia else { return nil }
         let question = input.state.map { ([$0, form] + what).joined(separator: " ") }
         if let question, let known = answers.withLock({ $0[question] }) { return known }
+        try check(input)
         let common = ["-v", "error", "-protocol_whitelist", "file,pipe"] + what + ["-of", form, "-i"]
         let answer: String
         do {
@@ -64,8 +72,20 @@ package enum FFmpeg {
 
     /// What a container holds beside its first video.
     package struct Contents {
-        /// ffmpeg's names of a track's kind and of its format.
-        package var tracks: [(kind: String, codec: String)] = []
+        package struct Track {
+            /// ffmpeg's names of its kind and of its format.
+            package var kind: String
+            package var codec: String
+            /// Sound that is announced, of which nothing came: without a rate no container takes it.
+            package var isEmpty = false
+
+            /// What it holds, in words.
+            package var name: String {
+                (codec.isEmpty ? kind : "\(kind) (\(codec))") + (isEmpty ? " of which no packet was found" : "")
+            }
+        }
+
+        package var tracks: [Track] = []
         package var hasChapters = false
         /// ffmpeg's name of the format of the first video track.
         package var videoCodec: String?
@@ -93,8 +113,12 @@ package enum FFmpeg {
 
     /// Nil where that cannot be told.
     package static func contents(of input: InputFile) throws -> Contents? {
+        if let claim = try IsoMediaReader.impossibleClaim(of: input) {
+            FoundDamage.note("\(input.name): \(claim)")
+            return nil
+        }
         let entries =
-            "stream=index,codec_name,codec_type:stream_tags=language,title,handler_name:chapter=id"
+            "stream=index,codec_name,codec_type,sample_rate:stream_tags=language,title,handler_name:chapter=id"
             + ":format=start_time:format_tags=title,artist,comment"
         guard let text = try probe(input, ["-show_entries", entries], form: "compact") else { return nil }
         var result = Contents()
@@ -114,7 +138,10 @@ package enum FFmpeg {
                     result.title.name = names.first { !$0.isEmpty && !$0.hasSuffix("Handler") }
                     result.title.language = value("tag:language")
                 }
-                result.tracks.append((kind, value("codec_name") ?? ""))
+                result.tracks.append(
+                    Contents.Track(
+                        kind: kind, codec: value("codec_name") ?? "",
+                        isEmpty: kind == "audio" && value("sample_rate") == "0"))
             case "chapter": result.hasChapters = true
             case "format":
                 result.start = value("start_time").flatMap { Double($0) } ?? 0
@@ -135,11 +162,11 @@ package enum FFmpeg {
         of input: InputFile, _ contents: Contents, asMovieBeside path: String
     ) throws -> FileHandle? {
         let texts = ["subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"]
-        let isText = { (track: (kind: String, codec: String)) in track.kind == "subtitle" && texts.contains(track.codec)
+        func maps(_ kind: String, _ isTaken: (Contents.Track) -> Bool) -> [String] {
+            contents.tracks.filter { $0.kind == kind }.enumerated().filter { isTaken($0.element) }
+                .flatMap { ["-map", "0:\(kind.prefix(1)):\($0.offset)"] }
         }
-        let subtitles = contents.tracks.filter { $0.kind == "subtitle" }
-        var maps: [String] = contents.tracks.contains { $0.kind == "audio" } ? ["-map", "0:a"] : []
-        for (i, track) in subtitles.enumerated() where isText(track) { maps += ["-map", "0:s:\(i)"] }
+        let maps = maps("audio") { !$0.isEmpty } + maps("subtitle") { texts.contains($0.codec) }
         guard !maps.isEmpty, let program else { return nil }
         // Of a transport stream ffmpeg takes the first packet of what is taken for the beginning, not of all.
         let whole =
@@ -169,6 +196,7 @@ package enum FFmpeg {
     ///   - missing: thrown where it is not installed.
     package static func read(_ input: InputFile, as output: [String], missing: MediaError) throws -> ChildProcess {
         guard let program else { throw missing }
+        try check(input)
         // A name is a file's, whatever it looks like; and what a playlist names is no reason to ask the network.
         let common = ["-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe"]
         do {
