@@ -53,7 +53,8 @@ enum SourceInput {
             return try checked(source, samples, input)
         }
         if layer != nil {
-            throw MediaError.notSupported(path: input.name, what: "is no HEVC stream: --source-layer does not apply")
+            throw MediaError.notSupported(
+                path: input.name, what: "--source-layer is of byte streams and containers with several layers")
         }
         return try checked(
             VideoSource.open(

@@ -252,8 +252,9 @@ struct EncodeCommand: ParsableCommand {
         while let unit = try encoder.nextAtEnd() { try write(unit) }
         if progress.frames == 0, let damage = sources.damage { throw damage }
         if progress.frames == 0 { throw MediaError.notSupported(path: input.input, what: "no frames") }
-        if source.isPipedContainer && carriesOthers {
-            warn("\(output): takes the video only: sound is kept of files, which can be read once more")
+        if source.isPipedContainer {
+            let why = carriesOthers ? ": sound is kept of files, which can be read once more" : ""
+            warn("\(output): takes the video only\(why)")
         }
         if !carriesOthers { try nameWhatIsLeft() }
         try file.finish(soundOf: input.input, isCut: frames.map { $0 == read } ?? false)

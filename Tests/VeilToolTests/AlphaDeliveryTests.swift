@@ -150,6 +150,16 @@ struct AlphaDeliveryTests {
         #expect(opaque.errors.contains("its alpha is left out, if its palette has any"), "\(opaque.errors)")
     }
 
+    /// Alpha is shown in the pictures' shape.
+    @Test func aspectOfAlpha() throws {
+        try veil(
+            "encode", f.path("clip.y4m"), "--alpha", p("a.y4m"), "-o", p("wide.hevc"), "--sar", "4:3", "--frames", "2")
+        for choice in [["--layer", "0"], ["--alpha"]] {
+            let run = try veil(["decode", p("wide.hevc"), "-o", "-"] + choice)
+            #expect(String(decoding: run.output.prefix(60), as: UTF8.self).contains(" A4:3 "), "\(choice)")
+        }
+    }
+
     /// Attacks are about what is shown.
     @Test func attacksLeaveAlphaOut() throws {
         try encode("all.hevc", ["--alpha", p("a.y4m")])

@@ -66,6 +66,35 @@ struct PipedContainerTests {
         #expect(manifest.contains(#"lang="deu""#), "\(manifest)")
     }
 
+    /// Pictures that are not evenly apart: parts last until the next one begins, and the whole is as it was.
+    @Test func unevenPartsComeTogether() throws {
+        let ffprobe = try #require(Run.find("ffprobe"))
+        try make(
+            "apart.mp4",
+            [
+                "-i", f.path("clip.y4m"), "-f", "lavfi", "-i", "sine=d=0.5", "-map", "0", "-map", "1", "-c:v",
+                "libx264",
+                "-vf", "select=not(eq(n\\,3)+eq(n\\,4)),setpts=PTS+gt(N\\,5)*0.1/TB", "-fps_mode", "vfr", "-c:a", "aac",
+            ])
+        try veil(["encode", p("apart.mp4"), "-o", p("whole.mp4"), "--keyint", "4", "--qp", "30,28"])
+        try veil("split", p("whole.mp4"), "-o", p("part-%d.mp4"))
+        try veil("join", p("part-0.mp4"), p("part-1.mp4"), "-o", p("again.mp4"), "--continuous")
+        func times(_ name: String) throws -> [String] {
+            try ["v", "a"].map { kind in
+                let run = try Run(
+                    ffprobe,
+                    [
+                        "-v", "error", "-select_streams", kind, "-show_entries", "packet=pts_time", "-of", "csv=p=0",
+                        p(name),
+                    ])
+                return String(decoding: run.output, as: UTF8.self)
+            }
+        }
+        let (whole, again) = (try times("whole.mp4"), try times("again.mp4"))
+        #expect(whole[0] == again[0] && whole[0].split(separator: "\n").count == Fixture.frames - 2)
+        #expect(abs(whole[1].split(separator: "\n").count - again[1].split(separator: "\n").count) <= 1)
+    }
+
     /// Nothing tells decoders of a byte stream, or of fragments, that pictures are further apart.
     @Test func thinnedStreams() throws {
         try veil(

@@ -8,6 +8,7 @@ extension ScalableSettings {
         if layer > 0 && enhancements[layer - 1].isAlpha {
             var alpha = ColourDescription()
             alpha.isFullRange = true
+            alpha.sampleAspect = colour.sampleAspect
             return alpha
         }
         let sizes =

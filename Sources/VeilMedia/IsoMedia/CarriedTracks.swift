@@ -54,7 +54,19 @@ extension SourceMovie: PresentedSource {
         // Until the next picture is shown; those that come before it in decoding order are a few.
         let next = samples.dropFirst(first + places.count).prefix(Self.mostReordered).map(\.shown).min()
         let rest = next.map { $0 - last.shown } ?? 0
-        return (times.map(\.shown), rest > 0 ? rest : last.duration)
+        return (times.map(\.shown), rest > 0 ? rest : durationAtEnd(of: last))
+    }
+
+    /// How long the picture that is shown last is. Durations of samples are those between decoding times, which are not
+    /// in the order of the pictures: together they last as long, and the edit list says when all is over.
+    private func durationAtEnd(of last: Time) -> Int {
+        guard let first = samples.map(\.shown).min() else { return last.duration }
+        let all = first + samples.reduce(0) { $0 + $1.duration } - last.shown
+        let sum = all > 0 ? all : last.duration
+        // Of a clock that may count milliseconds only.
+        guard let shown, case let left = mediaStart + shown - last.shown, left > 0, abs(left - sum) > timeScale / 500
+        else { return sum }
+        return min(left, sum)
     }
 }
 
