@@ -48,7 +48,8 @@ final class ContainerOutput {
     private func begin(start: Double, end: Double?) throws -> ChildProcess {
         func seconds(_ value: Double) -> String { String(format: "%.6f", value) }
         let clock = others.map { ["-copyts", "-itsoffset", seconds($0.start + start)] } ?? []
-        let source = others.map { ["-protocol_whitelist", "file,pipe", "-i", "file:" + $0.path] } ?? []
+        let source =
+            others.map { ["-protocol_whitelist", "file,pipe"] + $0.inputOptions + ["-i", "file:" + $0.path] } ?? []
         let back = others.map { $0.start == 0 ? [] : ["-output_ts_offset", seconds(-$0.start)] } ?? []
         let named = videoName.map { ["-metadata:s:v:0", "title=" + $0] } ?? []
         do {
@@ -69,6 +70,7 @@ final class ContainerOutput {
         var path: String
         /// Where its clock begins, in seconds.
         var start: Double
+        var inputOptions: [String] = []
         var maps: [String] = []
         var codecs: [String] = []
     }
@@ -100,7 +102,8 @@ final class ContainerOutput {
 
     private func carryOver(_ contents: FFmpeg.Contents, of input: InputFile, isMovie: Bool) throws -> [String] {
         if isMovie { try CopiedTracks.noteDamage(of: input) }
-        var taken = Others(path: input.path, start: isMovie ? 0 : contents.start)
+        var taken = Others(
+            path: input.path, start: isMovie ? 0 : contents.start, inputOptions: contents.inputOptions)
         var left: [String] = []
         var counts: [String: Int] = [:]
         let isMatroska = format == "matroska"

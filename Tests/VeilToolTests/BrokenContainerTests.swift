@@ -63,6 +63,22 @@ struct BrokenContainerTests: OtherPrograms {
         }
     }
 
+    /// Sound that begins behind what ffmpeg looks at of its own accord.
+    @Test func soundThatComesLate() throws {
+        try make(
+            [
+                "-f", "lavfi", "-i", "testsrc2=s=64x48:r=5:d=14", "-itsoffset", "12", "-f", "lavfi", "-i", "sine=d=1.5",
+                "-map", "0", "-map", "1", "-pix_fmt", "yuv420p", "-c:v", "libx265", "-x265-params",
+                "log-level=none:crf=40",
+                "-c:a", "aac", p("late.ts"),
+            ])
+        for output in ["late.out.ts", "late.out.mkv", "late.out.mp4"] {
+            let run = try Run(["extract", p("late.ts"), "-o", p(output)])
+            #expect(run.status == 0 && run.errors.isEmpty, "\(output): \(run.errors)")
+            #expect(try kinds(output) == ["audio", "video"], "\(output)")
+        }
+    }
+
     /// Tables of sound that cannot be read: wherever sound goes along, its damage is told.
     @Test(arguments: ["stsz", "stsc", "mdhd"]) func damagedSound(box: String) throws {
         let name = "sound-\(box)"

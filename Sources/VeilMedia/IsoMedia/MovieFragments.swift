@@ -88,7 +88,12 @@ struct MovieFragments {
             previousEnd = at
             nextTime[id] = time
         }
-        for trun in try traf.children() where trun.type == "trun" {
+        let parts = try traf.children()
+        // duration-is-empty
+        if flags & 0x10000 == 0, !parts.contains(where: { $0.type == "trun" }) {
+            throw IsoMediaError.missing(box: "trun", in: "traf")
+        }
+        for trun in parts where trun.type == "trun" {
             try read(trun, own, base: base, at: &at, time: &time) { body(id, $0) }
         }
     }

@@ -109,7 +109,12 @@ package enum FFmpeg {
         package var title = Title()
         /// Of the container's clock, in seconds.
         package var start = 0.0
+        /// What ffmpeg needs to be told in front of the file, to find all tracks.
+        package var inputOptions: [String] = []
     }
+
+    /// As far as is looked where a track has not begun after the few seconds that ffmpeg looks at of its own accord.
+    private static let longLook = ["-probesize", "64M", "-analyzeduration", "3600M"]
 
     /// Nil where that cannot be told.
     package static func contents(of input: InputFile) throws -> Contents? {
@@ -117,11 +122,18 @@ package enum FFmpeg {
             FoundDamage.note("\(input.name): \(claim)")
             return nil
         }
+        let contents = try contents(of: input, looking: [])
+        guard contents?.tracks.contains(where: \.isEmpty) ?? false else { return contents }
+        return try self.contents(of: input, looking: longLook)
+    }
+
+    private static func contents(of input: InputFile, looking options: [String]) throws -> Contents? {
         let entries =
             "stream=index,codec_name,codec_type,sample_rate:stream_tags=language,title,handler_name:chapter=id"
             + ":format=start_time:format_tags=title,artist,comment"
-        guard let text = try probe(input, ["-show_entries", entries], form: "compact") else { return nil }
+        guard let text = try probe(input, options + ["-show_entries", entries], form: "compact") else { return nil }
         var result = Contents()
+        result.inputOptions = options
         // Of a transport stream they are told once by program, and once more.
         var seen: Set<Substring> = []
         for line in text.split(separator: "\n") {
@@ -176,7 +188,8 @@ package enum FFmpeg {
         do {
             process = try ChildProcess(
                 program,
-                ["-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-y", "-i", "file:" + input.path] + maps
+                ["-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe", "-y"] + contents.inputOptions
+                    + ["-i", "file:" + input.path] + maps
                     + ["-c", "copy", "-c:s", "mov_text", "-map_metadata", "0", "-map_chapters", "0"]
                     + ["-strict", "-2", "-f", "mp4", "file:" + temporary.path] + whole)
         } catch let error as ChildError {
