@@ -155,12 +155,14 @@ struct CarriedTracksTests: OtherPrograms {
     @Test(arguments: [["-o", "left.hevc"], ["-o", "left.mp4", "--fragmented"]])
     func whatIsLeftIsNamed(options: [String]) throws {
         let f = try Fixture.shared.get()
-        try film(f, "named.mp4")
+        // Cases run side by side.
+        let named = "named-\(options.count).mp4"
+        try film(f, named)
         let output = ["-o", f.path(options[1])] + options.dropFirst(2)
-        let run = try Run(["encode", f.path("named.mp4"), "--layers", "1"] + output)
+        let run = try Run(["encode", f.path(named), "--layers", "1"] + output)
         #expect(run.status == 0 && run.errors.contains("left out: audio, subtitle, titles"), "\(run.errors)")
         // So where an encoded stream changes its container.
-        let again = try Run(["encrypt", f.path("named.mp4"), "--keys", f.path("keys.json")] + output)
+        let again = try Run(["encrypt", f.path(named), "--keys", f.path("keys.json")] + output)
         #expect(again.status == 0 && again.errors.contains("left out: audio, subtitle, titles"), "\(again.errors)")
     }
 

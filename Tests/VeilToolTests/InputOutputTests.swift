@@ -238,7 +238,7 @@ final class InputOutputTests {
             ("--keys keys.json --roi 500,500,10,10", "outside the picture"),
             ("--x265-options vbv-maxrate=100,vbv-bufsize=1,bframes=99", "bframe count"),
             ("--x265-options level-idc=1 --x265-options ref=99", "maxNumReferences"),
-            ("--source-layer 1", "no HEVC stream"),
+            ("--source-layer 1", "with several layers"),
         ] {
             let run = try run("$V encode clip.y4m -o out --layers 1 \(line)")
             #expect(
