@@ -146,7 +146,7 @@ final class StreamOutput {
             } else {
                 movie.join(chunks.movie)
                 // What parts that are such files differ in is named at the end.
-                if chunks.movie != nil { left = left.filter { $0 == FourCC("vide").kind } }
+                if chunks.movie != nil { left = [] }
             }
         } else {
             left += chunks.movie?.meaning ?? []

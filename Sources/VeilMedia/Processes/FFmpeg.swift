@@ -8,9 +8,16 @@ package enum FFmpeg {
 
     /// Throws where a file would make ffmpeg take far more memory than it has bytes.
     private static func check(_ input: InputFile) throws {
-        if let claim = try IsoMediaReader.impossibleClaim(of: input) {
-            throw MediaError.notSupported(path: input.name, what: claim.description)
-        }
+        if let claim = try claim(of: input) { throw MediaError.notSupported(path: input.name, what: claim) }
+    }
+
+    /// What a file claims that is impossible, in words; all its fragments are read for it, once.
+    private static func claim(of input: InputFile) throws -> String? {
+        let question = input.state.map { $0 + " claims" }
+        let known = question.flatMap { question in answers.withLock { $0[question] } }
+        let claim = try known ?? (IsoMediaReader.impossibleClaim(of: input)?.description ?? "")
+        if known == nil, let question { answers.withLock { $0.keep(claim, to: question) } }
+        return claim.isEmpty ? nil : claim
     }
 
     /// What ffprobe prints of a regular file, and of an MP4 file that comes through a pipe (in its "compact" form,
@@ -118,7 +125,7 @@ package enum FFmpeg {
 
     /// Nil where that cannot be told.
     package static func contents(of input: InputFile) throws -> Contents? {
-        if let claim = try IsoMediaReader.impossibleClaim(of: input) {
+        if let claim = try claim(of: input) {
             FoundDamage.note("\(input.name): \(claim)")
             return nil
         }
