@@ -53,8 +53,24 @@ extension Buffer where Element: Copyable {
         } else {
             base = .allocate(capacity: count)
         }
-        base.initialize(repeating: value, count: count)
+        Self.fill(base, value, count)
         self.count = count
+    }
+
+    /// Runs of bytes where elements are plain ones: the compiler does not specialize this type's initializers, and
+    /// would copy each element by its type's witness.
+    @usableFromInline
+    static func fill(_ base: UnsafeMutablePointer<Element>, _ value: Element, _ count: Int) {
+        guard count > 0, _isPOD(Element.self) else { return base.initialize(repeating: value, count: count) }
+        base.initialize(to: value)
+        let bytes = UnsafeMutableRawPointer(base)
+        let size = count * MemoryLayout<Element>.stride
+        var done = MemoryLayout<Element>.stride
+        while done < size {
+            let more = min(done, size - done, 4096)
+            (bytes + done).copyMemory(from: bytes, byteCount: more)
+            done += more
+        }
     }
 }
 

@@ -148,4 +148,37 @@ import Testing
             #expect(h.map(Int.init) == along)
         }
     }
+
+    /// Filters that are the same from either end, with or without a row in the middle, nearly so, with zeros amid them
+    /// and before them, and of so many taps that none but the plain way takes them.
+    @Test(arguments: [3, 4, 11, 12, 23, 79, 255, 300], [16, 40])
+    func symmetricFilters(taps: Int, width: Int) {
+        var random = Random(42)
+        let rows = (0..<taps + 5).map { _ in (0..<width).map { _ in UInt16.random(in: 0...1023, using: &random) } }
+        let memory = UnsafeMutablePointer<UInt16>.allocate(capacity: rows.count * width)
+        defer { memory.deallocate() }
+        let pointers = rows.indices.map { k -> UnsafePointer<UInt16>? in
+            (memory + k * width).initialize(from: rows[k], count: width)
+            return UnsafePointer(memory + k * width)
+        }
+        let most = Int16(16384 / taps)
+        for (before, spoiled) in [(0, false), (2, false), (3, false), (1, true)] {
+            var half = (0..<(taps + 1) / 2).map { _ in Int16.random(in: -most...most, using: &random) }
+            for k in half.indices where k % 3 == 1 { half[k] = 0 }
+            half[0] = most
+            let filter = half + half.reversed().dropFirst(taps % 2)
+            var weights = [Int16](repeating: 0, count: before) + filter + [Int16](repeating: 0, count: 5 - before)
+            if spoiled { weights[before + taps - 1] -= 1 }
+            let wanted = (0..<width).map { x in
+                weights.indices.reduce(512) { $0 + Int(weights[$1]) * Int(rows[$1][x]) } >> 10
+            }
+            for k in [plain, simd].compactMap({ $0 }) {
+                var v = [Int16](repeating: 0, count: width)
+                pointers.withUnsafeBufferPointer {
+                    k.pointee.scale_v(&v, $0.baseAddress, weights, Int32(weights.count), Int32(width))
+                }
+                #expect(v.map(Int.init) == wanted, "path \(k.pointee.level), \(before) zeros before")
+            }
+        }
+    }
 }

@@ -10,81 +10,101 @@
 #ifdef VEIL_X86
 #include "avx2.h"
 
-// Columns 0...7 of 8 rows, a vector each.
-VEIL_INLINE void transpose_8x8(__m128i *v, const int16_t *in, ptrdiff_t step) {
-    __m128i a = LOAD128(in), b = LOAD128(in + step), c = LOAD128(in + 2 * step), d = LOAD128(in + 3 * step);
-    __m128i e = LOAD128(in + 4 * step), f = LOAD128(in + 5 * step), g = LOAD128(in + 6 * step),
-            h = LOAD128(in + 7 * step);
-    __m128i ab = _mm_unpacklo_epi16(a, b), cd = _mm_unpacklo_epi16(c, d);
-    __m128i ef = _mm_unpacklo_epi16(e, f), gh = _mm_unpacklo_epi16(g, h);
-    __m128i p = _mm_unpacklo_epi32(ab, cd), q = _mm_unpackhi_epi32(ab, cd);
-    __m128i r = _mm_unpacklo_epi32(ef, gh), s = _mm_unpackhi_epi32(ef, gh);
-    v[0] = _mm_unpacklo_epi64(p, r), v[1] = _mm_unpackhi_epi64(p, r);
-    v[2] = _mm_unpacklo_epi64(q, s), v[3] = _mm_unpackhi_epi64(q, s);
-    ab = _mm_unpackhi_epi16(a, b), cd = _mm_unpackhi_epi16(c, d);
-    ef = _mm_unpackhi_epi16(e, f), gh = _mm_unpackhi_epi16(g, h);
-    p = _mm_unpacklo_epi32(ab, cd), q = _mm_unpackhi_epi32(ab, cd);
-    r = _mm_unpacklo_epi32(ef, gh), s = _mm_unpackhi_epi32(ef, gh);
-    v[4] = _mm_unpacklo_epi64(p, r), v[5] = _mm_unpackhi_epi64(p, r);
-    v[6] = _mm_unpacklo_epi64(q, s), v[7] = _mm_unpackhi_epi64(q, s);
+// A loop of few rounds, known beforehand, without a counter.
+#define EACH(i, count) _Pragma("clang loop unroll(full)") for (int i = 0; i < (count); i++)
+
+// 8 rows in the low lanes, the 8 rows behind them, or none (8x8 blocks), in the high ones.
+VEIL_INLINE __m256i load_rows(const int16_t *in, ptrdiff_t step, int rows) {
+    __m256i v = _mm256_castsi128_si256(LOAD128(in));
+    return rows == 16 ? _mm256_inserti128_si256(v, LOAD128(in + 8 * step), 1) : v;
 }
 
-// Two columns beside each other, for _mm256_madd_epi16: rows 0...3 in the low lane, 4...7 in the high lane.
-VEIL_INLINE __m256i pairs(__m128i a, __m128i b) {
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi16(a, b)), _mm_unpackhi_epi16(a, b), 1);
-}
-
-VEIL_INLINE void put_pair(int16_t *at, ptrdiff_t step, __m256i a, __m256i b, __m256i round, __m128i down) {
-    a = _mm256_sra_epi32(_mm256_add_epi32(a, round), down);
-    b = _mm256_sra_epi32(_mm256_add_epi32(b, round), down);
-    __m256i v = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
-    store_2x8(at, at + step, v);
-}
-
-// Outputs k = first, first + step... (count of them, even) of `terms` columns (even) with the factors of the matrix
-// rows of a transform of size n.
-VEIL_INLINE void outputs(int16_t *out, ptrdiff_t outStep, const __m128i *v, int terms, int first, int kStep, int count,
-    int n, __m256i round, __m128i down) {
-    __m256i p[16];
-    for (int i = 0; i < terms / 2; i++) p[i] = pairs(v[2 * i], v[2 * i + 1]);
-    for (int i = 0; i < count; i += 2) {
-        int k = first + i * kStep;
-        const int16_t *m = veil_dct_matrix[k * (32 / n)], *m2 = veil_dct_matrix[(k + kStep) * (32 / n)];
-        __m256i a = _mm256_madd_epi16(p[0], pair_of(m)), b = _mm256_madd_epi16(p[0], pair_of(m2));
-        for (int j = 1; j < terms / 2; j++) {
-            a = _mm256_add_epi32(a, _mm256_madd_epi16(p[j], pair_of(m + 2 * j)));
-            b = _mm256_add_epi32(b, _mm256_madd_epi16(p[j], pair_of(m2 + 2 * j)));
+// Columns 0...7 of the rows, a vector each.
+VEIL_INLINE void transpose(__m256i *v, const int16_t *in, ptrdiff_t step, int rows) {
+    __m256i r[8];
+    EACH(i, 8) r[i] = load_rows(in + i * step, step, rows);
+    for (int half = 0; half < 2; half++) {
+        __m256i ab, cd, ef, gh;
+        if (half == 0) {
+            ab = _mm256_unpacklo_epi16(r[0], r[1]), cd = _mm256_unpacklo_epi16(r[2], r[3]);
+            ef = _mm256_unpacklo_epi16(r[4], r[5]), gh = _mm256_unpacklo_epi16(r[6], r[7]);
+        } else {
+            ab = _mm256_unpackhi_epi16(r[0], r[1]), cd = _mm256_unpackhi_epi16(r[2], r[3]);
+            ef = _mm256_unpackhi_epi16(r[4], r[5]), gh = _mm256_unpackhi_epi16(r[6], r[7]);
         }
-        put_pair(out + k * outStep, kStep * outStep, a, b, round, down);
+        const __m256i p = _mm256_unpacklo_epi32(ab, cd), q = _mm256_unpackhi_epi32(ab, cd);
+        const __m256i s = _mm256_unpacklo_epi32(ef, gh), t = _mm256_unpackhi_epi32(ef, gh);
+        v[4 * half] = _mm256_unpacklo_epi64(p, s), v[4 * half + 1] = _mm256_unpackhi_epi64(p, s);
+        v[4 * half + 2] = _mm256_unpacklo_epi64(q, t), v[4 * half + 3] = _mm256_unpackhi_epi64(q, t);
+    }
+}
+
+VEIL_INLINE __m256i product_sum(const __m256i *pairs, const int16_t *factors, int terms, __m256i sum) {
+    EACH(j, terms / 2) sum = _mm256_add_epi32(sum, _mm256_madd_epi16(pairs[j], pair_of(factors + 2 * j)));
+    return sum;
+}
+
+// Outputs k = first, first + kStep... (count of them, even) of `terms` columns (even) with the factors of the matrix
+// rows of a transform of size n. Two columns beside each other make _mm256_madd_epi16's pairs: rows 0...3 and 8...11 of
+// the lower halves, 4...7 and 12...15 of the upper ones, which packing puts in order again. Of 8 rows two outputs go
+// through it at once.
+VEIL_INLINE void outputs(int16_t *out, const __m256i *v, int terms, int first, int kStep, int count, int n,
+    __m256i round, __m128i down) {
+    __m256i low[16], high[16];
+    EACH(i, terms / 2) {
+        low[i] = _mm256_unpacklo_epi16(v[2 * i], v[2 * i + 1]);
+        high[i] = _mm256_unpackhi_epi16(v[2 * i], v[2 * i + 1]);
+        if (n == 8) low[i] = _mm256_inserti128_si256(low[i], LOW(high[i]), 1);
+    }
+    const int16_t(*m)[32] = veil_dct_matrix + first * (32 / n);
+    const int step = kStep * (32 / n);
+    out += first * n;
+    for (int i = 0; i < count; i += n == 8 ? 2 : 1) {
+        __m256i a = product_sum(low, *m, terms, round);
+        __m256i b = n == 8 ? product_sum(low, m[step], terms, round) : product_sum(high, *m, terms, round);
+        a = _mm256_packs_epi32(_mm256_sra_epi32(a, down), _mm256_sra_epi32(b, down));
+        if (n == 8) {
+            store_2x8(out, out + kStep * n, _mm256_permute4x64_epi64(a, 0xd8));
+        } else {
+            STORE(out, a);
+        }
+        m += n == 8 ? 2 * step : step;
+        out += (n == 8 ? 2 * kStep : kStep) * n;
     }
 }
 
 // Sums of the first half of n columns with the mirrored second half go to the front, differences behind them.
-VEIL_INLINE void fold(__m128i *v, int n) {
-    __m128i t[16];
-    for (int i = 0; i < n / 2; i++) {
-        t[i] = _mm_sub_epi16(v[i], v[n - 1 - i]);
-        v[i] = _mm_add_epi16(v[i], v[n - 1 - i]);
+VEIL_INLINE void fold(__m256i *v, int n) {
+    __m256i t[16];
+    EACH(i, n / 2) {
+        t[i] = _mm256_sub_epi16(v[i], v[n - 1 - i]);
+        v[i] = _mm256_add_epi16(v[i], v[n - 1 - i]);
     }
-    for (int i = 0; i < n / 2; i++) v[n / 2 + i] = t[i];
+    EACH(i, n / 2) v[n / 2 + i] = t[i];
 }
 
 VEIL_INLINE void pass(int16_t *out, const int16_t *in, ptrdiff_t step, int n, int shift, int folded) {
-    __m256i round = _mm256_set1_epi32(1 << (shift - 1));
-    __m128i down = _mm_cvtsi32_si128(shift);
-    for (int y = 0; y < n; y += 8, in += 8 * step, out += 8) {
-        __m128i v[32];
-        for (int x = 0; x < n; x += 8) transpose_8x8(v + x, in + x, step);
+    const int rows = n > 8 ? 16 : 8;
+    const __m256i round = _mm256_set1_epi32(1 << (shift - 1));
+    const __m128i down = _mm_cvtsi32_si128(shift);
+    for (int y = 0; y < n; y += rows, in += rows * step, out += rows) {
+        __m256i v[32];
+        for (int x = 0; x < n; x += 8) transpose(v + x, in + x, step, rows);
         if (!folded) {
-            outputs(out, n, v, n, 0, 1, n, n, round, down);
+            outputs(out, v, n, 0, 1, n, n, round, down);
             continue;
         }
-        int size = n, kStep = 1;
-        for (; size > 4; size /= 2, kStep *= 2) {
-            fold(v, size);
-            outputs(out, n, v + size / 2, size / 2, kStep, 2 * kStep, size / 2, n, round, down);
+        if (n == 32) {
+            fold(v, 32);
+            outputs(out, v + 16, 16, 1, 2, 16, n, round, down);
         }
-        outputs(out, n, v, 4, 0, kStep, 4, n, round, down);
+        if (n >= 16) {
+            fold(v, 16);
+            outputs(out, v + 8, 8, n / 16, n / 8, 8, n, round, down);
+        }
+        fold(v, 8);
+        outputs(out, v + 4, 4, n / 8, n / 4, 4, n, round, down);
+        outputs(out, v, 4, 0, n / 4, 4, n, round, down);
     }
 }
 

@@ -21,7 +21,9 @@ static void h_luma(int16_t *dst, ptrdiff_t dstStride, const sample *src, ptrdiff
     const int32_t *position, const uint8_t *phase, int shift1) {
     __m128i shift = _mm_cvtsi32_si128(shift1);
     int x = 0;
-    for (; x + 8 <= w; x += 8) {
+    for (; x < w && w >= 8; x += 8) {
+        // The last columns overlap those before.
+        if (x + 8 > w) x = w - 8;
         const sample *s[8];
         __m256i c[4];
         for (int i = 0; i < 8; i++) s[i] = src + position[x + i] - 3;
@@ -63,7 +65,9 @@ static void h_chroma(int16_t *dst, ptrdiff_t dstStride, const sample *src, ptrdi
     const int32_t *position, const uint8_t *phase, int shift1) {
     __m128i shift = _mm_cvtsi32_si128(shift1);
     int x = 0;
-    for (; x + 8 <= w; x += 8) {
+    for (; x < w && w >= 8; x += 8) {
+        // The last columns overlap those before.
+        if (x + 8 > w) x = w - 8;
         const sample *s[8];
         const int16_t *t[8];
         for (int i = 0; i < 8; i++) {
@@ -99,16 +103,19 @@ VEIL_INLINE void vertical(sample *dst, ptrdiff_t dstStride, const int16_t *src, 
         if (phase[y] == 0) {
             // 64 * v: what saturates here is clipped below.
             const int16_t *v = src + position[y] * srcStride;
-            for (; x + 16 <= w; x += 16)
+            for (; x < w && w >= 16; x += 16) {
+                if (x + 16 > w) x = w - 16;
                 store_samples_16(dst + x,
                     clip_samples(_mm256_sra_epi16(_mm256_adds_epi16(LOAD(v + x), roundWhole), shiftWhole), maximum));
+            }
         } else {
             __m256i c0 = pair_of(c), c1 = pair_of(c + 2), c2 = round, c3 = round;
             if (taps == 8) {
                 c2 = pair_of(c + 4);
                 c3 = pair_of(c + 6);
             }
-            for (; x + 16 <= w; x += 16) {
+            for (; x < w && w >= 16; x += 16) {
+                if (x + 16 > w) x = w - 16;
                 const int16_t *p = s + x;
                 __m256i a = LOAD(p), b = LOAD(p + srcStride);
                 __m256i low = _mm256_add_epi32(round, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), c0));

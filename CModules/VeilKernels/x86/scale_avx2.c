@@ -4,22 +4,60 @@
 #ifdef VEIL_X86
 #include "avx2.h"
 
-static void scale_v(int16_t *dst, const uint16_t *const *rows, const int16_t *weights, int taps, int w) {
-    const __m256i round = _mm256_set1_epi32(512);
-    // Filters are filled up with zeros.
-    while (taps > 2 && !weights[taps - 1] && !weights[taps - 2]) taps -= 2;
+// What a filter comes to: pairs of rows with the same factor, of which the first may stand alone (the middle one), or
+// single rows; rows whose factor is 0 are left out. 16 bits hold a sum of two samples of at most 10.
+struct row_filter {
+    const uint16_t *row[256], *mirrored[256];
+    int16_t factors[256];
+    int count, symmetric, odd;
+};
+
+static void make_filter(struct row_filter *f, const uint16_t *const *rows, const int16_t *weights, int taps) {
+    while (taps > 1 && !weights[taps - 1]) taps--;
+    while (taps > 1 && !weights[0]) taps--, weights++, rows++;
+    f->symmetric = 1;
+    for (int k = 0; k < taps / 2; k++) f->symmetric &= weights[k] == weights[taps - 1 - k];
+    f->odd = taps & 1;
+    f->count = 0;
+    for (int k = f->symmetric ? taps / 2 : 0; k < taps; k++) {
+        if (!weights[k] && f->count) continue;
+        f->row[f->count] = rows[k];
+        f->mirrored[f->count] = rows[taps - 1 - k];
+        f->factors[f->count++] = weights[k];
+    }
+    if (f->count & 1) {
+        f->row[f->count] = f->mirrored[f->count] = f->row[f->count - 1];
+        f->factors[f->count++] = 0;
+    }
+}
+
+VEIL_INLINE __m256i row_sum(const struct row_filter *f, int k, int x, int paired) {
+    return paired ? _mm256_add_epi16(LOAD(f->row[k] + x), LOAD(f->mirrored[k] + x)) : LOAD(f->row[k] + x);
+}
+
+VEIL_INLINE int filter_rows(int16_t *dst, const struct row_filter *f, int w, int symmetric, int odd) {
     int x = 0;
     for (; x + 16 <= w; x += 16) {
-        __m256i low = round, high = round;
-        for (int k = 0; k < taps; k += 2) {
-            const __m256i pair = pair_of(weights + k);
-            const __m256i a = _mm256_loadu_si256((const __m256i *)(rows[k] + x));
-            const __m256i b = _mm256_loadu_si256((const __m256i *)(rows[k + 1] + x));
-            low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), pair));
-            high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), pair));
+        __m256i low = _mm256_set1_epi32(512), high = low;
+        for (int k = 0; k < f->count; k += 2) {
+            const __m256i a = row_sum(f, k, x, symmetric && !(odd && k == 0)), b = row_sum(f, k + 1, x, symmetric);
+            const __m256i factors = pair_of(f->factors + k);
+            low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_unpacklo_epi16(a, b), factors));
+            high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), factors));
         }
-        _mm256_storeu_si256(
-            (__m256i *)(dst + x), _mm256_packs_epi32(_mm256_srai_epi32(low, 10), _mm256_srai_epi32(high, 10)));
+        STORE(dst + x, _mm256_packs_epi32(_mm256_srai_epi32(low, 10), _mm256_srai_epi32(high, 10)));
+    }
+    return x;
+}
+
+static void scale_v(int16_t *dst, const uint16_t *const *rows, const int16_t *weights, int taps, int w) {
+    int x = 0;
+    if (taps < 256) {
+        struct row_filter f;
+        make_filter(&f, rows, weights, taps);
+        x = !f.symmetric ? filter_rows(dst, &f, w, 0, 0)
+            : f.odd      ? filter_rows(dst, &f, w, 1, 1)
+                         : filter_rows(dst, &f, w, 1, 0);
     }
     for (; x < w; x++) {
         int sum = 512;

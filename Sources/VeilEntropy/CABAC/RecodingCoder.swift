@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import VeilCore
 
-/// A copy of a byte string to whose binary number small multiples of powers of two are added.
+/// A byte string to whose binary number small multiples of powers of two are added.
 package struct CodeString {
-    private let owner: SharedBuffer<UInt8>
     private let memory: MutableBufferView<UInt8>
     package let count: Int
     /// Zero bytes in front, so that whole words can be loaded.
     private static let margin = 8
 
-    package init(_ data: BufferView<UInt8>, count: Int) {
-        self.count = count
-        owner = SharedBuffer(Buffer(repeating: 0, count: count + Self.margin))
-        memory = owner.buffer.view
-        (memory + Self.margin).update(from: data, count: count)
+    /// The string in `memory`, which must outlive it: coders are copied for each block, and count no references.
+    package init(in memory: SharedBuffer<UInt8>) {
+        self.memory = memory.buffer.view
+        count = memory.buffer.count - Self.margin
+    }
+
+    /// Memory with a copy of `data`.
+    package static func copy(_ data: BufferView<UInt8>, count: Int) -> SharedBuffer<UInt8> {
+        let copy = SharedBuffer(Buffer<UInt8>(repeating: 0, count: count + margin))
+        (copy.buffer.view + margin).update(from: data, count: count)
+        return copy
     }
 
     package var bytes: MutableBufferView<UInt8> { memory + Self.margin }

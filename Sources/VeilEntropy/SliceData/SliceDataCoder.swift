@@ -100,10 +100,11 @@ package enum SliceData {
         scratch: SyntaxScratch, contexts: ContextSet, hook: HookBox?, unit: BinUnit?
     ) -> any SliceDataCoding {
         let decoder = CABACDecoder(contexts: contexts.states, data: view(data), count: data.count)
-        let code = CodeString(view(data), count: data.count)
+        let bytes = CodeString.copy(view(data), count: data.count)
         return SliceDataCoder(
-            coder: RecodingCoder(decoder: decoder, code: code, box: hook), parameters: parameters, store: store,
-            lines: lines, scratch: scratch, owned: hook.map { [contexts, $0] } ?? [contexts], unit: unit)
+            coder: RecodingCoder(decoder: decoder, code: CodeString(in: bytes), box: hook), parameters: parameters,
+            store: store, lines: lines, scratch: scratch,
+            owned: hook.map { [contexts, bytes, $0] } ?? [contexts, bytes], unit: unit)
     }
 
     private static func view(_ data: UnsafeBufferPointer<UInt8>) -> BufferView<UInt8> {

@@ -22,6 +22,7 @@ package final class InterLayerBlockCache {
     private let entries: Buffer<Slot>
     /// Three of each slot.
     private let planes: Buffer<Plane>
+    let between = LinesBetweenPasses()
     @exclusivity(unchecked) private var last = 0
     /// Found last: what is predicted from both may need it still.
     @exclusivity(unchecked) private var used = -1

@@ -107,7 +107,8 @@ package final class InterLayerProducer: @unchecked Sendable {
         if isAlias {
             source.wait(rows: y + height)
         } else {
-            reference.resample(source, frame.view, x: x, y: y, width: width, height: height)
+            reference.resample(
+                source, frame.view, x: x, y: y, width: width, height: height, between: LinesBetweenPasses())
         }
         made[ctb] = 1
     }
@@ -133,7 +134,8 @@ package final class InterLayerProducer: @unchecked Sendable {
                 planes: (planes[0], planes[1], planes[2]), bitDepthLuma: frame.bitDepthLuma,
                 bitDepthChroma: frame.bitDepthChroma),
             x: x, y: y,
-            width: min(1 << log2CtbSize, frame.width - x), height: min(1 << log2CtbSize, frame.height - y))
+            width: min(1 << log2CtbSize, frame.width - x), height: min(1 << log2CtbSize, frame.height - y),
+            between: patches.between)
         return planes
     }
 

@@ -3,6 +3,17 @@ import CVeilKernels
 import VeilCore
 import VeilEntropy
 
+/// What the horizontal pass of resampling leaves for the vertical one: memory of one thread, kept from block to block.
+final class LinesBetweenPasses {
+    private var memory = Buffer<Int16>(repeating: 0, count: 0)
+
+    /// At least `count` elements, whatever they hold.
+    func lines(_ count: Int) -> UnsafeMutablePointer<Int16> {
+        if memory.count < count { memory = Buffer(repeating: 0, count: count) }
+        return memory.base
+    }
+}
+
 /// Makes inter-layer reference pictures (H.8.1.4) for one pair of layers: holds the position tables, which depend on
 /// sizes only.
 package final class InterLayerReference: @unchecked Sendable {
@@ -62,18 +73,22 @@ package final class InterLayerReference: @unchecked Sendable {
     /// Everything, margins included.
     package func resampleAll(_ source: CodedPicture, _ target: FrameBuffer) {
         // Strips narrow enough for a cache to hold what is between the passes.
+        let between = LinesBetweenPasses()
         for y in stride(from: 0, to: target.height, by: 64) {
             for x in stride(from: 0, to: target.width, by: 256) {
                 resample(
                     source, target.view, x: x, y: y, width: min(256, target.width - x),
-                    height: min(64, target.height - y))
+                    height: min(64, target.height - y), between: between)
             }
         }
         target.extendMargins(lumaRows: 0..<target.height)
     }
 
-    /// A block of all components; position and size in luma samples, even.
-    func resample(_ source: CodedPicture, _ target: FrameView, x: Int, y: Int, width: Int, height: Int) {
+    /// A block of all components; position and size in luma samples, even. `between` is of the calling thread alone.
+    func resample(
+        _ source: CodedPicture, _ target: FrameView, x: Int, y: Int, width: Int, height: Int,
+        between: LinesBetweenPasses
+    ) {
         if parameters.isIdentity {
             source.wait(rows: y + height)
             for cIdx in 0..<3 { copy(source, target, cIdx, x: x, y: y, width: width, height: height) }
@@ -81,7 +96,9 @@ package final class InterLayerReference: @unchecked Sendable {
         }
         for cIdx in 0..<3 {
             let shift = cIdx == 0 ? 0 : 1
-            filter(source, target, cIdx, x: x >> shift, y: y >> shift, width: width >> shift, height: height >> shift)
+            filter(
+                source, target, cIdx, x: x >> shift, y: y >> shift, width: width >> shift, height: height >> shift,
+                between)
         }
     }
 
@@ -129,7 +146,8 @@ package final class InterLayerReference: @unchecked Sendable {
     }
 
     private func filter(
-        _ source: CodedPicture, _ target: FrameView, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int
+        _ source: CodedPicture, _ target: FrameView, _ cIdx: Int, x: Int, y: Int, width: Int, height: Int,
+        _ between: LinesBetweenPasses
     ) {
         let chroma = cIdx > 0
         let from = source.frame.plane(cIdx)
@@ -145,22 +163,20 @@ package final class InterLayerReference: @unchecked Sendable {
         let lastReal = min(max(last, 0), from.height - 1)
         source.wait(rows: (lastReal + 1) << (chroma ? 1 : 0))
         let stride = (width + 15) & ~15
-        withUnsafeTemporaryAllocation(byteCount: (last - first + 1) * stride * 2, alignment: 32) { memory in
-            guard let lines = memory.bindMemory(to: Int16.self).baseAddress else { return }
-            // Rows before the first that exists; of a block wholly above the reference all are copies of its first row.
-            let lead = min(max(firstReal - first, 0), last - first)
-            let count = lastReal - firstReal + 1
-            (chroma ? veil_any_resample_h_chroma : veil_any_resample_h_luma)(
-                from.isNarrow, lines + lead * stride, stride, from.address(0, firstReal), from.stride, Int32(width),
-                Int32(count), (axisX.position + x).base, (axisX.phase + x).base, Int32(refDepth - 8))
-            for i in 0..<lead { (lines + i * stride).update(from: lines + lead * stride, count: width) }
-            for i in (lead + count)..<max(last - first + 1, lead + count) {
-                (lines + i * stride).update(from: lines + (lead + count - 1) * stride, count: width)
-            }
-            (chroma ? veil_any_resample_v_chroma : veil_any_resample_v_luma)(
-                to.isNarrow, to.address(x, y), to.stride, lines - first * stride, stride, Int32(width), Int32(height),
-                (axisY.position + y).base, (axisY.phase + y).base, Int32(depth))
+        let lines = between.lines((last - first + 1) * stride)
+        // Rows before the first that exists; of a block wholly above the reference all are copies of its first row.
+        let lead = min(max(firstReal - first, 0), last - first)
+        let count = lastReal - firstReal + 1
+        (chroma ? veil_any_resample_h_chroma : veil_any_resample_h_luma)(
+            from.isNarrow, lines + lead * stride, stride, from.address(0, firstReal), from.stride, Int32(width),
+            Int32(count), (axisX.position + x).base, (axisX.phase + x).base, Int32(refDepth - 8))
+        for i in 0..<lead { (lines + i * stride).update(from: lines + lead * stride, count: width) }
+        for i in (lead + count)..<max(last - first + 1, lead + count) {
+            (lines + i * stride).update(from: lines + (lead + count - 1) * stride, count: width)
         }
+        (chroma ? veil_any_resample_v_chroma : veil_any_resample_v_luma)(
+            to.isNarrow, to.address(x, y), to.stride, lines - first * stride, stride, Int32(width), Int32(height),
+            (axisY.position + y).base, (axisY.phase + y).base, Int32(depth))
     }
 
     // MARK: Motion (H.8.1.4.2)
