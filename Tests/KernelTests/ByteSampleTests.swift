@@ -257,19 +257,24 @@ import Testing
         }
     }
 
-    @Test(arguments: [true, false]) func resampling(luma: Bool) {
+    /// `steps`: sixteenths of a sample between columns; of those of twice the size one may be moved.
+    @Test(arguments: [true, false], ["any", "double", "double but one"]) func resampling(luma: Bool, steps: String) {
         var random = Random(17)
         let k = plain.pointee
         for content in [Content.noise, .extremes] {
             let src = samples(160 * 80, depth: 8, content, &random)
             let src8 = Self.bytes(src)
-            for w: Int32 in [4, 8, 13, 16, 30, 64] {
+            for w: Int32 in [4, 8, 13, 16, 30, 32, 48, 64] {
                 let position = Buffer<Int32>(64), phase = Bytes(64)
                 var sixteenths = 0
                 for i in 0..<64 {
                     position.base[i] = Int32(sixteenths >> 4)
                     phase.base[i] = UInt8(sixteenths & 15)
-                    sixteenths += Int.random(in: 0...14, using: &random)
+                    sixteenths += steps == "any" ? Int.random(in: 0...14, using: &random) : 8
+                }
+                if steps == "double but one" {
+                    let moved = Int.random(in: 0..<Int(w), using: &random)
+                    if moved % 2 == 0 { phase.base[moved] = 5 } else { position.base[moved] -= 1 }
                 }
                 let from = 8 * 160 + 16
                 let lines = Residuals(96 * 64)

@@ -23,7 +23,8 @@ import Testing
         Ratio(from: 40, to: 80, phase: 0), Ratio(from: 64, to: 96, phase: 0), Ratio(from: 64, to: 96, phase: -4),
         Ratio(from: 40, to: 80, phase: -4),
         Ratio(from: 50, to: 83, phase: 0), Ratio(from: 33, to: 160, phase: 3), Ratio(from: 90, to: 91, phase: 0),
-        Ratio(from: 7, to: 14, phase: 0),
+        Ratio(from: 7, to: 14, phase: 0), Ratio(from: 8, to: 16, phase: 0), Ratio(from: 64, to: 128, phase: 0),
+        Ratio(from: 24, to: 48, phase: 8),
         Ratio(from: 120, to: 100, phase: 0), Ratio(from: 100, to: 151, phase: 0), Ratio(from: 60, to: 60, phase: 8),
     ]
 

@@ -17,8 +17,56 @@ VEIL_INLINE void store_8(int16_t *dst, __m256i sums, __m128i shift1) {
     STORE128(dst, _mm_packs_epi32(LOW(sums), HIGH(sums)));
 }
 
+#if VEIL_SAMPLE_BITS == 8
+// Whether columns lie on samples and half-way between them by turns, as they do at twice the size.
+static int is_doubled(const int32_t *position, const uint8_t *phase, int w) {
+    const __m256i half = _mm256_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3);
+    for (int x = 0; x < w; x += 8) {
+        uint64_t phases;
+        memcpy(&phases, phase + x, 8);
+        const __m256i wanted = _mm256_add_epi32(half, _mm256_set1_epi32(position[0] + x / 2));
+        const __m256i equal = _mm256_cmpeq_epi32(LOAD(position + x), wanted);
+        if (phases != 0x0800080008000800 || _mm256_movemask_epi8(equal) != -1) return 0;
+    }
+    return 1;
+}
+
+// What lies half-way between 16 samples from s[0] on and their right neighbours. Sums stay within 16 bits.
+VEIL_INLINE __m256i half_way(const sample *s, int taps) {
+#define AROUND(k) _mm256_add_epi16(load_samples_16(s - (k)), load_samples_16(s + 1 + (k)))
+    const __m256i inner = AROUND(0), next = AROUND(1);
+    if (taps == 4)
+        return _mm256_sub_epi16(
+            _mm256_mullo_epi16(inner, _mm256_set1_epi16(36)), _mm256_slli_epi16(next, 2));
+    const __m256i sum = _mm256_sub_epi16(
+        _mm256_mullo_epi16(inner, _mm256_set1_epi16(40)), _mm256_mullo_epi16(next, _mm256_set1_epi16(11)));
+    return _mm256_add_epi16(sum, _mm256_sub_epi16(_mm256_slli_epi16(AROUND(2), 2), AROUND(3)));
+#undef AROUND
+}
+
+// Rows of a multiple of 16 columns at twice the size, of samples of 8 bits.
+VEIL_INLINE void doubled(int16_t *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h,
+    int taps) {
+    for (int y = 0; y < h; y++, dst += dstStride, src += srcStride) {
+        for (int x = 0; x < w; x += 32) {
+            const __m256i whole = _mm256_slli_epi16(load_samples_16(src + x / 2), 6);
+            const __m256i between = half_way(src + x / 2, taps);
+            const __m256i low = _mm256_unpacklo_epi16(whole, between), high = _mm256_unpackhi_epi16(whole, between);
+            STORE(dst + x, _mm256_permute2x128_si256(low, high, 0x20));
+            if (x + 16 < w) STORE(dst + x + 16, _mm256_permute2x128_si256(low, high, 0x31));
+        }
+    }
+}
+#endif
+
 static void h_luma(int16_t *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int shift1) {
+#if VEIL_SAMPLE_BITS == 8
+    if (w % 16 == 0 && is_doubled(position, phase, w)) {
+        doubled(dst, dstStride, src + position[0], srcStride, w, h, 8);
+        return;
+    }
+#endif
     __m128i shift = _mm_cvtsi32_si128(shift1);
     int x = 0;
     for (; x < w && w >= 8; x += 8) {
@@ -63,6 +111,12 @@ VEIL_INLINE __m256i load_samples_4x4(const sample *a, const sample *b, const sam
 
 static void h_chroma(int16_t *dst, ptrdiff_t dstStride, const sample *src, ptrdiff_t srcStride, int w, int h,
     const int32_t *position, const uint8_t *phase, int shift1) {
+#if VEIL_SAMPLE_BITS == 8
+    if (w % 16 == 0 && is_doubled(position, phase, w)) {
+        doubled(dst, dstStride, src + position[0], srcStride, w, h, 4);
+        return;
+    }
+#endif
     __m128i shift = _mm_cvtsi32_si128(shift1);
     int x = 0;
     for (; x < w && w >= 8; x += 8) {
