@@ -173,7 +173,7 @@ import VeilEntropy
                         x: scaled(expected.mv0.x, p.scaledRefRegionWidth, p.refLayerRegionWidth),
                         y: scaled(expected.mv0.y, p.scaledRefRegionHeight, p.refLayerRegionHeight))
                 }
-                let own = made.motion.blocks[(y >> 2) * made.motion.width4 + (x >> 2)]
+                let own = made.motion.blocks[made.motion.index(x: x, y: y)]
                 #expect(own == expected, "block \(x), \(y)")
             }
         }

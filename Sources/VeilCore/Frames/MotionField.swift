@@ -18,12 +18,17 @@ package struct MotionInfo: Equatable, Sendable {
     @inlinable package var isInter: Bool { (refIdx0 & refIdx1) >= 0 || refIdx0 >= 0 || refIdx1 >= 0 }
 }
 
-/// The motion of a picture on its 4x4 luma grid, with what TMVP needs to know of the slices' references.
+/// The motion of a picture on its 4x4 luma grid, with what TMVP needs to know of the slices' references. Of an
+/// inter-layer reference picture TMVP alone looks at it, and at no more than one block in 16x16 samples.
 package final class MotionField: @unchecked Sendable {
     /// Blocks of 4x4 luma samples per row and column.
     package let width4: Int
     package let height4: Int
+    /// Blocks of 1 << `log2Grid` luma samples a side, 4 or 16, `stride` of them a row.
     package let blocks: MutableBufferView<MotionInfo>
+    package let log2Grid: Int
+    package let stride: Int
+    private let blockCount: Int
     /// Index into `slices` for every CTB in raster order, set when the CTU is reconstructed.
     package let sliceIndex: Buffer<UInt16>
     package let ctbLog2Size: Int
@@ -44,17 +49,19 @@ package final class MotionField: @unchecked Sendable {
     package var slices: [SliceReferences] = []
 
     /// `clears` off leaves the motion undefined, for those who write all of it.
-    package init(width: Int, height: Int, ctbLog2Size: Int, clears: Bool = true) {
+    package init(width: Int, height: Int, ctbLog2Size: Int, log2Grid: Int = 2, clears: Bool = true) {
         width4 = (width + 3) / 4
         height4 = (height + 3) / 4
         self.ctbLog2Size = ctbLog2Size
         let ctb = 1 << ctbLog2Size
         widthInCtbs = (width + ctb - 1) / ctb
         ctbCount = widthInCtbs * ((height + ctb - 1) / ctb)
-        let count = width4 * height4
+        self.log2Grid = log2Grid
+        stride = (width + (1 << log2Grid) - 1) >> log2Grid
+        blockCount = stride * ((height + (1 << log2Grid) - 1) >> log2Grid)
         blocks = MutableBufferView(
-            MemoryPool.shared.borrow(byteCount: count * MemoryLayout<MotionInfo>.stride)
-                .bindMemory(to: MotionInfo.self, capacity: count), count: count)
+            MemoryPool.shared.borrow(byteCount: blockCount * MemoryLayout<MotionInfo>.stride)
+                .bindMemory(to: MotionInfo.self, capacity: blockCount), count: blockCount)
         sliceIndex = Buffer(repeating: 0, count: ctbCount)
         if clears { clear() }
     }
@@ -65,9 +72,15 @@ package final class MotionField: @unchecked Sendable {
     /// No motion anywhere.
     package func clear() {
         // One row is filled, the others copied: the pattern is no multiple of a machine word.
-        blocks.update(repeating: MotionInfo(), count: width4)
-        for y in 1..<max(height4, 1) { (blocks + y * width4).update(from: blocks, count: width4) }
+        blocks.update(repeating: MotionInfo(), count: stride)
+        for y in 1..<max(blockCount / max(stride, 1), 1) {
+            (blocks + y * stride).update(from: blocks, count: stride)
+        }
     }
+
+    /// Where the block at a luma position is in ``blocks``.
+    @inline(__always)
+    package func index(x: Int, y: Int) -> Int { (y &>> log2Grid) &* stride &+ (x &>> log2Grid) }
 
     /// POC and long-term marking of what a refIdx of a slice meant; nil for what no slice has said.
     package func reference(slice: Int, list: Int, refIdx: Int) -> (poc: Int32, isLongTerm: Bool)? {
@@ -79,6 +92,6 @@ package final class MotionField: @unchecked Sendable {
     }
 
     deinit {
-        MemoryPool.shared.giveBack(blocks.base, byteCount: width4 * height4 * MemoryLayout<MotionInfo>.stride)
+        MemoryPool.shared.giveBack(blocks.base, byteCount: blockCount * MemoryLayout<MotionInfo>.stride)
     }
 }

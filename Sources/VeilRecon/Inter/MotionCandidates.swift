@@ -357,7 +357,7 @@ package struct MotionCandidates {
         let field = picture.motion
         if field.width4 != width4 { return nil }
         picture.prepareMotion(rows: y &+ 16)
-        let m = field.blocks[(y &>> 2) &* field.width4 &+ (x &>> 2)]
+        let m = field.blocks[field.index(x: x, y: y)]
         if !m.isInter { return nil }
         let useL1: Bool
         if m.refIdx0 < 0 {

@@ -71,7 +71,9 @@ package final class InterLayerProducer: @unchecked Sendable {
                 isNarrow: isNarrow, isPooled: false)
         let motion =
             isAlias && hasMotion
-            ? source.motion : MotionField(width: p.width, height: p.height, ctbLog2Size: 4, clears: false)
+            ? source.motion
+            : MotionField(
+                width: p.width, height: p.height, ctbLog2Size: 4, log2Grid: 4, clears: false)
         let picture = CodedPicture(frame: frame, motion: motion)
         picture.poc = poc
         picture.producer = InterLayerProducer(

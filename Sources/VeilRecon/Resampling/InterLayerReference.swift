@@ -55,7 +55,7 @@ package final class InterLayerReference: @unchecked Sendable {
             target.motion.slices = source.motion.slices
             resampleMotion(source.motion, target.motion, rows: 0..<motionRows)
         } else {
-            target.motion.blocks.update(repeating: MotionInfo(), count: target.motion.width4 * target.motion.height4)
+            target.motion.clear()
         }
         target.publishAll()
     }
@@ -239,7 +239,7 @@ package final class InterLayerReference: @unchecked Sendable {
                 var info = MotionInfo()
                 var slice: UInt16 = 0
                 if x >= 0 && y >= 0 && x < p.refWidth && y < p.refHeight {
-                    info = from.blocks[(y >> 2) * from.width4 + (x >> 2)]
+                    info = from.blocks[from.index(x: x, y: y)]
                     slice = from.sliceIndex[(y >> from.ctbLog2Size) * from.widthInCtbs + (x >> from.ctbLog2Size)]
                     if !p.keepsMotion {
                         info.mv0 = MotionVector(x: scaled(info.mv0.x, scaleMvX), y: scaled(info.mv0.y, scaleMvY))
@@ -248,7 +248,7 @@ package final class InterLayerReference: @unchecked Sendable {
                 }
                 to.sliceIndex[by * to.widthInCtbs + bx] = slice
                 // TMVP only ever looks at the corner of a 16x16 block.
-                to.blocks[by * 4 * to.width4 + bx * 4] = info
+                to.blocks[to.index(x: bx * 16, y: by * 16)] = info
             }
         }
     }
