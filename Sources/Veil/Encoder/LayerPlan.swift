@@ -79,7 +79,7 @@ struct LayerPlan: Sendable {
             guard !layer.hasOwnSource || i == layers.count - 1 else {
                 throw SettingsError(
                     i == layers.count / 2 - 1
-                        ? ": a view has a source of its own, and the layer below it the encoder's"
+                        ? ": the first view's largest pictures are the encoder's, and have no source of their own"
                         : ": the views' smaller pictures are made of the largest ones, and have no source of their own",
                     layer: i)
             }
