@@ -55,6 +55,33 @@ class VeilTests(unittest.TestCase):
         self.assertFalse(same(veil.decode(encrypted), shown))
         self.assertEqual(veil.decode(clear, layer=0)[0].planes[0].shape, (26, 36))
 
+    def test_two_views_and_alpha(self):
+        left = clip()
+        right = [[np.roll(plane, 3 if i == 0 else 1, axis=1) for i, plane in enumerate(p.planes)] for p in left]
+        clear = veil.encode(left, right=right, qp=20)
+        self.assertTrue(same(veil.decode(clear), veil.decode(clear, layer=0)))
+        shown = veil.decode(clear, layer=1)
+        self.assertLess(np.abs(shown[3].planes[0].astype(int) - right[3][0]).mean(), 3)
+        sizes = veil.encode(left, right=right, layers="view,2x", qp=20, hashes=1)
+        pictures = veil.decode(sizes, all_layers=True, verify=1)
+        self.assertEqual([p.planes[0].shape for p in pictures if p.order == 3], [(26, 36), (50, 70)] * 2)
+        largest = [p for p in pictures if p.layer == 3]
+        self.assertLess(np.abs(largest[3].planes[0].astype(int) - right[3][0]).mean(), 3)
+        keys = veil.Keys.generate(4)
+        encrypted = veil.encode(left, right=right, layers="view,2x", qp=20, hashes=1, keys=keys)
+        self.assertEqual(veil.decrypt(encrypted, keys), sizes)
+        alpha = [255 - p.planes[0] for p in left]
+        with_alpha = veil.encode(left, alpha=alpha, qp=20)
+        self.assertLess(np.abs(veil.decode(with_alpha, layer=1)[3].planes[0].astype(int) - alpha[3]).mean(), 3)
+        with self.assertRaises(ValueError):
+            veil.encode(left, right=right[:4])
+        with self.assertRaises(ValueError):
+            veil.encode(left, right=right, layers="2x")
+        with self.assertRaises(TypeError):
+            veil.encode(left, right=right, alpha=alpha)
+        with self.assertRaises(veil.VeilError):
+            veil.encode(left, layers="view")
+
     def test_after_the_fact_and_other_keys(self):
         clear, new = veil.encode(clip(), qp=28), veil.Keys.generate(2)
         encrypted = veil.encrypt(clear, self.keys, scheme="all", authenticate=1)

@@ -12,6 +12,7 @@ MAX_LAYERS = 8
 RATE_DEFAULT, RATE_QP, RATE_CRF, RATE_BITRATE = range(4)
 ENCRYPT, DECRYPT, REKEY = 1, 2, 3
 OUTPUT_HIGHEST, OUTPUT_LAYER, OUTPUT_LAYER_SET, OUTPUT_ALL = range(4)
+CHROMA_NONE = 3
 
 
 def _fields(text: str) -> list:
@@ -129,6 +130,7 @@ def _declare() -> None:
         "decoder_picture": (c_int32, [handle, POINTER(Picture)]),
         "transcoder_packet": (c_int32, [handle, POINTER(Packet)]),
         "encoder_packet": (c_int32, [handle, POINTER(Packet)]), "encoder_push": (c_int32, [handle, POINTER(Picture)]),
+        "encoder_push_layers": (c_int32, [handle, POINTER(Picture), POINTER(POINTER(Picture)), c_int32]),
     }
     for name, settings in [("decoder", DecoderSettings), ("transcoder", TranscoderSettings), ("encoder", EncoderSettings)]:
         functions[name + "_settings_init"] = (c_int32, [POINTER(settings), c_size_t])

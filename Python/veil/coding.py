@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import warnings
 from dataclasses import dataclass
 from typing import Any, Iterable, Iterator, Sequence
@@ -133,10 +134,30 @@ class Encoder(_Coder):
         self._bit_depth = bit_depth
         super().__init__(s)
 
-    def push(self, picture: "Picture | Sequence[np.ndarray]") -> "list[Packet]":
-        """Takes the next picture and returns what is ready."""
+    def push(
+        self, picture: "Picture | Sequence[np.ndarray]",
+        layers: "dict[int, Picture | Sequence[np.ndarray]] | None" = None
+    ) -> "list[Packet]":
+        """Takes the next picture, and those of `layers` with sources of their own (of the right eye, of alpha, which
+        may be one plane), and returns what is ready."""
+        own = {i: self._picture(p, one_plane=True) for i, p in (layers or {}).items()}
+        p, kept = self._picture(picture)
+        if not own:
+            check(lib.veil_encoder_push(self._handle, ctypes.byref(p)))
+        else:
+            count = max(own) + 1
+            table = (ctypes.POINTER(c.Picture) * count)(*[ctypes.pointer(own[i][0]) if i in own else None for i in range(count)])
+            check(lib.veil_encoder_push_layers(self._handle, ctypes.byref(p), table, count))
+        return list(self._packets())
+
+    def _picture(
+        self, picture: "Picture | Sequence[np.ndarray]", one_plane: bool = False
+    ) -> "tuple[c.Picture, list[np.ndarray]]":
+        """The library's picture, and the arrays that it points into."""
         source = picture.planes if isinstance(picture, Picture) else picture
-        if len(source) != 3:
+        if isinstance(source, np.ndarray) and source.ndim == 2:
+            source = [source]
+        if len(source) != 3 and not (one_plane and len(source) == 1):
             raise ValueError("a picture has the planes Y, Cb and Cr")
         kind = np.uint16 if self._bit_depth > 8 else np.uint8
         planes = []
@@ -149,10 +170,11 @@ class Encoder(_Coder):
             raise ValueError("chroma planes have half the width and height, rounded up")
         p = fresh(c.Picture, lib.veil_picture_init)
         p.width, p.height, p.bit_depth = width, height, self._bit_depth
+        if len(planes) == 1:
+            p.chroma_format = c.CHROMA_NONE
         for i, plane in enumerate(planes):
             p.planes[i], p.strides[i] = plane.ctypes.data, plane.strides[0]
-        check(lib.veil_encoder_push(self._handle, ctypes.byref(p)))
-        return list(self._packets())
+        return p, planes
 
     def finish(self) -> "list[Packet]":
         """Ends the stream and returns the rest."""
@@ -245,10 +267,25 @@ def _report(kind: Any, function: Any, handle: Any) -> "dict[str, int]":
     return {n: getattr(report, n) for n in names if n not in ("struct_size", "reserved", "reserved_flags")}
 
 
-def encode(pictures: "Iterable[Picture | Sequence[np.ndarray]]", **settings: Any) -> bytes:
-    """A stream of pictures, whose size and depth are the first one's; settings as `Encoder` takes them."""
+def encode(
+    pictures: "Iterable[Picture | Sequence[np.ndarray]]", *,
+    right: "Iterable[Picture | Sequence[np.ndarray]] | None" = None,
+    alpha: "Iterable[Picture | Sequence[np.ndarray] | np.ndarray] | None" = None, **settings: Any
+) -> bytes:
+    """A stream of pictures, whose size and depth are the first one's; settings as `Encoder` takes them. With `right`,
+    the pictures are the left eye's and these the right eye's (`layers="view"`, or "view,2x" for both in two sizes);
+    with `alpha`, those are the pictures' alpha: a plane each, or pictures of which luma is taken."""
+    if right is not None and alpha is not None:
+        raise TypeError("right and alpha exclude each other")
+    own, layer = right if alpha is None else alpha, 0
+    if own is not None:
+        layers = settings.setdefault("layers", "view" if alpha is None else "alpha")
+        if layers.split(",")[0] != ("view" if alpha is None else "alpha"):
+            raise ValueError(f"layers={layers!r} does not go with {'right' if alpha is None else 'alpha'}")
+        # Of two views in several sizes the uppermost has a source of its own.
+        layer = 2 * len(layers.split(",")) - 1
     encoder, stream = None, []
-    for picture in pictures:
+    for picture, beside in _pairs(pictures, own):
         if encoder is None:
             planes = picture.planes if isinstance(picture, Picture) else picture
             if isinstance(picture, Picture):
@@ -257,12 +294,24 @@ def encode(pictures: "Iterable[Picture | Sequence[np.ndarray]]", **settings: Any
                     settings.setdefault("fps", picture.fps)
             height, width = planes[0].shape
             encoder = Encoder(int(width), int(height), **settings)
-        stream += encoder.push(picture)
+        stream += encoder.push(picture, None if own is None else {layer: beside})
     if encoder is None:
         raise ValueError("there are no pictures")
     stream += encoder.finish()
     encoder.close()
     return b"".join(packet.data for packet in stream)
+
+
+def _pairs(pictures: "Iterable[Any]", own: "Iterable[Any] | None") -> "Iterator[tuple[Any, Any]]":
+    """Pictures with those that go beside them, of which there are as many."""
+    if own is None:
+        yield from ((picture, None) for picture in pictures)
+        return
+    end = object()
+    for picture, beside in itertools.zip_longest(pictures, own, fillvalue=end):
+        if picture is end or beside is end:
+            raise ValueError("there are more pictures of one source than of the other")
+        yield picture, beside
 
 
 class IncompleteWarning(UserWarning):

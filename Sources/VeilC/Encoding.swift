@@ -106,8 +106,8 @@ extension veil_layer_settings {
         if vbv_maxrate != 0 || vbv_bufsize != 0 { layer.buffer = .init(maxRate: vbv_maxrate, size: vbv_bufsize) }
         layer.preset = text(preset)
         if references != 0 { layer.references = (0..<32).filter { references & 1 << UInt32($0) != 0 } }
-        // A view, and alpha, has one anyway.
-        layer.hasOwnSource = try flag(own_source, "layer \(index): own_source") || layer.isView || layer.isAlpha
+        // The largest view, and alpha, has one anyway.
+        if try flag(own_source, "layer \(index): own_source") { layer.hasOwnSource = true }
         layer.keys = try ring(keys)
     }
 }

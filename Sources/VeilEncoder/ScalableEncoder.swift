@@ -71,9 +71,8 @@ package final class ScalableEncoder {
             else {
                 throw EncoderError.settings("layer \(i + 1) must refer to lower layers")
             }
-            guard !layer.isView && !layer.isAlpha || settings.enhancements.count == 1 else {
-                throw EncoderError.settings(
-                    "layer \(i + 1) is \(layer.isView ? "a view" : "alpha"), which goes with no further layers")
+            guard !layer.isAlpha || settings.enhancements.count == 1 else {
+                throw EncoderError.settings("layer \(i + 1) is alpha, which goes with no further layers")
             }
         }
         baseEncoder = try BaseLayerEncoder(settings: settings.base)
@@ -351,6 +350,8 @@ package final class ScalableEncoder {
 
     // MARK: Layers
 
+    private static func name(_ layer: Int) -> String { layer == 0 ? "the base layer" : "layer \(layer)" }
+
     /// Makes the VPS and the enhancement layers' sets from the base layer's, once.
     private func prepareLayers(_ baseSps: SequenceParameterSet) throws {
         guard let baseVps = sets.videoParameterSet(id: baseSps.spsVideoParameterSetId) else {
@@ -361,11 +362,14 @@ package final class ScalableEncoder {
         baseFormat.codedWidth = baseSps.picWidthInLumaSamples
         baseFormat.codedHeight = baseSps.picHeightInLumaSamples
         let formats = [baseFormat] + settings.enhancements.map(\.format)
-        if let view = settings.enhancements.first(where: { $0.isView || $0.isAlpha }) {
-            guard view.format.isCoded(as: baseFormat), baseSps.minCbLog2SizeY == 3 else {
-                throw EncoderError.settings(
-                    "layer 1: \(view.isView ? "a view" : "alpha") and the base layer have one size, one depth and "
-                        + "coding blocks of 8x8 (x265 option min-cu-size)")
+        for (i, layer) in settings.enhancements.enumerated() where layer.isView || layer.isAlpha {
+            let others = layer.isAlpha ? [0] : layer.references.filter { !settings.isView($0) }
+            for other in others {
+                guard layer.format.isCoded(as: formats[other]), baseSps.minCbLog2SizeY == 3 else {
+                    throw EncoderError.settings(
+                        "layer \(i + 1): \(layer.isView ? "a view" : "alpha") and \(Self.name(other)) have one size, "
+                            + "one depth and coding blocks of 8x8 (x265 option min-cu-size)")
+                }
             }
         }
         let fps = Double(settings.base.fps.numerator) / Double(settings.base.fps.denominator)
@@ -376,6 +380,7 @@ package final class ScalableEncoder {
         self.vps = vps
         for (i, options) in settings.enhancements.enumerated() {
             let id = i + 1
+            let views = options.references.map { options.isView != settings.isView($0) }
             // All layers use one CTB size: decoders may lay their tables out for one (the reference software does).
             var tools = options.tools
             tools.ctbLog2SizeY = max(baseSps.ctbLog2SizeY, 4)
@@ -386,7 +391,7 @@ package final class ScalableEncoder {
                 LayerParameterSets.pps(
                     layerId: i + 1, id: id, spsId: i + 1, qp: options.rate.initialQp, tools: tools,
                     transformSkip: transformSkip,
-                    references: options.isView ? [] : options.references.map { ($0, formats[$0].padding) },
+                    references: zip(options.references, views).filter { !$1 }.map { ($0.0, formats[$0.0].padding) },
                     padding: options.format.padding)
             }
             let pps = makePps(id: id, transformSkip: false)
@@ -399,14 +404,14 @@ package final class ScalableEncoder {
                     NALUnit(header: NALUnitHeader(nalUnitType: .pps, nuhLayerId: id), rbsp: screenContentPps.rbsp()))
             }
             var effort = options.effort
-            effort.hasDisparity = options.isView
+            effort.hasDisparity = views.contains(true)
             let layer = try LayerConfiguration(
                 layerId: id, sps: try sps.resolved(forLayer: id, vps: vps), pps: pps,
                 screenContentPps: screenContentPps, vps: vps,
                 effort: effort)
             layers.append(
                 EnhancementLayerEncoder(
-                    settings: layer, options: options,
+                    settings: layer, options: options, views: views,
                     sizes: options.references.map { (formats[$0].codedWidth, formats[$0].codedHeight) },
                     hooks: settings.hooks))
         }

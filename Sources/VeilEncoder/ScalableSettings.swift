@@ -33,8 +33,8 @@ package struct EnhancementSettings: Sendable {
     package var references = [0]
     /// Off codes the layer without inter-layer prediction (IRAP pictures intra), for comparison.
     package var interLayerPrediction = true
-    /// Another view of what the base layer shows, of its size and depth and the only layer above it (Annex G):
-    /// predicted from the base layer's pictures themselves, with vectors.
+    /// Shows another view than the base layer (Annex G). References that do not are of its size and depth, and it is
+    /// predicted from their pictures themselves, with vectors; others are resampled as everywhere.
     package var isView = false
     /// Alpha of what the base layer shows, of its size and depth and the only layer above it: an auxiliary layer
     /// (AuxId 1) that is predicted from no other and has no ``references``. It is its luma.
@@ -71,8 +71,11 @@ package struct ScalableSettings {
     package var message: ((_ layer: Int, _ period: PeriodStart) -> NALUnit?)?
     package init() {}
 
-    /// Whether the layers are two views: the base layer's for the left eye.
+    /// Whether there are two views: the base layer's for the left eye.
     var isStereo: Bool { enhancements.contains(where: \.isView) }
+
+    /// Whether a layer shows another view than the base layer.
+    func isView(_ layer: Int) -> Bool { layer > 0 && enhancements[layer - 1].isView }
 
     /// Layers of one stream: nuh_layer_id has room for more, the parameter set ids of this encoder do not.
     package static let maxLayers = 8

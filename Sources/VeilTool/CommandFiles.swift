@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import ArgumentParser
 import Foundation
 import Veil
 import VeilMedia
@@ -16,6 +17,24 @@ struct CommandFiles {
     }
 
     mutating func reads(_ paths: [String]) { for path in paths { reads(path) } }
+
+    /// Throws where two of the files are one pipe, which can be read once.
+    static func checkPipes(_ paths: [String]) throws {
+        var seen: [(device: UInt64, inode: UInt64, path: String)] = []
+        for path in paths {
+            var info = stat()
+            guard (path == "-" ? fstat(0, &info) : stat(path, &info)) == 0,
+                [S_IFIFO, S_IFSOCK].contains(info.st_mode & S_IFMT)
+            else {
+                continue
+            }
+            let pipe = (UInt64(truncatingIfNeeded: info.st_dev), UInt64(truncatingIfNeeded: info.st_ino), path)
+            if let first = seen.first(where: { $0.device == pipe.0 && $0.inode == pipe.1 }) {
+                throw ValidationError("'\(first.path)' and '\(path)' are one pipe, which can be read once")
+            }
+            seen.append(pipe)
+        }
+    }
 
     /// Keys: a file, env:NAME or fd:N.
     mutating func readsKeys(_ reference: String?) {

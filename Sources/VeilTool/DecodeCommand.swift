@@ -73,37 +73,42 @@ struct DecodeCommand: ParsableCommand {
         guard let unreadable = try decode(options) else { return }
         // A base layer that came alone, of a package say.
         guard options.output == .highestLayer, let highest = try StreamInput.highestLayer(of: input) else {
+            for message in unreadable.messages where options.output == .highestLayer { warn("\(input): \(message)") }
             throw MediaError.notSupported(
                 path: input, what: layer.map { "no pictures of layer \($0)" } ?? "no pictures")
         }
         warn("\(input): layer \(highest) is decoded, the highest that is there")
         options.output = .layer(highest)
         if try decode(options) != nil { throw MediaError.notSupported(path: input, what: "no pictures") }
-        if unreadable > 0 {
-            warn("\(input): \(unreadable) units of higher layers cannot be read")
+        if unreadable.units > 0 {
+            warn("\(input): \(unreadable.units) units of higher layers cannot be read")
             throw ExitCode(2)
         }
     }
 
-    /// Nil where there were pictures, else how many units could not be read.
-    private func decode(_ options: VideoDecoder.Options) throws -> Int? {
+    /// Nil where there were pictures, else how many units could not be read, and what there is to say where nothing
+    /// is decoded in place of them.
+    private func decode(_ options: VideoDecoder.Options) throws -> (units: Int, messages: [String])? {
         let files = LayerFiles(output, input: input, keys: keys, frameRate: fps)
         let decoder = VideoDecoder(options: options)
         // What its layers are for, as far as the first picture, where nobody chose.
         var inspector = options.output == .highestLayer ? StreamInspector(countsSpace: false) : nil
         func write(_ picture: VideoPicture) throws {
             if let summary = try? inspector?.finish() {
-                for note in summary.rolesLeft(taken: picture.layer, option: "--layer") { warn("\(input): \(note)") }
+                for note in summary.rolesLeft(taken: picture.layer, option: "--layer", alpha: "--alpha") {
+                    warn("\(input): \(note)")
+                }
             }
             inspector = nil
             try files.write(picture, outputLayers: decoder.outputLayerCount)
         }
         try StreamInput.decode(
             input, decoder, opened: files.begin, looked: { try? inspector?.push($0) }, deliver: write)
+        let messages = decoder.report.messages
         // Of what another layer is decoded for in its place nothing needs to be told.
-        let isElsewhere = files.isEmpty && decoder.report.unseenPictures > 0 && options.output == .highestLayer
-        if !isElsewhere { for message in decoder.report.messages { warn("\(input): \(message)") } }
-        if files.isEmpty { return decoder.report.damagedUnits }
+        if files.isEmpty && options.output == .highestLayer { return (decoder.report.damagedUnits, messages) }
+        for message in messages { warn("\(input): \(message)") }
+        if files.isEmpty { return (decoder.report.damagedUnits, []) }
         try files.finish()
         let report = decoder.report
         if verify {

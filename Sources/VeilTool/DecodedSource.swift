@@ -226,14 +226,19 @@ enum SourceInput {
 
 extension StreamSummary {
     /// What a stream shows in other layers than the one that is taken: another eye's view, alpha; a line each.
-    /// - Parameter option: takes another layer; nil where one was asked for.
-    func rolesLeft(taken: Int, option: String?) -> [String] {
+    /// - Parameters:
+    ///   - option: takes another layer; nil where one was asked for.
+    ///   - alpha: takes alpha, where there is an option for that.
+    func rolesLeft(taken: Int, option: String?, alpha: String? = nil) -> [String] {
         let own = layers.first { $0.layer == taken }?.role
         return layers.compactMap { layer in
-            guard let role = layer.role, layer.layer != taken, role != own else { return nil }
+            // Of several layers that show the same the highest.
+            guard let role = layer.role, role != own, layers.last(where: { $0.role == role })?.layer == layer.layer
+            else { return nil }
+            let choice = role == "alpha" ? alpha : nil
             return (own.map { "\($0) is taken (layer \(taken)), " } ?? "")
                 + "\(role) is left out (layer \(layer.layer))"
-                + (option.map { ": \($0) \(layer.layer) takes it" } ?? "")
+                + (option.map { ": \(choice ?? "\($0) \(layer.layer)") takes it" } ?? "")
         }
     }
 }

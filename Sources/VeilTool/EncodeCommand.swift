@@ -19,6 +19,7 @@ struct EncodeCommand: ParsableCommand {
               ffmpeg -i /dev/video0 -f yuv4mpegpipe - | veil encode - -o cam.hevc
               veil encode in.y4m -o out.hevc --layer-file layers.yaml
               veil encode left.y4m right.y4m -o stereo.hevc --layers view
+              veil encode left.y4m right.y4m -o stereo.mp4 --layers view,2x --qp 28
               veil encode in.mov -o out.hevc --layers 1 --pix-fmt yuv422p10le
               veil encode in.y4m -o out.hevc --alpha alpha.y4m --qp 26,20
 
@@ -27,7 +28,7 @@ struct EncodeCommand: ParsableCommand {
                 - {ratio: 2x, bitrate: 800, keys: base.json}
                 - {qp: 26, keys: env:PREMIUM, references: [0], preset: slow}
             Further keys: size, depth, crf, vbv-maxrate, vbv-bufsize, source,
-            view (true, of a second view; its source is the right eye's).
+            view (true, of a second view; the last one's source is the right eye's).
             Layers with keys of their own are encrypted; without ratio and size
             the top layer has the input's size.
             """)
@@ -41,8 +42,9 @@ struct EncodeCommand: ParsableCommand {
         help:
             """
             Each enhancement layer relative to the one below it, bottom up: 2x, 1.5x, any ratio, snr (2x,snr makes \
-            three layers); the size of every layer (640x360,1280x720); 1 for a single layer; or view for two views, \
-            left and right (MV-HEVC) (default: 2x).
+            three layers); the size of every layer (640x360,1280x720); 1 for a single layer; view for two views, left \
+            and right (MV-HEVC); or view,2x for both views in two sizes: left small, left, right small, right (any \
+            ratio or snr, and more of them) (default: 2x).
             """
     )
     var layers: String?
@@ -182,6 +184,7 @@ struct EncodeCommand: ParsableCommand {
 
     /// No output is something that is read.
     private func checkFiles(_ plan: LayerPlan) throws {
+        try CommandFiles.checkPipes([input.input] + plan.layers.compactMap(\.source))
         var files = CommandFiles()
         files.reads([input.input] + plan.layers.compactMap(\.source))
         files.reads(layerFile)

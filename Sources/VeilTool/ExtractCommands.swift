@@ -57,7 +57,7 @@ struct ExtractCommand: ParsableCommand {
         }
         try sets.check(input)
         try file.finish()
-        if let layer, layer > 0, layer != extractor.streamLayers.last {
+        if let layer, layer > 0, layer != extractor.namedLayers.last {
             warn("\(output): the VPS still names higher layers: decode with --layer \(layer)")
         }
     }

@@ -12,7 +12,8 @@ import Yams
 ///       - {qp: 26, keys: env:PREMIUM_KEYS, references: [0], preset: slow}
 ///
 /// `size` (WxH) or `ratio` (of the next layer's size to this one's) may be left out of the top layer, which then has
-/// the source's size. `view: true` makes the upper one of two layers another view, whose `source` is the right eye's.
+/// the source's size. `view: true` makes a layer one of a second view: as many as there are of the first one come after
+/// those; the last one's `source` is the right eye's.
 struct LayerFile {
     private let path: String
     private let entries: [Entry]
@@ -96,7 +97,7 @@ struct LayerFile {
             case "vbv-bufsize": entry.layer.buffer = try number(1...1e6)
             case "source": entry.layer.source = try text()
             case "view":
-                guard value.bool == true else { throw fail("takes true, of another view of the layer below") }
+                guard value.bool == true else { throw fail("takes true, of another view than the base layer's") }
                 entry.layer.settings.isView = true
             case "keys":
                 entry.layer.keys = try text()
@@ -140,10 +141,12 @@ struct LayerFile {
             if isTop && entry.hasRatio {
                 throw ValidationError("\(path):\(entry.line): the top layer takes 'size', and no 'ratio'")
             }
-            if entry.layer.settings.isView && entry.layer.source == nil {
+            if isTop && entry.layer.settings.isView && entry.layer.source == nil {
                 throw ValidationError("\(path):\(entry.line): a view needs 'source'")
             }
-            let isSeenTwice = !isTop && entries[i + 1].layer.settings.isView
+            // A view is as large as the other one, whatever that is.
+            if entry.layer.settings.isView && !entry.hasSize && !entry.hasRatio { continue }
+            let isSeenTwice = !isTop && entries[(i + 1)...].allSatisfy(\.layer.settings.isView)
             if !isTop && !entry.hasSize && !entry.hasRatio && !isSeenTwice {
                 throw ValidationError("\(path):\(entry.line): layer \(i) needs 'size' or 'ratio'")
             }

@@ -225,16 +225,27 @@ struct ProgramAndLibraryTests {
         #expect(error { $0.width = 0 } != "none")
         #expect(
             error { $0.layers = .stereo + [.init()] }
-                == "layer 1: a view goes with no other layers but the one below it")
+                == "layer 0: of two views the first one's layers come first, then as many of the second one")
         #expect(
             error {
                 $0.layers = .stereo
                 $0.layers[0].size = .ratio(2)
+            } == "layer 0: the top layer of a view has a size, and no ratio")
+        #expect(
+            error {
+                $0.layers = .stereo
+                $0.layers[0].size = .exactly(width: 64, height: 48)
+                $0.layers[1].size = .exactly(width: 128, height: 96)
             } == "layer 1: a view of 128x96, the other one of 64x48")
         #expect(
             error {
                 $0.layers = .stereo
                 $0.layers[1].hasOwnSource = false
-            } == "layer 1: a view has a source of its own, and the layer below it the encoder's")
+            } == "layer 1: a view has a source of its own")
+        #expect(
+            error {
+                $0.layers = .stereo
+                $0.layers[0].hasOwnSource = true
+            } == "layer 0: the first view's largest pictures are the encoder's, and have no source of their own")
     }
 }

@@ -150,6 +150,60 @@ struct AlphaDeliveryTests {
         #expect(opaque.errors.contains("its alpha is left out, if its palette has any"), "\(opaque.errors)")
     }
 
+    /// y4m of 4:4:4 with a plane of alpha: that plane is taken, or the others.
+    @Test func planeOfAlphaInY4M() throws {
+        let size = Self.width * Fixture.height
+        let planes = try f.data("delivery-a.y4m").drop { $0 != 10 }.dropFirst()
+        var bytes = Data(
+            "YUV4MPEG2 W\(Self.width) H\(Fixture.height) F25:1 Ip A1:1 C444alpha XCOLORRANGE=LIMITED\n".utf8)
+        var colour = Data("YUV4MPEG2 W\(Self.width) H\(Fixture.height) F25:1 Ip A1:1 C444 XCOLORRANGE=LIMITED\n".utf8)
+        for n in 0..<Fixture.frames {
+            let pictures =
+                Data("FRAME\n".utf8) + Data((0..<3 * size).map { UInt8(truncatingIfNeeded: 60 + $0 % 97 + n) })
+            bytes += pictures + planes.dropFirst(n * (size + 6) + 6).prefix(size)
+            colour += pictures
+        }
+        try bytes.write(to: URL(fileURLWithPath: p("444alpha.y4m")))
+        try colour.write(to: URL(fileURLWithPath: p("444.y4m")))
+        func encode(_ what: [String]) throws -> (Data, String) {
+            let run = try veil(["encode"] + what + ["-o", p("444.hevc"), "--qp", "28"])
+            return (try f.data("delivery-444.hevc"), run.errors)
+        }
+        let clip = f.path("clip.y4m")
+        let (taken, words) = try encode([clip, "--alpha", p("444alpha.y4m")])
+        #expect(try taken == encode([clip, "--alpha", p("a.y4m")]).0)
+        #expect(!words.contains("limited range"), "\(words)")
+        let (left, note) = try encode([p("444alpha.y4m"), "--layers", "1"])
+        #expect(try left == encode([p("444.y4m"), "--layers", "1"]).0)
+        #expect(note.contains("444alpha.y4m: its alpha (444alpha) is left out"), "\(note)")
+        let other = try Run(["encode", p("444alpha.y4m"), "--alpha", p("444alpha.y4m"), "-o", p("no.hevc")])
+        #expect(other.status == 64 && other.errors.contains("4:4:4 is coded in a single layer"), "\(other.errors)")
+        #expect(!other.errors.contains("left out"), "\(other.errors)")
+    }
+
+    /// What names a pipe twice would get every other piece of it.
+    @Test(arguments: [["--alpha", "/dev/stdin"], ["/dev/stdin", "--layers", "view"]])
+    func onePipeIsNotTwo(options: [String]) throws {
+        let command = "cat '\(f.path("clip.y4m"))' 2>&- | '\(Run.veil.path)' encode - -o '\(p("no-pipe.hevc"))' "
+        let run = try Run(URL(fileURLWithPath: "/bin/sh"), ["-c", command + options.joined(separator: " ")])
+        #expect(run.status == 64, "\(run.errors)")
+        #expect(run.errors.contains("'-' and '/dev/stdin' are one pipe, which can be read once"), "\(run.errors)")
+        #expect(!FileManager.default.fileExists(atPath: p("no-pipe.hevc")))
+    }
+
+    /// Alpha that is left out is taken by the option for it; alone it is decoded, and nothing else is said.
+    @Test func decodingTellsOfAlpha() throws {
+        try encode("all.hevc", ["--alpha", p("a.y4m")])
+        try veil("decrypt", p("all.hevc"), "-o", p("told.hevc"), "--keys", f.path("keys.json"))
+        let base = try veil("decode", p("told.hevc"), "-o", "-")
+        #expect(base.errors.contains("alpha is left out (layer 1): --alpha takes it"), "\(base.errors)")
+        try veil("extract", p("told.hevc"), "-o", p("alone.hevc"), "--layer", "1")
+        let alone = try veil("decode", p("alone.hevc"), "-o", "-")
+        #expect(alone.errors.contains("layer 1 is decoded, the highest that is there"), "\(alone.errors)")
+        #expect(!alone.errors.contains("skipped"), "\(alone.errors)")
+        #expect(try alone.output == veil("decode", p("told.hevc"), "-o", "-", "--alpha").output)
+    }
+
     /// Alpha is shown in the pictures' shape.
     @Test func aspectOfAlpha() throws {
         try veil(

@@ -73,7 +73,7 @@ struct ProtectionCommandTests {
             let run = try Run(["encode", fixture.path("clip.y4m"), "-o", out] + keys + options)
             #expect(run.status == 64 && run.errors.contains("scheme none"), "\(options): \(run.errors)")
         }
-        for options in [["--min-temporal-id", "6"], ["--elements", "pcm"], ["--elements", "pcm", "--hide", "3"]] {
+        for options in [["--min-temporal-id", "6"], ["--elements", "pcm"], ["--elements", "pcm", "--hide", "1"]] {
             let run = try Run(["encode", fixture.path("clip.y4m"), "-o", out, "--layers", "2x"] + keys + options)
             #expect(run.status == 1 && run.errors.contains("nothing is encrypted"), "\(options): \(run.errors)")
         }
@@ -87,6 +87,19 @@ struct ProtectionCommandTests {
                 let run = try Run(verb + ["-o", out] + keys + options)
                 #expect(run.status == 64 && run.errors.contains(words), "\(options): \(run.errors)")
             }
+        }
+        // All pictures sealed whole are encrypted, whatever is selected inside them.
+        for verb in [
+            ["encode", fixture.path("clip.y4m"), "--layers", "2x"], ["encrypt", fixture.path("clear.hevc")],
+        ] {
+            let sealed = fixture.path("sealed.hevc")
+            let run = try Run(verb + ["-o", sealed, "--elements", "pcm", "--hide", "3"] + keys)
+            #expect(run.status == 0, "\(run.errors)")
+            let few = try Run(verb + ["-o", out, "--elements", "pcm", "--hide", "2"] + keys)
+            #expect(
+                few.status == 1 && few.errors.contains("no bin of the pictures that are not hidden"), "\(few.errors)")
+            try veil(["decrypt", sealed, "-o", fixture.path("opened.hevc")] + keys)
+            if verb[0] == "encrypt" { #expect(try fixture.data("opened.hevc") == fixture.data("clear.hevc")) }
         }
         let tiles = try Run(
             ["encrypt", fixture.path("clear.hevc"), "-o", out, "--hide", "1", "--tiles", "0"] + keys)

@@ -81,6 +81,16 @@ import Veil
         try veil("decode", path, "-o", f.path("first.y4m"))
         let attack = try Run(["attack", f.path("first.y4m"), "-o", f.path("no-attack")])
         #expect(attack.errors.contains("is 4:2:2 of 8 bits: 4:2:0 of 8 or 10 bits is encoded"), "\(attack.errors)")
+        let stream = try Run(["attack", f.path("again.hevc"), "-o", f.path("no-attack")])
+        #expect(
+            stream.status == 1
+                && stream.errors.contains(
+                    "again.hevc: is 4:2:2 of 8 bits: streams of 4:2:0 of 8 or 10 bits are attacked"),
+            "\(stream.errors)")
+        #expect(!stream.errors.contains("[2/"), "\(stream.errors)")
+        let locked = try Run(["attack", f.path("all.hevc"), "-o", f.path("no-attack")])
+        #expect(
+            locked.status == 1 && locked.errors.contains("all.hevc: layer 0: is encrypted already"), "\(locked.errors)")
     }
 
     /// A folder whose name has one character.

@@ -19,7 +19,7 @@ struct StereoTests {
 
     /// A wall, a slope in front of it and a disc before both, seen by two cameras that move: what is near is displaced
     /// by more, and each camera has noise of its own.
-    private static func clip(isRight: Bool, width: Int = width, frames: Int = frames, rate: String = "25:1") -> Data {
+    static func clip(isRight: Bool, width: Int = width, frames: Int = frames, rate: String = "25:1") -> Data {
         var bytes = Array("YUV4MPEG2 W\(width) H\(height) F\(rate) Ip A1:1 C420jpeg\n".utf8)
         var noise: UInt32 = isRight ? 7 : 1
         for n in 0..<frames {
@@ -61,7 +61,7 @@ struct StereoTests {
     }
 
     /// Both views of each access unit, one after the other.
-    private static let decodeByPyAV = """
+    static let decodeByPyAV = """
         import av, sys
         with av.open(sys.argv[1], format="hevc" if sys.argv[1].endswith(".hevc") else None) as f:
             stream = f.streams.video[0]
@@ -210,7 +210,12 @@ struct StereoTests {
     @Test(
         arguments: [
             (["L", "--layers", "view"], "takes two inputs"), (["L", "R", "--layers", "2x"], "takes --layers view"),
-            (["L", "R"], "takes --layers view"), (["L", "R", "--layers", "view,2x"], "goes with no other layers"),
+            (["L", "R"], "takes --layers view"), (["L", "R", "--layers", "2x,view"], "'view' comes first"),
+            (["L", "R", "--layers", "view,640x360"], "'640x360' is none of"),
+            (["L", "R", "--layers", "view,2x", "--alpha", "L"], "--alpha goes with a single layer"),
+            (["L", "R", "--layers", "view,2x", "--depth", "8,8,8,10"], "a view of 10 bit, the other one of 8 bit"),
+            (["L", "R", "--layers", "view,2x,2x,2x,2x"], "no more than 8 layers"),
+            (["L", "--layers", "view,2x"], "takes two inputs"),
             (["L", "R", "--layers", "view", "--depth", "8,10"], "a view of 10 bit, the other one of 8 bit"),
             (["L", "R", "--layers", "view", "--lower-sources", "L"], "no --lower-sources"),
             (["-", "-", "--layers", "view"], "both views from standard input"),
@@ -237,7 +242,26 @@ struct StereoTests {
         for (text, message) in [
             ("layers:\n - {qp: 28}\n - {view: true}\n", "views.yaml:3: a view needs 'source'"),
             ("layers:\n - {qp: 28}\n - {view: 2}\n", "'view' takes true"),
-            ("layers:\n - {ratio: 2x}\n - {view: true, source: x.y4m}\n", "a view of 192x112, the other one of 96x56"),
+            (
+                "layers:\n - {ratio: 2x}\n - {view: true, source: x.y4m}\n",
+                "the top layer of a view has a size, and no ratio"
+            ),
+            (
+                "layers:\n - {ratio: 2x}\n - {}\n - {view: true}\n - {view: true, source: x.y4m, references: [0]}\n",
+                "cannot be predicted from layer 0, another view of another size"
+            ),
+            (
+                "layers:\n - {ratio: 2x}\n - {}\n - {view: true, source: x.y4m}\n - {view: true, source: x.y4m}\n",
+                "the views' smaller pictures are made of the largest ones"
+            ),
+            (
+                "layers:\n - {ratio: 2x}\n - {view: true}\n - {}\n - {view: true, source: x.y4m}\n",
+                "the first one's layers come first"
+            ),
+            (
+                "layers:\n - {ratio: 2x}\n - {}\n - {view: true, source: x.y4m}\n",
+                "then as many of the second one"
+            ),
         ] {
             let run = try encode(text, "never.hevc")
             #expect(run.status == 64 && run.errors.contains(message), "\(run.errors)")

@@ -378,6 +378,8 @@ typedef struct veil_encoder_settings {
     /// The ratio of each enhancement layer to the layer below it, bottom up: "2x", "1.5x", "snr" for the same size,
     /// "2x,snr" for three layers, up to eight; "640x360,1280x720" for the size of every layer; "1" for a single layer;
     /// "view" for two views (MV-HEVC), of which layer 1, the right eye's, is pushed with veil_encoder_push_layers();
+    /// "view,2x" for both views in two sizes, the left eye's in layers 0 and 1, the right eye's, pushed as layer 3's,
+    /// in 2 and 3;
     /// "alpha" for pictures and, pushed likewise as layer 1, their alpha, which is the luma of what is pushed.
     /// Default "2x".
     const char *layers;

@@ -36,26 +36,70 @@ struct LayerPlan: Sendable {
                 width: sizes[i].width, height: sizes[i].height, bitDepth: layer.bitDepth ?? settings.bitDepth,
                 rate: layer.rate ?? standard, buffer: layer.buffer,
                 preset: (i > 0 ? layer.preset ?? settings.enhancementPreset : nil) ?? settings.preset,
-                references: layer.isAlpha ? [] : (layer.references ?? (i > 0 ? [i - 1] : [])).sorted(),
+                references: layer.isAlpha ? [] : (layer.references ?? Self.references(of: i, given)).sorted(),
                 hasOwnSource: layer.hasOwnSource, isView: layer.isView, isAlpha: layer.isAlpha)
         }
         chromaFormat = settings.chromaFormat
         if let refused = X265Options.refused(settings.x265Options) { throw SettingsError(refused) }
+        for (i, layer) in layers.enumerated() where layers.contains(where: \.isView) {
+            guard layer.isView == (2 * i >= layers.count), layers.count % 2 == 0 else {
+                throw SettingsError(
+                    ": of two views the first one's layers come first, then as many of the second one", layer: i)
+            }
+        }
         for i in layers.indices {
             try checkFormat(i)
             try checkRate(i)
             try checkReferences(i)
-            if layers[i].isView { try checkView(i, "a view", "the other one") }
-            if layers[i].isAlpha { try checkView(i, "alpha", "the pictures") }
+            if layers[i].isAlpha && layers.count > 2 {
+                throw SettingsError(": alpha goes with no other layers but the one below it", layer: i)
+            }
+            if layers[i].isView { try checkCounterpart(i, "a view", "the other one") }
+            if layers[i].isAlpha { try checkCounterpart(i, "alpha", "the pictures") }
+        }
+        if layers.contains(where: \.isView) { try checkViews() }
+    }
+
+    /// What a layer is predicted from where nobody says: the one below, of two views the next lower one of its own,
+    /// and of the second view the other one's picture as well.
+    private static func references(of i: Int, _ layers: [VideoEncoder.LayerSettings]) -> [Int] {
+        guard layers[i].isView else { return i > 0 ? [i - 1] : [] }
+        let own = i > 0 && layers[i - 1].isView ? [i - 1] : []
+        return [counterpart(of: i, count: layers.count)].filter { (0..<i).contains($0) && !layers[$0].isView } + own
+    }
+
+    /// The layer whose pictures a view's, or alpha, go with: the layers of two views come one view after the other.
+    private static func counterpart(of i: Int, count: Int) -> Int { i - count / 2 }
+
+    /// The layers of two views: those of the first one, bottom up, then as many of the second one. In this order all
+    /// readers of a VPS count as many views, also those that count wherever the view changes from layer to layer
+    /// (GPAC, SHM), as an earlier edition of the standard did.
+    private func checkViews() throws {
+        for (i, layer) in layers.enumerated() {
+            guard !layer.hasOwnSource || i == layers.count - 1 else {
+                throw SettingsError(
+                    i == layers.count / 2 - 1
+                        ? ": the first view's largest pictures are the encoder's, and have no source of their own"
+                        : ": the views' smaller pictures are made of the largest ones, and have no source of their own",
+                    layer: i)
+            }
+            let counterpart = Self.counterpart(of: i, count: layers.count)
+            for r in layer.references where layers[r].isView != layer.isView && r != counterpart {
+                throw SettingsError(
+                    " cannot be predicted from layer \(r), another view of another size or quality", layer: i)
+            }
+        }
+        guard layers.last?.hasOwnSource ?? false else {
+            throw SettingsError(": a view has a source of its own", layer: layers.count - 1)
         }
     }
 
-    /// A view, and alpha, is the upper one of two layers, as large and as deep as the other.
-    private func checkView(_ i: Int, _ name: String, _ other: String) throws {
-        let (view, base) = (layers[i], layers[0])
-        guard i > 0, layers.count == 2 else {
-            throw SettingsError(": \(name) goes with no other layers but the one below it", layer: i)
+    /// A view, and alpha, is as large and as deep as what it belongs to.
+    private func checkCounterpart(_ i: Int, _ name: String, _ other: String) throws {
+        guard case let below = Self.counterpart(of: i, count: layers.count), (0..<i).contains(below) else {
+            throw SettingsError(": \(name) goes upon another layer", layer: i)
         }
+        let (view, base) = (layers[i], layers[below])
         guard view.width == base.width, view.height == base.height else {
             throw SettingsError(
                 ": \(name) of \(view.width)x\(view.height), \(other) of \(base.width)x\(base.height)", layer: i)
@@ -63,7 +107,7 @@ struct LayerPlan: Sendable {
         guard view.bitDepth == base.bitDepth else {
             throw SettingsError(": \(name) of \(view.bitDepth) bit, \(other) of \(base.bitDepth) bit", layer: i)
         }
-        guard view.hasOwnSource, !base.hasOwnSource else {
+        guard view.isView || view.hasOwnSource && !base.hasOwnSource else {
             throw SettingsError(": \(name) has a source of its own, and the layer below it the encoder's", layer: i)
         }
     }
@@ -74,7 +118,7 @@ struct LayerPlan: Sendable {
         var above = (width: settings.width, height: settings.height)
         var factor = 1.0
         var sizes: [(width: Int, height: Int)] = []
-        for (i, layer) in settings.layers.enumerated().reversed() {
+        for (i, layer) in settings.layers.enumerated().reversed() where !layer.isView {
             switch layer.size {
             case .same: break
             case .exactly(let width, let height):
@@ -84,13 +128,26 @@ struct LayerPlan: Sendable {
                 guard ratio.isFinite, (1...16).contains(ratio) else {
                     throw SettingsError(": a ratio is 1 to 16", layer: i)
                 }
-                guard i < settings.layers.count - 1 else {
-                    throw SettingsError(": the top layer has a size, and no ratio", layer: i)
+                guard settings.layers[(i + 1)...].contains(where: { !$0.isView }) else {
+                    let isOfViews = settings.layers.contains(where: \.isView)
+                    throw SettingsError(
+                        ": the top layer \(isOfViews ? "of a view " : "")has a size, and no ratio", layer: i)
                 }
                 factor *= ratio
             }
             func even(_ size: Int) -> Int { max(Int((Double(size) / factor / 2).rounded()) * 2, 2) }
             sizes.insert(factor < 1.0001 ? above : (even(above.width), even(above.height)), at: 0)
+        }
+        // A view has the size of what it is another view of.
+        for (i, layer) in settings.layers.enumerated() where layer.isView {
+            let other = counterpart(of: i, count: settings.layers.count)
+            var size = sizes.indices.contains(other) ? sizes[other] : above
+            switch layer.size {
+            case .same: break
+            case .exactly(let width, let height): size = (width, height)
+            case .ratio: throw SettingsError(": a view has the size of the other one, and no ratio", layer: i)
+            }
+            sizes.insert(size, at: i)
         }
         return sizes
     }

@@ -7,9 +7,10 @@ extension VideoEncoder {
     public struct LayerSettings: Sendable {
         /// Luma size of a layer.
         public enum Size: Sendable, Equatable {
-            /// That of the layer above; of the top layer, the source's.
+            /// That of the layer above; of the top layer, the source's. Of a second view, that of the first.
             case same
-            /// That of the layer above divided by a ratio of 1 to 16, made even. Not for the top layer.
+            /// That of the layer above (of the same view) divided by a ratio of 1 to 16, made even. Not for the top
+            /// layer.
             case ratio(Double)
             case exactly(width: Int, height: Int)
         }
@@ -51,8 +52,9 @@ extension VideoEncoder {
         public var references: [Int]?
         /// Its pictures are pushed beside those of the source, in place of being made from them.
         public var hasOwnSource = false
-        /// Another view of what the layer below shows, for the right eye where that is for the left one (MV-HEVC): of
-        /// two layers of one size and depth the upper one, with a source of its own.
+        /// Another view than the base layer's, for the right eye where that is for the left one (MV-HEVC). The layers
+        /// of the first view come first, bottom up, then as many of the second one, each of the size and depth of its
+        /// counterpart; the last one has a source of its own, of which the others' pictures are made.
         public var isView = false
         /// Alpha of what the layer below shows (an auxiliary layer): of two layers of one size and depth the upper one,
         /// with a source of its own, whose luma it is, from 0 for transparent to the greatest value for opaque.
@@ -101,7 +103,7 @@ extension Array where Element == VideoEncoder.LayerSettings {
 
     /// `1` for a single layer, or the ratio of each enhancement layer to the one below it, bottom up, where the top
     /// layer has the source's size: `2x`, `1.5x,snr`; or the sizes of all layers: `640x360,1280x720`; or `view` for
-    /// two views, or `alpha` for pictures with alpha. Throws ``SettingsError``.
+    /// two views (`view,2x`: both of them in two sizes), or `alpha` for pictures with alpha. Throws ``SettingsError``.
     public init(_ description: String) throws {
         let parts = description.lowercased().split(separator: ",", omittingEmptySubsequences: false)
         let sizes = parts.compactMap { part -> VideoEncoder.LayerSettings.Size? in
@@ -117,26 +119,32 @@ extension Array where Element == VideoEncoder.LayerSettings {
             self = .stereo
         } else if description.lowercased() == "alpha" {
             self = .alpha
-        } else if parts.contains("view") || parts.contains("alpha") {
-            let name = parts.contains("view") ? "a view" : "alpha"
-            throw SettingsError("'\(description)': \(name) goes with no other layers but the one below it")
+        } else if parts.contains("alpha") {
+            throw SettingsError("'\(description)': alpha goes with no other layers but the one below it")
+        } else if parts.dropFirst().contains("view") {
+            throw SettingsError("'\(description)': 'view' comes first, and sizes of both views after it (view,2x)")
+        } else if parts[0] == "view" {
+            let sizes = try parts.dropFirst().map { Element(size: try Self.size($0)) }
+            let stereo = Self.stereo
+            var smaller = stereo[1]
+            smaller.hasOwnSource = false
+            self = sizes + [stereo[0]] + sizes.map { _ in smaller } + [stereo[1]]
         } else if sizes.count == parts.count {
             self = sizes.map { .init(size: $0) }
         } else {
-            self =
-                try parts.map { part in
-                    guard let size = VideoEncoder.LayerSettings.size(part) else {
-                        throw SettingsError(
-                            "'\(part)' is none of 1, snr, view, alpha, 2x, 1.5x (any ratio of 1 to 16), or WxH for "
-                                + "every layer"
-                        )
-                    }
-                    return .init(size: size)
-                } + [.init()]
+            self = try parts.map { .init(size: try Self.size($0)) } + [.init()]
         }
         if count > VideoEncoder.Settings.maxLayers {
             throw SettingsError("no more than \(VideoEncoder.Settings.maxLayers) layers")
         }
+    }
+
+    private static func size(_ part: some StringProtocol) throws -> VideoEncoder.LayerSettings.Size {
+        guard let size = VideoEncoder.LayerSettings.size(part) else {
+            throw SettingsError(
+                "'\(part)' is none of 1, snr, view, alpha, 2x, 1.5x (any ratio of 1 to 16), or WxH for every layer")
+        }
+        return size
     }
 
     /// Gives the layers rates, bottom up; the last one holds for the layers above as well.

@@ -24,15 +24,25 @@ final class LayerSources {
     private let downsamplers: [Downsampler?]
     /// Where each downsampler writes, picture after picture.
     private let smaller: [VideoFrame?]
+    /// The layer whose pictures those of the second view's others are made of, and what these are then.
+    private let viewSource: Int?
+    private let viewFormat: VideoFormat
 
     init(plan: LayerPlan, format: VideoFormat) {
         self.plan = plan
         self.format = format
+        viewSource = plan.layers.lastIndex { $0.isView && $0.hasOwnSource }
+        var ofView = format
+        if let viewSource {
+            (ofView.width, ofView.height) = (plan.layers[viewSource].width, plan.layers[viewSource].height)
+        }
+        viewFormat = ofView
         downsamplers = plan.layers.map { layer in
-            layer.hasOwnSource || (layer.width == format.width && layer.height == format.height)
+            let source = layer.isView ? ofView : format
+            return layer.hasOwnSource || (layer.width == source.width && layer.height == source.height)
                 ? nil
                 : Downsampler(
-                    source: format,
+                    source: source,
                     target: VideoFormat(
                         width: layer.width, height: layer.height, fps: format.fps, bitDepth: format.bitDepth,
                         chromaFormat: format.chromaFormat))
@@ -55,7 +65,7 @@ final class LayerSources {
         var base: FrameBuffer?
         var enhancements: [any WaitingPicture] = []
         for (i, layer) in plan.layers.enumerated() {
-            var from = source
+            var from = try layer.isView ? viewPicture(own, for: i) : source
             if layer.hasOwnSource {
                 guard let picture = own[i] else {
                     throw SettingsError(": a picture of its own source is missing", layer: i)
@@ -66,7 +76,7 @@ final class LayerSources {
                     layer: i)
                 from = layer.isAlpha ? SourceFrame(VideoFrame(alpha: picture.frame, bitDepth: layer.bitDepth)) : picture
             } else if let downsampler = downsamplers[i], let small = smaller[i] {
-                downsampler(source.frame, into: small)
+                downsampler(from.frame, into: small)
                 from = SourceFrame(small)
             }
             if i == 0 {
@@ -79,6 +89,17 @@ final class LayerSources {
         }
         guard let base else { throw SettingsError("no layers") }
         return (base, enhancements)
+    }
+
+    /// The picture of the second view that a layer's is made of.
+    private func viewPicture(_ own: [Int: SourceFrame], for layer: Int) throws -> SourceFrame {
+        guard let viewSource, let picture = own[viewSource] else {
+            throw SettingsError(": a picture of its own source is missing", layer: viewSource ?? layer)
+        }
+        if layer != viewSource {
+            try check(picture, viewFormat.width, viewFormat.height, viewFormat.bitDepth, layer: viewSource)
+        }
+        return picture
     }
 
     private func check(

@@ -88,7 +88,7 @@ public final class VideoEncoder {
         encoder.close()
         try statistics?.finish()
         if let encryption, encryption.options.selects, hasCoded, encryption.encryptedBits == 0 {
-            throw ProtectionError.nothingSelected
+            try ProtectionError.checkHidden(encryption.options.hiding)
         }
         return nil
     }

@@ -31,6 +31,9 @@ public final class LayerExtractor {
     private var splitter = ByteStreamSplitter(.editing)
     /// Of layers that stay, the message in force.
     private var messages: [Int: ProtectionMessage] = [:]
+    /// Units from a VPS of two views in several sizes on, to the end of its access unit: messages among them tell
+    /// whether tags are over it.
+    private var held: [NALUnit] = []
 
     /// - Parameters:
     ///   - layer: the nuh_layer_id to keep, with those it is predicted from; nil for all.
@@ -41,15 +44,46 @@ public final class LayerExtractor {
 
     /// nuh_layer_ids that the last VPS of the stream names.
     public var streamLayers: [Int] { extraction.streamLayers }
+    /// Those that the VPS of what stays names: of two views in several sizes the VPS becomes that of what stays, unless
+    /// there are tags, which are over it.
+    public var namedLayers: [Int] { extraction.namedLayers }
 
     /// Takes the next bytes of the stream, however they are cut, and delivers what stays of them.
     public func push(_ bytes: some Sequence<UInt8>, deliver: (StreamUnit) throws -> Void) throws {
-        for nal in try splitter.push(bytes) { try extract(nal, deliver) }
+        for nal in try splitter.push(bytes) { try take(nal, deliver) }
     }
 
     /// Ends the stream.
     public func finish(deliver: (StreamUnit) throws -> Void) throws {
-        if let nal = try splitter.finish() { try extract(nal, deliver) }
+        if let nal = try splitter.finish() { try take(nal, deliver) }
+        try release(deliver)
+    }
+
+    private func take(_ nal: NALUnit, _ deliver: (StreamUnit) throws -> Void) throws {
+        let isBase = nal.header.nuhLayerId == 0 && !nal.isMalformed
+        if isBase, nal.header.nalUnitType.isSlice, nal.beginsPicture,
+            held.contains(where: { $0.header.nuhLayerId == 0 && $0.header.nalUnitType.isSlice })
+        {
+            try release(deliver)
+        }
+        let begins =
+            isBase && nal.header.nalUnitType == .vps
+            && (try? VideoParameterSet(rbsp: nal.rbsp))?.ext?.hasViewsInSizes ?? false
+        if held.count == Self.mostHeld { try release(deliver) }
+        if begins || !held.isEmpty { held.append(nal) } else { try extract(nal, deliver) }
+    }
+
+    private static let mostHeld = 1 << 12
+
+    private func release(_ deliver: (StreamUnit) throws -> Void) throws {
+        let units = held
+        held = []
+        if units.isEmpty { return }
+        extraction.reducesVPS = !units.contains {
+            $0.header.nalUnitType == .prefixSEI && !$0.isMalformed
+                && (try? ProtectionSEI.message(in: $0))?.isAuthenticated ?? false
+        }
+        for unit in units { try extract(unit, deliver) }
     }
 
     private func extract(_ nal: NALUnit, _ deliver: (StreamUnit) throws -> Void) throws {

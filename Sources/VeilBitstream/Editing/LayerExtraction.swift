@@ -12,6 +12,10 @@ package struct LayerExtraction {
     private var kept: Set<Int>?
     /// nuh_layer_ids of the last VPS.
     package private(set) var streamLayers: [Int] = []
+    /// The same of what is left, as its VPS names them.
+    package private(set) var namedLayers: [Int] = []
+    /// What is left of two views in several sizes gets a VPS of its own where it can. Off where tags are over the VPS.
+    package var reducesVPS = true
     package private(set) var unitsKept = 0
     package private(set) var unitsDropped = 0
 
@@ -34,8 +38,15 @@ package struct LayerExtraction {
                 return nal
             }
             streamLayers = vps.layerIds
+            namedLayers = streamLayers
             if let layer { kept = Set(vps.layersNeeded(for: layer)) }
-            if layer == 0, vps.vpsMaxLayersMinus1 > 0 || vps.ext != nil { unit = Self.singleLayer(vps, nal) }
+            if layer == 0, vps.vpsMaxLayersMinus1 > 0 || vps.ext != nil {
+                unit = Self.singleLayer(vps, nal)
+                namedLayers = [0]
+            } else if reducesVPS, let kept, let reduced = vps.reduced(to: kept) {
+                namedLayers = reduced.layerIds
+                unit = NALUnit(header: nal.header, rbsp: reduced.rbsp(), startCodeLength: nal.startCodeLength)
+            }
         }
         guard isKept(nal.header) else {
             unitsDropped += 1

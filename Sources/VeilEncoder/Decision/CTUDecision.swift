@@ -37,11 +37,13 @@ final class CTUDecision {
     let references: MutableBufferView<ReferenceEntry>?
     private let referenceTable: Buffer<ReferenceEntry>
     private let patches: InterLayerBlockCache
-    /// The inter-layer reference in list 0, -1 for none, and the place in list 0 of list 1's references.
+    /// The resampled inter-layer reference in list 0, -1 for none, and the place in list 0 of list 1's references.
     let interLayerIndex: Int
     /// The other view's picture in list 0, -1 for none, and where its blocks may be found.
     let interViewIndex: Int
     let disparities: DisparitySearch
+    /// Candidates for merging may be disparities into a resampled picture, of another layer's motion.
+    var mixesViews: Bool { interLayerIndex >= 0 && interViewIndex >= 0 }
     let sameInList0: [Int]
     let workspaces: [DecisionWorkspace]
     /// What a transform tree's alternatives are kept in, by depth.
@@ -88,13 +90,19 @@ final class CTUDecision {
         let table = slice.references
         referenceTable = Buffer(count: table == nil ? 0 : 32) { table![$0] }
         references = table == nil ? nil : referenceTable.view
-        let firstOfLayers =
-            (0..<slice.numRefIdxActive.0).first { slice.references?[$0].isInterLayer ?? false } ?? -1
-        interLayerIndex = effort.hasDisparity ? -1 : firstOfLayers
-        interViewIndex = effort.hasDisparity ? firstOfLayers : -1
+        // A view is referred to as an earlier picture is. It is what it shows, and made of no other picture.
+        var firsts = (resampled: -1, view: -1)
+        for i in 0..<referenceTable.count where referenceTable[i].isInterLayer {
+            let isView =
+                effort.hasDisparity && referenceTable[i].picture._withUnsafeGuaranteedRef { $0.producer == nil }
+            if isView { referenceTable[i].isInterLayer = false }
+            guard i < slice.numRefIdxActive.0 else { continue }
+            if isView && firsts.view < 0 { firsts.view = i }
+            if !isView && firsts.resampled < 0 { firsts.resampled = i }
+        }
+        interLayerIndex = firsts.resampled
+        interViewIndex = firsts.view
         disparities = memory.disparities
-        // A view is referred to as an earlier picture is.
-        if effort.hasDisparity { for i in 0..<referenceTable.count { referenceTable[i].isInterLayer = false } }
         let interLayerCounts = [slice.numRefIdxActive.0, slice.numRefIdxActive.1].enumerated().map { list, active in
             (0..<active).count { slice.references?[16 * list + $0].isInterLayer ?? false }
         }

@@ -51,7 +51,7 @@ package struct DecisionEffort: Equatable, Sendable {
     package var splitsBestTree = false
     /// Quantization by the source's activity; the layer's PPS must allow cu_qp_delta_abs.
     package var adaptiveQuantization: AdaptiveQuantization?
-    /// The inter-layer reference is another view: vectors into it are disparities, and searched for.
+    /// An inter-layer reference is another view: vectors into it are disparities, and searched for.
     package var hasDisparity = false
     package init() {}
 

@@ -23,6 +23,7 @@ extension CTUDecision {
                 choice.motion.mv1 = MotionVector()
             }
             for i in first..<w.choiceCount where w.choices[i].motion == choice.motion { return }
+            if mixesViews && !canRefer(choice.motion) { return }
             awaitMotion(choice.motion, bottom: block.yPb &+ block.nPbH)
             choice.bits = flag + bits(rate.mergeIdx(index, maxNumMergeCand: p.maxNumMergeCand))
             choice.pu.mergeFlag = true
@@ -32,6 +33,16 @@ extension CTUDecision {
             choice.cost = Double(satd) + lambdaSatd * choice.bits
             w.insert(choice)
         }
+    }
+
+    /// Whether all vectors into resampled pictures are zero, as they have to be (H.8.1.4).
+    @inline(__always)
+    private func canRefer(_ motion: MotionInfo) -> Bool {
+        guard let references else { return true }
+        func allowed(_ refIdx: Int8, _ entry: Int, _ mv: MotionVector) -> Bool {
+            refIdx < 0 || !references[entry + Int(refIdx)].isInterLayer || (mv.x | mv.y) == 0
+        }
+        return allowed(motion.refIdx0, 0, motion.mv0) && allowed(motion.refIdx1, 16, motion.mv1)
     }
 
     /// Merged motion may reach further than searches do.
@@ -127,7 +138,7 @@ extension CTUDecision {
                     if list == 0 {
                         found[refIdx] = choice
                         if isView {
-                            lower = choice
+                            if choice.cost < lower.cost { lower = choice }
                             w.insert(choice)
                         } else if choice.cost < best.0.cost {
                             best.0 = choice

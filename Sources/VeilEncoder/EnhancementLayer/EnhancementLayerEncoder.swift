@@ -10,6 +10,8 @@ package final class EnhancementLayerEncoder {
     package let settings: LayerConfiguration
     private let resamplers: [InterLayerReference]
     private let options: EnhancementSettings
+    /// Of each direct reference layer, whether it shows another view.
+    private let views: [Bool]
     private var references: [Int32: CodedPicture] = [:]
     /// Position of the references in decoding order.
     private var decodingIndex: [Int32: Int] = [:]
@@ -20,13 +22,15 @@ package final class EnhancementLayerEncoder {
     private var hierarchy: PictureHierarchy
 
     /// - Parameters:
+    ///   - views: of each direct reference layer, whether it shows another view.
     ///   - sizes: coded luma sizes of the direct reference layers, in the order of `options.references`.
     package init(
-        settings: LayerConfiguration, options: EnhancementSettings, sizes: [(width: Int, height: Int)],
-        hooks: (any BinHookProvider)?
+        settings: LayerConfiguration, options: EnhancementSettings, views: [Bool],
+        sizes: [(width: Int, height: Int)], hooks: (any BinHookProvider)?
     ) {
         self.settings = settings
         self.options = options
+        self.views = views
         self.hooks = hooks
         hierarchy = PictureHierarchy(isOn: options.hierarchy)
         resamplers = zip(options.references, sizes).map { id, size in
@@ -161,9 +165,10 @@ package final class EnhancementLayerEncoder {
 
     /// Another view's picture is itself what this one refers to. Others are made CTU by CTU, when they are needed.
     private func interLayerReferences(_ pictures: [CodedPicture], poc: Int32, isNarrow: Bool) -> [CodedPicture] {
-        if options.isView { return pictures }
-        return zip(resamplers, pictures).map { resampler, source in
-            InterLayerProducer.picture(
+        zip(resamplers, pictures).enumerated().map { i, reference in
+            let (resampler, source) = reference
+            if views[i] { return source }
+            return InterLayerProducer.picture(
                 resampler, from: source, grid: settings.grid, poc: poc, bitDepthLuma: settings.sps.bitDepthY,
                 bitDepthChroma: settings.sps.bitDepthC, isNarrow: isNarrow, motion: options.tools.interLayerMotion)
         }
@@ -197,11 +202,11 @@ package final class EnhancementLayerEncoder {
     private func chooseCollocated(_ header: inout SliceSegmentHeader, before: [Int32]) {
         header.collocatedFromL0Flag = true
         guard settings.sps.spsTemporalMvpEnabledFlag, !header.nalUnitType.isIDR else { return }
-        if options.tools.interLayerMotion && !header.refPicLayerId.isEmpty
-            && before.count < header.numRefIdxActive.0
-        {
+        // Motion at the same place is that of the same view.
+        let collocated = before.count + (views.firstIndex(of: false) ?? 0)
+        if options.tools.interLayerMotion && !header.refPicLayerId.isEmpty && collocated < header.numRefIdxActive.0 {
             header.sliceTemporalMvpEnabledFlag = true
-            header.collocatedRefIdx = before.count
+            header.collocatedRefIdx = collocated
         } else if let first = before.first, decodingIndex[first] ?? 0 >= motionBarrier, !header.nalUnitType.isIRAP {
             header.sliceTemporalMvpEnabledFlag = true
         } else if header.temporalId == 0 {

@@ -89,14 +89,14 @@ package enum LayerParameterSets {
     }
 
     /// `profile` is general_profile_idc: 7 for Scalable Main and Scalable Main 10 (H.11.1), 6 for Multiview Main
-    /// (G.11.1; of 10 bits what its flags say, as the scalable profiles have it).
+    /// (G.11.1; of 10 bits what its flags say, as the scalable profiles have it), 0 for none.
     private static func profile(
         _ profile: Int, bitDepth: Int, levelIdc: Int, base: ProfileTierLevel
     ) -> ProfileTierLevel {
         var ptl = ProfileTierLevel()
         ptl.generalProfileIdc = profile
         ptl.generalTierFlag = base.generalTierFlag
-        ptl.generalProfileCompatibilityFlags = 1 << UInt32(31 - profile)
+        if profile > 0 { ptl.generalProfileCompatibilityFlags = 1 << UInt32(31 - profile) }
         ptl.generalLevelIdc = levelIdc
         // progressive, frame only; then the format constraints: max 14, 12, 10 and 8 bit, max 4:2:2, 4:2:0.
         var flags: UInt64 = 0
@@ -139,11 +139,15 @@ package enum LayerParameterSets {
                 own.generalLevelIdc = max(level, baseLevel.generalLevelIdc)
                 return (true, own)
             }
-            return (
-                true,
-                profile(
-                    layers[i - 1].isView ? 6 : 7, bitDepth: depth, levelIdc: level, base: base.profileTierLevel)
-            )
+            // Multiview Main knows views alone, Scalable Main sizes alone: a layer that needs both keeps to no profile,
+            // and says so.
+            func isView(_ layer: Int) -> Bool { layer > 0 && layers[layer - 1].isView }
+            let needsViews = needed.contains(where: isView)
+            let needsOwn = needed.dropFirst().contains { layer in
+                layers[layer - 1].references.contains { isView($0) == isView(layer) }
+            }
+            let number = needsViews ? needsOwn ? 0 : 6 : 7
+            return (true, profile(number, bitDepth: depth, levelIdc: level, base: base.profileTierLevel))
         }
         ext.defaultOutputLayerIdc = 1
         ext.outputLayerSets = (0...last).map { i in
@@ -171,7 +175,12 @@ package enum LayerParameterSets {
         ext.directDependencyType = (0...last).map { i in
             Array(repeating: i > 0 && layers[i - 1].tools.interLayerMotion ? 2 : 0, count: i)
         }
-        if layers.contains(where: \.isView) { ext.describeViews(subLayersMinus1: base.vpsMaxSubLayersMinus1) }
+        let isStereo = layers.contains(where: \.isView)
+        if isStereo && layers.count == 1 { ext.describeViews(subLayersMinus1: base.vpsMaxSubLayersMinus1) }
+        if isStereo && layers.count > 1 {
+            ext.describeViewsAndSizes(
+                [false] + layers.map(\.isView), sets: (0...last).map { layerSet(for: $0, layers) })
+        }
         if layers.contains(where: \.isAlpha) { ext.describeAlpha(subLayersMinus1: base.vpsMaxSubLayersMinus1) }
         return ext
     }
@@ -285,6 +294,23 @@ extension VPSExtension {
         viewIdVal = [0, 1]
         describeBoth(subLayersMinus1: subLayersMinus1)
         allLayersDependencyType = directDependencyType.last?.first
+    }
+
+    /// Makes layers those of two views, each in several sizes or qualities; `isView` of those of the second view.
+    fileprivate mutating func describeViewsAndSizes(_ isView: [Bool], sets: [[Int]]) {
+        // Scalability dimensions 1, the view, and 2, how many layers of the view are below.
+        scalabilityMask = 1 << 1 | 1 << 2
+        dimensionIdLenMinus1 = [0, 2]
+        dimensionId = isView.indices.map { i in [isView[i] ? 1 : 0, isView[..<i].count { $0 == isView[i] }] }
+        viewIdLen = 1
+        viewIdVal = [0, 1]
+        // Of a set, the highest layer of each view.
+        defaultOutputLayerIdc = 2
+        for (i, set) in sets.enumerated() {
+            outputLayerSets[i].outputLayerFlags = set.map { layer in
+                !set.contains { $0 > layer && isView[$0] == isView[layer] }
+            }
+        }
     }
 
     /// Makes the upper one of two layers the alpha of the lower one.

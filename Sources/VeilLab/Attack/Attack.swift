@@ -72,6 +72,12 @@ package final class Attack {
         let frames = files.frames[top] ?? 0
         stride = max(frames / 8, 1)
         let format = try VideoSource.open(path: clearPath).format
+        guard format.chromaFormat == .yuv420, format.bitDepth <= 10 else {
+            throw MediaError.notSupported(
+                path: settings.clip,
+                what: "is \(format.chromaFormat) of \(format.bitDepth) bits: streams of 4:2:0 of 8 or 10 bits are "
+                    + "attacked")
+        }
         var report = AttackReport(
             version: version, command: command, machine: Machine.description, clip: settings.clip, width: format.width,
             height: format.height,

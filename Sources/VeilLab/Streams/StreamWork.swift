@@ -74,8 +74,10 @@ enum StreamWork {
     ) throws -> TranscodeReport {
         let sink = try output.map { try FileSink(path: $0) }
         let transcoder = StreamTranscoder(mode: mode, threads: threads, signals: signals) { try sink?.put($0) }
-        try units(input) { try transcoder.push($0) }
-        try transcoder.finish()
+        do {
+            try units(input) { try transcoder.push($0) }
+            try transcoder.finish()
+        } catch let error as KeyError { throw MediaError.notSupported(path: input, what: error.description) }
         try sink?.finish()
         if transcoder.report.failedSlices > 0 {
             throw MediaError.notSupported(

@@ -27,6 +27,9 @@ public final class VideoSource {
     private let isY4M: Bool
     private var offset = 0
     private var frameIndex = 0
+    /// Bytes of a frame before and behind the planes that are taken.
+    private var before = 0
+    private var behind = 0
     /// Where the last frame's samples began.
     private var frameOffset = 0
     /// Bytes read: the ones not used yet are `bufferAt..<bufferEnd`. Keeps its size, like `kept`, so that a frame
@@ -58,7 +61,9 @@ public final class VideoSource {
     ) throws -> VideoSource {
         var samples = given
         if try isRaw(input, size: size) || input.kind() == .y4m {
-            return try VideoSource(input: input, process: nil, size, fps, bitDepth, samples)
+            let source = try VideoSource(input: input, process: nil, size, fps, bitDepth, samples)
+            source.separateAlpha(taken: takesAlpha)
+            return source
         }
         // Of standard input nothing tells what it is if it is neither y4m nor raw.
         if input.path == "-" && FFmpeg.program == nil { throw MediaError.needsSize(path: input.name) }
@@ -199,7 +204,9 @@ public final class VideoSource {
                 if try !more() { throw MediaError.truncated(path: path, frame: 0, offset: pending.count) }
             }
             isY4M = true
-            format = try Self.parse(header: String(decoding: header, as: UTF8.self), path: path)
+            let line = String(decoding: header, as: UTF8.self)
+            format = try Self.parse(header: line, path: path)
+            if line.split(separator: " ").contains("C444alpha") { behind = format.width * format.height }
         } else {
             if let process {
                 process.terminate()
@@ -217,6 +224,20 @@ public final class VideoSource {
         }
         buffer = pending
         bufferEnd = pending.count
+    }
+
+    /// Of y4m whose frames end with a plane of alpha: takes that alone, as luma, or the rest.
+    private func separateAlpha(taken: Bool) {
+        guard behind > 0 else { return }
+        guard taken else {
+            notes.append("its alpha (444alpha) is left out")
+            return
+        }
+        isAlphaPlane = true
+        before = format.frameBytes
+        behind = 0
+        format.chromaFormat = .monochrome
+        format.colour = ColourDescription()
     }
 
     private static func parse(header: String, path: String) throws -> VideoFormat {
@@ -269,6 +290,7 @@ public final class VideoSource {
     /// What a colour space tag says: 420jpeg, 422p10, mono12.
     private static func sampling(_ tag: Substring) -> (format: ChromaFormat, bitDepth: Int)? {
         if ["420jpeg", "420mpeg2", "420paldv"].contains(tag) { return (.yuv420, 8) }
+        if tag == "444alpha" { return (.yuv444, 8) }
         let formats: [(String, ChromaFormat)] = [
             ("420", .yuv420), ("422", .yuv422), ("444", .yuv444), ("mono", .monochrome),
         ]
@@ -378,13 +400,13 @@ public final class VideoSource {
             bufferAt += length
             offset += length
         }
-        let bytes = format.frameBytes
+        let bytes = before + format.frameBytes + behind
         try fill(bytes)
         let available = bufferEnd - bufferAt
         if available == 0 && !isY4M { return nil }
         if available < bytes { throw MediaError.truncated(path: path, frame: frameIndex, offset: offset + available) }
         let frame = freeFrame()
-        var at = bufferAt
+        var at = bufferAt + before
         for c in 0..<format.chromaFormat.planeCount {
             let s = format.size(ofComponent: c)
             let start = at
@@ -398,8 +420,8 @@ public final class VideoSource {
             }
             at += s.width * s.height * format.bytesPerSample
         }
-        bufferAt = at
-        frameOffset = offset
+        bufferAt = at + behind
+        frameOffset = offset + before
         offset += bytes
         frameIndex += 1
         return frame

@@ -24,8 +24,12 @@ public enum ProtectionError: Error, Equatable, Sendable, CustomStringConvertible
     /// A combination of options that cannot be kept.
     case unsupported(reason: String)
 
-    package static let nothingSelected = ProtectionError.nothing(
-        reason: "no bin of the stream is among what was selected")
+    /// Throws where no bin is among what was selected, unless all pictures are sealed whole anyway.
+    package static func checkHidden(_ hiding: HiddenPictures) throws {
+        if hiding == .all { return }
+        let pictures = hiding == .none ? "the stream" : "the pictures that are not hidden"
+        throw ProtectionError.nothing(reason: "no bin of \(pictures) is among what was selected")
+    }
 
     public var description: String {
         switch self {

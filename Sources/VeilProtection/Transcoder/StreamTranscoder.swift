@@ -276,7 +276,7 @@ package final class StreamTranscoder {
         // Bits of slices that were left out count among the encrypted ones.
         let isNothing = plan.encryptedBits == 0 || (report.droppedSlices > 0 && !hasChanged)
         if plan.options.selects && report.sealedSlices == 0 && isNothing {
-            throw ProtectionError.nothingSelected
+            try ProtectionError.checkHidden(plan.options.hiding)
         }
     }
 
