@@ -386,7 +386,14 @@ package final class ScalableEncoder {
             tools.ctbLog2SizeY = max(baseSps.ctbLog2SizeY, 4)
             let sps = LayerParameterSets.sps(
                 base: baseSps, layerId: id, id: id, tools: tools, colour: settings.colour(ofLayer: id))
-            if options.isAlpha { sps.standAlone(as: options.format, base: baseSps, vps: vps) }
+            // Stereo is written as all decoders of stereo know it. FFmpeg 8 loses pictures of the base layer over any
+            // other SPS that leaves its format to a VPS extension.
+            let isStereo = options.isView && settings.enhancements.count == 1
+            if !isStereo {
+                sps.stateFormat(
+                    options.format, base: baseSps, vps: vps,
+                    profile: options.isAlpha ? nil : vps.ext?.furtherProfileTierLevels[i].1)
+            }
             func makePps(id: Int, transformSkip: Bool) -> PictureParameterSet {
                 LayerParameterSets.pps(
                     layerId: i + 1, id: id, spsId: i + 1, qp: options.rate.initialQp, tools: tools,

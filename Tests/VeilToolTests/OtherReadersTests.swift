@@ -14,7 +14,7 @@ private let browser = ["chromium", "chromium-browser", "google-chrome"].lazy.com
 /// MP4 in fragments, and what other programs make of files of Veil's.
 @Suite(.enabled(if: Fixture.canEncode, "libx265 is not built in"))
 struct OtherReadersTests {
-    private static let decodeByPyAV = """
+    static let decodeByPyAV = """
         import av, sys
         with av.open(sys.argv[1]) as f:
             for frame in f.decode(video=0):
@@ -113,6 +113,24 @@ struct OtherReadersTests {
         try #require(run.status == 0, "\(run.errors)")
         try veil("decode", f.path("\(name).mp4"), "-o", f.path("\(name).yuv"), "--layer", "0")
         let theirs = try Run(try #require(pyav), ["-c", Self.decodeByPyAV, f.path("\(name).mp4")])
+        #expect(theirs.status == 0, "\(theirs.errors)")
+        #expect(try theirs.output == f.data("\(name).yuv"))
+    }
+
+    /// The byte stream itself: SPSs of upper layers that leave their format to the VPS cost FFmpeg 8 a picture of the
+    /// base layer at each IRAP picture.
+    @Test(
+        .enabled(if: pyav != nil, "PyAV is not here: Scripts/prepare-pyav"),
+        arguments: ["2x", "1.5x,2x", "snr", "2x --scheme all", "2x --depth 8,10"])
+    func ffmpegLibrariesReadTheBaseLayerOfByteStreams(options: String) throws {
+        let f = try Fixture.shared.get()
+        let name = "bare-\(options.filter { $0.isLetter || $0.isNumber })"
+        try veil(
+            ["encode", f.path("clip.y4m"), "-o", f.path("\(name).hevc"), "--keyint", "4", "--keys"]
+                + [f.path("keys.json"), "--layers"] + options.split(separator: " ").map(String.init)
+                + (options.contains("scheme") ? [] : ["--scheme", "none"]))
+        try veil("decode", f.path("\(name).hevc"), "-o", f.path("\(name).yuv"), "--layer", "0")
+        let theirs = try Run(try #require(pyav), ["-c", Self.decodeByPyAV, f.path("\(name).hevc")])
         #expect(theirs.status == 0, "\(theirs.errors)")
         #expect(try theirs.output == f.data("\(name).yuv"))
     }

@@ -185,7 +185,7 @@ package enum LayerParameterSets {
         return ext
     }
 
-    /// The SPS of an enhancement layer: size and depth come from the VPS.
+    /// The SPS of an enhancement layer: size and depth come from the VPS until ``SequenceParameterSet/stateFormat``.
     package static func sps(
         base: SequenceParameterSet, layerId: Int, id: Int, tools: LayerTools, colour: ColourDescription
     ) -> SequenceParameterSet {
@@ -267,14 +267,16 @@ package struct LayerTools: Equatable, Sendable {
 }
 
 extension SequenceParameterSet {
-    /// Makes the SPS of a layer one of a layer that depends on none (MultiLayerExtSpsFlag 0), which says its size and
-    /// depth itself.
-    func standAlone(as format: LayerFormat, base: SequenceParameterSet, vps: VideoParameterSet) {
+    /// Makes the SPS of a layer one that says its size, depth and limits itself (MultiLayerExtSpsFlag 0), as those of
+    /// layers that depend on none have to. `profile`: the base layer's if nil.
+    func stateFormat(
+        _ format: LayerFormat, base: SequenceParameterSet, vps: VideoParameterSet, profile: ProfileTierLevel?
+    ) {
         multiLayerExtSpsFlag = false
         spsMultilayerExtensionFlag = false
         spsMaxSubLayersMinus1 = base.spsMaxSubLayersMinus1
         spsTemporalIdNestingFlag = base.spsTemporalIdNestingFlag
-        profileTierLevel = base.profileTierLevel
+        profileTierLevel = profile ?? base.profileTierLevel
         picWidthInLumaSamples = format.codedWidth
         picHeightInLumaSamples = format.codedHeight
         conformanceWindow = format.conformanceWindow
