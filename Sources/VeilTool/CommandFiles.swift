@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Veil
 import VeilMedia
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// The files that a command reads and those that it writes, compared before anything is written: no output is a file
 /// that is read, or another output, whatever their names.

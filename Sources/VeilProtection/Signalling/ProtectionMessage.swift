@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilEntropy
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Which layers of a stream are encrypted.
 public enum Scheme: UInt8, Sendable, CaseIterable {
