@@ -20,7 +20,7 @@ public final class Encryption: BinHookProvider, Sendable {
         public var selection = EncryptionScope()
         /// Of finished streams: tiles to encrypt, besides regions; indices in tile scan (6.5.1). Nil: all.
         public var tiles: [Int]?
-        /// Tags for each picture of each encrypted layer (``AuthenticationMessage``).
+        /// Tags for each picture of each encrypted layer (`AuthenticationMessage`).
         public var authenticates = false
         /// Pictures that are sealed whole after encryption.
         public var hiding = HiddenPictures.none { didSet { keepsHiding = false } }

@@ -80,7 +80,7 @@ public struct ProtectionMessage: Hashable, Sendable {
     public var resynchronization = Resynchronization.substream
     public var elements = ElementSet.paper
     public var selection = EncryptionScope()
-    /// Whether an ``AuthenticationMessage`` follows the slices of each picture of the layer.
+    /// Whether an `AuthenticationMessage` follows the slices of each picture of the layer.
     public var isAuthenticated = false
     /// Whether one follows the slices of each picture of the layers below, too, that the run does not protect.
     public var tagsLowerLayers = false
