@@ -62,7 +62,7 @@ extension String {
 
     /// A name without its suffix and the point.
     package var withoutSuffix: String {
-        let suffix = suffixOfPath
-        return suffix.isEmpty ? self : String(dropLast(suffix.count + 1))
+        guard let point = lastIndex(of: "."), point != startIndex else { return self }
+        return String(self[..<point])
     }
 }
