@@ -161,7 +161,9 @@ class ClusterTests(unittest.TestCase):
         opened = self.path("opened.hevc")
         run = self.run_veil("decrypt", output, "-o", opened, "--keys", self.keys, "--require-authentication")
         self.assertNotIn(b"joined", run.stderr)
-        self.assertEqual(self.content(opened), self.content(self.clear))
+        # MP4 does not keep how long start codes are.
+        clear, again = (self.content(path).replace(b"\0\0\0\1", b"\0\0\1") for path in (self.clear, opened))
+        self.assertEqual(again, clear)
         # A part cut out is noticed, as it is within one stream.
         whole, cut = self.path("secret.hevc"), self.path("cut.hevc")
         self.run_veil("extract", output, "-o", whole, "--layer", "1")
