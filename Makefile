@@ -8,7 +8,7 @@
 # make install     install program, man page, completions, C library and header (PREFIX=/usr/local)
 # make uninstall   take them away again
 # make deb         Debian packages that need no Swift, in packages/; make wheel: a Python wheel; make packages: both
-# make docs        a site of all pages, the C header and the Python package, in site/
+# make docs        a site of all pages, the Swift library (by DocC), the C header and the Python package, in site/
 
 SWIFT ?= swift
 PREFIX ?= /usr/local
@@ -77,6 +77,7 @@ packages: static
 	Scripts/make-wheel packages
 
 docs:
+	SWIFT=$(SWIFT) Scripts/make-swift-docs site
 	Scripts/make-docs site
 
 clean:

@@ -19,9 +19,12 @@ let hasHook =
     && FileManager.default.fileExists(atPath: Context.packageDirectory + "/CModules/CX265Hook/vendor/level.cpp")
     && FileManager.default.fileExists(atPath: "/usr/lib/x86_64-linux-gnu/libx265.a")
 
-/// The hook of the encoder of 12 bits, of which there are 5 MB: VEIL_X265_12=0 in the environment goes without, as
-/// packages do (Packaging/x265-12-stub.c).
-let hasHook12 = hasHook && ProcessInfo.processInfo.environment["VEIL_X265_12"] != "0"
+/// VEIL_PACKAGE=1 in the environment builds what packages hold (Scripts/build-static): without the encoder of 12 bits,
+/// of which there are 5 MB (Packaging/x265-12-stub.c), and with those modules that no picture's samples go through
+/// small rather than fast.
+let isPackaged = ProcessInfo.processInfo.environment["VEIL_PACKAGE"] == "1"
+let hasHook12 = hasHook && !isPackaged
+let small: [SwiftSetting] = isPackaged ? [.unsafeFlags(["-Osize"])] : []
 
 /// Pictures of sheets and reports are written by libpng and libjpeg-turbo where their headers are.
 let pictureLibraries = [
@@ -60,24 +63,27 @@ let package = Package(
     targets: [
         // Each layer of the program knows those above it in this list and none below.
         .target(name: "CVeilKernels", path: "CModules/VeilKernels", cSettings: cKernels),
-        .target(name: "VeilCore", dependencies: ["CVeilKernels"]),
-        .target(name: "VeilBitstream"),
-        .target(name: "VeilEntropy", dependencies: ["VeilCore", "VeilBitstream"]),
-        .target(name: "VeilRecon", dependencies: ["VeilEntropy", "CVeilKernels", crypto]),
-        .target(name: "VeilDecoder", dependencies: ["VeilRecon", "CVeilKernels"]),
+        .target(name: "VeilSystem"),
+        .target(name: "VeilCore", dependencies: ["VeilSystem", "CVeilKernels"]),
+        .target(name: "VeilBitstream", dependencies: ["VeilSystem"]),
+        .target(name: "VeilEntropy", dependencies: ["VeilSystem", "VeilCore", "VeilBitstream"]),
+        .target(name: "VeilRecon", dependencies: ["VeilSystem", "VeilEntropy", "CVeilKernels", crypto]),
+        .target(name: "VeilDecoder", dependencies: ["VeilSystem", "VeilRecon", "CVeilKernels"]),
         .target(
             name: "VeilEncoder",
-            dependencies: ["VeilRecon", "CVeilKernels"] + (hasX265 ? ["CX265"] : [])
+            dependencies: ["VeilSystem", "VeilRecon", "CVeilKernels"] + (hasX265 ? ["CX265"] : [])
                 + (hasHook ? ["CX265Hook", "CX265Hook10"] : []) + (hasHook12 ? ["CX265Hook12"] : []),
             swiftSettings: (hasX265 ? [.define("VEIL_X265")] : []) + (hasHook ? [.define("VEIL_X265_HOOK")] : [])
                 + (hasHook12 ? [.define("VEIL_X265_HOOK12")] : [])),
-        .target(name: "VeilProtection", dependencies: ["VeilEntropy", crypto, cryptoExtras]),
-        .target(name: "VeilMedia", dependencies: ["VeilBitstream", "VeilCore"]),
-        .target(name: "Veil", dependencies: ["VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia", deque]),
+        .target(name: "VeilProtection", dependencies: ["VeilSystem", "VeilEntropy", crypto, cryptoExtras]),
+        .target(name: "VeilMedia", dependencies: ["VeilSystem", "VeilBitstream", "VeilCore"], swiftSettings: small),
+        .target(
+            name: "Veil",
+            dependencies: ["VeilSystem", "VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia", deque]),
         .target(name: "CVeil", path: "CModules/CVeil", exclude: ["symbols.map"]),
         // libx265's assembly refers to its own tables directly, which a shared library must promise not to redirect.
         .target(
-            name: "VeilC", dependencies: ["CVeil", "Veil", deque],
+            name: "VeilC", dependencies: ["VeilSystem", "CVeil", "Veil", deque],
             // The number of the soname is VEIL_ABI_VERSION of veil.h.
             linkerSettings: [
                 .unsafeFlags(
@@ -93,21 +99,25 @@ let package = Package(
         .target(
             name: "VeilLab",
             dependencies: [
-                "VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia", "CPictures", crypto, cryptoExtras,
-            ]),
+                "VeilSystem", "VeilDecoder", "VeilEncoder", "VeilProtection", "VeilMedia", "CPictures", crypto,
+                cryptoExtras,
+            ], swiftSettings: small),
         .executableTarget(
             name: "VeilTool",
             dependencies: [
-                "Veil", "VeilLab", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "VeilSystem", "Veil", "VeilLab",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                // For libyaml, which is in it: Sources/VeilTool/YAML.swift.
                 .product(name: "Yams", package: "Yams"),
-            ]),
+            ], swiftSettings: small),
         .executableTarget(
-            name: "veil-fuzz", dependencies: ["VeilLab"], path: "Sources/VeilFuzz",
+            name: "veil-fuzz", dependencies: ["VeilSystem", "VeilLab"], path: "Sources/VeilFuzz",
             linkerSettings: sanitizes ? [.unsafeFlags(["-sanitize=address"])] : []),
         .executableTarget(name: "veil-examples", dependencies: ["Veil"], path: "Examples/swift"),
         // What several test targets share.
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(name: "KernelTests", dependencies: ["CVeilKernels", "TestSupport"]),
+        .testTarget(name: "VeilSystemTests", dependencies: ["VeilSystem"]),
         .testTarget(name: "VeilCoreTests", dependencies: ["VeilCore", "TestSupport"]),
         .testTarget(name: "VeilBitstreamTests", dependencies: ["VeilBitstream", "TestSupport"]),
         .testTarget(name: "VeilEntropyTests", dependencies: ["VeilEntropy", "TestSupport", "VeilProtection"]),
@@ -116,7 +126,7 @@ let package = Package(
         .testTarget(name: "VeilEncoderTests", dependencies: ["VeilEncoder", "TestSupport"]),
         .testTarget(
             name: "VeilProtectionTests", dependencies: ["VeilProtection", "VeilDecoder", "VeilEncoder", "TestSupport"]),
-        .testTarget(name: "VeilMediaTests", dependencies: ["VeilMedia", "TestSupport"]),
+        .testTarget(name: "VeilMediaTests", dependencies: ["VeilSystem", "VeilMedia", "TestSupport"]),
         .testTarget(name: "VeilTests", dependencies: ["Veil", "VeilC", "CVeil", "VeilTool", "veil-examples"]),
         .testTarget(name: "VeilLabTests", dependencies: ["VeilLab", "TestSupport"]),
         .testTarget(

@@ -2,7 +2,7 @@
 //
 // Debian's static libx265 holds three encoders, of 8, 10 and 12 bits. The first asks for the others by these functions,
 // and takes null for "not there". What is linked statically goes without 5 MB of the third: packages code 8 and 10
-// bits (VEIL_X265_12=0, Package.swift).
+// bits (VEIL_PACKAGE=1, Package.swift).
 #if !defined(X265_12BIT_GET) || !defined(X265_12BIT_QUERY)
 #error "the names of x265_12bit::x265_api_get_N(int) and x265_12bit::x265_api_query(int, int, int *) in libx265.a"
 #endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Films on a cluster of this machine. VEIL names the program, VEIL_LIBRARY the library; needs Dask distributed."""
+import base64
 import contextlib
 import glob
 import io
@@ -160,7 +161,9 @@ class ClusterTests(unittest.TestCase):
         opened = self.path("opened.hevc")
         run = self.run_veil("decrypt", output, "-o", opened, "--keys", self.keys, "--require-authentication")
         self.assertNotIn(b"joined", run.stderr)
-        self.assertEqual(self.content(opened), self.content(self.clear))
+        # MP4 does not keep how long start codes are.
+        clear, again = (self.content(path).replace(b"\0\0\0\1", b"\0\0\1") for path in (self.clear, opened))
+        self.assertEqual(again, clear)
         # A part cut out is noticed, as it is within one stream.
         whole, cut = self.path("secret.hevc"), self.path("cut.hevc")
         self.run_veil("extract", output, "-o", whole, "--layer", "1")
@@ -250,28 +253,33 @@ class ClusterTests(unittest.TestCase):
         with self.assertRaisesRegex(_film.FilmError, "picture 15 is not the one"):
             list(_film.pictures(part, 12))
 
-    def test_scheduler_restarted(self):
+    def test_scheduler_and_workers_killed_and_restarted(self):
+        """In the middle of parts. Those that are done are not done again; nothing that a scheduler or worker writes has a key."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        address, machines = f"tcp://127.0.0.1:{port}", []
+        address, machines, written = f"tcp://127.0.0.1:{port}", [], self.path("machines")
+        os.mkdir(written)
+        environment = {**os.environ, "DASK_TEMPORARY_DIRECTORY": written, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "debug"}
 
         def start():
-            log = open(self.path("cluster.log"), "ab")
-            machines.append(subprocess.Popen(
-                [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port),
-                 "--no-dashboard"], stdout=log, stderr=log))
-            machines.append(subprocess.Popen(
-                [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nworkers", "1", "--nthreads", "1",
-                 "--no-dashboard", "--no-nanny"], stdout=log, stderr=log))
-            log.close()
+            with open(os.path.join(written, "log"), "ab") as log:
+                for words in (["scheduler", "--host", "127.0.0.1", "--port", str(port)],
+                              ["worker", address, "--nworkers", "1", "--nthreads", "1", "--no-nanny", "--local-directory", written]):
+                    machines.append(subprocess.Popen(
+                        [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:], "--no-dashboard"],
+                        stdout=log, stderr=log, env=environment))
 
-        put, restarted = distributed.Store.put, []
+        put, restarted, done = distributed.Store.put, [], []
 
         def restart(store, part, stream):
             put(store, part, stream)
+            done.append(part.number)
             if not restarted:
-                restarted.append(part.number)
+                end = time.monotonic() + 20
+                while time.monotonic() < end and not restarted:
+                    if any("encode" in self.words(child) for child in self.children(machines[1].pid)):
+                        restarted.append(part.number)
                 for machine in machines:
                     machine.kill()
                     machine.wait()
@@ -281,7 +289,7 @@ class ClusterTests(unittest.TestCase):
         output = self.path("restarted.hevc")
         distributed.Store.put = restart
         try:
-            status, said = self.encode(output, "--scheduler", address, "--patience", "60")
+            status, said = self.encode(output, "--scheduler", address, "--patience", "60", "--keys", self.keys)
         finally:
             distributed.Store.put = put
             time.sleep(1)
@@ -290,20 +298,32 @@ class ClusterTests(unittest.TestCase):
                 machine.wait()
         self.assertEqual(status, 0, said)
         self.assertIn("connecting again", said)
-        self.assertEqual(len(restarted), 1)
-        self.assertEqual(self.content(output), self.content(self.clear))
+        self.assertEqual(len(restarted), 1, "no worker was in the middle of a part")
+        self.assertEqual(sorted(done), [0, 1, 2, 3, 4])
+        opened = self.path("restarted-opened.hevc")
+        self.run_veil("decrypt", output, "-o", opened, "--keys", self.keys, "--require-authentication")
+        self.assertEqual(self.content(opened), self.content(self.clear))
+
+        with open(self.keys, encoding="utf-8") as file:
+            secrets = [bytes.fromhex(layer["key"]) for layer in json.load(file)["layers"]]
+        files = [os.path.join(folder, name) for folder, _, names in os.walk(written) for name in names]
+        self.assertGreater(os.path.getsize(os.path.join(written, "log")), 10000)
+        for path in files:
+            for secret in secrets:
+                for form in (secret, secret.hex().encode(), secret.hex().upper().encode(), base64.b64encode(secret)):
+                    self.assertNotIn(form, self.content(path), path)
 
     def test_bit_rate(self):
         output = self.path("rate.hevc")
         said = io.StringIO()
         with contextlib.redirect_stderr(said):
             status = distributed.main(
-                ["encode", self.film, "-o", output, "--bitrate", "60,120", "--preset", "ultrafast", "--min-seconds", "1",
+                ["encode", self.film, "-o", output, "--bitrate", "10,15", "--preset", "ultrafast", "--min-seconds", "1",
                  "--workers", "2"])
         self.assertEqual(status, 0, said.getvalue())
         self.assertIn("analysis: 5/5", said.getvalue())
         rate = os.path.getsize(output) * 8 / 6 / 1000
-        self.assertTrue(140 < rate < 230, f"{rate}: {said.getvalue()}")
+        self.assertTrue(19 < rate < 32, f"{rate}: {said.getvalue()}")
 
     def test_refused(self):
         for words, text in [

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeil
-import Foundation
 import Veil
+import VeilSystem
 
 // Functions of veil.h that are about the library, errors and keys.
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeil
-import Foundation
 import Veil
+import VeilSystem
 
 /// The last error of each thread, its text as a C string.
 enum LastError {
@@ -15,18 +15,16 @@ enum LastError {
         deinit { free(text) }
     }
 
-    private static let key = "veil.last-error"
+    private static let kept = ThreadValue<Kept>()
     private nonisolated(unsafe) static let none: UnsafePointer<CChar>? = UnsafePointer(strdup(""))
 
-    private static var kept: Kept? { Thread.current.threadDictionary[key] as? Kept }
-
-    static var text: UnsafePointer<CChar>? { kept.map { UnsafePointer($0.text) } ?? none }
-    static var status: Int32 { kept?.status ?? VEIL_OK.rawValue }
+    static var text: UnsafePointer<CChar>? { kept.value.map { UnsafePointer($0.text) } ?? none }
+    static var status: Int32 { kept.value?.status ?? VEIL_OK.rawValue }
 
     /// Keeps an error and returns its status.
     static func keep(_ error: any Error) -> Int32 {
         let status = number(of: error).rawValue
-        Thread.current.threadDictionary[key] = Kept("\(error)", status)
+        kept.value = Kept("\(error)", status)
         return status
     }
 

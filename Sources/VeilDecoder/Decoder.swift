@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilCore
 import VeilEntropy
 import VeilRecon
+import VeilSystem
 
 /// Decodes HEVC version 1 and SHVC streams NAL unit by NAL unit and delivers pictures in output order.
 ///

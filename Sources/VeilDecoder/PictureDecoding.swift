@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilCore
 import VeilEntropy
 import VeilRecon
+import VeilSystem
 
 /// One slice segment of a picture, ready to be decoded by any worker.
 struct SliceSegmentJob: @unchecked Sendable {
@@ -61,7 +61,7 @@ final class PictureDecoding: @unchecked Sendable {
     /// A picture to take lost CTUs from.
     var concealment: CodedPicture?
     private let workspaces: ObjectPool<DecodingWorkspace>
-    private let lock = NSLock()
+    private let lock = Lock()
     private var outcomeStorage = PictureOutcome()
     private var done = false
     private var plan: SubstreamPlan?

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
 import VeilBitstream
 import VeilCore
 import VeilEntropy
 import VeilRecon
+import VeilSystem
 
 /// One pass over a picture: its jobs parse and reconstruct, the in-loop filters follow row by row.
 ///
@@ -24,7 +24,7 @@ final class PictureDecodingPass: @unchecked Sendable {
     /// job needs it: of many small slices in many tiles few ever meet.
     private var lines: [Int: AboveContext] = [:]
     private let tiles: TileRaster
-    private let lock = NSLock()
+    private let lock = Lock()
     private var failed: Set<Int> = []
 
     init(_ decoding: PictureDecoding, segments: [SliceSegmentJob], plan: SubstreamPlan, publishes: Bool) {

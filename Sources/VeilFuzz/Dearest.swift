@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// The cases that took the most time, and those that took the most memory.
 struct Dearest {
@@ -12,8 +12,8 @@ struct Dearest {
         let peak: Int
 
         var line: String {
-            "seed \(seed) (\(kind), \(bytes) bytes): \(String(format: "%.3f", seconds)) s, "
-                + "\(String(format: "%.1f", Double(peak) / 1_048_576)) MiB"
+            "seed \(seed) (\(kind), \(bytes) bytes): \(String(printf: "%.3f", seconds)) s, "
+                + "\(String(printf: "%.1f", Double(peak) / 1_048_576)) MiB"
         }
     }
 

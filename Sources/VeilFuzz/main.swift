@@ -1,3 +1,5 @@
+import VeilBitstream
+import VeilLab
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // veil-fuzz [--seed N] [--cases N] [--seconds N] [--slices N] [--protection] [--dearest N] [--save FOLDER] file...
@@ -8,9 +10,7 @@
 // printed before it (--verbose), a case of more than ten seconds or two gigabytes ends it with a message, a broken
 // promise is printed with its seed; the exit status is then not zero. --dearest lists the cases that took the most time
 // and memory. --save keeps these, and the streams of broken promises.
-import Foundation
-import VeilBitstream
-import VeilLab
+import VeilSystem
 
 var seed: UInt64 = 1
 var cases = 1000
@@ -24,10 +24,10 @@ var paths: [String] = []
 var arguments = CommandLine.arguments.dropFirst()
 
 /// A line, at once: the next one may never come.
-func say(_ line: String) { FileHandle.standardOutput.write(Data("\(line)\n".utf8)) }
+func say(_ line: String) { try? OpenFile.standardOutput.write(contentsOf: Data("\(line)\n".utf8)) }
 
 func fail(_ message: String) -> Never {
-    FileHandle.standardError.write(Data("veil-fuzz: \(message)\n".utf8))
+    try? OpenFile.standardError.write(contentsOf: Data("veil-fuzz: \(message)\n".utf8))
     exit(2)
 }
 
@@ -69,7 +69,7 @@ guard let scratch = try? FuzzScratch() else { fail("no folder for temporary file
 
 /// The case at hand, watched from another thread.
 final class Watch: @unchecked Sendable {
-    private let lock = NSLock()
+    private let lock = Lock()
     private var seed: UInt64 = 0
     private var began = Date()
     private var ticks = clock()
@@ -90,13 +90,12 @@ final class Watch: @unchecked Sendable {
 }
 
 let watch = Watch()
-let thread = Thread {
+SystemThread.start {
     while true {
-        Thread.sleep(forTimeInterval: 0.25)
+        usleep(250_000)
         watch.check()
     }
 }
-thread.start()
 
 let start = Date()
 var total = FuzzCase.Outcome()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// A clip that the program draws itself: a hilly landscape under a panning camera, a lighthouse, a ball that bounces
 /// through, and grain.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import Foundation
 import VeilCore
+import VeilSystem
 
 /// Down-sampling of a layer's source for the layer below, with the sample positions that the standard's up-sampling
 /// assumes by default (H.8.1.4): luma sample (0, 0) of both layers coincide; chroma coincides horizontally, and

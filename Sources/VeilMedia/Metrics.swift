@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilCore
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Distances between two videos of one format.
 public struct VideoMeasurement: Codable, Sendable {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
 import VeilBitstream
 import VeilCore
 import VeilEntropy
+import VeilSystem
 
 /// One decoded (or being decoded) picture of one layer: samples, motion, and how far it has got.
 package final class CodedPicture: @unchecked Sendable {
@@ -21,7 +21,7 @@ package final class CodedPicture: @unchecked Sendable {
     /// Of inter-layer reference pictures: makes their parts when they are needed. Such pictures are never published.
     @exclusivity(unchecked) package internal(set) var producer: InterLayerProducer?
 
-    private let condition = NSCondition()
+    private let condition = Condition()
     /// Written under the lock, read without it first: waiting for rows that are there costs one load.
     private let rowsDone = Atomic<Int>(0)
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import VeilLab
 import VeilMedia
+import VeilSystem
 
 struct AttackCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -56,7 +56,7 @@ struct AttackCommand: ParsableCommand {
         let steps = Attack.steps(layers: layers == .single ? 1 : 2) + (isStream ? 0 : 2)
         let progress = VeilLab.Progress(steps: steps, quiet: experiment.quiet)
         var settings = Attack.Settings()
-        settings.clip = (input.input as NSString).lastPathComponent
+        settings.clip = input.input.lastOfPath
         settings.threads = max(experiment.threads, 1)
         settings.figureFrame = figure
         settings.folder = experiment.output

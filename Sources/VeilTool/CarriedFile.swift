@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilMedia
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// What plays beside the pictures of a container that ffmpeg opens, for MP4: its sound, subtitles of text, chapters and
 /// titles. What does not come along is told.
@@ -19,7 +19,7 @@ enum CarriedFile {
 
     /// An MP4 file without a name that ffmpeg makes of it; nil where there is nothing.
     /// - Parameter path: of what is being written.
-    static func make(of input: InputFile, _ contents: FFmpeg.Contents, beside path: String) throws -> FileHandle? {
+    static func make(of input: InputFile, _ contents: FFmpeg.Contents, beside path: String) throws -> OpenFile? {
         do {
             if let file = try FFmpeg.otherTracks(of: input, contents, asMovieBeside: path) { return file }
             let left = (contents.hasChapters ? ["chapters"] : []) + (contents.hasTitles ? ["titles"] : [])
@@ -47,7 +47,7 @@ enum CarriedFile {
         guard let contents = try FFmpeg.contents(of: input) else { return nil }
         let file = try make(of: input, contents, beside: path)
         let result: CarriedTracks
-        func tracks(_ file: FileHandle?) throws -> CarriedTracks {
+        func tracks(_ file: OpenFile?) throws -> CarriedTracks {
             try CarriedTracks(times: times, start: chunks.start, file: file, name: name, title: contents.title)
         }
         do { result = try tracks(file) } catch let error

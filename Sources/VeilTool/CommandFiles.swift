@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilMedia
+import VeilSystem
 
 /// The files that a command reads and those that it writes, compared before anything is written: no output is a file
 /// that is read, or another output, whatever their names.

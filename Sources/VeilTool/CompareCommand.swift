@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import VeilLab
 import VeilMedia
 import VeilProtection
+import VeilSystem
 
 struct CompareCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -71,11 +71,12 @@ struct CompareCommand: ParsableCommand {
         progress.finish()
         let files = try ComparisonPage.write(report, folder: experiment.output)
         for m in report.methods {
-            let text = m.name.padding(toLength: 42, withPad: " ", startingAt: 0)
+            let text = m.name.padded(to: 42)
             warn(
-                String(
-                    format: "(%@) %@ CPU %.2f s, x%.3f of clear, %d bytes", m.id, text, m.cpuSeconds.median,
-                    m.cpuRatio.median, m.bytes))
+                "(\(m.id)) \(text) "
+                    + String(
+                        printf: "CPU %.2f s, x%.3f of clear, %d bytes", m.cpuSeconds.median, m.cpuRatio.median, m.bytes)
+            )
         }
         print(
             #"{"report":"\#(files.html)","json":"\#(files.json)","inLoopEqualsPostHoc":\#(report.inLoopEqualsPostHoc)}"#

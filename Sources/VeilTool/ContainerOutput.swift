@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilMedia
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Puts a single-layer stream into Matroska or MPEG-TS by way of ffmpeg, which copies it. Encryption messages stay in.
 final class ContainerOutput {
@@ -9,7 +9,7 @@ final class ContainerOutput {
     private static let formats = ["mkv": "matroska", "ts": "mpegts", "mts": "mpegts"]
 
     /// Whether a file's name asks for such a container.
-    static func isContainer(_ path: String) -> Bool { formats[(path as NSString).pathExtension.lowercased()] != nil }
+    static func isContainer(_ path: String) -> Bool { formats[path.suffixOfPath.lowercased()] != nil }
 
     private let path: String
     private let temporary: TemporaryFile
@@ -24,7 +24,7 @@ final class ContainerOutput {
     private var grouping = AccessUnitGrouping()
 
     init(path: String, fps: FrameRate?) throws {
-        guard let format = Self.formats[(path as NSString).pathExtension.lowercased()] else {
+        guard let format = Self.formats[path.suffixOfPath.lowercased()] else {
             throw MediaError.writeFailed(path: path, reason: "unknown format")
         }
         guard let ffmpeg = FFmpeg.program else {
@@ -46,7 +46,7 @@ final class ContainerOutput {
     ///   - start: seconds on the clock of the source at which that of the pictures begins.
     ///   - end: likewise at which all ends; nil: where it does.
     private func begin(start: Double, end: Double?) throws -> ChildProcess {
-        func seconds(_ value: Double) -> String { String(format: "%.6f", value) }
+        func seconds(_ value: Double) -> String { String(printf: "%.6f", value) }
         let clock = others.map { ["-copyts", "-itsoffset", seconds($0.start + start)] } ?? []
         let source =
             others.map { ["-protocol_whitelist", "file,pipe"] + $0.inputOptions + ["-i", "file:" + $0.path] } ?? []

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilMedia
+import VeilSystem
 
 struct DecodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -194,7 +194,7 @@ private final class LayerFiles {
                 what: "its samples are green, blue and red, which y4m cannot tell: with a name that ends in .yuv they "
                     + "come as they are, plane by plane")
         }
-        let path = isByLayer ? output.replacingOccurrences(of: "%d", with: "\(picture.layer)") : output
+        let path = isByLayer ? output.with("\(picture.layer)", for: "%d") : output
         let index = isByLayer ? picture.layer : 0
         let known = try writers[index] ?? open(path, format)
         writers[index] = known

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import VeilMedia
+import VeilSystem
 
 struct DemoCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -57,8 +57,8 @@ struct DemoCommand: ParsableCommand {
         print("scheme     bytes   PSNR Y without key   with key")
         for (scheme, bytes, blind, open) in rows {
             print(
-                scheme.padding(toLength: 6, withPad: " ", startingAt: 0)
-                    + String(format: " %9d %17.2f dB %7.2f dB", bytes, blind.psnrY, open.psnrY))
+                scheme.padded(to: 6)
+                    + String(printf: " %9d %17.2f dB %7.2f dB", bytes, blind.psnrY, open.psnrY))
         }
         print("pictures: \(path("sheet.png")) (frame \(shown) without key: clear, bl / all, el)")
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilMedia
+import VeilSystem
 
 struct EncodeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -317,15 +317,15 @@ struct EncodeCommand: ParsableCommand {
     ) {
         let seconds = Double(progress.frames) * Double(fps.denominator) / Double(fps.numerator)
         let sizes = progress.layerBytes.enumerated().map { layer, bytes in
-            "layer \(layer) \(bytes) bytes" + String(format: " (%.1f kb/s)", Double(bytes) * 8 / 1000 / seconds)
+            "layer \(layer) \(bytes) bytes" + String(printf: " (%.1f kb/s)", Double(bytes) * 8 / 1000 / seconds)
         }
         info(
             "\(progress.frames) frames, \(sizes.joined(separator: ", ")), "
                 + "\(MovieOutput.isMovie(output) ? "file" : "stream") \(bytesWritten) bytes, "
-                + String(format: "%.1f kb/s, %.1f fps", Double(bytesWritten) * 8 / 1000 / seconds, progress.speed))
+                + String(printf: "%.1f kb/s, %.1f fps", Double(bytesWritten) * 8 / 1000 / seconds, progress.speed))
         info(
             String(
-                format: "latency from picture to access unit: mean %.0f ms, at most %.0f ms", latency.mean * 1000,
+                printf: "latency from picture to access unit: mean %.0f ms, at most %.0f ms", latency.mean * 1000,
                 latency.largest * 1000))
     }
 }

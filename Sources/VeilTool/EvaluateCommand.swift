@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import VeilLab
 import VeilMedia
+import VeilSystem
 
 /// The layer structures that are compared.
 enum LayerStructure: String, ExpressibleByArgument {
@@ -141,7 +141,7 @@ struct EvaluateCommand: ParsableCommand {
         _ job: Job, _ progress: VeilLab.Progress
     ) throws -> (EvaluationReport.Run, StreamEvaluation.Pictures) {
         var settings = StreamEvaluation.Settings()
-        settings.name = ((job.input as NSString).lastPathComponent as NSString).deletingPathExtension
+        settings.name = job.input.lastOfPath.withoutSuffix
         settings.threads = max(experiment.threads, 1)
         settings.figureFrame = figure
         settings.draws = draws
@@ -201,7 +201,7 @@ extension CommandLine {
     /// An argument as a shell would take it.
     static func quoted(_ argument: String) -> String {
         argument.allSatisfy { $0.isLetter || $0.isNumber || "-_./,=:+@%".contains($0) } && !argument.isEmpty
-            ? argument : "'" + argument.replacingOccurrences(of: "'", with: "'\\''") + "'"
+            ? argument : "'" + argument.with("'\\''", for: "'") + "'"
     }
 
     /// The command that runs now.

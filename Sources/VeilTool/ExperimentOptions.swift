@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import VeilMedia
+import VeilSystem
 
 /// What the verbs that run experiments and write a report have in common.
 struct ExperimentOptions: ParsableArguments {

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilMedia
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Names of files that say another format than what is written.
 enum FileNames {
@@ -15,7 +15,7 @@ enum FileNames {
 
     /// Whether a name asks for a byte stream.
     static func isByteStream(_ path: String) -> Bool {
-        byteStreams.contains((path as NSString).pathExtension.lowercased())
+        byteStreams.contains(path.suffixOfPath.lowercased())
     }
 
     /// Throws where a coded stream would get another format's name.
@@ -29,7 +29,7 @@ enum FileNames {
     }
 
     private static func check(_ path: String, _ others: [String], _ what: String) throws {
-        let suffix = (path as NSString).pathExtension.lowercased()
+        let suffix = path.suffixOfPath.lowercased()
         if others.contains(suffix), !path.hasPrefix("/dev/") {
             throw MediaError.writeFailed(path: path, reason: "the name says \(suffix), and \(what)")
         }

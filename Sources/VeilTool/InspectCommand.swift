@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilMedia
+import VeilSystem
 
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -81,7 +81,7 @@ struct InspectCommand: ParsableCommand {
             }
             if let sealed = layer.sealedBytes {
                 let share = 100 * Double(sealed) / Double(max(layer.bytes, 1))
-                print("  sealed whole: \(sealed) bytes, " + String(format: "%.2f %% of the layer", share))
+                print("  sealed whole: \(sealed) bytes, " + String(printf: "%.2f %% of the layer", share))
             }
             if let space = layer.encryptionSpace {
                 let elements = space.bits.sorted { $0.value > $1.value }.map { "\($0.key) \($0.value)" }.joined(
@@ -93,7 +93,7 @@ struct InspectCommand: ParsableCommand {
                 print(
                     "  \(what): \(space.total) bits, "
                         + String(
-                            format: "%.2f %% of the stream, %.2f %% of the layer", space.percentOfStream,
+                            printf: "%.2f %% of the stream, %.2f %% of the layer", space.percentOfStream,
                             space.percentOfLayer)
                         + (elements.isEmpty ? "" : " (\(elements))"))
             }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilMedia
-import Yams
+import VeilSystem
 
 /// A layer file says what each layer of a stream is to be, bottom up, in YAML (or JSON, which is YAML as well):
 ///
@@ -34,41 +33,30 @@ struct LayerFile {
 
     init(text: String, path: String) throws {
         self.path = path
-        // References to other nodes multiply: a few lines of them never end.
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-        where line.contains(/(^|[\s,\[{:-])\*[^\s,\]}]/) {
-            throw ValidationError("\(path):\(number + 1): references (*name) are not taken in layer files")
+        let root: YAMLNode?
+        do { root = try YAMLReader.document(text) } catch let error as YAMLError {
+            throw ValidationError("\(path):\(error.line): no valid YAML: \(error.problem)")
         }
-        let root: Node?
-        do {
-            root = try Yams.compose(yaml: text)
-        } catch YamlError.scanner(_, let problem, let mark, _), YamlError.parser(_, let problem, let mark, _),
-            YamlError.composer(_, let problem, let mark, _)
-        {
-            throw ValidationError("\(path):\(mark.line): no valid YAML: \(problem)")
-        } catch {
-            throw ValidationError("\(path): no valid YAML")
-        }
-        guard let map = root?.mapping, map.count == 1, let list = map["layers"]?.sequence, !list.isEmpty else {
+        guard let map = root?.mapping, map.count == 1, let list = root?["layers"]?.sequence, !list.isEmpty else {
             throw ValidationError("\(path): a layer file holds one key, 'layers', with a list of layers, bottom up")
         }
         entries = try list.map { try Self.entry($0, path: path) }
     }
 
-    private static func entry(_ node: Node, path: String) throws -> Entry {
-        let line = node.mark?.line ?? 0
+    private static func entry(_ node: YAMLNode, path: String) throws -> Entry {
+        let line = node.line
         guard let map = node.mapping else {
             throw ValidationError("\(path):\(line): a layer is a list of keys and values")
         }
         var entry = Entry(line: line)
-        for (key, value) in map {
+        for (key, value) in map.map({ ($0.key, $0.value) }) {
             let name = key.string ?? ""
             func fail(_ what: String) -> ValidationError {
-                ValidationError("\(path):\(key.mark?.line ?? line): '\(name)' \(what)")
+                ValidationError("\(path):\(key.line): '\(name)' \(what)")
             }
             func number(_ range: ClosedRange<Double>) throws -> Double {
-                guard let number = value.float ?? value.int.map(Double.init), range.contains(number) else {
-                    throw fail("takes a number of \(range.lowerBound.formatted()) to \(range.upperBound.formatted())")
+                guard let number = value.double, range.contains(number) else {
+                    throw fail("takes a number of \(Int(range.lowerBound)) to \(Int(range.upperBound))")
                 }
                 return number
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import VeilMedia
+import VeilSystem
 
 /// How much goes to standard error.
 enum LogLevel: String, Comparable, ExpressibleByArgument, CaseIterable {

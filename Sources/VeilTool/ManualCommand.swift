@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
+import VeilSystem
 
 /// Prints the man page, made from what the program says of itself; `make install` installs it.
 struct ManualCommand: ParsableCommand {
@@ -65,13 +65,13 @@ struct ManualCommand: ParsableCommand {
     }
 
     private static func escaped(_ text: String) -> String {
-        text.replacingOccurrences(of: "\\", with: "\\e").replacingOccurrences(of: "-", with: "\\-")
+        text.with("\\e", for: "\\").with("\\-", for: "-")
     }
 
     /// Text of a help screen: blank lines part paragraphs, and what is indented or a command stays line by line.
     private static func paragraphs(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            let bare = line.trimmingCharacters(in: .whitespaces)
+            let bare = line.trimmed
             if bare.isEmpty { return ".PP" }
             return line.hasPrefix("  ") || line.hasPrefix("veil ") ? ".br\n\\&\(escaped(String(line)))" : escaped(bare)
         }.joined(separator: "\n")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import VeilMedia
+import VeilSystem
 
 struct MeasureCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -51,7 +51,7 @@ struct MeasureCommand: ParsableCommand {
         } else {
             print(
                 String(
-                    format: "frames %d  PSNR Y %.2f  Cb %.2f  Cr %.2f dB  SSIM Y %.4f  EQ %.0f  HD %.3f",
+                    printf: "frames %d  PSNR Y %.2f  Cb %.2f  Cr %.2f dB  SSIM Y %.4f  EQ %.0f  HD %.3f",
                     m.frames, m.psnrY, m.psnrCb, m.psnrCr, m.ssimY, m.encryptionQuality, m.hammingDistance))
         }
         try tell(a, b, hasMore: next.0 != nil ? reference : next.1 != nil ? distorted : nil, m.frames)

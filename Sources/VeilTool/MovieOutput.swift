@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Veil
 import VeilBitstream
 import VeilMedia
+import VeilSystem
 
 /// A stream as an ISO base media file with all its layers, and the sound of its source where that is one too.
 final class MovieOutput {
@@ -12,7 +12,7 @@ final class MovieOutput {
 
     /// Whether a file's name asks for one.
     static func isMovie(_ path: String) -> Bool {
-        ["mp4", "m4v", "mov"].contains((path as NSString).pathExtension.lowercased())
+        ["mp4", "m4v", "mov"].contains(path.suffixOfPath.lowercased())
     }
 
     /// - Parameter frameRate: frames a second; nil: as the stream has them.
@@ -90,7 +90,7 @@ final class MovieOutput {
     }
 
     /// - Parameter name: of what is read, for what is missing there.
-    private func copyTracks(_ file: FileHandle, of source: String, name: String) throws {
+    private func copyTracks(_ file: OpenFile, of source: String, name: String) throws {
         do {
             let (left, damage) = try writer.copyTracks(from: file)
             for line in damage { FoundDamage.note("\(name): \(line)") }

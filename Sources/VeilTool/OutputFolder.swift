@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilMedia
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Folders that commands write several files into.
 enum OutputFolder {

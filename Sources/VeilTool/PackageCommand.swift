@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilBitstream
 import VeilMedia
 import VeilProtection
+import VeilSystem
 
 struct PackageCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilMedia
+import VeilSystem
 
 struct PlayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -56,7 +56,7 @@ struct PlayCommand: ParsableCommand {
         options.keys = try keys.map { try KeyRing(reference: $0) }
         options.verification = verification.options
         options.sidecar = try sidecar.map(DecryptCommand.sidecar)
-        let title = input == "-" ? "veil" : URL(fileURLWithPath: input).lastPathComponent
+        let title = input == "-" ? "veil" : input.lastOfPath
         let window = PlayerWindow(
             player, title: sideBySide ? "\(title): without keys, with them" : title, input: input, frameRate: fps)
         var stream = PlayedStream(input, options, window, isTwice: sideBySide)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilBitstream
 import VeilMedia
+import VeilSystem
 
 /// A program that shows the video that it is given on its standard input.
 struct Player {
@@ -48,7 +48,7 @@ struct Player {
             ].compactMap { $0 }
             return ["--input-terminal=no", "--msg-level=all=error", "--idle=no", "--keep-open=no"]
                 // "${...}" in a title would be looked up.
-                + ["--title=" + title.replacingOccurrences(of: "$", with: "$$")]
+                + ["--title=" + title.with("$$", for: "$")]
                 + (known.isEmpty ? [] : ["--vf=format:" + known.joined(separator: ":")])
                 + ["--demuxer-lavf-format=yuv4mpegpipe", "-"]
         }

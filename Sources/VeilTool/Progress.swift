@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilMedia
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// The line that progress is shown on, on terminals only.
 enum ProgressLine {
@@ -54,13 +54,13 @@ struct Progress {
 
     var line: String {
         var text = total.map { "\(frames)/\($0)" } ?? "\(frames)"
-        text += String(format: " frames  %.1f fps  %.0f kb/s", speed, bitrate / 1000)
+        text += String(printf: " frames  %.1f fps  %.0f kb/s", speed, bitrate / 1000)
         for (i, size) in layerBytes.enumerated() {
-            text += String(format: "  layer %d %.1f kB", i, Double(size) / 1000)
+            text += String(printf: "  layer %d %.1f kB", i, Double(size) / 1000)
         }
         if let total, frames > 0, total > frames {
             let left = Int(Double(total - frames) / speed + 0.5)
-            text += String(format: "  ETA %d:%02d", left / 60, left % 60)
+            text += String(printf: "  ETA %d:%02d", left / 60, left % 60)
         }
         return text
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
 import Dispatch
-import Foundation
 import VeilLab
 import VeilMedia
 import VeilProtection
+import VeilSystem
 
 struct RandomnessCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -99,7 +99,7 @@ struct RandomnessCommand: ParsableCommand {
         let width = { (text: String, n: Int) in text + String(repeating: " ", count: max(0, n - text.count)) }
         if all {
             for row in report.rows {
-                let uniformity = row.uniformity.map { String(format: "%.6f", $0) } ?? "-"
+                let uniformity = row.uniformity.map { String(printf: "%.6f", $0) } ?? "-"
                 print(
                     width("\(row.test) \(row.variant)", 36) + width("\(row.passed)/\(row.sequences)", 12)
                         + width("least \(row.least)", 12)
@@ -110,7 +110,7 @@ struct RandomnessCommand: ParsableCommand {
                 width("test", 26) + width("p-values", 10) + width("worst proportion", 22)
                     + width("worst uniformity", 18) + "missed")
             for s in report.summaries {
-                let uniformity = s.worstUniformity.map { String(format: "%.6f", $0) } ?? "-"
+                let uniformity = s.worstUniformity.map { String(printf: "%.6f", $0) } ?? "-"
                 print(
                     width(s.test, 26) + width("\(s.rows)", 10)
                         + width("\(s.worst.passed)/\(s.worst.sequences) (least \(s.worst.least))", 22)
@@ -124,26 +124,26 @@ struct RandomnessCommand: ParsableCommand {
     private func printSpeeds() throws {
         let frequency = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8).split(separator: "\n")
             .first { $0.hasPrefix("cpu MHz") }?.split(separator: ":").last.flatMap {
-                Double($0.trimmingCharacters(in: .whitespaces))
+                Double($0.trimmed)
             }
         let mhz = frequency ?? nil
-        func cycles(_ seconds: Double) -> String { mhz.map { String(format: "%.2f", seconds * $0 * 1e6) } ?? "-" }
+        func cycles(_ seconds: Double) -> String { mhz.map { String(printf: "%.2f", seconds * $0 * 1e6) } ?? "-" }
         print("generator      Mbit/s   cycles/byte   ns to begin a unit   hook: ns/bin   cycles/bin")
         for cipher in CipherKind.allCases {
             let m = try KeystreamSample.speed(cipher)
             print(
-                cipher.name.padding(toLength: 13, withPad: " ", startingAt: 0)
-                    + String(format: "%8.0f", 8e-6 / m.secondsPerByte) + "   " + cycles(m.secondsPerByte) + "          "
-                    + String(format: "%8.0f", 1e9 * m.secondsPerUnit) + "             "
-                    + String(format: "%6.2f", 1e9 * m.secondsPerBin)
+                cipher.name.padded(to: 13)
+                    + String(printf: "%8.0f", 8e-6 / m.secondsPerByte) + "   " + cycles(m.secondsPerByte) + "          "
+                    + String(printf: "%8.0f", 1e9 * m.secondsPerUnit) + "             "
+                    + String(printf: "%6.2f", 1e9 * m.secondsPerBin)
                     + "         " + cycles(m.secondsPerBin))
         }
-        if let mhz { print(String(format: "cycles at %.0f MHz; user time of one thread", mhz)) }
+        if let mhz { print(String(printf: "cycles at %.0f MHz; user time of one thread", mhz)) }
     }
 
     /// Results by sequence, so that the report does not depend on threads.
     private final class Gathering: @unchecked Sendable {
-        private let lock = NSLock()
+        private let lock = Lock()
         private var results: [[TestResult]]
         init(count: Int) { results = Array(repeating: [], count: count) }
         func set(_ i: Int, _ result: [TestResult]) { lock.withLock { results[i] = result } }
@@ -157,7 +157,7 @@ struct RandomnessCommand: ParsableCommand {
 
 /// A file or standard input, read in pieces of equal size.
 private struct ByteFile {
-    private let handle: FileHandle
+    private let handle: OpenFile
     private let path: String
 
     init(_ path: String) throws {
@@ -165,10 +165,10 @@ private struct ByteFile {
         if path == "-" {
             handle = .standardInput
         } else {
-            var isFolder: ObjCBool = false
-            let exists = FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-            guard exists, !isFolder.boolValue, let opened = FileHandle(forReadingAtPath: path) else {
-                throw MediaError.cannotOpen(path: path, reason: isFolder.boolValue ? "is a folder" : "cannot be read")
+            var info = stat()
+            let isFolder = stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+            guard !isFolder, let opened = OpenFile(forReadingAtPath: path) else {
+                throw MediaError.cannotOpen(path: path, reason: isFolder ? "is a folder" : "cannot be read")
             }
             handle = opened
         }

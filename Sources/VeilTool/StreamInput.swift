@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
 import VeilBitstream
 import VeilMedia
+import VeilSystem
 
 /// Streams from files, pipes and standard input: byte streams as they are, all layers of ISO base media files (MP4,
 /// QuickTime), and what ffmpeg takes out of other containers (MPEG-TS, Matroska) without touching it.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilBitstream
 import VeilMedia
+import VeilSystem
 
 /// How streams are written, of commands that write any.
 struct StreamOutputOptions: ParsableArguments {

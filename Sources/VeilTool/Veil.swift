@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilMedia
+import VeilSystem
 
 @main
 struct VeilProgram: ParsableCommand {
@@ -36,7 +36,7 @@ struct VeilProgram: ParsableCommand {
     static func main() {
         // Reports of crashes would show memory, and keys with it.
         for signal in [SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGABRT, SIGQUIT] {
-            Foundation.signal(signal, SIG_DFL)
+            VeilSystem.signal(signal, SIG_DFL)
         }
         StandardError.prepare()
         Interruption.listen()
@@ -44,7 +44,7 @@ struct VeilProgram: ParsableCommand {
         for i in 0..<Int(CommandLine.argc) {
             guard let bytes = CommandLine.unsafeArgv[i], String(validatingCString: bytes) == nil else { continue }
             fail("argument \(i) ('\(String(cString: bytes))') is not UTF-8: rename the file, or lead it through a pipe")
-            Foundation.exit(ExitCode.validationFailure.rawValue)
+            VeilSystem.exit(ExitCode.validationFailure.rawValue)
         }
         for argument in CommandLine.arguments {
             // --keys env:NAME, --keys=env:NAME
@@ -54,7 +54,7 @@ struct VeilProgram: ParsableCommand {
         }
         if let name = unknownVerb(CommandLine.arguments) {
             fail("there is no verb '\(name)': veil help lists them")
-            Foundation.exit(ExitCode.validationFailure.rawValue)
+            VeilSystem.exit(ExitCode.validationFailure.rawValue)
         }
         // Nor is memory with keys written anywhere when the program crashes.
         let naming = ["--keys", "--old-keys", "--layer-file"]
@@ -72,7 +72,7 @@ struct VeilProgram: ParsableCommand {
             signal(SIGPIPE, SIG_IGN)
             if exitCode(for: error) != .validationFailure { exit(withError: error) }
             fail(message(for: error))
-            Foundation.exit(ExitCode.validationFailure.rawValue)
+            VeilSystem.exit(ExitCode.validationFailure.rawValue)
         }
         do {
             defer {
@@ -84,11 +84,11 @@ struct VeilProgram: ParsableCommand {
             try command.run()
         } catch MediaError.closedPipe {
             // As if SIGPIPE had ended it: whoever read had enough.
-            Foundation.exit(141)
+            VeilSystem.exit(141)
         } catch let error as ValidationError {
             OutputFolder.removeEmpty()
             fail("\(error)")
-            Foundation.exit(ExitCode.validationFailure.rawValue)
+            VeilSystem.exit(ExitCode.validationFailure.rawValue)
         } catch let code as ExitCode where code.rawValue == 2 && Interruption.isRequested {
             // What is missing was not there yet.
         } catch let error where error is ExitCode || error is CleanExit || exitCode(for: error) != .failure {
@@ -96,17 +96,17 @@ struct VeilProgram: ParsableCommand {
         } catch {
             OutputFolder.removeEmpty()
             fail("\(error)")
-            Foundation.exit(1)
+            VeilSystem.exit(1)
         }
         if fflush(nil) != 0 {
             fail("standard output: cannot write: \(String(cString: strerror(errno)))")
-            Foundation.exit(1)
+            VeilSystem.exit(1)
         }
         if Interruption.isRequested {
             fail("interrupted")
-            Foundation.exit(130)
+            VeilSystem.exit(130)
         }
-        if !isWhole { Foundation.exit(2) }
+        if !isWhole { VeilSystem.exit(2) }
     }
 }
 

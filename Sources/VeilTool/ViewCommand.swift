@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import ArgumentParser
-import Foundation
 import Veil
 import VeilMedia
+import VeilSystem
 
 struct ViewCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -214,7 +214,7 @@ import VeilBitstream
     /// A time scale in which durations do not fit 32 bits takes boxes of version 1.
     @Test func longTimesTakeLongBoxes() throws {
         func mdhd(_ duration: Int) throws -> Box {
-            var track = OutputTrack.video(in: .nullDevice)
+            var track = OutputTrack.video(in: .null)
             track.timeScale = 10_000_000
             track.samples = (0..<2).map { _ in
                 .init(offset: 0, size: 0, duration: duration, compositionOffset: 0, isSync: true)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Foundation
 import VeilMedia
+import VeilSystem
 
 /// Writes small files of ISO base media, box by box as ISO/IEC 14496-12 and -15 have them, for the reader's tests.
 enum IsoMediaWriting {
@@ -76,7 +77,7 @@ enum IsoMediaWriting {
             throw CocoaError(.fileWriteUnknown)
         }
         defer { try? FileManager.default.removeItem(atPath: path) }
-        guard let file = FileHandle(forReadingAtPath: path) else { throw CocoaError(.fileReadUnknown) }
+        guard let file = OpenFile(forReadingAtPath: path) else { throw CocoaError(.fileReadUnknown) }
         var reader = try IsoMediaReader(file: file)
         return try body(&reader)
     }

@@ -67,7 +67,8 @@ extension VideoEncoder {
         /// Send parameter sets before every IRAP picture, for receivers that join.
         public var repeatsHeaders = false
         /// Adaptive quantization of all layers; nil for what fits the rate: none where a layer's own is a QP, or with
-        /// the two fastest presets, else ``AdaptiveQuantization/Mode/autoVariance``. (x265 has none at a QP.)
+        /// the two fastest presets, else ``VideoEncoder/AdaptiveQuantizationMode/autoVariance``. (x265 has none at a
+        /// QP.)
         public var adaptiveQuantization: AdaptiveQuantizationMode?
         /// 0 to 3; nil for 1.
         public var adaptiveQuantizationStrength: Double?
@@ -96,7 +97,7 @@ extension VideoEncoder {
         /// Cipher, profile, elements, resynchronization, tags, nonce; and the scheme.
         public var protection = Encryption.Options()
         /// Put the messages that decryptors need into the stream; without, they need
-        /// ``VeilProtection/Encryption/sidecar``.
+        /// ``Encryption/sidecar``.
         public var signalsEncryption = true
 
         /// Two layers of one size ratio and QP 28.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Reads the NAL units of a byte stream (Annex B) one by one from where its chunks come from.
 package struct AnnexBReader {
@@ -31,7 +31,7 @@ package struct AnnexBReader {
     }
 
     /// Reads a file or pipe.
-    package init(file: FileHandle, chunk: Int = 1 << 20) {
+    package init(file: OpenFile, chunk: Int = 1 << 20) {
         self.init {
             guard let data = try file.read(upToCount: chunk), !data.isEmpty else { return nil }
             return [UInt8](data)

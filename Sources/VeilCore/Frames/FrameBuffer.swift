@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// One sample plane with margins on every side, so that prediction may read beyond the picture.
 ///

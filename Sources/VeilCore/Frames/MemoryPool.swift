@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Keeps the memory of pictures that are done with for the next ones of the same size: a fresh block of megabytes
 /// costs the kernel a page fault for every 4 KiB. What is kept is bounded in number and size.
@@ -10,7 +10,7 @@ package final class MemoryPool: @unchecked Sendable {
     private static let maxBytes = 384 << 20
     private static let huge = 2 << 20
 
-    private let lock = NSLock()
+    private let lock = Lock()
     /// Oldest first.
     private var blocks: [(byteCount: Int, memory: UnsafeMutableRawPointer)] = []
     private var bytes = 0

@@ -1,11 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Threads that sleep until others have got further with a picture. Where nobody sleeps, waking costs a load.
 package final class EventCount: Sendable {
     private let count = Atomic<Int>(0)
-    private let condition = NSCondition()
+    private let condition = Condition()
 
     package init() {}
 

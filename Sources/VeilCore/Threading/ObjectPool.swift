@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Objects that workers use by turns and that are kept between uses, as they are costly to make.
 package final class ObjectPool<Object>: @unchecked Sendable {
-    private let lock = NSLock()
+    private let lock = Lock()
     private var free: [Object]
     private let make: () -> Object
 

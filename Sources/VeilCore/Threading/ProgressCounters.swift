@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import Foundation
 import Synchronization
+import VeilSystem
 
 /// How far each of several runs of work (CTB rows, substreams) has got, for those that need what they make. Whoever
 /// has to wait looks a while before it sleeps.

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Runs groups of jobs on a fixed number of threads.
 ///
@@ -45,7 +45,7 @@ package final class WorkerPool: @unchecked Sendable {
         private func call(_ job: Int) { run?(job) }
     }
 
-    private let condition = NSCondition()
+    private let condition = Condition()
     /// Groups that have not begun.
     private var queue: [Group] = []
     /// Groups some of whose jobs have begun, but not all; the oldest first.
@@ -66,11 +66,8 @@ package final class WorkerPool: @unchecked Sendable {
         enough = max(2, (threadCount + 1) / 2)
         if threadCount > 1 {
             for _ in 0..<threadCount {
-                let thread = Thread { [self] in work() }
-                // Deep recursion over quadtrees is small, but the default of secondary threads is smaller than it
-                // needs to be.
-                thread.stackSize = 2 << 20
-                thread.start()
+                // Recursion over quadtrees is not deep.
+                SystemThread.start(stackSize: 2 << 20) { [self] in work() }
             }
         }
     }

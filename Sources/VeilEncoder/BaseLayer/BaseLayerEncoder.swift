@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import Foundation
 import VeilBitstream
 import VeilCore
 import VeilEntropy
 import VeilRecon
+import VeilSystem
 
 #if VEIL_X265
     import CX265

@@ -5,7 +5,7 @@
     #if VEIL_X265_HOOK12
         import CX265Hook12
     #endif
-    import Foundation
+    import VeilSystem
     import VeilBitstream
     import VeilCore
     import VeilEntropy
@@ -40,7 +40,7 @@
         private let ctbLog2Size: Int
         private let encoder: UnsafeMutableRawPointer
         private let bitDepth: Int
-        private let lock = NSLock()
+        private let lock = Lock()
         private var periods = DisplayOrderPeriods()
         private var pictures: [Int: Picture] = [:]
 

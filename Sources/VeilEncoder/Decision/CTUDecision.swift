@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import Foundation
 import VeilCore
 import VeilEntropy
 import VeilRecon
+import VeilSystem
 
 /// Mode decision of one CTU: fills its record and leaves the reconstruction (before the in-loop filters) in the
 /// frame, its motion in the motion field. One per worker.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import Foundation
 import VeilCore
 import VeilEntropy
 import VeilRecon
+import VeilSystem
 
 /// How the residual of a transform block becomes coefficients.
 enum ResidualTransform {

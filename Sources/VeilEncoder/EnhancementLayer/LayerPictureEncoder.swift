@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
 import VeilBitstream
 import VeilCore
 import VeilEntropy
 import VeilRecon
+import VeilSystem
 
 /// Everything that stays the same over the pictures of one enhancement layer.
 package final class LayerConfiguration: @unchecked Sendable {
@@ -70,7 +70,7 @@ package final class LayerPictureEncoder: @unchecked Sendable {
     /// CTUs decided, by CTB row.
     private let progress: ProgressCounters
     private let nextRow = Atomic<Int>(0)
-    private let lock = NSLock()
+    private let lock = Lock()
     private let completion: RowCompletion
     private var rows: [[UInt8]]
     /// What `finish` returned, which may be asked twice.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import Foundation
 import VeilCore
 import VeilRecon
+import VeilSystem
 
 /// Finer quantization of flat blocks than of busy ones, where errors are seen less, signalled with cu_qp_delta_abs in
 /// blocks of 16x16.
@@ -32,7 +32,7 @@ final class QuantizationOffsets: @unchecked Sendable {
     private let settings: AdaptiveQuantization
     private let widthInBlocks: Int
     private let heightInBlocks: Int
-    private let lock = NSLock()
+    private let lock = Lock()
     private nonisolated(unsafe) var offsets: [Float] = []
     /// Offsets stay far from what CuQpDeltaVal can say.
     private static let maxOffset: Float = 10

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// How the rate of an enhancement layer is set. All ways follow the base layer's QP from picture to picture: what
 /// libx265's lookahead found out about types, pyramid and content holds for the layers above as well.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
-import Foundation
 import VeilCore
+import VeilSystem
 
 /// The constant tables of the arithmetic coder (9.3.4.3), laid out for table look-ups by the one-byte context state
 /// `pStateIdx << 1 | valMps`.

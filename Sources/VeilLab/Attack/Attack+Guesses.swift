@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilMedia
 import VeilProtection
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Attacks that guess what is encrypted from what pictures are like.
 extension Attack {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilDecoder
 import VeilEntropy
 import VeilMedia
 import VeilProtection
+import VeilSystem
 
 /// Attacks a clear stream's encryptions.
 package final class Attack {

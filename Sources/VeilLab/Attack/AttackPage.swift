@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilMedia
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Writes the report of `veil attack`, and its pictures of their own size into the folder `pictures`.
 package enum AttackPage {
@@ -13,7 +13,7 @@ package enum AttackPage {
         try FileManager.default.createDirectory(atPath: folder + "/pictures", withIntermediateDirectories: true)
         for (i, picture) in shown.enumerated() {
             let name = picture.caption.map { $0.isLetter || $0.isNumber ? $0 : "-" }
-            let file = try OutputFile(path: folder + "/pictures/" + String(format: "%02d-", i) + String(name) + ".png")
+            let file = try OutputFile(path: folder + "/pictures/" + String(printf: "%02d-", i) + String(name) + ".png")
             try file.write(picture.image.png())
             try file.finish()
         }

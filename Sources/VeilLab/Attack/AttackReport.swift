@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// What `veil attack` found: how much someone without the key gets out of an encrypted stream.
 public struct AttackReport: Codable, Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilCore
 import VeilEntropy
+import VeilSystem
 
 /// What an encrypted stream says of one intra picture's luma to somebody without the key: blocks, directions, and
 /// magnitudes of coefficients whose signs are not known.

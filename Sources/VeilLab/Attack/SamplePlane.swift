@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// A luma plane in numbers that neither saturate nor round, as an attacker reconstructs it from coefficients of
 /// which some are guesses: a wrong guess must not run into black or white and take everything after it along.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilCore
 import VeilEntropy
 import VeilMedia
 import VeilProtection
+import VeilSystem
 
 /// What can be drawn of a picture from elements that are not encrypted.
 enum SketchSource: String, CaseIterable, Sendable {

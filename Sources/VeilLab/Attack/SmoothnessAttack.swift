@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Guesses the signs of an intra picture's coefficients from what pictures have in common: blocks go on where their
 /// neighbours end.

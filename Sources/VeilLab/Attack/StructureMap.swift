@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilCore
 import VeilEntropy
 import VeilMedia
+import VeilSystem
 
 /// What the unencrypted structure of a picture shows: block sizes, modes and numbers of coefficients, drawn as a
 /// picture.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilCore
 import VeilEncoder
 import VeilMedia
 import VeilProtection
 import VeilRecon
+import VeilSystem
 
 /// What `veil compare` found: encryption inside the encoding loop against the ways around it.
 public struct ComparisonReport: Codable, Sendable {
@@ -226,10 +226,10 @@ package final class Comparison {
 
     /// Offset of the first byte that differs between two files (or at which one ends), nil when they are equal.
     package static func firstDifference(_ a: String, _ b: String) throws -> Int? {
-        guard let x = FileHandle(forReadingAtPath: a) else {
+        guard let x = OpenFile(forReadingAtPath: a) else {
             throw MediaError.cannotOpen(path: a, reason: "cannot be read")
         }
-        guard let y = FileHandle(forReadingAtPath: b) else {
+        guard let y = OpenFile(forReadingAtPath: b) else {
             throw MediaError.cannotOpen(path: b, reason: "cannot be read")
         }
         var offset = 0

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilMedia
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// What running a program took.
 public struct ProcessUsage: Codable, Sendable {
@@ -68,7 +68,7 @@ public enum Machine {
     public static var description: String {
         let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
         let model = text.split(separator: "\n").first { $0.hasPrefix("model name") }?.split(separator: ":").last
-        let name = model.map { $0.trimmingCharacters(in: .whitespaces) } ?? "an unknown processor"
+        let name = model.map { $0.trimmed } ?? "an unknown processor"
         return "\(ProcessInfo.processInfo.activeProcessorCount) cores of \(name)"
     }
 }

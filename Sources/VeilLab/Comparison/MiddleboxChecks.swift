@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
 import VeilBitstream
 import VeilDecoder
 import VeilEntropy
 import VeilMedia
 import VeilProtection
+import VeilSystem
 
 /// What a machine in the network, which has no key, can still do with a stream; each tried, not assumed.
 public struct MiddleboxChecks: Codable, Sendable {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
 import CryptoExtras
-import Foundation
 import VeilBitstream
 import VeilMedia
 import VeilProtection
+import VeilSystem
 
 /// The naive way to encrypt a stream, for comparison: AES-256 in counter mode over the payload of every NAL unit,
 /// whatever it is. NAL unit headers stay, and emulation prevention is put in anew, so that the result is still a byte

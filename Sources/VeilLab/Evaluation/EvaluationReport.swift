@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// What `veil evaluate` found: the model behind `report.html`, and `report.json` itself.
 public struct EvaluationReport: Codable, Sendable {

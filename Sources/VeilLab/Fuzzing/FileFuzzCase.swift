@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilMedia
 import VeilProtection
+import VeilSystem
 
 /// Runs what is no byte stream, whole or damaged, through what reads it: y4m sources, key files, sidecars and ISO base
 /// media. Errors are expected; traps, hangs and growth are not.
@@ -63,7 +63,7 @@ package struct FileFuzzCase {
 
     private func readMovie(_ outcome: inout FuzzCase.Outcome) throws {
         let path = try scratch.write(bytes, name: "movie.mp4")
-        guard let file = FileHandle(forReadingAtPath: path) else { return }
+        guard let file = OpenFile(forReadingAtPath: path) else { return }
         defer { try? file.close() }
         var first: [NALUnit] = []
         do {
@@ -88,7 +88,7 @@ package final class FuzzScratch: @unchecked Sendable {
     private let folder: String
 
     package init() throws {
-        folder = NSTemporaryDirectory() + "/veil-fuzz-\(UUID().uuidString)"
+        folder = FileManager.default.temporaryDirectory.path + "/veil-fuzz-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
     }
 
@@ -101,7 +101,7 @@ package final class FuzzScratch: @unchecked Sendable {
         let path = path(name)
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         guard descriptor >= 0 else { throw CocoaError(.fileWriteUnknown) }
-        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        let file = OpenFile(fileDescriptor: descriptor, closeOnDealloc: true)
         try file.write(contentsOf: bytes)
         try file.close()
         return path

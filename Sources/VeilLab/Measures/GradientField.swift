@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// How strong the gradient of a picture is in each direction, on a grid of 8x8 blocks: what a person recognizes
 /// outlines by, and what a picture and a sketch drawn from syntax can both be turned into.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Visual information fidelity in the pixel domain (Sheikh and Bovik 2006): how much of the information that a
 /// reference picture gives through a noisy visual channel still comes through in the distorted one, over four scales.

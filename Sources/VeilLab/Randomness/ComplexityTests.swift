@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 extension StatisticalTests {
     /// 2.5 Rank of binary matrices of `size` x `size` (at most 64).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// The discrete Fourier transform of one length, O(n log n): Stockham's self-sorting algorithm with radices 4, 2, 3, 5
 /// and small primes; where larger ones are left, Bluestein's, a convolution whose length is a power of 2.

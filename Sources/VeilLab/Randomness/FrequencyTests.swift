@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// The tests of NIST SP 800-22 revision 1a, each named by its section. All take the bits of one sequence and give
 /// p-values.

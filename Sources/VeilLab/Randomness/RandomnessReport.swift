@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 extension StatisticalTests {
     /// All fifteen tests with the parameters of SP 800-22's recommendations: 188 p-values for a sequence of 10^6 bits.

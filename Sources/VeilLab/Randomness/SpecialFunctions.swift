@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// The incomplete gamma function Q(a, x) = 1 - P(a, x) (SP 800-22, 5.5.3): by its series for x < a + 1, by the
 /// continued fraction (modified Lentz) otherwise.

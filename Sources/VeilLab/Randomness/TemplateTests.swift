@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 extension StatisticalTests {
     /// Templates of `length` bits that no shift of themselves overlaps, as numbers, first bit highest.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Charts as inline SVG. Colours stand out on light and dark grounds alike.
 enum Chart {
@@ -106,7 +106,7 @@ enum Chart {
             + "stroke-linecap=\"round\" d=\""
         for (a, b) in pairs {
             let at = point(left + (width - left - right) * Double(a) / 255, py(Double(b), 0, 255))
-            svg += "M\(at.replacingOccurrences(of: ",", with: " "))h0"
+            svg += "M\(at.with(" ", for: ","))h0"
         }
         return wrap(svg + "\"/>")
     }
@@ -117,7 +117,7 @@ enum Chart {
         height - bottom - (height - top - bottom) * (min(max(v, from), to) - from) / max(to - from, 1e-9)
     }
 
-    private static func point(_ x: Double, _ y: Double) -> String { String(format: "%.1f,%.1f", x, y) }
+    private static func point(_ x: Double, _ y: Double) -> String { String(printf: "%.1f,%.1f", x, y) }
 
     private static func frame(x: String, y: String, from: Double, to: Double, labels: [(Double, String)]) -> String {
         var svg = ""
@@ -125,7 +125,7 @@ enum Chart {
             let value = from + (to - from) * Double(i) / 4
             let at = number(py(value, from, to), 1)
             svg += "<line class=\"grid\" x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(at)\" y2=\"\(at)\"/>"
-            let text = to - from >= 10000 ? String(format: "%.0fk", value / 1000) : number(value, to - from < 4 ? 2 : 0)
+            let text = to - from >= 10000 ? String(printf: "%.0fk", value / 1000) : number(value, to - from < 4 ? 2 : 0)
             svg +=
                 "<text x=\"\(left - 4)\" y=\"\(number(py(value, from, to) + 4, 1))\" text-anchor=\"end\">\(text)</text>"
         }

@@ -1,19 +1,16 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilMedia
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Text of a page with what HTML reserves made harmless.
 func escaped(_ text: String) -> String {
-    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;").replacingOccurrences(
-        of: ">", with: "&gt;"
-    )
-    .replacingOccurrences(of: "\"", with: "&quot;")
+    text.with("&amp;", for: "&").with("&lt;", for: "<").with("&gt;", for: ">").with("&quot;", for: "\"")
 }
 
 /// A number with a fixed count of decimals; a dash for what was not measured.
 func number(_ value: Double?, _ decimals: Int = 2) -> String {
     guard let value, value.isFinite else { return "–" }
-    return String(format: "%.\(decimals)f", value)
+    return String(printf: "%.\(decimals)f", value)
 }
 
 /// One self-contained HTML page: styles inside, pictures as data, no script, nothing from a network. Narrow screens

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilMedia
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Says on standard error how far a long run has got: a bar that moves on a terminal, one line a step elsewhere.
 public final class Progress {
@@ -30,7 +30,7 @@ public final class Progress {
 
     public func finish() {
         if quiet { return }
-        let seconds = String(format: "%.0f s", Date().timeIntervalSince(begin))
+        let seconds = String(printf: "%.0f s", Date().timeIntervalSince(begin))
         write(
             isTerminal
                 ? "\r\u{1B}[K\(String(repeating: "█", count: 30)) \(total)/\(total) \(seconds)\n"

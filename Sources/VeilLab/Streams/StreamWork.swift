@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilDecoder
 import VeilEntropy
 import VeilMedia
 import VeilProtection
+import VeilSystem
 
 /// What an evaluation does with streams in files.
 enum StreamWork {
     /// All NAL units of a file, one after the other.
     static func units(_ path: String, _ body: (NALUnit) throws -> Void) throws {
-        guard let file = FileHandle(forReadingAtPath: path) else {
+        guard let file = OpenFile(forReadingAtPath: path) else {
             throw MediaError.cannotOpen(path: path, reason: "cannot be read")
         }
         do {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Whether a container ends where its structure says, or was cut off in the middle of something: programs that read it
 /// take what is whole, and few say so.

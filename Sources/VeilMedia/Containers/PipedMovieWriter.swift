@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Puts the access units of a single-layer HEVC stream into a movie that goes through a pipe: so other programs can put
 /// it into Matroska and MPEG-TS without decoding it, and know of every picture when it is decoded and shown. Parameter

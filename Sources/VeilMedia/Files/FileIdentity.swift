@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Which regular file a path leads to, whatever its spelling and through whatever links: two names of one file have
 /// equal identities.

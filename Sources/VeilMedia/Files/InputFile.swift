@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// A file, a pipe or standard input ("-"), read from its beginning to its end. What it begins with can be looked at
 /// first, and is not lost where it cannot be read twice.
@@ -19,7 +19,7 @@ public final class InputFile: @unchecked Sendable {
     /// As messages call it.
     package let name: String
     package let path: String
-    private let handle: FileHandle
+    private let handle: OpenFile
     package private(set) var head: [UInt8] = []
     private var headAt = 0
     private var hasEnded = false
@@ -27,7 +27,7 @@ public final class InputFile: @unchecked Sendable {
     package let isRegular: Bool
     private var waitsForEnd = false
     /// Of a pipe, what it gave.
-    private var copied: FileHandle?
+    private var copied: OpenFile?
 
     public init(path: String) throws {
         // Programs that are asked to read it have another standard input.
@@ -43,7 +43,7 @@ public final class InputFile: @unchecked Sendable {
                 throw MediaError.cannotOpen(
                     path: path, reason: errno == ENOENT ? "no such file" : String(cString: strerror(errno)))
             }
-            handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+            handle = OpenFile(fileDescriptor: descriptor, closeOnDealloc: true)
         }
         var info = stat()
         guard fstat(handle.fileDescriptor, &info) == 0 else {
@@ -161,13 +161,13 @@ public final class InputFile: @unchecked Sendable {
     }
 
     /// A descriptor from which any part can be read: the file's own, or a nameless copy's of what a pipe gives.
-    package func seekable() throws -> FileHandle {
+    package func seekable() throws -> OpenFile {
         if isRegular { return handle }
         if let copied {
             try copied.seek(toOffset: 0)
             return copied
         }
-        let pattern = NSTemporaryDirectory() + "/veilXXXXXX"
+        let pattern = FileManager.default.temporaryDirectory.path + "/veilXXXXXX"
         var name = Array(pattern.utf8CString)
         let copy = mkstemp(&name)
         guard copy >= 0 else {
@@ -175,7 +175,7 @@ public final class InputFile: @unchecked Sendable {
         }
         _ = fcntl(copy, F_SETFD, FD_CLOEXEC)
         unlink(name)
-        let handle = FileHandle(fileDescriptor: copy, closeOnDealloc: true)
+        let handle = OpenFile(fileDescriptor: copy, closeOnDealloc: true)
         do { while let bytes = try read(upTo: 1 << 20) { try handle.write(contentsOf: bytes) } } catch {
             throw MediaError.writeFailed(path: pattern, reason: "\(self.name) cannot be copied there")
         }
@@ -185,7 +185,7 @@ public final class InputFile: @unchecked Sendable {
     }
 }
 
-extension FileHandle {
+extension OpenFile {
     fileprivate func readAvailable(upTo count: Int, waitsForEnd: Bool) throws -> [UInt8]? {
         var failure: (any Error)?
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in

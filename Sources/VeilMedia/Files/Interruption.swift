@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Whether the user asked the program to stop (Ctrl-C). What is being read then counts as ended, so that what was
 /// made of it is finished and stays usable. A second request ends the program at once, without unfinished files.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// A folder that is about to be made, with those above it that are not there either: where nothing comes to be in them
 /// they go again.

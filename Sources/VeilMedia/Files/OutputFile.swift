@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// A file that appears whole or not at all: bytes go to a temporary sibling, which takes the name when finished. "-"
 /// is standard output.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// A folder that nobody else can put anything into, for a library that makes files by names of its own. What it made is
 /// moved out when it is whole; the rest goes with the folder, also when the program is ended by a signal.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Standard error, which may be closed, full, or a pipe that nobody reads: what cannot be said there is not said, and
 /// stops nothing.

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// A file that is being made beside the one whose name it will take. Its name is random, and it is made only where
 /// nothing has that name, so that no link that somebody planted is followed; it goes when the program is ended by a

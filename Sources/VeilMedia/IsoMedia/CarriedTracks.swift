@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// When a source presents its pictures, and what it plays beside them: what is cut, joined or packaged keeps both.
 protocol PresentedSource {
@@ -83,7 +83,7 @@ package final class CarriedTracks: PresentedSource {
     /// - Parameter file: an MP4 file of what plays beside the pictures (``FFmpeg/otherTracks(of:_:asMovieBeside:)``);
     ///   nil: nothing does.
     package init(
-        times: FrameTimes, start: Double, file: FileHandle?, name: String, title: FFmpeg.Contents.Title
+        times: FrameTimes, start: Double, file: OpenFile?, name: String, title: FFmpeg.Contents.Title
     ) throws {
         (self.times, self.start, self.name, self.title) = (times, start, name, title)
         others = try file.map(CopiedTracks.read)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 extension IsoMediaReader {
     /// As many samples as any file may claim: what they take of memory is little.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// The tracks of an ISO base media file that are no video, to be written into another as they are.
 package enum CopiedTracks {
@@ -28,7 +28,7 @@ package enum CopiedTracks {
         }
     }
 
-    static func read(_ file: FileHandle) throws -> Contents {
+    static func read(_ file: OpenFile) throws -> Contents {
         let size = Int(truncatingIfNeeded: try file.seekToEnd())
         var movie: Box?
         var fragments: [Int: [MediaSample]] = [:]
@@ -188,7 +188,7 @@ package enum CopiedTracks {
     }
 
     private static func track(
-        _ trak: Box, file: FileHandle, fileSize: Int, movieScale: Int, fragments: [MediaSample],
+        _ trak: Box, file: OpenFile, fileSize: Int, movieScale: Int, fragments: [MediaSample],
         cut: inout IsoMediaError?
     ) throws -> OutputTrack? {
         let mdia = try trak.required("mdia")

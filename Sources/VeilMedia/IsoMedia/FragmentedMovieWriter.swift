@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Writes the layers of a stream into one track of an ISO base media file as they come: a movie fragment (ISO/IEC
 /// 14496-12, 8.8; CMAF) for the pictures from one IRAP picture to the next, for pipes and for what goes on air.
@@ -38,7 +38,7 @@ package final class FragmentedMovieWriter {
         self.path = path
         self.frameRate = frameRate
         output = try OutputFile(path: path)
-        track = OutputTrack.video(in: .nullDevice)
+        track = OutputTrack.video(in: .null)
     }
 
     /// The stream was taken out of another file, which says how pictures are turned, and which eyes they are for.

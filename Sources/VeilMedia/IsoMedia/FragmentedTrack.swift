@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// A track cut into segments that are fetched one by one: movie fragments of ISO/IEC 14496-12, 8.8, as CMAF
 /// (ISO/IEC 23000-19) has them.

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Reads the HEVC layers of an ISO base media file (MP4, QuickTime; ISO/IEC 14496-12 and -15) as the NAL units of a
 /// byte stream: those of one track, and of the tracks of upper layers that refer to it, in decoding order.
@@ -8,7 +8,7 @@ import VeilBitstream
 /// Parameter sets of the sample entries (`hvcC`, and `lhvC` of the upper layers) come before the first sample that uses
 /// them, and again where the entry changes. Memory: the movie's tables, and one access unit.
 package struct IsoMediaReader {
-    private let file: FileHandle
+    private let file: OpenFile
     private let fileSize: Int
     /// The base layer's track first.
     private let tracks: [MediaTrack]
@@ -35,7 +35,7 @@ package struct IsoMediaReader {
 
     /// Reads the tables of a regular file.
     /// Throws ``IsoMediaError``; `notSupported` when no track holds HEVC video.
-    package init(file: FileHandle) throws {
+    package init(file: OpenFile) throws {
         self.file = file
         fileSize = Int(truncatingIfNeeded: try file.seekToEnd())
         let size = fileSize
@@ -290,7 +290,7 @@ package struct IsoMediaReader {
     /// Reads a file's `moov` box, and the samples of the fragments behind it, each with its track_ID. What is damaged,
     /// or ends in the middle because the file does, costs no more than itself, and is returned.
     static func movie(
-        of file: FileHandle, fileSize: Int, tables: (Box) throws -> Void, sample: (Int, MediaSample) -> Void
+        of file: OpenFile, fileSize: Int, tables: (Box) throws -> Void, sample: (Int, MediaSample) -> Void
     ) throws -> Findings {
         var found = Findings()
         var fragments: MovieFragments?
@@ -386,7 +386,7 @@ package struct IsoMediaReader {
         return (type, header, isCut ? fileSize : at + size, isCut)
     }
 
-    private static func read(_ file: FileHandle, from offset: Int, count: Int, in box: FourCC) throws -> [UInt8] {
+    private static func read(_ file: OpenFile, from offset: Int, count: Int, in box: FourCC) throws -> [UInt8] {
         guard count > 0 else { return [] }
         try file.seek(toOffset: UInt64(offset))
         let data = try file.read(upToCount: count) ?? Data()

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Writes the layers of a stream into one track of an ISO base media file: `hvc1` with the base layer's parameter sets
 /// in `hvcC` and those of upper layers in `lhvC` (L-HEVC, ISO/IEC 14496-15, 9.5), beside tracks of other media copied
@@ -75,7 +75,7 @@ package final class IsoMediaWriter {
     }
 
     /// A file without a name for what must wait until the tables are known.
-    static func scratch(beside path: String) throws -> FileHandle {
+    static func scratch(beside path: String) throws -> OpenFile {
         let folder = path.folderAbove
         var name = Array(((folder.isEmpty ? "." : folder) + "/.veil-XXXXXX").utf8CString)
         let descriptor = mkstemp(&name)
@@ -83,7 +83,7 @@ package final class IsoMediaWriter {
             throw MediaError.writeFailed(path: path, reason: String(cString: strerror(errno)))
         }
         unlink(name)
-        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        return OpenFile(fileDescriptor: descriptor, closeOnDealloc: true)
     }
 
     /// What comes next is out of another file, or no such file, which is joined to the ones before: with its times, and
@@ -128,7 +128,7 @@ package final class IsoMediaWriter {
     /// Copies the tracks of another ISO base media file that are no video, sound and subtitles, and what it says of the
     /// whole (`udta`). Returns what other tracks it has, and what is missing of those that are copied.
     @discardableResult
-    package func copyTracks(from file: FileHandle) throws -> (left: [FourCC], damage: [String]) {
+    package func copyTracks(from file: OpenFile) throws -> (left: [FourCC], damage: [String]) {
         let copied = try CopiedTracks.read(file)
         try copyTracks(copied)
         return (copied.left, copied.damage)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Files that are joined, when each is presented, and what all of them say.
 struct JoinedMovies {
@@ -110,7 +110,7 @@ struct JoinedMovies {
     ) -> [String] {
         var result: [String] = []
         let scale = Double(movie.timeScale)
-        func seconds(_ value: Double) -> String { String(format: "%.3f s", value) }
+        func seconds(_ value: Double) -> String { String(printf: "%.3f s", value) }
         guard let first = times.min(), let last = times.max() else { return [] }
         let hidden = Double(movie.cut(before: first) + movie.cut(after: last + lastDuration)) / scale
         if movie.edits != nil {

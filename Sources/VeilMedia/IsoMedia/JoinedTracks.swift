@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// Sound, subtitles and chapters of several files, one after the other: each file's go with its pictures.
 struct JoinedTracks {

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// A track of a file that is being written: what its samples are, and where their bytes lie until then.
 struct OutputTrack {
@@ -62,7 +62,7 @@ struct OutputTrack {
     var apertures: [UInt8] = []
     /// Further boxes of the sample tables.
     var sampleGroups: [UInt8] = []
-    var file: FileHandle
+    var file: OpenFile
 
     /// A video track without samples, which will wait in a file without a name.
     /// - Parameter path: of what is being written.
@@ -71,7 +71,7 @@ struct OutputTrack {
     }
 
     /// - Parameter file: where its samples will wait.
-    static func video(in file: FileHandle) -> OutputTrack {
+    static func video(in file: OpenFile) -> OutputTrack {
         var header = BoxWriter()
         header.fullBox("vmhd", flags: 1) { $0.zeros(8) }
         return OutputTrack(handler: "vide", timeScale: 1, descriptions: [], mediaHeader: header.bytes, file: file)

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// What an ISO base media file says of its video beside the stream: when each picture is shown, which units lie outside
 /// of samples, how the picture is turned. Whoever writes what was made of the stream into such a file again asks for
@@ -16,7 +16,7 @@ package final class SourceMovie {
         var shown: Int { decode &+ compositionOffset }
     }
 
-    package let file: FileHandle
+    package let file: OpenFile
     /// What it is called, in messages.
     package var name = ""
     let timeScale: Int
@@ -66,7 +66,7 @@ package final class SourceMovie {
     /// Where these lie in the stream.
     private(set) var bounds = SourceSamples()
 
-    init(file: FileHandle, moov: Box, trak: Box, track: MediaTrack, tracks: [MediaTrack]) throws {
+    init(file: OpenFile, moov: Box, trak: Box, track: MediaTrack, tracks: [MediaTrack]) throws {
         self.file = file
         timeScale = track.timeScale
         // What is not there or cannot be read is as if nothing was said.
@@ -160,7 +160,7 @@ package final class SourceMovie {
     /// Three boxes with two numbers each (14496-12 has none; QuickTime File Format).
     private static let longestApertures = 128
 
-    private static func brand(_ file: FileHandle) -> String? {
+    private static func brand(_ file: OpenFile) -> String? {
         guard (try? file.seek(toOffset: 0)) != nil, let head = try? file.read(upToCount: 12), head.count == 12,
             head[4..<8].elementsEqual("ftyp".utf8)
         else { return nil }

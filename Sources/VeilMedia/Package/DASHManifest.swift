@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// A DASH manifest (ISO/IEC 23009-1) whose representations are the layers of a stream.
 struct DASHManifest {
@@ -143,10 +143,10 @@ struct DASHManifest {
         return lines + ["          </SegmentTimeline>", "        </SegmentTemplate>"]
     }
 
-    private static func duration(_ seconds: Double) -> String { String(format: "PT%.3fS", seconds) }
+    private static func duration(_ seconds: Double) -> String { String(printf: "PT%.3fS", seconds) }
 
     static func escaped(_ text: String) -> String {
-        text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-            .replacingOccurrences(of: "\"", with: "&quot;")
+        text.with("&amp;", for: "&").with("&lt;", for: "<")
+            .with("&quot;", for: "\"")
     }
 }

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Writes a stream as segments of its layers, each layer a representation of its own, with a DASH manifest (ISO/IEC
 /// 23009-1): whoever may see the base layer only fetches no other.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// The folder that a package is written to. Segments of another package beside the new ones would be taken for theirs,
 /// and may show in the clear what is encrypted now: the folder is empty, or holds a package of ours, which goes when
@@ -95,7 +95,7 @@ final class PackageFolder {
 
     /// The files that a folder's manifest names, and the manifest; nil where it has none of ours.
     private static func files(ofPackage folder: String) -> Set<String>? {
-        guard let file = FileHandle(forReadingAtPath: folder + "/" + manifest),
+        guard let file = OpenFile(forReadingAtPath: folder + "/" + manifest),
             let data = try? file.read(upToCount: longestManifest)
         else { return nil }
         let text = String(decoding: data, as: UTF8.self)

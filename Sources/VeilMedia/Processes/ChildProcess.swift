@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// A program that runs beside this one. Everything that is run goes through here.
 package final class ChildProcess: @unchecked Sendable {
@@ -22,13 +22,13 @@ package final class ChildProcess: @unchecked Sendable {
     package let program: String
     package let identifier: pid_t
     /// The end of the pipe that we write to.
-    private var input: FileHandle?
+    private var input: OpenFile?
     /// The end of the pipe that we read from.
-    package let output: FileHandle?
+    package let output: OpenFile?
     private let messages = Mutex<[UInt8]>([])
     private let messagesEnded = DispatchSemaphore(value: 0)
     private var ending: Ending?
-    private static let spawning = NSLock()
+    private static let spawning = Lock()
 
     /// A program on PATH.
     package static func find(_ name: String) -> String? {
@@ -124,15 +124,15 @@ package final class ChildProcess: @unchecked Sendable {
             throw ChildError(description: "\(program): cannot be run: \(String(cString: strerror(failure)))")
         }
         identifier = pid
-        self.input = ourInput.map { FileHandle(fileDescriptor: $0, closeOnDealloc: true) }
-        self.output = ourOutput.map { FileHandle(fileDescriptor: $0, closeOnDealloc: true) }
+        self.input = ourInput.map { OpenFile(fileDescriptor: $0, closeOnDealloc: true) }
+        self.output = ourOutput.map { OpenFile(fileDescriptor: $0, closeOnDealloc: true) }
         collectMessages(errors.ours)
     }
 
     /// Reads what the child says on standard error, so that it never waits for us to; keeps the end of it.
     private func collectMessages(_ descriptor: Int32) {
         let ended = messagesEnded
-        Thread.detachNewThread { [weak self] in
+        SystemThread.start { [weak self] in
             var chunk = [UInt8](repeating: 0, count: 4096)
             while true {
                 let got = read(descriptor, &chunk, chunk.count)
@@ -186,7 +186,7 @@ package final class ChildProcess: @unchecked Sendable {
         signal(SIGPIPE, SIG_IGN)
         guard let input else { return }
         self.input = nil
-        Thread.detachNewThread {
+        SystemThread.start {
             while let bytes = try? file.read(upTo: 1 << 16) {
                 do { try input.write(contentsOf: bytes) } catch { break }
             }
@@ -258,8 +258,8 @@ package final class ChildProcess: @unchecked Sendable {
             "runcated", "Invalid data found",
         ]
         guard let line = lines.first(where: { line in signs.contains { line.contains($0) } }) else { return nil }
-        guard line.first == "[", let end = line.range(of: "] ") else { return line }
-        return String(line[end.upperBound...])
+        guard line.first == "[", let end = line.firstIndex(of: "]"), line[end...].hasPrefix("] ") else { return line }
+        return String(line[end...].dropFirst(2))
     }
 
     private var lines: [String] {

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// ffmpeg, which opens what Veil does not know itself, where it is installed.
 package enum FFmpeg {
@@ -179,7 +179,7 @@ package enum FFmpeg {
     /// - Parameter path: of what is being written.
     package static func otherTracks(
         of input: InputFile, _ contents: Contents, asMovieBeside path: String
-    ) throws -> FileHandle? {
+    ) throws -> OpenFile? {
         let texts = ["subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"]
         func maps(_ kind: String, _ isTaken: (Contents.Track) -> Bool) -> [String] {
             contents.tracks.filter { $0.kind == kind }.enumerated().filter { isTaken($0.element) }
@@ -203,7 +203,7 @@ package enum FFmpeg {
             throw MediaError.ffmpegFailed(path: input.name, reason: error.description)
         }
         let status = try process.wait().status
-        guard status == 0, process.failureToWrite == nil, let file = FileHandle(forReadingAtPath: temporary.path) else {
+        guard status == 0, process.failureToWrite == nil, let file = OpenFile(forReadingAtPath: temporary.path) else {
             throw MediaError.ffmpegFailed(
                 path: input.name, reason: process.failureToWrite ?? process.lastMessage ?? "exit status \(status)")
         }

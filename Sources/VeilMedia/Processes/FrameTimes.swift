@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// When the frames of a source are shown.
 package struct FrameTimes: Sendable {

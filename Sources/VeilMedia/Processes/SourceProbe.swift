@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// What ffprobe tells of the video of a file that ffmpeg decodes, and how ffmpeg is to hand it over so that samples
 /// keep their meaning. Without ffprobe nothing is known.

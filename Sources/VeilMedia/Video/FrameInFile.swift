@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// A frame of a file, to be read when it is needed: one that waits takes no memory.
 public struct FrameInFile: @unchecked Sendable {

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilCore
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Size, rate, depth and chroma format of video, and what its samples mean. Formats are equal whose frames are stored
 /// alike.
@@ -91,10 +91,8 @@ public enum MediaError: Error, Sendable, CustomStringConvertible {
 
     /// What the system says of an error of Foundation's, as of others.
     package static func reason(of error: any Error) -> String {
-        let own = error as NSError
-        let cause = own.userInfo[NSUnderlyingErrorKey] as? NSError ?? own
-        return cause.domain == NSPOSIXErrorDomain
-            ? String(cString: strerror(Int32(cause.code))) : own.localizedDescription
+        let cause = (error as? CocoaError)?.underlying ?? error
+        return (cause as? POSIXError).map { SystemError(Int32($0.code.rawValue)).description } ?? "\(cause)"
     }
 
     public var description: String {

@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilCore
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Reads frames one after the other from y4m, raw yuv, a pipe, or (through ffmpeg) any container; or from whatever else
 /// makes them.
@@ -149,7 +149,7 @@ public final class VideoSource {
     /// Whether a source is samples without a header: by a file's name, and of a pipe because its size is given.
     package static func isRaw(_ input: InputFile, size: (width: Int, height: Int)?) throws -> Bool {
         if try input.kind() == .y4m { return false }
-        return (input.path as NSString).pathExtension.lowercased() == "yuv"
+        return input.path.suffixOfPath.lowercased() == "yuv"
             || (size != nil && (!input.isRegular || input.path == "-"))
     }
 

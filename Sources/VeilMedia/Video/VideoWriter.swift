@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import CVeilKernels
-import Foundation
 import VeilCore
+import VeilSystem
 
 /// Writes frames as y4m, or raw when the name ends in .yuv.
 public final class VideoWriter {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
 import CryptoExtras
-import Foundation
+import VeilSystem
 
 /// AES in counter mode (NIST SP 800-38A): the counter block is the unit's nonce (12 bytes) and a block counter (4
 /// bytes, big endian) from 0; each four bytes of output are one word, least significant byte first.

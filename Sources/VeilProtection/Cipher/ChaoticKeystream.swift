@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
+import VeilSystem
 
 /// The paper's chaotic generator: a skew tent map (1) and a PWLCM (2) on 32 bits in parallel, each disturbed by a
 /// linear feedback shift register.

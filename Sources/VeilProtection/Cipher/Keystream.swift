@@ -40,7 +40,7 @@ public protocol Keystream {
 
 /// The keystream generators that streams may name.
 public enum CipherKind: UInt8, Sendable, CaseIterable {
-    /// The paper's generator (``ChaoticKeystream``).
+    /// The paper's generator (`ChaoticKeystream`).
     case chaotic = 1
     case aes128 = 2
     case aes256 = 3

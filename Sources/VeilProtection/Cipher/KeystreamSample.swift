@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
 import VeilEntropy
+import VeilSystem
 
 /// Keystream for tests and measurements.
 public enum KeystreamSample {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
 import VeilBitstream
 import VeilEntropy
+import VeilSystem
 
 /// Follows the encryption messages of a stream and makes the hooks that decrypt it.
 ///
@@ -25,7 +25,7 @@ public final class Decryption: BinHookProvider, @unchecked Sendable {
     /// Layers that what is decoded does not depend on, as the stream itself says.
     private var unneeded: Set<Int> = []
     package let verification: VerificationOptions
-    private let lock = NSLock()
+    private let lock = Lock()
     private var layers: [Int: Layer] = [:]
     private var given: [ProtectionMessage] = []
     /// Not taken yet.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
 import Synchronization
 import VeilBitstream
 import VeilEntropy
+import VeilSystem
 
 /// What a stream is encrypted with: the scheme, and for each layer a key and what it is used for. Makes the hooks of
 /// an encoder or transcoder and the messages that tell decryptors.
@@ -20,7 +20,7 @@ public final class Encryption: BinHookProvider, Sendable {
         public var selection = EncryptionScope()
         /// Of finished streams: tiles to encrypt, besides regions; indices in tile scan (6.5.1). Nil: all.
         public var tiles: [Int]?
-        /// Tags for each picture of each encrypted layer (``AuthenticationMessage``).
+        /// Tags for each picture of each encrypted layer (`AuthenticationMessage`).
         public var authenticates = false
         /// Pictures that are sealed whole after encryption.
         public var hiding = HiddenPictures.none { didSet { keepsHiding = false } }
@@ -213,7 +213,7 @@ extension BinCipher {
 
 /// The one hook of each layer that is never started again.
 final class ChainStore: @unchecked Sendable {
-    private let lock = NSLock()
+    private let lock = Lock()
     private var hooks: [Int: BinCipher] = [:]
 
     func hook(layer: Int, _ make: () -> BinCipher) -> BinCipher {

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilEntropy
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Encrypted bits by syntax element.
 public struct ElementCounts: Equatable, Sendable {
@@ -37,20 +37,17 @@ public enum EncryptionSpace {
                 return "layer \(layer) HAS NOTHING that could be encrypted with the \(message.profile.name) profile's "
                     + "elements, as selected: it is in the clear"
             }
-            return String(
-                format:
-                    "layer %d encrypted with %@, %@ profile, key id %@: %d bits, ES %.2f %% of the stream, %.2f %% "
-                    + "of the layer (%@)" + (message.hiding == .none ? "" : ", hidden pictures included"),
-                layer, message.cipher.name, message.profile.name, message.keyId, counts.total,
-                100 * Double(counts.total) / all,
-                100 * Double(counts.total) / own, elements)
+            let shares = [all, own].map { String(printf: "%.2f %%", 100 * Double(counts.total) / $0) }
+            return "layer \(layer) encrypted with \(message.cipher.name), \(message.profile.name) profile, key id "
+                + "\(message.keyId): \(counts.total) bits, ES \(shares[0]) of the stream, \(shares[1]) "
+                + "of the layer (\(elements))" + (message.hiding == .none ? "" : ", hidden pictures included")
         }
     }
 }
 
 /// What was encrypted in one layer. Hooks add to it from any thread.
 public final class EncryptionStatistics: @unchecked Sendable {
-    private let lock = NSLock()
+    private let lock = Lock()
     private var storage = ElementCounts()
     /// Of the last pictures, whether encryption changed anything in them; and which came first.
     private var pictures: [Picture: Bool] = [:]

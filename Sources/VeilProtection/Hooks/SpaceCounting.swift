@@ -1,11 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilEntropy
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Counts the bits that an encryption covers, without keys: the rule finds the same bins in an encrypted stream as in
 /// the clear one.
 public final class SpaceCounting: BinHookProvider, @unchecked Sendable {
-    private let lock = NSLock()
+    private let lock = Lock()
     private var messages: [Int: ProtectionMessage] = [:]
     private var layers: [Int: Layer] = [:]
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// `keys.json`:
 ///
@@ -126,16 +126,15 @@ extension KeyRing {
 
     /// A field that is not known may be one that is misspelt, in whose place a default would be taken.
     private static func checkFields(_ json: Data, source: String) throws {
-        let object = try? JSONSerialization.jsonObject(with: json) as? [String: Any]
-        func check(_ object: [String: Any]?, _ known: [String], _ what: String) throws {
-            for name in (object ?? [:]).keys.sorted() where !known.contains(name) {
+        let object = try? JSONDecoder().decode(FieldNames.self, from: json)
+        func check(_ object: FieldNames?, _ known: [String], _ what: String) throws {
+            for name in (object?.fields ?? [:]).keys.sorted() where !known.contains(name) {
                 throw KeyError.malformed(source: source, reason: "unknown field '\(name.prefix(32))' of \(what)")
             }
         }
         try check(object, ["version", "layers", "master"], "the key file")
-        try check(
-            object?["master"] as? [String: Any], ["id", "key", "layers", "cipher", "profile"], "the master key")
-        for (i, entry) in ((object?["layers"] as? [[String: Any]]) ?? []).enumerated() {
+        try check(object?.fields["master"], ["id", "key", "layers", "cipher", "profile"], "the master key")
+        for (i, entry) in (object?.fields["layers"]?.entries ?? []).enumerated() {
             try check(
                 entry, ["layer", "id", "key", "cipher", "profile", "elements", "feedback"], "entry \(i) of 'layers'")
         }
@@ -164,10 +163,10 @@ extension KeyRing {
             guard let number = reference == "-" ? 0 : Int32(reference.dropFirst(3)), number >= 0 else {
                 throw KeyError.malformed(source: reference, reason: "not a file descriptor number")
             }
-            let handle = FileHandle(fileDescriptor: number, closeOnDealloc: false)
+            let handle = OpenFile(fileDescriptor: number, closeOnDealloc: false)
             try self.init(json: try Self.contents(of: handle, source: reference), source: reference)
         } else {
-            guard let handle = FileHandle(forReadingAtPath: reference) else {
+            guard let handle = OpenFile(forReadingAtPath: reference) else {
                 let exists = FileManager.default.fileExists(atPath: reference)
                 throw KeyError.malformed(source: reference, reason: exists ? "cannot be read" : "no such key file")
             }
@@ -179,7 +178,7 @@ extension KeyRing {
     private static let largestFile = 1 << 20
 
     /// What a file or pipe holds; of an endless one no more than a key file can be long.
-    private static func contents(of handle: FileHandle, source: String) throws -> Data {
+    private static func contents(of handle: OpenFile, source: String) throws -> Data {
         var data = Data()
         do {
             while data.count <= largestFile, let more = try handle.read(upToCount: 1 << 16), !more.isEmpty {
@@ -231,7 +230,7 @@ extension KeyRing {
             if errno == EEXIST { throw KeyError.exists(path: path) }
             throw KeyError.malformed(source: path, reason: "cannot be written: \(String(cString: strerror(errno)))")
         }
-        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+        let handle = OpenFile(fileDescriptor: descriptor, closeOnDealloc: true)
         do {
             try handle.write(contentsOf: data)
             try handle.close()

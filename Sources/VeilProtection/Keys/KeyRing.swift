@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
+import VeilSystem
 
 /// The key of one layer and what it is used with.
 public struct LayerKey: Hashable, Sendable {

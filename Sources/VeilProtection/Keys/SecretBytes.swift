@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
+import VeilSystem
 
 /// Key bytes that no description, log, mirror or core dump shows, and that are wiped when nobody holds them any more.
 public struct SecretBytes: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable

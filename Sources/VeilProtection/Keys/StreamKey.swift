@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
+import VeilSystem
 
 /// The keys of one layer of one run, derived from the layer's key and the run's nonce (HKDF-SHA256, RFC 5869): salt
 /// is the nonce; info is a label, the layer and the cipher as one byte each. Labels: "Veil keystream 2", "Veil key

@@ -43,7 +43,7 @@ public enum ElementProfile: UInt8, Sendable, CaseIterable {
 ///   again at 0 in the next sub-block. The paper's mask keeps the side of that threshold. Beyond it, in `maximal`:
 ///   with p = 4, or when no further element of the sub-block follows, nothing depends on the value and the whole
 ///   suffix is free; otherwise values that share prefix and side are permuted among themselves
-///   (``split(p:baseLevel:rem:)``). Escapes (prefix above 3) begin at 4 * 2^p, above the threshold: free, as long as
+///   (`split(p:baseLevel:rem:)`). Escapes (prefix above 3) begin at 4 * 2^p, above the threshold: free, as long as
 ///   the class ends at 32767. Whether an element is the last is known before its value: flags say which levels have a
 ///   remainder. **Persistent Rice adaptation**: the first element of a sub-block also moves StatCoeff, with which
 ///   later sub-blocks begin: up when its value is 3 * 2^p or more (its prefix alone says so), down when it is below

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
+import VeilSystem
 
 /// The authentication tag of a picture of one layer, carried in a suffix SEI message after its slices, or of the end
 /// of a run in a layer, after its last picture.

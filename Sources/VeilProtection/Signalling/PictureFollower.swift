@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
 import VeilBitstream
+import VeilSystem
 
 /// Follows the NAL units of an encrypted stream picture by picture, for tags: what each picture is decoded from, and
 /// where it stands.

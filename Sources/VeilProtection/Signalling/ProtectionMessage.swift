@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilEntropy
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Which layers of a stream are encrypted.
 public enum Scheme: UInt8, Sendable, CaseIterable {
@@ -80,7 +80,7 @@ public struct ProtectionMessage: Hashable, Sendable {
     public var resynchronization = Resynchronization.substream
     public var elements = ElementSet.paper
     public var selection = EncryptionScope()
-    /// Whether an ``AuthenticationMessage`` follows the slices of each picture of the layer.
+    /// Whether an `AuthenticationMessage` follows the slices of each picture of the layer.
     public var isAuthenticated = false
     /// Whether one follows the slices of each picture of the layers below, too, that the run does not protect.
     public var tagsLowerLayers = false

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
+import VeilSystem
 
 /// The messages of a stream that carries none, as a file beside it: the first message of each layer, one payload a
 /// line in hexadecimal digits. It holds no key.

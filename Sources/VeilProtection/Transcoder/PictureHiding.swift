@@ -4,7 +4,7 @@ import VeilBitstream
 import VeilEntropy
 
 /// Which pictures of encrypted layers are hidden: sealed whole, so that nothing of their syntax can be read, with a
-/// ``StandInPicture`` for decoders without the key.
+/// `StandInPicture` for decoders without the key.
 public enum HiddenPictures: Int, Sendable, CaseIterable {
     /// None: selective encryption alone.
     case none = 0

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
 import VeilBitstream
 import VeilCore
 import VeilEntropy
+import VeilSystem
 
 /// The slice segments of one picture, parsed and coded again with their encryptable bins replaced. No sample is
 /// touched.
@@ -31,7 +31,7 @@ final class PictureRecoding: @unchecked Sendable {
     private var lines: AboveContext?
     /// By task, then by piece; nil where a piece was not what the headers announced.
     private var outcomes: [[[UInt8]]?] = []
-    private let lock = NSLock()
+    private let lock = Lock()
     /// Tile-scan address after the last CTB, by segment that was recoded.
     private var ends: [Int: Int] = [:]
     /// What came of each segment.

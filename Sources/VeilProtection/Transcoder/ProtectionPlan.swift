@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
 import VeilBitstream
+import VeilSystem
 
 /// Which layers of a stream are encrypted with what, as far as the stream has told: its parameter sets are followed
 /// to the end. Where the set of layers changes (streams joined, a new VPS), or sizes do that regions depend on, or

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 import Crypto
-import Foundation
 import VeilBitstream
+import VeilSystem
 
 /// A NAL unit that takes the place of one that cannot be encrypted bin by bin: the whole of it under AES-256-GCM
 /// (SP 800-38D), in a NAL unit of an unspecified type, which decoders ignore.

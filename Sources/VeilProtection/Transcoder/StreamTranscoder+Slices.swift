@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilCore
 import VeilEntropy
+import VeilSystem
 
 extension StreamTranscoder {
     // MARK: Slices

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilBitstream
 import VeilCore
 import VeilEntropy
+import VeilSystem
 
 /// Encrypts or decrypts a coded stream in the domain of bins: slice data is parsed, encryptable bins are replaced,
 /// and the arithmetic code is written again. Everything else passes through, byte for byte.

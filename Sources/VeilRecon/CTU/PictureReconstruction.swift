@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import VeilCore
 import VeilEntropy
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// What the blocks of a picture tell each other and the in-loop filters, as plain tables.
 ///
@@ -112,7 +112,7 @@ package final class PictureReconstruction: @unchecked Sendable {
     package let maps: PictureMaps
     private let memory: UnsafeMutableRawPointer
     package private(set) var slices: [SliceContext] = []
-    private let lock = NSLock()
+    private let lock = Lock()
 
     package init(picture: CodedPicture, grid: CTBGrid) {
         precondition(

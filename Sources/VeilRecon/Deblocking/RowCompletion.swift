@@ -1,7 +1,7 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
 import VeilCore
+// SPDX-License-Identifier: GPL-2.0-or-later
+import VeilSystem
 
 /// Which CTB rows are whole: CTUs come from several threads, in tile scan, perhaps with gaps. Runs the in-loop
 /// filters behind them.
@@ -9,7 +9,7 @@ package final class RowCompletion: @unchecked Sendable {
     private let widthInCtbs: Int
     private let rows: Int
     private let done: Buffer<Atomic<Int>>
-    private let lock = NSLock()
+    private let lock = Lock()
     private var isFiltering = false
     private var whole = 0
     private let filter: (Int) -> Void

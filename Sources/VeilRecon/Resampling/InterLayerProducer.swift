@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-import Foundation
 import Synchronization
 import VeilCore
 import VeilEntropy
+import VeilSystem
 
 /// Fills an inter-layer reference picture piece by piece, when a block of the current picture first asks for the piece.
 ///
@@ -22,7 +22,7 @@ package final class InterLayerProducer: @unchecked Sendable {
     private let ctbCount: Int
     /// One byte a CTB; each is written by the thread that decodes the CTU.
     private let made: Buffer<UInt8>
-    private let lock = NSLock()
+    private let lock = Lock()
     private let motionRowsMade = Atomic<Int>(0)
     private let isWhole = Atomic<Bool>(false)
     private var mapping = InterLayerReference.MotionMapping.standard
