@@ -72,9 +72,14 @@ class FilmTests(unittest.TestCase):
 
         whole = 240000 * 0.8 / 125 / 10
         crf = distributed.crf_for(
-            [whole, 600000 * 0.4 / 125 / 10], fast, [0, 2], {24.0: trial(24), 32.0: trial(32)}, 10)
+            [whole, 600000 * 0.4 / 125 / 10], fast, [0, 2], [([24.0], trial(24)), ([32.0], trial(32))], 10)
         self.assertEqual(crf, [28.0, 34.0])
-        self.assertRaises(distributed.JobError, distributed.crf_for, [1, 1, 1], fast, [0], {24.0: trial(24), 32.0: trial(32)}, 1)
+        # Of three factors the two next to the rate count; each layer has its own.
+        bent = [{0: 1e9, 1: 1e9} for _ in (0, 2)]
+        trials = [([24.0], trial(24)), ([10.0, 12.0], bent), ([32.0], trial(32))]
+        self.assertEqual(
+            distributed.crf_for([whole, 600000 * 0.4 / 125 / 10], fast, [0, 2], trials, 10), [28.0, 34.0])
+        self.assertRaises(distributed.JobError, distributed.crf_for, [1, 1, 1], fast, [0], [([24.0], trial(24)), ([32.0], trial(32))], 1)
 
 
 @unittest.skipUnless(READY, "Dask distributed, the program veil, ffmpeg or ffprobe is not here")
@@ -328,7 +333,8 @@ class ClusterTests(unittest.TestCase):
     def test_refused(self):
         for words, text in [
             (["--keys", "fd:3"], "fd:N"), (["--keys", self.path("nothing.json")], "no such file"),
-            (["--", "--keys", self.keys], "not an option of single parts"), (["--program", "/bin/nothing"], "nothing"),
+            (["--", "--keys", self.keys], "not an option of single parts"),
+            (["--preset", "nonsense"], "there is no preset 'nonsense'"), (["--program", "/bin/nothing"], "nothing"),
         ]:
             output = self.path("refused.hevc")
             status, said = self.encode(output, *words)

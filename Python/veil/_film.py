@@ -91,6 +91,14 @@ def open_film(path: str) -> Film:
         "yuv420p10le" if deep else "yuv420p", colour)
 
 
+def has_sound(path: str) -> bool:
+    """Whether a film has an audio track."""
+    told = subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "a", "-show_entries", "stream=index", "-of", "csv=p=0", f"file:{path}"],
+        capture_output=True, text=True, check=False)
+    return bool(told.stdout.strip())
+
+
 def _ratio(text: str, sign: str) -> "tuple[int, int] | None":
     numbers = text.split(sign)
     if len(numbers) != 2 or not all(n.isdigit() for n in numbers) or not all(int(n) for n in numbers):

@@ -10,6 +10,7 @@ small part of the time that encoding takes, so that this last step costs little 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import math
@@ -25,7 +26,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Callable, Sequence
 
-from ._film import Film, FilmError, cuts, open_film, pictures, scan
+from ._film import Film, FilmError, cuts, has_sound, open_film, pictures, scan
 
 #: Part of the name of what is kept: another number makes all parts be encoded again.
 _GENERATION = 1
@@ -78,7 +79,11 @@ def encode_part(part: Part, program: str = "veil") -> bytes:
                     process.stdin.close()
                 except (OSError, FilmError) as error:
                     failure.append(error)
-                    process.kill()
+                    # An encoder that ended says why itself; what is left in the pipe's buffer goes nowhere.
+                    if isinstance(error, FilmError):
+                        process.kill()
+                    with contextlib.suppress(OSError):
+                        process.stdin.close()
 
             feeder = threading.Thread(target=feed)
             feeder.start()
@@ -245,21 +250,26 @@ def make_parts(film: Film, starts: "list[int]", options: "Sequence[str]", versio
 
 
 def crf_for(rates: "list[float]", fast: "list[dict[int, int]]", sample: "list[int]",
-            trials: "dict[float, list[dict[int, int]]]", seconds: float) -> "list[float]":
+            trials: "list[tuple[list[float], list[dict[int, int]]]]", seconds: float) -> "list[float]":
     """The constant rate factor of each layer under which a film has the rates asked for, in kbit/s.
 
     `fast` has the bytes of each layer of all parts, coded fast at one factor; `trials` those of the parts in `sample`,
-    coded as all will be, at two factors. What a sample takes more or less than when it was coded fast, the rest will,
-    too; between and beyond the two factors the logarithm of the rate is a straight line."""
+    coded as all will be, at two or more factors of each layer. What a sample takes more or less than when it was coded
+    fast, the rest will, too; between two neighbouring factors, and a little beyond them, the logarithm of the rate is
+    a straight line."""
     result = []
     for layer, rate in enumerate(rates):
         whole = sum(sizes.get(layer, 0) for sizes in fast)
         part = sum(fast[i].get(layer, 0) for i in sample)
-        points = sorted((crf, sum(sizes.get(layer, 0) for sizes in trial)) for crf, trial in trials.items())
-        (low, many), (high, few) = points
-        if not part or not many or not few:
+        sizes_at = {crfs[min(layer, len(crfs) - 1)]: sum(sizes.get(layer, 0) for sizes in trial) for crfs, trial in trials}
+        if not part or not all(sizes_at.values()):
             raise JobError(f"the analysis has no layer {layer}, for which a bit rate is given")
         wanted = rate * 125 * seconds * part / whole
+        points = sorted(sizes_at.items())
+        # The two between which it lies, or the last two on its side.
+        (low, many), (high, few) = min(
+            zip(points, points[1:]),
+            key=lambda pair: max(math.log(wanted / pair[0][1]), math.log(pair[1][1] / wanted)))
         slope = math.log(many / few) / (high - low)
         crf = low + math.log(many / wanted) / slope if slope > 1e-3 else low
         result.append(round(min(max(crf, 4.0), 48.0), 1))
@@ -275,7 +285,11 @@ def encode(arguments: argparse.Namespace, say: "Callable[[str], None]") -> None:
     _take_secret(arguments)
     version = _version(arguments.program)
     begin = time.monotonic()
+    if arguments.max_seconds < 2 * arguments.min_seconds:
+        raise JobError("--max-seconds is at least twice --min-seconds: what is longer could not be cut")
     film = open_film(os.path.abspath(arguments.input))
+    if has_sound(film.path):
+        say(f"{arguments.input}: its sound is left out (veil encode, on one machine, takes it along)")
     differences = scan(film)
     fps = film.fps[0] / film.fps[1]
     starts = cuts(differences, max(1, round(arguments.min_seconds * fps)), max(1, round(arguments.max_seconds * fps)))
@@ -312,13 +326,23 @@ def _analyse(arguments: argparse.Namespace, film: Film, starts: "list[int]", com
     _encode_all(cluster, store, fast, arguments.program, "analysis", say)
     number = min(len(fast), 6)
     sample = [(2 * i + 1) * len(fast) // (2 * number) for i in range(number)]
-    trials: "dict[float, list[dict[int, int]]]" = {}
-    for crf in (24.0, 32.0):
-        options = [*common, "--crf", f"{crf:g}", "--preset", arguments.preset]
-        parts = [make_parts(film, starts, options, version)[i] for i in sample]
-        _encode_all(cluster, store, parts, arguments.program, f"sample at {crf:g}", say)
-        trials[crf] = [store.layers(part) for part in parts]
-    found = crf_for(rates, [store.layers(part) for part in fast], sample, trials, len(film.sums) * film.fps[1] / film.fps[0])
+    trials: "list[tuple[list[float], list[dict[int, int]]]]" = []
+    seconds = len(film.sums) * film.fps[1] / film.fps[0]
+
+    def trial(crfs: "list[float]") -> None:
+        told = ",".join(f"{crf:g}" for crf in crfs)
+        parts = make_parts(film, starts, [*common, "--crf", told, "--preset", arguments.preset], version)
+        parts = [parts[i] for i in sample]
+        _encode_all(cluster, store, parts, arguments.program, f"sample at {told}", say)
+        trials.append((crfs, [store.layers(part) for part in parts]))
+
+    trial([24.0])
+    trial([32.0])
+    sizes = [store.layers(part) for part in fast]
+    found = crf_for(rates, sizes, sample, trials, seconds)
+    # The factor of a lower layer moves the rate of an upper one, and lines bend: what was found is tried.
+    trial(found)
+    found = crf_for(rates, sizes, sample, trials, seconds)
     say(f"{arguments.bitrate} kbit/s take rate factors {','.join(f'{crf:g}' for crf in found)}")
     return ["--crf", ",".join(f"{crf:g}" for crf in found)]
 

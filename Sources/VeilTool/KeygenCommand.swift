@@ -11,6 +11,7 @@ struct KeygenCommand: ParsableCommand {
               veil keygen -o keys.json --cipher aes-256-ctr --profile maximal
               veil keygen -o master.json --master            one key, from which those of the layers are derived
               veil keygen -o base.json --from keys.json --only-layer 0   for someone who may see the base layer
+              veil keygen -o left.json --from keys.json --only-layer 0 --only-layer 1   both layers of the left eye
             """)
 
     @Option(name: .shortAndLong, help: "Key file to make, readable by its owner only; an existing one is left alone.")
@@ -27,18 +28,18 @@ struct KeygenCommand: ParsableCommand {
     var master = false
     @Option(help: "Take a key from this key file, env:NAME or fd:N, in place of making one.")
     var from: String?
-    @Option(help: "The layer whose key is taken: no other can be found from it.")
-    var onlyLayer: Int?
+    @Option(help: "A layer whose key is taken, one or more: no other can be found from these.")
+    var onlyLayer: [Int] = []
     @OptionGroup var logging: LoggingOptions
 
     func run() throws {
         guard output != "-" else { throw ValidationError("keys go to a file, which others cannot read") }
         guard (1...63).contains(layers) else { throw ValidationError("--layers takes 1 to 63") }
         guard [128, 192, 256].contains(bits) else { throw ValidationError("--bits takes 128, 192 or 256") }
-        guard (from == nil) == (onlyLayer == nil) else { throw ValidationError("--from and --only-layer go together") }
+        guard (from == nil) == onlyLayer.isEmpty else { throw ValidationError("--from and --only-layer go together") }
         let ring: KeyRing
-        if let from, let onlyLayer {
-            ring = try KeyRing(reference: from).only(layer: onlyLayer)
+        if let from {
+            ring = try KeyRing(reference: from).only(layers: Set(onlyLayer).sorted())
             try ring.write(path: output)
         } else if master {
             let data = try KeyRing.masterFile(

@@ -61,7 +61,7 @@ struct LayerFile {
                 return number
             }
             func text() throws -> String {
-                guard let text = value.string, !text.isEmpty else { throw fail("takes a text") }
+                guard let text = value.string, !text.isEmpty, !text.contains("\0") else { throw fail("takes a text") }
                 return text
             }
             switch name {
@@ -75,7 +75,9 @@ struct LayerFile {
                 }
                 entry.layer.settings.size = size
                 entry.hasRatio = true
-            case "depth": entry.layer.settings.bitDepth = Int(try number(8...12))
+            case "depth":
+                guard let depth = value.int, (8...12).contains(depth) else { throw fail("takes 8 to 12") }
+                entry.layer.settings.bitDepth = depth
             case "qp":
                 guard let qp = value.int, (0...51).contains(qp) else { throw fail("takes 0 to 51") }
                 entry.layer.qp = qp

@@ -40,7 +40,8 @@ struct LayerPlan {
         let values = list.split(separator: ",").map { parse(String($0)) }
         guard !values.isEmpty, values.count <= layers.count, values.allSatisfy({ $0 != nil }) else {
             throw ValidationError(
-                "\(option) takes one value, or one a layer (\(layers.count)), \(range): '\(list)'")
+                "\(option) takes one value, or up to \(layers.count), one a layer, of which the last goes on, "
+                    + "\(range): '\(list)'")
         }
         for i in layers.indices { layers[i][keyPath: field] = values[min(i, values.count - 1)] }
     }

@@ -59,6 +59,15 @@ final class LayerSources {
         guard l.width == r.width, l.height == r.height, l.bitDepth == r.bitDepth else {
             throw MediaError.notSupported(path: path, what: "is \(text(r)), the other view \(text(l))")
         }
+        // One description goes for both.
+        if (l.colour.isFullRange ?? false) != (r.colour.isFullRange ?? false) {
+            let ranges = r.colour.isFullRange == true ? ("full", "limited") : ("limited", "full")
+            throw MediaError.notSupported(path: path, what: "has \(ranges.0) range, the other view \(ranges.1) range")
+        }
+        if let a = l.colour.sampleAspect, let b = r.colour.sampleAspect, a.0 * b.1 != a.1 * b.0 {
+            throw MediaError.notSupported(
+                path: path, what: "has samples of \(b.0):\(b.1), the other view of \(a.0):\(a.1)")
+        }
         if input.fps == nil { try checkRates(path, r, "the other view", l) }
         return source
     }

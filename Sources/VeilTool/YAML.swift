@@ -16,7 +16,10 @@ struct YAMLNode {
     }
 
     var int: Int? { string.flatMap { Int($0) } }
-    var double: Double? { string.flatMap { Double($0) } }
+    /// Decimal: Swift takes hexadecimal numbers, too, and names of what is no number.
+    var double: Double? {
+        string.flatMap { $0.allSatisfy { "0123456789.+-eE".contains($0) } ? Double($0) : nil }
+    }
     var bool: Bool? {
         switch string?.lowercased() {
         case "true", "yes", "on": true

@@ -93,11 +93,30 @@ struct LayerFileTests {
         #expect(odd.errors.contains("layers 0, 2 have keys"))
     }
 
+    /// Keys of several layers out of a file, and of no others.
+    @Test func someKeysAreTaken() throws {
+        try veil("keygen", "-o", f.path("of-four.json"), "--layers", "4")
+        try veil(
+            "keygen", "-o", f.path("two-of-four.json"), "--from", f.path("of-four.json"), "--only-layer", "2",
+            "--only-layer", "0", "--only-layer", "2")
+        let all = try KeyRing(reference: f.path("of-four.json"))
+        let two = try KeyRing(reference: f.path("two-of-four.json"))
+        #expect(two.layers.map(\.layer) == [0, 2])
+        #expect(two.layers.map(\.id) == [all.layers[0].id, all.layers[2].id])
+        let none = try Run(
+            ["keygen", "-o", f.path("five.json"), "--from", f.path("of-four.json"), "--only-layer", "5"])
+        #expect(none.status != 0 && !FileManager.default.fileExists(atPath: f.path("five.json")))
+    }
+
     @Test(arguments: [
         ("layers:\n  - {ratio: 2x, qp: 99}\n  - {}\n", ":2: 'qp' takes 0 to 51"),
         ("layers:\n  - {ratio: 2x}\n  - {qq: 9}\n", ":3: 'qq' is unknown"),
         ("layers:\n  - {qp: 3}\n  - {}\n", ":2: layer 0 needs 'size' or 'ratio'"),
         ("layers:\n  - {ratio: 2x\n", "no valid YAML"),
+        ("layers:\n  - {ratio: 2x, depth: 8.9}\n  - {}\n", ":2: 'depth' takes 8 to 12"),
+        ("layers:\n  - {ratio: 2x, crf: 0x10}\n  - {}\n", ":2: 'crf' takes a number of 0 to 51"),
+        ("layers:\n  - {ratio: 2x, bitrate: inf}\n  - {}\n", ":2: 'bitrate' takes a number"),
+        ("layers:\n  - {ratio: 2x, keys: \"a.json\\0x\"}\n  - {}\n", ":2: 'keys' takes a text"),
         ("layers:\n  - {ratio: 2x, qp: 3, crf: 4}\n  - {}\n", ":2: 'qp', 'crf' and 'bitrate' exclude each other"),
         ("layers:\n  - {ratio: 2x}\n  - {references: [1]}\n", "layer 1 cannot be predicted from layer 1"),
         ("- 3\n", "one key, 'layers'"),

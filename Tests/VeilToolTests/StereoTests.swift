@@ -187,6 +187,18 @@ struct StereoTests {
         try write("short.y4m", Self.clip(isRight: true, frames: 6))
         let wide = try encode("no.hevc", right: "wide.y4m")
         #expect(wide.status == 1 && wide.errors.contains("wide.y4m: is 208x112, 8 bit, the other view 192x112, 8 bit"))
+        // What is said of the samples goes for both views.
+        let clip = String(decoding: Self.clip(isRight: true).prefix(100), as: UTF8.self).split(separator: "\n")[0]
+        for (tag, line) in [
+            (" XCOLORRANGE=FULL", "other.y4m: has full range, the other view limited range"),
+            (" A15:16", "other.y4m: has samples of 15:16, the other view of 1:1"),
+        ] {
+            let header = clip.split(separator: " ").filter { !$0.hasPrefix("A") || tag.contains("RANGE") }
+            let rest = Self.clip(isRight: true).dropFirst(clip.utf8.count)
+            try write("other.y4m", Data((header.joined(separator: " ") + tag).utf8) + rest)
+            let other = try encode("no.hevc", right: "other.y4m")
+            #expect(other.status == 1 && other.errors.contains(line), "\(other.errors)")
+        }
         let fast = try encode("no.hevc", right: "fast.y4m")
         #expect(fast.status == 1 && fast.errors.contains("fast.y4m: has 30/1 frames a second, the other view 25/1"))
         #expect(try encode("yes.hevc", ["--fps", "25"], right: "fast.y4m").status == 0)

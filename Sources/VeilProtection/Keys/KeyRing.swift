@@ -58,8 +58,11 @@ public struct KeyRing: Sendable {
     }
 
     /// What one who may see a single layer is given: that layer's key and no other.
-    public func only(layer: Int) throws -> KeyRing {
-        var ring = KeyRing(layers: [try key(layer: layer)])
+    public func only(layer: Int) throws -> KeyRing { try only(layers: [layer]) }
+
+    /// The keys of some layers.
+    public func only(layers: [Int]) throws -> KeyRing {
+        var ring = KeyRing(layers: try layers.map(key(layer:)))
         ring.source = source
         ring.generator = generator
         return ring
