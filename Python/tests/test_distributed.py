@@ -330,11 +330,15 @@ class ClusterTests(unittest.TestCase):
         rate = os.path.getsize(output) * 8 / 6 / 1000
         self.assertTrue(19 < rate < 32, f"{rate}: {said.getvalue()}")
 
+    def test_refused_by_an_encoder(self):
+        status, said = self.encode(self.path("refused.hevc"), "--preset", "nonsense")
+        self.assertEqual(status, 1, said)
+        self.assertIn("there is no preset 'nonsense'", said.splitlines()[-1])
+
     def test_refused(self):
         for words, text in [
             (["--keys", "fd:3"], "fd:N"), (["--keys", self.path("nothing.json")], "no such file"),
-            (["--", "--keys", self.keys], "not an option of single parts"),
-            (["--preset", "nonsense"], "there is no preset 'nonsense'"), (["--program", "/bin/nothing"], "nothing"),
+            (["--", "--keys", self.keys], "not an option of single parts"), (["--program", "/bin/nothing"], "nothing"),
         ]:
             output = self.path("refused.hevc")
             status, said = self.encode(output, *words)
