@@ -64,7 +64,8 @@ final class LayerSources {
             let ranges = r.colour.isFullRange == true ? ("full", "limited") : ("limited", "full")
             throw MediaError.notSupported(path: path, what: "has \(ranges.0) range, the other view \(ranges.1) range")
         }
-        if let a = l.colour.sampleAspect, let b = r.colour.sampleAspect, a.0 * b.1 != a.1 * b.0 {
+        let (a, b) = (l.colour.sampleAspect ?? (1, 1), r.colour.sampleAspect ?? (1, 1))
+        if a.0 * b.1 != a.1 * b.0 {
             throw MediaError.notSupported(
                 path: path, what: "has samples of \(b.0):\(b.1), the other view of \(a.0):\(a.1)")
         }
