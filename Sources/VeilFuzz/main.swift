@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
 import VeilLab
-// SPDX-License-Identifier: GPL-2.0-or-later
 //
 // veil-fuzz [--seed N] [--cases N] [--seconds N] [--slices N] [--protection] [--dearest N] [--save FOLDER] file...
 //

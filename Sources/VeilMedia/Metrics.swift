@@ -1,5 +1,5 @@
-import VeilCore
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilCore
 import VeilSystem
 
 /// Distances between two videos of one format.

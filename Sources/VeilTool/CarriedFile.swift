@@ -1,5 +1,5 @@
-import VeilMedia
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilMedia
 import VeilSystem
 
 /// What plays beside the pictures of a container that ffmpeg opens, for MP4: its sound, subtitles of text, chapters and

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
 import VeilMedia
-// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilSystem
 
 /// Puts a single-layer stream into Matroska or MPEG-TS by way of ffmpeg, which copies it. Encryption messages stay in.

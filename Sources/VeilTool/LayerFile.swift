@@ -49,7 +49,8 @@ struct LayerFile {
             throw ValidationError("\(path):\(line): a layer is a list of keys and values")
         }
         var entry = Entry(line: line)
-        for (key, value) in map.map({ ($0.key, $0.value) }) {
+        for pair in map {
+            let (key, value) = (pair.key, pair.value)
             let name = key.string ?? ""
             func fail(_ what: String) -> ValidationError {
                 ValidationError("\(path):\(key.line): '\(name)' \(what)")

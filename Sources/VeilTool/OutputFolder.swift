@@ -1,5 +1,5 @@
-import VeilMedia
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilMedia
 import VeilSystem
 
 /// Folders that commands write several files into.

@@ -1,5 +1,5 @@
-import VeilMedia
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilMedia
 import VeilSystem
 
 /// The line that progress is shown on, on terminals only.

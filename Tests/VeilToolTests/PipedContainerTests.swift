@@ -18,6 +18,13 @@ struct PipedContainerTests {
         try #require(run.status == 0, "\(run.errors)")
     }
 
+    /// What ffprobe says of a file.
+    private func asked(_ words: [String], _ name: String) throws -> String {
+        let ffprobe = try #require(Run.find("ffprobe"))
+        let run = try Run(ffprobe, ["-v", "error"] + words + ["-of", "csv=p=0", p(name)])
+        return String(decoding: run.output, as: UTF8.self)
+    }
+
     /// Depth, colour, range, times and what is left out: of MP4 that Veil decodes itself, and of what ffmpeg does.
     @Test(arguments: [
         (
@@ -45,7 +52,6 @@ struct PipedContainerTests {
 
     /// What a container calls its video stays, into whatever container it is coded.
     @Test func languageAndName() throws {
-        let ffprobe = try #require(Run.find("ffprobe"))
         try make(
             "named.mkv",
             [
@@ -55,9 +61,7 @@ struct PipedContainerTests {
                 "-metadata:s:a", "title=Speech",
             ])
         try veil(["encode", p("named.mkv"), "-o", p("coded.mkv")] + Self.options)
-        let run = try Run(
-            ffprobe, ["-v", "error", "-show_entries", "stream_tags=language,title", "-of", "csv=p=0", p("coded.mkv")])
-        let told = String(decoding: run.output, as: UTF8.self)
+        let told = try asked(["-show_entries", "stream_tags=language,title"], "coded.mkv")
         #expect(told.hasPrefix("jpn,Main picture") && told.contains("deu,Speech"), "\(told)")
         // So does the sound of a package.
         try veil(["encode", p("named.mkv"), "-o", p("coded.mp4")] + Self.options)
@@ -68,7 +72,6 @@ struct PipedContainerTests {
 
     /// Pictures that are not evenly apart: parts last until the next one begins, and the whole is as it was.
     @Test func unevenPartsComeTogether() throws {
-        let ffprobe = try #require(Run.find("ffprobe"))
         try make(
             "apart.mp4",
             [
@@ -80,15 +83,7 @@ struct PipedContainerTests {
         try veil("split", p("whole.mp4"), "-o", p("part-%d.mp4"))
         try veil("join", p("part-0.mp4"), p("part-1.mp4"), "-o", p("again.mp4"), "--continuous")
         func times(_ name: String) throws -> [String] {
-            try ["v", "a"].map { kind in
-                let run = try Run(
-                    ffprobe,
-                    [
-                        "-v", "error", "-select_streams", kind, "-show_entries", "packet=pts_time", "-of", "csv=p=0",
-                        p(name),
-                    ])
-                return String(decoding: run.output, as: UTF8.self)
-            }
+            try ["v", "a"].map { try asked(["-select_streams", $0, "-show_entries", "packet=pts_time"], name) }
         }
         let (whole, again) = (try times("whole.mp4"), try times("again.mp4"))
         #expect(whole[0] == again[0] && whole[0].split(separator: "\n").count == Fixture.frames - 2)

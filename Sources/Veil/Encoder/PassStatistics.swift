@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilEncoder
 import VeilMedia
-// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilSystem
 
 /// Keeps what the enhancement layers' pictures cost in a first pass: a line a picture in decoding order, of baseQp

@@ -1,5 +1,5 @@
-import Synchronization
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Synchronization
 import VeilSystem
 
 /// Threads that sleep until others have got further with a picture. Where nobody sleeps, waking costs a load.

@@ -1,5 +1,5 @@
-import Synchronization
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Synchronization
 import VeilSystem
 
 /// Runs groups of jobs on a fixed number of threads.

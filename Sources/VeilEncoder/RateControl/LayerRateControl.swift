@@ -1,5 +1,5 @@
-import VeilBitstream
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilSystem
 
 /// How the rate of an enhancement layer is set. All ways follow the base layer's QP from picture to picture: what

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilMedia
 import VeilProtection
-// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilSystem
 
 /// Attacks that guess what is encrypted from what pictures are like.

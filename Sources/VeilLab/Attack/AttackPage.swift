@@ -1,5 +1,5 @@
-import VeilMedia
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilMedia
 import VeilSystem
 
 /// Writes the report of `veil attack`, and its pictures of their own size into the folder `pictures`.

@@ -1,5 +1,5 @@
-import VeilMedia
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilMedia
 import VeilSystem
 
 /// What running a program took.

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilMedia
 import VeilProtection
-// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilSystem
 
 /// Evaluates one clear stream: encrypts it in every way, decodes each result without a key, and measures.

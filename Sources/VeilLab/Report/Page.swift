@@ -1,5 +1,5 @@
-import VeilMedia
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilMedia
 import VeilSystem
 
 /// Text of a page with what HTML reserves made harmless.

@@ -1,5 +1,5 @@
-import VeilMedia
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilMedia
 import VeilSystem
 
 /// Says on standard error how far a long run has got: a bar that moves on a terminal, one line a step elsewhere.

@@ -1,5 +1,5 @@
-import VeilBitstream
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilSystem
 
 /// Puts the access units of a single-layer HEVC stream into a movie that goes through a pipe: so other programs can put

@@ -1,5 +1,5 @@
-import Synchronization
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Synchronization
 import VeilSystem
 
 /// A file that is being made beside the one whose name it will take. Its name is random, and it is made only where

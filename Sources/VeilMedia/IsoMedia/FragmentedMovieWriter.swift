@@ -1,5 +1,5 @@
-import VeilBitstream
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilSystem
 
 /// Writes the layers of a stream into one track of an ISO base media file as they come: a movie fragment (ISO/IEC

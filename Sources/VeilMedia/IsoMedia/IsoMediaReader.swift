@@ -1,5 +1,5 @@
-import VeilBitstream
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilSystem
 
 /// Reads the HEVC layers of an ISO base media file (MP4, QuickTime; ISO/IEC 14496-12 and -15) as the NAL units of a

@@ -1,5 +1,5 @@
-import VeilBitstream
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilSystem
 
 /// Writes the layers of a stream into one track of an ISO base media file: `hvc1` with the base layer's parameter sets

@@ -1,5 +1,5 @@
-import VeilBitstream
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilSystem
 
 /// A track of a file that is being written: what its samples are, and where their bytes lie until then.

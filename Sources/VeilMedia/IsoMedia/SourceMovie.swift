@@ -1,5 +1,5 @@
-import VeilBitstream
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilSystem
 
 /// What an ISO base media file says of its video beside the stream: when each picture is shown, which units lie outside

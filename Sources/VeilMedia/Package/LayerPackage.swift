@@ -1,5 +1,5 @@
-import VeilBitstream
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilSystem
 
 /// Writes a stream as segments of its layers, each layer a representation of its own, with a DASH manifest (ISO/IEC

@@ -1,5 +1,5 @@
-import Synchronization
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Synchronization
 import VeilSystem
 
 /// A program that runs beside this one. Everything that is run goes through here.

@@ -1,5 +1,5 @@
-import Synchronization
 // SPDX-License-Identifier: GPL-2.0-or-later
+import Synchronization
 import VeilSystem
 
 /// ffmpeg, which opens what Veil does not know itself, where it is installed.

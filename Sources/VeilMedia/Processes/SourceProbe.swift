@@ -1,5 +1,5 @@
-import VeilBitstream
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilBitstream
 import VeilSystem
 
 /// What ffprobe tells of the video of a file that ffmpeg decodes, and how ffmpeg is to hand it over so that samples

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
 import VeilCore
-// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilSystem
 
 /// Size, rate, depth and chroma format of video, and what its samples mean. Formats are equal whose frames are stored

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
 import VeilCore
-// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilSystem
 
 /// Reads frames one after the other from y4m, raw yuv, a pipe, or (through ffmpeg) any container; or from whatever else

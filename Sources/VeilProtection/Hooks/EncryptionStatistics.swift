@@ -1,5 +1,5 @@
-import VeilEntropy
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilEntropy
 import VeilSystem
 
 /// Encrypted bits by syntax element.

@@ -1,5 +1,5 @@
-import VeilEntropy
 // SPDX-License-Identifier: GPL-2.0-or-later
+import VeilEntropy
 import VeilSystem
 
 /// Counts the bits that an encryption covers, without keys: the rule finds the same bins in an encrypted stream as in

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilBitstream
 import VeilEntropy
-// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilSystem
 
 /// Which layers of a stream are encrypted.

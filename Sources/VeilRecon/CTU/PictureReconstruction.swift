@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilCore
 import VeilEntropy
-// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilSystem
 
 /// What the blocks of a picture tell each other and the in-loop filters, as plain tables.

@@ -1,6 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
 import Synchronization
 import VeilCore
-// SPDX-License-Identifier: GPL-2.0-or-later
 import VeilSystem
 
 /// Which CTB rows are whole: CTUs come from several threads, in tile scan, perhaps with gaps. Runs the in-loop
